@@ -1,0 +1,15 @@
+"""Measure the active runs under their protocols: ``python -m flows.evaluate``."""
+
+from __future__ import annotations
+
+from flows.reproduce import Ending, bring_up_to_date, main, pipeline_flow
+
+
+@pipeline_flow
+def evaluate(root: str = ".", targets: list[str] | None = None, jobs: int = 2) -> Ending:
+    """Measure the active runs under their protocols, after what that needs."""
+    return bring_up_to_date(root, targets, jobs, groups=("evaluate",))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(evaluate))

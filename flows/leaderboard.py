@@ -1,0 +1,15 @@
+"""Judge the evidence and render the leaderboard: ``python -m flows.leaderboard``."""
+
+from __future__ import annotations
+
+from flows.reproduce import Ending, bring_up_to_date, main, pipeline_flow
+
+
+@pipeline_flow
+def leaderboard(root: str = ".", targets: list[str] | None = None, jobs: int = 2) -> Ending:
+    """Judge the evidence and render the leaderboard, after what that needs."""
+    return bring_up_to_date(root, targets, jobs, groups=("leaderboard",))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(leaderboard))

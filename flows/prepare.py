@@ -1,0 +1,15 @@
+"""Generate and prepare the datasets: ``python -m flows.prepare``."""
+
+from __future__ import annotations
+
+from flows.reproduce import Ending, bring_up_to_date, main, pipeline_flow
+
+
+@pipeline_flow
+def prepare(root: str = ".", targets: list[str] | None = None, jobs: int = 2) -> Ending:
+    """Generate and prepare the datasets, after what that needs."""
+    return bring_up_to_date(root, targets, jobs, groups=("generate", "prepare"))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(prepare))

@@ -1,0 +1,218 @@
+"""Bring the pipeline up to date as one Prefect flow run: ``python -m flows.reproduce``.
+
+The flow asks DVC which stages are stale and runs each as a task, several at a time, by
+having DVC reproduce that single stage. The result is that of ``dvc repro``; what Prefect
+adds is what one can see and say: logs, states and artifacts per stage, a schedule,
+retries, a timeout, a limit on the GPU, and Cancel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any, ParamSpec, TypeAlias, cast
+from uuid import UUID
+
+# Before Prefect is imported: it reads its settings then.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
+
+from prefect import Flow, State, get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows import pipeline
+from flows.pipeline import Outcome
+from flows.walk import GPU_GROUPS, MAX_JOBS, Row, Walk, Work
+from segmodels.errors import SegmodelsError
+
+GPU_LIMIT = "gpu"  # Prefect's concurrency limit; two GPUs: `prefect gcl update gpu --limit 2`
+CANCEL_POLL_SECONDS = 2.0
+
+Ending: TypeAlias = State[Any]
+P = ParamSpec("P")
+
+
+def pipeline_flow(function: Callable[P, Ending]) -> Flow[P, Ending]:
+    """Make a flow of a function, named after it, with room for as many tasks as are asked for.
+
+    The types of its parameters must be built in: a runner that loads the file by its path
+    resolves no other annotation.
+    """
+    runner = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=MAX_JOBS))
+    return Flow(function, name=function.__name__, task_runner=runner)
+
+
+def bring_up_to_date(
+    root: str = ".",
+    targets: list[str] | None = None,
+    jobs: int = 2,
+    *,
+    groups: Sequence[str] = (),
+    stage_timeout_hours: float | None = None,
+    retries: int = 0,
+    force: bool = False,
+) -> Ending:
+    """Run the stale stages as tasks of the current flow run and say how it went.
+
+    ``groups`` is what to bring up to date when there are no ``targets``; neither means all.
+    """
+    try:
+        folder = pipeline.repository_root(root)
+        known = pipeline.stages(folder, targets or (), () if targets else groups)
+    except SegmodelsError as error:
+        return Failed(message=str(error))
+    plan = known if force else pipeline.stale(known)
+    get_run_logger().info("%d of %d stages to bring up to date.", len(plan), len(known))
+    if not plan:
+        return Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")
+    seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
+    with _stopping() as stop:
+        limit = _gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
+        work = Work(folder, stop, force=force, timeout_seconds=seconds, gpu_limit=limit)
+        rows = Walk(plan, work, jobs, retries).run()
+        cancelled = stop.is_set()
+    message = summary(rows)
+    _publish(folder, rows, message)
+    if cancelled:
+        return Cancelled(message=message)
+    bad = any(row["outcome"] in ("failed", "skipped") for row in rows)
+    return Failed(message=message) if bad else Completed(message=message)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Count the outcomes in one line, naming the stages that have none of the good ones.
+
+    >>> summary([{"stage": "train@a", "outcome": "failed", "seconds": 1.0}])
+    '1 failed (train@a)'
+    """
+    parts = []
+    for outcome in [*Outcome, "failed", "skipped", "cancelled"]:
+        names = [str(row["stage"]) for row in rows if row["outcome"] == outcome]
+        listing = "" if outcome in list(Outcome) else f" ({', '.join(names)})"
+        parts += [f"{len(names)} {outcome}{listing}"] if names else []
+    return ", ".join(parts)
+
+
+def _publish(root: Path, rows: Sequence[Row], message: str) -> None:
+    key = str(flow_run.flow_name)
+    create_table_artifact(key=key, table=[dict(row) for row in rows], description=message)
+    leaderboard = root / "reports" / "leaderboard.md"
+    if leaderboard.is_file():
+        create_markdown_artifact(key="leaderboard", markdown=leaderboard.read_text("utf-8"))
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Yield an event that is set when this flow run is cancelled or the block is left.
+
+    A runner or worker ends a cancelled run by SIGTERM, which Prefect raises as an
+    exception here. A run in a plain process is ended by nobody: it has to look.
+    """
+    stop = threading.Event()
+    if PREFECT_API_URL.value():
+        target = copy_context().run
+        threading.Thread(target=target, args=(_watch, flow_run.id, stop), daemon=True).start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+
+
+def _watch(run_id: str, stop: threading.Event) -> None:
+    with get_client(sync_client=True) as client:
+        while not stop.wait(CANCEL_POLL_SECONDS):
+            try:
+                state = client.read_flow_run(UUID(run_id)).state
+            except Exception:  # the server may be restarting: ask again
+                continue
+            if state and (state.is_cancelling() or state.is_cancelled()):
+                stop.set()
+
+
+def _gpu_limit() -> str | None:
+    """Name the concurrency limit for the GPU: the one there is, or a new one of one slot."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(GPU_LIMIT)
+        except ObjectNotFound:
+            if not any(Path("/dev").glob("nvidia[0-9]*")):
+                return None
+            limit = GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=1)
+            with suppress(ObjectAlreadyExists):
+                client.create_global_concurrency_limit(limit)
+    return GPU_LIMIT
+
+
+@pipeline_flow
+def reproduce(
+    root: str = ".",
+    targets: list[str] | None = None,
+    jobs: int = 2,
+    stage_timeout_hours: float | None = None,
+    retries: int = 0,
+    force: bool = False,
+) -> Ending:
+    """Bring the whole pipeline up to date, or the named targets and what they depend on."""
+    return bring_up_to_date(
+        root,
+        targets,
+        jobs,
+        stage_timeout_hours=stage_timeout_hours,
+        retries=retries,
+        force=force,
+    )
+
+
+def main(target: Flow[..., Any], arguments: Sequence[str] | None = None) -> int:
+    """Run one of the flows from the command line, or serve it; return the exit code."""
+    parser = _parser(target)
+    given = vars(parser.parse_args(arguments))
+    serve, cron = given.pop("serve"), given.pop("cron")
+    if serve and not PREFECT_API_URL.value():
+        parser.error("--serve needs a server: `prefect server start`, and set PREFECT_API_URL")
+    if serve:
+        target.serve(name="nightly", cron=cron, parameters=given)
+        return 0
+    try:
+        state: Any = target(**given, return_state=True)
+    except KeyboardInterrupt:
+        return 130
+    return 0 if state.is_completed() else 1
+
+
+def _parser(target: Flow[..., Any]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m flows.{target.name}", description=target.__doc__
+    )
+    options: dict[str, dict[str, Any]] = {
+        "root": {"default": ".", "help": "the DVC repository (default: here)"},
+        "targets": {"nargs": "+", "metavar": "STAGE", "help": "stage names, groups or patterns"},
+        "jobs": {"type": int, "default": 2, "help": "stages at a time (default: 2)"},
+        "stage_timeout_hours": {"type": float, "metavar": "H", "help": "end a stage after H hours"},
+        "retries": {"type": int, "default": 0, "help": "times to retry a failed stage"},
+        "force": {"action": "store_true", "help": "run stages that are up to date too"},
+    }
+    for name in inspect.signature(target.fn).parameters:
+        parser.add_argument("--" + name.replace("_", "-"), **options[name])
+    parser.add_argument("--serve", action="store_true", help="stay and run as a deployment")
+    parser.add_argument("--cron", metavar="'0 3 * * *'", help="with --serve: the schedule")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(reproduce))

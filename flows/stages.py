@@ -1,0 +1,116 @@
+"""The commands of dvc.yaml: `python -m flows.stages STAGE NAME …`.
+
+Each is one library call, with MLflow told about it on the side. No Prefect here: a flow in
+every stage would cost more than the stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from tqdm import tqdm
+
+from flows import tracking
+from segmodels import layout, steps
+from segmodels.errors import SegmodelsError
+from segmodels.evaluate import Progress
+from segmodels.leaderboard import build_rows, write_leaderboard
+from segmodels.runs import check_active
+
+#: Where networks run; `SEGMODELS_DEVICE=cuda` uses a GPU.
+DEVICE = "SEGMODELS_DEVICE"
+
+
+def download(dataset: str) -> None:
+    """Fetch the archives of a dataset."""
+    steps.download(dataset)
+
+
+def prepare(dataset: str) -> None:
+    """Unpack or draw a dataset and describe its content."""
+    steps.prepare(dataset)
+
+
+def weights(name: str) -> None:
+    """Fetch a released checkpoint."""
+    steps.fetch_released(name)
+
+
+def train(run: str) -> None:
+    """Train the weights of a run, its curve live in MLflow."""
+    with tracking.training(run) as log:
+        steps.train_run(run, _device(), log)
+
+
+def evaluate(run: str, protocol: str) -> None:
+    """Count a run under a protocol."""
+    with _bar(f"{run} {protocol}", "images") as progress:
+        steps.evaluate_run(run, protocol, _device(), progress)
+    _track(run)
+
+
+def robustness(run: str, suite: str) -> None:
+    """Count a run under every condition of a robustness suite."""
+    with _bar(f"{run} {suite}", "conditions") as progress:
+        steps.stress_run(run, suite, _device(), progress)
+
+
+def leaderboard() -> None:
+    """Judge all evidence, render the leaderboard and catch MLflow up."""
+    for path in write_leaderboard(layout.evidence(), layout.reports()):
+        print(path.relative_to(layout.reports().parent))
+    _track(None)
+
+
+def _track(run: str | None) -> None:
+    rows = build_rows(layout.evidence(), link_from=layout.reports())
+    tracking.log_rows([row for row in rows if row.evidence and run in (None, row.run)])
+
+
+def _device() -> str:
+    return os.environ.get(DEVICE, "cpu")
+
+
+class _bar:  # noqa: N801 - reads as the function it is
+    """A progress bar that a `Progress` call moves."""
+
+    def __init__(self, title: str, unit: str) -> None:
+        self.bar = tqdm(desc=title, unit=f" {unit}", mininterval=2)
+
+    def __enter__(self) -> Progress:
+        return self._move
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def _move(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+
+STAGES: dict[str, Callable[..., None]] = {
+    stage.__name__: stage
+    for stage in (download, prepare, weights, train, evaluate, robustness, leaderboard)
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage; 0 when it is done, 1 with one line on standard error when it is not."""
+    parser = argparse.ArgumentParser(prog="python -m flows.stages", description=__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("names", nargs="*", help="what the stage works on, as dvc.yaml gives it")
+    chosen = parser.parse_args(arguments)
+    try:
+        check_active()
+        STAGES[chosen.stage](*chosen.names)
+    except SegmodelsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,160 @@
+"""Where bytes come from: released weights and dataset archives, as `params/` lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import read_yaml, take_fields
+from segmodels.settings import project_root
+
+#: Whether anyone can fetch it: `gated` wants a login, `lost` had an address that died,
+#: `unpublished` never had one. Everything but `ok` carries a reason that users are shown.
+State = Literal["ok", "gated", "lost", "unpublished"]
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file to fetch.
+
+    Attributes:
+        name: file name, also looked for in the local mirror.
+        url: public address.
+        sha256: accepted hex digests. Empty when the address serves an archive that is packed
+            on request (its bytes are not promised): then the content is verified after decoding.
+        bytes: approximate size for messages, if known.
+    """
+
+    name: str
+    url: str
+    sha256: tuple[str, ...] = ()
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """One released checkpoint of `params/weights.yaml`."""
+
+    name: str
+    model: str
+    state: State
+    source: str
+    licence: str = ""
+    reason: str = ""
+    files: tuple[RemoteFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One dataset of `params/datasets.yaml`.
+
+    Attributes:
+        splits: expected content per split: `images` (number) and `fingerprint` (hex SHA-256
+            over decoded images and labels), the identity of the dataset.
+        settings: what the reader itself understands (the synthetic set's seed and sizes).
+    """
+
+    name: str
+    title: str
+    state: State
+    source: str
+    licence: str = ""
+    registration: str = ""
+    reason: str = ""
+    archives: tuple[RemoteFile, ...] = ()
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
+    """All entries of `params/weights.yaml`.
+
+    Raises:
+        SegmodelsError: a field is missing, unknown or impossible.
+    """
+    path = path or project_root() / "params" / "weights.yaml"
+    required = {"model": str, "state": str, "source": str}
+    optional = {"licence": str, "reason": str, "files": list}
+    entries = {}
+    for name, raw in read_yaml(path).items():
+        where = f"{path}, weights {name!r}"
+        fields = take_fields(where, raw, required, optional)
+        fields["files"] = _files(where, fields.get("files", []))
+        _check_state(where, fields, bool(fields["files"]))
+        entries[name] = WeightsEntry(name=name, **fields)
+    return entries
+
+
+def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
+    """All entries of `params/datasets.yaml`.
+
+    Raises:
+        SegmodelsError: a field is missing, unknown or impossible.
+    """
+    path = path or project_root() / "params" / "datasets.yaml"
+    required = {"title": str, "state": str, "source": str}
+    optional = {
+        "licence": str,
+        "registration": str,
+        "reason": str,
+        "archives": list,
+        "splits": dict,
+        "settings": dict,
+    }
+    entries = {}
+    for name, raw in read_yaml(path).items():
+        where = f"{path}, dataset {name!r}"
+        fields = take_fields(where, raw, required, optional)
+        fields["archives"] = _files(where, fields.get("archives", []))
+        _check_state(where, fields, True)
+        entries[name] = DatasetEntry(name=name, **fields)
+    return entries
+
+
+def _files(where: str, raw: list[object]) -> tuple[RemoteFile, ...]:
+    files = []
+    for entry in raw:
+        fields = take_fields(
+            f"{where}, file", entry, {"name": str, "url": str}, {"sha256": list, "bytes": int}
+        )
+        fields["sha256"] = tuple(fields.get("sha256", ()))
+        if bad := [d for d in fields["sha256"] if not _is_sha256(d)]:
+            raise SegmodelsError(f"{where}, file {fields['name']!r}: {bad[0]!r} is not a sha256.")
+        files.append(RemoteFile(**fields))
+    return tuple(files)
+
+
+def _is_sha256(text: object) -> bool:
+    return isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def _check_state(where: str, fields: dict[str, Any], obtainable: bool) -> None:
+    state = fields["state"]
+    if state not in get_args(State):
+        raise SegmodelsError(
+            f"{where}: field 'state' is one of {', '.join(get_args(State))}, not {state!r}."
+        )
+    if state != "ok" and not fields.get("reason"):
+        raise SegmodelsError(f"{where}: state {state!r} needs a 'reason' that readers are shown.")
+    if state == "ok" and not obtainable:
+        raise SegmodelsError(f"{where}: state 'ok' needs 'files' to fetch.")
+
+
+def load_weights_entry(name: str) -> WeightsEntry:
+    """One released checkpoint by name (UnknownNameError suggests the nearest)."""
+    return _pick("weights", name, load_weights_entries())
+
+
+def load_dataset_entry(name: str) -> DatasetEntry:
+    """One dataset by name (UnknownNameError suggests the nearest)."""
+    return _pick("dataset", name, load_dataset_entries())
+
+
+def _pick(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
+    if name not in entries:
+        raise UnknownNameError(kind, name, entries)
+    return entries[name]

@@ -1,0 +1,99 @@
+"""Weights from disk, whoever wrote them: ``load_checkpoint`` and ``save_checkpoint``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import torch
+
+from segmodels.checkpoints import espnet, hugging_face, native, nvlabs_segformer, segmenter
+from segmodels.checkpoints.native import save_checkpoint
+from segmodels.checkpoints.source import LayerNormEps, Source
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of checkpoint: what it looks like, how to tell it and how to read it."""
+
+    looks: str
+    recognises: Callable[[Source], bool]
+    load: Callable[[Source], SegModel]
+
+
+FORMATS: dict[str, Format] = {
+    "native": Format("model.safetensors + model.json", native.recognises, native.load),
+    "hugging_face": Format(
+        "SegFormer's config.json + model.safetensors or pytorch_model.bin",
+        hugging_face.recognises,
+        hugging_face.load,
+    ),
+    "segmenter": Format(
+        "Segmenter's or DEPICT's checkpoint.pth + variant.yml", segmenter.recognises, segmenter.load
+    ),
+    "nvlabs_segformer": Format(
+        "SegFormer's released .pth (meta + state_dict)",
+        nvlabs_segformer.recognises,
+        nvlabs_segformer.load,
+    ),
+    "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
+}
+
+
+def load_checkpoint(
+    path: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    layer_norm_eps: LayerNormEps = "hugging_face",
+) -> SegModel:
+    """Build a model from a checkpoint and fill in every tensor; the format is recognised.
+
+    No code in the file is ever run. The model is in eval mode and carries whatever the
+    checkpoint says about preprocessing and class names.
+
+    Args:
+        path: a file or a folder.
+        device: where the model shall live.
+        layer_norm_eps: for SegFormer in Hugging Face's layout only. Their port uses 1e-5
+            in every LayerNorm (``"hugging_face"``); the original, from which most of those
+            weights were converted, uses 1e-6 in the blocks (``"original"``).
+
+    Raises:
+        SegmodelsError: there is no such path, the format is unknown, the file is broken,
+            or a tensor is missing, left over or misshapen.
+    """
+    source = Source(Path(path), layer_norm_eps)
+    if layer_norm_eps not in get_args(LayerNormEps):
+        known = " or ".join(map(repr, get_args(LayerNormEps)))
+        raise SegmodelsError(f"layer_norm_eps must be {known}, got {layer_norm_eps!r}.")
+    if not source.path.exists():
+        raise SegmodelsError(f"There is no checkpoint at {source.path}.")
+    for form in FORMATS.values():
+        if form.recognises(source):
+            return _moved(form.load(source), device)
+    raise SegmodelsError(_unknown(source))
+
+
+def _moved(model: SegModel, device: str | torch.device) -> SegModel:
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
+        raise SegmodelsError(f"The model cannot be moved to device {device!r}: {error}.") from error
+
+
+def _unknown(source: Source) -> str:
+    if source.path.is_dir():
+        names = sorted(item.name for item in source.path.iterdir())
+        found = f"the folder holds {', '.join(names[:8]) or 'nothing'}"
+    elif source.keys:
+        found = f"the file holds {', '.join(sorted(source.keys)[:4])}, …"
+    else:
+        found = f"{source.path.stat().st_size} bytes that are no state dict"
+    looks = "; ".join(form.looks for form in FORMATS.values())
+    return f"{source.path} is no checkpoint known here: {found}. Known layouts: {looks}."

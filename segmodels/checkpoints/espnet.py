@@ -1,0 +1,64 @@
+"""The released ESPNet files: bare state dicts, recognised and sized from their tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segmodels.checkpoints.source import Source
+from segmodels.checkpoints.strict import build, count, shape, tensors_of
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.models.espnet import SKIPS
+from segmodels.models.registry import MODELS
+from segmodels.preprocessing import ESPNET_CAMVID
+
+MARKS = frozenset({"encoder.level1.conv.weight", "level3_C.conv.weight"})
+
+CAMVID_CLASSES = (
+    "Sky",
+    "Building",
+    "Pole",
+    "Road",
+    "Pavement",
+    "Tree",
+    "SignSymbol",
+    "Fence",
+    "Car",
+    "Pedestrian",
+    "Bicyclist",
+    "Unlabelled",
+)
+
+
+def recognises(source: Source) -> bool:
+    """A state dict that has both ESPNet's encoder and its decoder."""
+    return source.keys >= MARKS or source.keys >= {f"module.{key}" for key in MARKS}
+
+
+def load(source: Source) -> SegModel:
+    """Read the file; the CamVid one also says its preprocessing and its classes.
+
+    The training statistics of the Cityscapes files are not in the files and not known
+    here, so those models come with ``preprocessing = None``.
+    """
+    path, tensors = source.path, tensors_of(source.path, source.content)
+    num_classes = shape(path, tensors, "classifier.weight", 4)[1]
+    inputs = shape(path, tensors, "conv.conv.weight", 4)[1]
+    skips = {channels + num_classes: name for name, channels in SKIPS.items()}
+    if inputs not in skips:
+        raise SegmodelsError(
+            f"{path}: 'conv.conv.weight' reads {inputs} channels, and the two published decoders "
+            f"of {num_classes} classes read {' or '.join(map(str, sorted(skips)))}."
+        )
+    model = build(path, _config(tensors, num_classes, skips[inputs]), tensors)
+    if model.config["skip"] == "b1" and num_classes == len(CAMVID_CLASSES):
+        model.preprocessing = ESPNET_CAMVID
+        model.class_names = CAMVID_CLASSES
+    return model
+
+
+def _config(tensors: dict[str, Any], num_classes: int, skip: str) -> dict[str, Any]:
+    p, q = count(tensors, "encoder.level2."), count(tensors, "encoder.level3.")
+    name = f"espnet_p{p}_q{q}"
+    name = name if name in MODELS else "espnet_p2_q8"
+    return {"name": name, "num_classes": num_classes, "p": p, "q": q, "skip": skip}

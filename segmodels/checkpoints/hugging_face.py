@@ -1,0 +1,146 @@
+"""SegFormer as the Hugging Face hub holds it: ``config.json`` and a weights file.
+
+Their port is not the original network: it uses eps 1e-5 in every LayerNorm, the original
+1e-6 in the blocks. Both are offered, because the published weights were trained with the
+original and most people run the port.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segmodels.checkpoints.nvlabs_segformer import name_of
+from segmodels.checkpoints.source import Source, read_json, read_safetensors, read_torch
+from segmodels.checkpoints.strict import build, shape, tensors_of
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.preprocessing import IMAGENET
+
+logger = logging.getLogger(__name__)
+
+CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
+EPS = {"hugging_face": 1e-5, "original": 1e-6}
+
+#: Their names as patterns, ours as replacements; {n} counts stages from 1 instead of 0.
+RENAMED = (
+    (r"segformer\.encoder\.patch_embeddings\.(\d)\.layer_norm", "backbone.patch_embed{n}.norm"),
+    (r"segformer\.encoder\.patch_embeddings\.(\d)\.proj", "backbone.patch_embed{n}.proj"),
+    (r"segformer\.encoder\.layer_norm\.(\d)", "backbone.norm{n}"),
+    (r"segformer\.encoder\.block\.(\d)", "backbone.block{n}"),
+    (r"decode_head\.linear_c\.(\d)", "decode_head.linear_c{n}"),
+    (r"decode_head\.linear_fuse\.weight", "decode_head.linear_fuse.conv.weight"),
+    (r"decode_head\.batch_norm", "decode_head.linear_fuse.bn"),
+    (r"decode_head\.classifier", "decode_head.linear_pred"),
+)
+IN_BLOCK = {
+    "layer_norm_1": "norm1",
+    "layer_norm_2": "norm2",
+    "attention.self.query": "attn.q",
+    "attention.self.key": "attn.k",
+    "attention.self.value": "attn.v",
+    "attention.self.sr": "attn.sr",
+    "attention.self.layer_norm": "attn.norm",
+    "attention.output.dense": "attn.proj",
+    "mlp.dense1": "mlp.fc1",
+    "mlp.dense2": "mlp.fc2",
+}
+
+
+def recognises(source: Source) -> bool:
+    """A folder whose config.json says SegFormer, or one of the two weights files in it."""
+    config = source.folder / CONFIG
+    named = source.path.is_dir() or source.path.name in (CONFIG, *WEIGHTS)
+    return named and config.is_file() and read_json(config).get("model_type") == "segformer"
+
+
+def load(source: Source) -> SegModel:
+    """Read the folder; class names come from its config.json."""
+    described = read_json(source.folder / CONFIG)
+    path = _weights(source)
+    values = read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
+    tensors = renamed(tensors_of(path, values))
+    config = _config(source.folder / CONFIG, described, path, tensors)
+    config["norm_eps"] = EPS[source.layer_norm_eps]
+    if source.layer_norm_eps == "hugging_face":
+        logger.warning(
+            "%s: LayerNorm eps 1e-5 in the blocks as in Hugging Face's port; the original "
+            "SegFormer has 1e-6 there (layer_norm_eps='original').",
+            path,
+        )
+    model = build(path, config, tensors)
+    model.preprocessing = IMAGENET
+    model.class_names = _classes(described.get("id2label"), model.num_classes)
+    return model
+
+
+def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under the official names, with keys and values of attention joined."""
+    ours = {_rename(key): value for key, value in tensors.items()}
+    for key in [key for key in ours if ".attn.k." in key]:
+        other = key.replace(".attn.k.", ".attn.v.")
+        if other in ours:
+            joined = torch.cat([ours.pop(key), ours.pop(other)])
+            ours[key.replace(".attn.k.", ".attn.kv.")] = joined
+    return ours
+
+
+def _rename(key: str) -> str:
+    for pattern, replacement in RENAMED:
+        match = re.match(pattern, key)
+        if match:
+            stage = str(int(match[1]) + 1) if match.groups() else ""
+            return replacement.replace("{n}", stage) + _in_block(key[match.end() :])
+    return key
+
+
+def _in_block(rest: str) -> str:
+    for theirs, ours in IN_BLOCK.items():
+        if f".{theirs}." in rest:
+            return rest.replace(f".{theirs}.", f".{ours}.")
+    return rest
+
+
+def _weights(source: Source) -> Path:
+    if source.path.name in WEIGHTS:
+        return source.path
+    for name in WEIGHTS:
+        if (source.folder / name).is_file():
+            return source.folder / name
+    raise SegmodelsError(f"{source.folder} has a {CONFIG} but none of {' and '.join(WEIGHTS)}.")
+
+
+def _config(
+    where: Path, described: Mapping[str, Any], path: Path, tensors: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    fields = {
+        "widths": "hidden_sizes",
+        "depths": "depths",
+        "heads": "num_attention_heads",
+        "reductions": "sr_ratios",
+    }
+    for theirs in (*fields.values(), "decoder_hidden_size"):
+        if theirs not in described:
+            raise SegmodelsError(f"{where} lacks the field {theirs!r}.")
+    config = {ours: list(described[theirs]) for ours, theirs in fields.items()}
+    hidden = shape(path, tensors, "backbone.block1.0.mlp.fc1.weight", 2)[0]
+    return {
+        "name": name_of(config["widths"], config["depths"]),
+        "num_classes": shape(path, tensors, "decode_head.linear_pred.weight", 4)[0],
+        "expansion": hidden // config["widths"][0],
+        "decoder_width": described["decoder_hidden_size"],
+        **config,
+    }
+
+
+def _classes(labels: Any, num_classes: int) -> tuple[str, ...] | None:
+    """Class names in the order of the logits, if there is one for each."""
+    wanted = [str(index) for index in range(num_classes)]
+    fits = isinstance(labels, Mapping) and set(labels) == set(wanted)
+    return tuple(str(labels[index]) for index in wanted) if fits else None

@@ -1,0 +1,145 @@
+"""Our own format: a folder with ``model.safetensors`` and ``model.json``.
+
+The weights file holds tensors only. The JSON says how to build the network and what its
+inputs and outputs mean, and carries the hash of the weights, so that two files of
+different saves are never taken for one model. Equal models give equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from segmodels.checkpoints.source import Source, read_json, read_safetensors
+from segmodels.checkpoints.strict import build
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.preprocessing import Preprocessing
+
+FORMAT = "segmodels"
+VERSION = 1
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+FIELDS = {
+    "format",
+    "version",
+    "config",
+    "class_names",
+    "preprocessing",
+    "metadata",
+    "weights_sha256",
+}
+
+
+def recognises(source: Source) -> bool:
+    """Both files are there, and the user pointed at the folder or at one of them."""
+    return source.has(WEIGHTS, DESCRIPTION)
+
+
+def load(source: Source) -> SegModel:
+    """Read a folder that ``save_checkpoint`` wrote."""
+    description = _described(source.folder / DESCRIPTION)
+    weights = source.folder / WEIGHTS
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if found != description["weights_sha256"]:
+        raise SegmodelsError(
+            f"{weights} has sha256 {found}, but {DESCRIPTION} beside it describes "
+            f"{description['weights_sha256']}: cut short, changed, or from another save."
+        )
+    model = build(weights, description["config"], read_safetensors(weights))
+    names, preprocessing = description["class_names"], description["preprocessing"]
+    model.class_names = None if names is None else tuple(names)
+    model.preprocessing = None if preprocessing is None else Preprocessing.from_dict(preprocessing)
+    return model
+
+
+def _described(path: Path) -> dict[str, Any]:
+    values = read_json(path)
+    if values.get("format") != FORMAT or values.get("version") != VERSION:
+        raise SegmodelsError(
+            f"{path} says format {values.get('format')!r} version {values.get('version')!r}; "
+            f"this is {FORMAT!r} version {VERSION}. Update segmodels or save the model again."
+        )
+    for name in sorted(FIELDS - values.keys()):
+        raise SegmodelsError(f"{path} lacks the field {name!r}.")
+    config = values["config"]
+    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
+        raise SegmodelsError(f"{path}: the field 'config' must hold the model's name.")
+    return values
+
+
+def save_checkpoint(
+    model: SegModel, folder: str | Path, *, metadata: Mapping[str, Any] | None = None
+) -> str:
+    """Write a model to a folder, whole or not at all.
+
+    Args:
+        model: a model of ``create_model`` or ``load_checkpoint``, on any device.
+        folder: created if needed; an earlier checkpoint in it is replaced.
+        metadata: JSON-able facts worth keeping (recipe, seed, dataset fingerprint).
+
+    Returns:
+        The sha256 of the weights file, in hexadecimal.
+
+    Raises:
+        SegmodelsError: the model was not built by name, the metadata is not JSON, or the folder is
+            a file.
+    """
+    if "name" not in model.config:
+        raise SegmodelsError("Only models from create_model or load_checkpoint can be saved.")
+    folder = Path(folder)
+    if folder.is_file():
+        raise SegmodelsError(f"{folder} is a file; a checkpoint is a folder.")
+    weights = save(_saved(model))
+    digest = hashlib.sha256(weights).hexdigest()
+    description = _describe(model, dict(metadata or {}), digest)
+    _write(folder, {WEIGHTS: weights, DESCRIPTION: description.encode()})
+    return digest
+
+
+def _saved(model: SegModel) -> dict[str, Tensor]:
+    return {
+        key: value.detach().cpu().contiguous() for key, value in sorted(model.state_dict().items())
+    }
+
+
+def _describe(model: SegModel, metadata: dict[str, Any], digest: str) -> str:
+    values = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": model.config,
+        "class_names": None if model.class_names is None else list(model.class_names),
+        "preprocessing": model.preprocessing.to_dict() if model.preprocessing else None,
+        "metadata": metadata,
+        "weights_sha256": digest,
+    }
+    try:
+        return json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise SegmodelsError(f"Checkpoint metadata must be plain JSON values: {error}.") from error
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write aside, then rename; a reader never sees half a file.
+
+    Over an earlier checkpoint the two renames are separate, which the hash in the
+    description makes harmless: a mixture is refused instead of loaded.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, data in files.items():
+            (aside / name).write_bytes(data)
+        folder.mkdir(exist_ok=True)
+        for name in files:
+            os.replace(aside / name, folder / name)  # noqa: PTH105 - the atomic one
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

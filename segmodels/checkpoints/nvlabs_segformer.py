@@ -1,0 +1,86 @@
+"""SegFormer as NVlabs released it: a dictionary of ``meta`` and ``state_dict``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from segmodels.checkpoints.source import Source
+from segmodels.checkpoints.strict import build, count, shape, tensors_of
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.models.mit import STAGES
+from segmodels.models.registry import MODELS
+from segmodels.preprocessing import IMAGENET
+
+#: Built by mmseg's base class of all heads and never used by SegFormer's.
+UNUSED = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
+
+
+def recognises(source: Source) -> bool:
+    """A file whose tensors are those of a MiT, with or without meta data around them."""
+    values = source.content["state_dict"] if "state_dict" in source.keys else source.content
+    if not isinstance(values, Mapping):
+        return False
+    marks = ("patch_embed1.proj.weight", "backbone.patch_embed1.proj.weight")
+    return any(str(key).removeprefix("module.") in marks for key in values)
+
+
+def load(source: Source) -> SegModel:
+    """Read the file; class names come from its meta data."""
+    path, content = source.path, source.content
+    wrapped = "state_dict" in source.keys
+    tensors = tensors_of(path, content["state_dict"] if wrapped else content)
+    if "patch_embed1.proj.weight" in tensors:
+        raise SegmodelsError(
+            f"{path} holds ImageNet weights of a bare MiT encoder, not a segmentation model."
+        )
+    tensors = {key: value for key, value in tensors.items() if key not in UNUSED}
+    model = build(path, config_of(path, tensors), tensors)
+    model.preprocessing = IMAGENET
+    model.class_names = _classes(content.get("meta"), model.num_classes)
+    return model
+
+
+def config_of(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Size of the network from the shapes of its tensors, under the official names."""
+    widths = [shape(path, tensors, f"backbone.norm{n}.weight", 1)[0] for n in STAGES]
+    depths = [count(tensors, f"backbone.block{n}.") for n in STAGES]
+    fuse = shape(path, tensors, "decode_head.linear_fuse.conv.weight", 4)
+    num_classes = shape(path, tensors, "decode_head.linear_pred.weight", 4)[0]
+    reductions = [_reduction(tensors, n) for n in STAGES]
+    hidden = shape(path, tensors, "backbone.block1.0.mlp.fc1.weight", 2)[0]
+    return {
+        "name": name_of(widths, depths),
+        "num_classes": num_classes,
+        "widths": widths,
+        "depths": depths,
+        "reductions": reductions,
+        "expansion": hidden // widths[0],
+        "decoder_width": fuse[0],
+    }
+
+
+def name_of(widths: list[int], depths: list[int]) -> str:
+    """The registered SegFormer of these widths and depths; B0 with overrides if there is none."""
+    for name, entry in MODELS.items():
+        sizes = entry.defaults.get("widths"), entry.defaults.get("depths")
+        if name.startswith("segformer_") and sizes == (tuple(widths), tuple(depths)):
+            return name
+    return "segformer_b0"
+
+
+def _reduction(tensors: Mapping[str, Tensor], stage: int) -> int:
+    kernel = tensors.get(f"backbone.block{stage}.0.attn.sr.weight")
+    return 1 if kernel is None else kernel.shape[-1]
+
+
+def _classes(meta: Any, num_classes: int) -> tuple[str, ...] | None:
+    """Class names in the meta data, if there is one for each logit."""
+    names = meta.get("CLASSES") if isinstance(meta, Mapping) else None
+    if not isinstance(names, (list, tuple)) or len(names) != num_classes:
+        return None
+    return tuple(map(str, names))

@@ -1,0 +1,181 @@
+"""Training folders of Segmenter and DEPICT: ``checkpoint.pth`` and ``variant.yml``.
+
+DEPICT's repository replaces Segmenter's model folder and nothing else, so the YAML of the
+two looks the same; whether it is Segmenter, DEPICT-SA or DEPICT-CA shows in the tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from segmodels.checkpoints.source import Source, read_torch, read_yaml
+from segmodels.checkpoints.strict import build, count, shape, tensors_of
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.models.registry import MODELS
+from segmodels.preprocessing import HALF, IMAGENET_ROUNDED
+
+WEIGHTS, VARIANT = "checkpoint.pth", "variant.yml"
+NORMALIZATIONS = {"vit": HALF, "deit": IMAGENET_ROUNDED}
+MARKS = {
+    "linear": "decoder.head.weight",
+    "mask": "decoder.proj_dec.weight",
+    "sa": "decoder.net.layers.0.fn.proj",
+    "ca": "decoder.cnet.layers.0.fn.proj",
+}
+
+
+def recognises(source: Source) -> bool:
+    """A folder with a variant.yml, or a training snapshot of an encoder and a decoder."""
+    if source.path.is_dir():
+        return source.has(WEIGHTS) and (source.folder / VARIANT).is_file()
+    model = source.content.get("model") if "model" in source.keys else None
+    return isinstance(model, Mapping) and any("encoder.pos_embed" in str(key) for key in model)
+
+
+def load(source: Source) -> SegModel:
+    """Read the snapshot's ``model`` and ignore its optimiser; heads come from the YAML."""
+    path = source.folder / WEIGHTS if source.path.is_dir() else source.path
+    snapshot = read_torch(path) if source.path.is_dir() else source.content
+    if not isinstance(snapshot, Mapping) or "model" not in snapshot:
+        raise SegmodelsError(f"{path} holds no 'model'; Segmenter's training writes one.")
+    tensors = tensors_of(path, snapshot["model"], "'model'")
+    variant = _Variant(path.parent / VARIANT)
+    kind = _kind(path, tensors)
+    config = {**_encoder(path, tensors, variant), **_decoder(path, tensors, variant, kind)}
+    model = build(path, {"name": _name(config, kind), **config}, tensors)
+    model.preprocessing = variant.choice("normalization", NORMALIZATIONS)
+    return model
+
+
+class _Variant:
+    """The YAML beside the weights; every value that is missing is named."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise SegmodelsError(
+                f"{path} is missing: Segmenter's and DEPICT's weights cannot be read without "
+                f"it. Put the {VARIANT} of the same training beside {WEIGHTS}."
+            )
+        self.path = path
+        self.net = self._part(read_yaml(path), "net_kwargs")
+        self.decoder = self._part(self.net, "decoder")
+
+    def _part(self, values: Mapping[str, Any], name: str) -> dict[str, Any]:
+        part = values.get(name)
+        if not isinstance(part, dict):
+            raise SegmodelsError(f"{self.path} lacks the section {name!r}.")
+        return part
+
+    def number(self, name: str) -> int:
+        """A whole number of ``net_kwargs``."""
+        value = self.net.get(name)
+        if not isinstance(value, int) or value < 1:
+            raise SegmodelsError(
+                f"{self.path}: net_kwargs.{name} must be a positive number, got {value!r}."
+            )
+        return value
+
+    def choice(self, name: str, known: Mapping[str, Any]) -> Any:
+        """What one of a few known words of ``net_kwargs`` stands for."""
+        value = self.net.get(name)
+        if not isinstance(value, str) or value not in known:
+            raise SegmodelsError(
+                f"{self.path}: net_kwargs.{name} must be one of {', '.join(known)}, got {value!r}."
+            )
+        return known[value]
+
+    def image_size(self) -> list[int]:
+        """(height, width) in pixels for which the position table was made."""
+        value = self.net.get("image_size")
+        sides = [value, value] if isinstance(value, int) else list(value or ())
+        if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+            raise SegmodelsError(f"{self.path}: net_kwargs.image_size is no size, but {value!r}.")
+        return sides
+
+
+def _kind(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    for kind, mark in MARKS.items():
+        if mark in tensors:
+            return kind
+    names = ", ".join(sorted(key for key in tensors if key.startswith("decoder."))[:4])
+    raise SegmodelsError(
+        f"{path} has no decoder of Segmenter or DEPICT; under 'decoder.' it has {names or 'none'}."
+    )
+
+
+def _encoder(path: Path, tensors: Mapping[str, Tensor], variant: _Variant) -> dict[str, Any]:
+    width, _, patch_size, _ = shape(path, tensors, "encoder.patch_embed.proj.weight", 4)
+    head = tensors.get("encoder.head.weight")
+    return {
+        "image_size": variant.image_size(),
+        "patch_size": patch_size,
+        "width": width,
+        "layers": count(tensors, "encoder.blocks."),
+        "heads": variant.number("n_heads"),
+        "distilled": "encoder.dist_token" in tensors,
+        "imagenet_classes": 0 if head is None else len(head),
+        "dropout": float(variant.net.get("dropout", 0.0)),
+        "drop_path": float(variant.net.get("drop_path_rate", 0.0)),
+    }
+
+
+def _decoder(
+    path: Path, tensors: Mapping[str, Tensor], variant: _Variant, kind: str
+) -> dict[str, Any]:
+    if kind == "linear":
+        return {"num_classes": shape(path, tensors, MARKS[kind], 2)[0], "decoder": kind}
+    config: dict[str, Any] = {
+        "num_classes": shape(path, tensors, "decoder.cls_emb", 3)[1],
+        "decoder_dropout": float(variant.decoder.get("dropout", 0.0)),
+    }
+    if kind == "mask":
+        rate = float(variant.decoder.get("drop_path_rate", 0.0))
+        layers = count(tensors, "decoder.blocks.")
+        return {
+            **config,
+            "decoder": kind,
+            "decoder_layers": layers,
+            "decoder_drop_path": rate,
+        }
+    return {**config, "attention": kind, **_subspaces(path, tensors, variant, kind)}
+
+
+def _subspaces(
+    path: Path, tensors: Mapping[str, Tensor], variant: _Variant, kind: str
+) -> dict[str, Any]:
+    """Depth and subspaces of DEPICT; 300 rows may be 3 x 100 or 6 x 50, the YAML knows."""
+    net = "decoder.net.layers." if kind == "sa" else "decoder.snet.layers."
+    heads = variant.decoder.get("n_heads")
+    if not isinstance(heads, int) or heads < 1:
+        raise SegmodelsError(
+            f"{variant.path}: net_kwargs.decoder.n_heads must be a positive number, got {heads!r}; "
+            f"DEPICT's heads cannot be told from the tensors."
+        )
+    config = {
+        "decoder_layers": count(tensors, net),
+        "decoder_heads": heads,
+        "decoder_dim_head": shape(path, tensors, f"{net}0.fn.proj", 2)[0] // heads,
+    }
+    if kind == "sa":
+        return config
+    cross = shape(path, tensors, MARKS["ca"], 2)[0]
+    layers = count(tensors, "decoder.cnet.layers.")
+    return {**config, "cross_layers": layers, "cross_dim_head": cross // heads}
+
+
+def _name(config: Mapping[str, Any], kind: str) -> str:
+    """The registered name with this encoder and decoder, or the nearest of the family."""
+    family = "segmenter_" if kind in ("linear", "mask") else "depict_"
+    matching = {**config, "attention": kind} if family == "depict_" else config
+    names = [name for name in MODELS if name.startswith(family)]
+
+    def agreement(name: str) -> int:
+        defaults = {"distilled": False, **MODELS[name].defaults}
+        return sum(matching.get(key) == value for key, value in defaults.items())
+
+    return max(names, key=agreement)

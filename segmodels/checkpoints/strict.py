@@ -1,0 +1,115 @@
+"""Build the network a checkpoint describes and fill in every tensor, or say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segmodels.errors import SegmodelsError
+from segmodels.models import create_model
+from segmodels.models.base import SegModel
+
+SHOWN = 4
+
+
+def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SegModel:
+    """The network ``create_model(**config)`` with the given tensors, on the CPU, in eval mode.
+
+    Nothing is initialised twice: the network is laid out without storage first.
+
+    Raises:
+        SegmodelsError: the config builds nothing, or tensors are missing, left over or
+            misshapen; the file and the first few tensors are named.
+    """
+    try:
+        with torch.device("meta"):
+            model = create_model(**config)
+    except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error
+    wanted = model.state_dict()
+    # PyTorch before 0.4.1 did not count batches; nothing computes with the counter.
+    counters = {
+        key: torch.zeros((), dtype=torch.long)
+        for key in wanted
+        if key.endswith("num_batches_tracked") and key not in tensors
+    }
+    given = {**tensors, **counters}
+    compare(path, config["name"], wanted, given)
+    model.to_empty(device="cpu")
+    model.load_state_dict(given)
+    return model.eval()
+
+
+def compare(
+    path: Path, name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]
+) -> None:
+    """Check that two state dicts have the same keys and shapes.
+
+    Raises:
+        SegmodelsError: they differ; every kind of difference is counted and exemplified.
+    """
+    missing = [key for key in wanted if key not in given]
+    unexpected = [key for key in given if key not in wanted]
+    misshapen = [
+        f"{key} is {tuple(given[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in given and given[key].shape != wanted[key].shape
+    ]
+    problems = [
+        f"{len(found)} {kind} ({_some(found)})"
+        for kind, found in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("misshapen", misshapen),
+        )
+        if found
+    ]
+    if problems:
+        raise SegmodelsError(f"{path} does not fit {name!r}. Tensors: {'; '.join(problems)}.")
+
+
+def tensors_of(path: Path, values: Any, what: str = "state dict") -> dict[str, Tensor]:
+    """A mapping checked to hold nothing but named tensors, without a ``module.`` prefix.
+
+    Raises:
+        SegmodelsError: it is something else.
+    """
+    if not isinstance(values, Mapping) or not values:
+        raise SegmodelsError(f"{path}: its {what} is not a mapping of names to tensors.")
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise SegmodelsError(
+                f"{path}: its {what} holds {key!r}, a {type(value).__name__} and not a tensor."
+            )
+    wrapped = all(key.startswith("module.") for key in values)
+    return {key.removeprefix("module.") if wrapped else key: v for key, v in values.items()}
+
+
+def shape(path: Path, tensors: Mapping[str, Tensor], key: str, dimensions: int) -> tuple[int, ...]:
+    """Shape of one tensor from which the architecture is read.
+
+    Raises:
+        SegmodelsError: the tensor is missing or has another number of dimensions.
+    """
+    if key not in tensors:
+        raise SegmodelsError(f"{path} lacks the tensor {key!r}; is the file whole?")
+    found = tuple(tensors[key].shape)
+    if len(found) != dimensions:
+        raise SegmodelsError(f"{path}: {key!r} must have {dimensions} dimensions, got {found}.")
+    return found
+
+
+def count(tensors: Mapping[str, Tensor], prefix: str) -> int:
+    """How many numbered modules lie under a prefix: 3 for ``prefix.0.… prefix.2.…``."""
+    depth = len(prefix)
+    numbers = {key[depth:].split(".", 1)[0] for key in tensors if key.startswith(prefix)}
+    return sum(number.isdigit() for number in numbers)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN])
+    return f"{shown}, …" if len(names) > SHOWN else shown

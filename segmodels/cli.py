@@ -1,0 +1,222 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from segmodels.errors import SegmodelsError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0 is success, 1 an error told in one line, 2 wrong usage."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        command: Command = chosen.command
+        return command(chosen)
+    except SegmodelsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("stopped; finished work is kept and taken up next time", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="segmodels", description="Published semantic-segmentation results, checked."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    listing = add("list", _list, "list models, datasets, protocols, claims, runs or suites")
+    listing.add_argument("what", nargs="?", default="models", choices=_LISTS)
+    listing.add_argument("--match", default="*", help="only names that match, e.g. 'segformer*'")
+    add("show", _show, "show a claim, protocol, run, dataset, weights entry or model").add_argument(
+        "name"
+    )
+    verify = add("verify", _verify, "check a published claim: fetch, evaluate, judge")
+    verify.add_argument("claim")
+    _device(verify)
+    evaluate = add("evaluate", _evaluate, "evaluate a run under each of its protocols")
+    evaluate.add_argument("run")
+    evaluate.add_argument("--protocol", help="only this one of its protocols")
+    _device(evaluate)
+    training = add("train", _train, "train the weights of a run")
+    training.add_argument("run")
+    _device(training)
+    add("doctor", _doctor, "check that this machine is ready")
+    suite = add("suite", _suite, "choose what `dvc repro` rebuilds (no name: show it)")
+    suite.add_argument("names", nargs="*", metavar="NAME")
+    add("leaderboard", _leaderboard, "judge all evidence again and render the leaderboard")
+    bench = add("bench", _bench, "count parameters and operations of models")
+    bench.add_argument("pattern", help="model names, e.g. 'segformer*'")
+    bench.add_argument("--size", type=int, default=512, help="side of the square input (pixels)")
+    return parser
+
+
+def _device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, …")
+
+
+_LISTS = ("models", "datasets", "protocols", "claims", "runs", "suites", "weights")
+
+
+def _names(what: str) -> list[str]:
+    from segmodels import assets, claims, protocols, runs
+    from segmodels.models import list_models
+
+    known: dict[str, Callable[[], list[str]]] = {
+        "models": list_models,
+        "datasets": lambda: sorted(assets.load_dataset_entries()),
+        "protocols": lambda: sorted(protocols.load_protocols()),
+        "claims": lambda: sorted(claims.load_claims()),
+        "runs": runs.run_names,
+        "suites": runs.suite_names,
+        "weights": lambda: sorted(assets.load_weights_entries()),
+    }
+    return known[what]()
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    import fnmatch
+
+    names = fnmatch.filter(_names(chosen.what), chosen.match)
+    print("\n".join(names))
+    return 0 if names else 1
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from segmodels import assets, claims, protocols, runs
+    from segmodels.errors import UnknownNameError
+    from segmodels.models.registry import MODELS
+
+    found = {
+        "claim": claims.load_claims().get(chosen.name),
+        "protocol": protocols.load_protocols().get(chosen.name),
+        "run": runs.load_run(chosen.name) if chosen.name in runs.run_names() else None,
+        "dataset": assets.load_dataset_entries().get(chosen.name),
+        "weights": assets.load_weights_entries().get(chosen.name),
+        "model": MODELS.get(chosen.name),
+    }
+    shown = {kind: asdict(entry) for kind, entry in found.items() if entry is not None}
+    if not shown:
+        raise UnknownNameError("name", chosen.name, (n for what in _LISTS for n in _names(what)))
+    print(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+    return 0
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from segmodels.verify import verify
+
+    row = verify(chosen.claim, chosen.device, progress=_progress)
+    verified = "–" if row.verified is None else f"{row.verified:.2f}"
+    print(f"{row.claim}: claimed {row.claimed}, verified {verified}: {row.verdict}")
+    if row.interval:
+        print(f"  95 % interval over images {row.interval[0]:.2f} to {row.interval[1]:.2f}")
+    print(f"  protocol {row.protocol}, {row.level or 'no weights evaluated'}")
+    if row.evidence_file:
+        print(f"  evidence reports/{row.evidence_file}")
+    if row.reason:
+        print(f"  {row.reason}")
+    return 0
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    from segmodels import steps
+    from segmodels.errors import UnknownNameError
+    from segmodels.runs import load_run
+
+    run = load_run(chosen.run)
+    if chosen.protocol and chosen.protocol not in run.protocols:
+        raise UnknownNameError(f"protocol of run {run.name}", chosen.protocol, run.protocols)
+    steps.bring(run, chosen.device, _curve)
+    for protocol in [chosen.protocol] if chosen.protocol else run.distinct_protocols():
+        evidence = steps.evaluate_run(run.name, protocol, chosen.device, _progress)
+        for name, scores in steps.scores_of(run, evidence).items():
+            print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {evidence.key})")
+    return 0
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    from segmodels import steps
+    from segmodels.runs import load_run
+
+    steps.bring_data(load_run(chosen.run).dataset)
+    print(steps.train_run(chosen.run, chosen.device, _curve))
+    return 0
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from segmodels.doctor import examine
+
+    del chosen
+    findings = examine()
+    for finding in findings:
+        print(f"{finding.level:5} {finding.subject}: {finding.text}")
+    return 1 if any(finding.level == "bad" for finding in findings) else 0
+
+
+def _suite(chosen: argparse.Namespace) -> int:
+    from segmodels.files import read_yaml
+    from segmodels.runs import activate, suite_names
+    from segmodels.settings import project_root
+
+    if chosen.names:
+        activate(chosen.names)
+    active = read_yaml(project_root() / "params" / "active.yaml")
+    print(f"active: {', '.join(active['suites'])} (known: {', '.join(suite_names())})")
+    print("\n".join(f"  {run}" for run in active["runs"]))
+    return 0
+
+
+def _leaderboard(chosen: argparse.Namespace) -> int:
+    from segmodels import layout
+    from segmodels.leaderboard import write_leaderboard
+
+    del chosen
+    for path in write_leaderboard(layout.evidence(), layout.reports()):
+        print(_relative(path))
+    return 0
+
+
+def _bench(chosen: argparse.Namespace) -> int:
+    from segmodels.efficiency import cost
+    from segmodels.models import list_models
+
+    for name in list_models(chosen.pattern):
+        found = cost(name, image_size=(chosen.size, chosen.size))
+        print(f"{name}: {found.parameters / 1e6:.2f} M parameters, {found.macs / 1e9:.2f} GMAC")
+    return 0
+
+
+def _relative(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty() or done == total:
+        print(f"\r{done}/{total} images", end="\n" if done == total else "", file=sys.stderr)
+
+
+def _curve(point: dict[str, float], steps: int) -> None:
+    print(f"step {point['step']:.0f}/{steps}: mIoU {point['val_miou']:.2f}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

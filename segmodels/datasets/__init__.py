@@ -1,0 +1,100 @@
+"""Datasets by name. To add one: a file with a `Dataset` subclass, and one line here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from segmodels.assets import load_dataset_entry
+from segmodels.datasets.base import VOID, Dataset, Sample
+from segmodels.datasets.camvid import CamVid
+from segmodels.datasets.fingerprint import check_expected, describe
+from segmodels.datasets.shapes import Shapes
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import read_json, write_json
+from segmodels.settings import project_root
+
+DATASETS: dict[str, type[Dataset]] = {kind.name: kind for kind in (CamVid, Shapes)}
+
+__all__ = [
+    "DATASETS",
+    "VOID",
+    "Dataset",
+    "Sample",
+    "dataset_kind",
+    "description",
+    "description_path",
+    "open_dataset",
+    "prepare_dataset",
+]
+
+
+def dataset_kind(name: str) -> type[Dataset]:
+    """The class that reads a dataset.
+
+    Raises:
+        UnknownNameError: no such reader; the message suggests the nearest.
+    """
+    if name not in DATASETS:
+        raise UnknownNameError("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def data_folder(name: str) -> Path:
+    """Where a prepared dataset lies."""
+    return project_root() / "data" / name
+
+
+def open_dataset(name: str, split: str) -> Dataset:
+    """Open a prepared split (errors as in `Dataset`)."""
+    return dataset_kind(name)(data_folder(name), split)
+
+
+def description_path(name: str) -> Path:
+    """Where `prepare` records the fingerprint of a dataset."""
+    return project_root() / "reports" / "datasets" / f"{name}.json"
+
+
+def description(name: str) -> dict[str, Any]:
+    """What `prepare` recorded (SegmodelsError when it has not run)."""
+    found: dict[str, Any] = read_json(description_path(name))
+    return found
+
+
+def prepare_dataset(name: str, downloads: Path | None = None) -> dict[str, Any]:
+    """Make `data/<name>` and `reports/datasets/<name>.json`.
+
+    The folder is built beside its place and moved there once its content has been checked,
+    so a failure leaves what was there before.
+
+    Returns:
+        the description written.
+
+    Raises:
+        SegmodelsError: the archive is damaged or its content is not the expected one.
+    """
+    kind, entry, final = dataset_kind(name), load_dataset_entry(name), data_folder(name)
+    building = final.with_name(f".{name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    try:
+        kind.prepare(entry, downloads, building)
+        found = describe(kind, {split: kind(building, split) for split in kind.splits})
+        check_expected(entry, found)
+        _replace_folder(building, final)
+    except OSError as error:
+        raise SegmodelsError(f"{building}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    write_json(description_path(name), found)
+    return found
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    retired = old.with_name(f".{old.name}.retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if old.exists():
+        old.rename(retired)
+    new.rename(old)
+    shutil.rmtree(retired, ignore_errors=True)

@@ -1,0 +1,152 @@
+"""What every dataset is: a list of names and a way to read one image with its labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from segmodels.assets import DatasetEntry
+from segmodels.errors import SegmodelsError, UnknownNameError
+
+#: The label of a pixel that belongs to no class, in every dataset, after reading.
+VOID = 255
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its ground truth.
+
+    Attributes:
+        name: stable name within the split.
+        image: uint8 (H, W, 3), RGB.
+        label: uint8 (H, W), classes 0..C-1 or `VOID`.
+    """
+
+    name: str
+    image: Pixels
+    label: Pixels
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where one sample lies."""
+
+    name: str
+    image: Path
+    label: Path
+
+
+class Dataset(ABC):
+    """A prepared split on disk. A dataset is one subclass in one file.
+
+    Args:
+        root: the prepared folder (`data/<name>`).
+        split: one of `splits`.
+
+    Raises:
+        UnknownNameError: no such split.
+        SegmodelsError: the folder is not there or incomplete; the message says how to make it.
+    """
+
+    name: ClassVar[str]
+    splits: ClassVar[tuple[str, ...]]
+    class_names: ClassVar[tuple[str, ...]]
+    #: One RGB colour per class, for pictures.
+    palette: ClassVar[tuple[tuple[int, int, int], ...]]
+
+    def __init__(self, root: Path, split: str) -> None:
+        if split not in self.splits:
+            raise UnknownNameError(f"split of {self.name}", split, self.splits)
+        if not root.is_dir():
+            raise SegmodelsError(
+                f"{root}: dataset {self.name!r} is not prepared. Run: dvc repro "
+                f"(suite with {self.name}) or segmodels verify, which prepare what they need."
+            )
+        self.root = root
+        self.split = split
+        self.files = self.list_files()
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
+        """Fill the empty `folder` from the downloaded archives (or from nothing)."""
+
+    @abstractmethod
+    def list_files(self) -> list[Files]:
+        """The samples of `self.split` in their official order."""
+
+    def read_label(self, path: Path) -> Pixels:
+        """uint8 (H, W) with classes 0..C-1 and `VOID`; override where the encoding differs."""
+        label = read_grey(path)
+        self.check_label(path, label)
+        return label
+
+    def check_label(self, path: Path, label: Pixels) -> None:
+        """Refuse values that are neither a class nor void (SegmodelsError names them)."""
+        stray = label[(label >= len(self.class_names)) & (label != VOID)]
+        if stray.size:
+            values = ", ".join(map(str, np.unique(stray)[:5]))
+            raise SegmodelsError(
+                f"{path}: label {values} lies outside the classes "
+                f"0..{len(self.class_names) - 1} of {self.name}. The file is damaged or belongs "
+                f"to another label encoding; prepare the dataset again."
+            )
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.read(index) for index in range(len(self)))
+
+    def read(self, index: int) -> Sample:
+        """Decode one sample.
+
+        Raises:
+            SegmodelsError: a file is missing, damaged, or image and label differ in size.
+        """
+        files = self.files[index]
+        image, label = read_rgb(files.image), self.read_label(files.label)
+        if image.shape[:2] != label.shape:
+            raise SegmodelsError(
+                f"{files.label}: labels are {label.shape[1]}x{label.shape[0]}, but "
+                f"{files.image.name} is {image.shape[1]}x{image.shape[0]}."
+            )
+        return Sample(files.name, image, label)
+
+
+def read_rgb(path: Path) -> Pixels:
+    """Decode an image file to uint8 (H, W, 3) RGB."""
+    return _decode(path, "RGB")
+
+
+def read_grey(path: Path) -> Pixels:
+    """Decode a single-channel label file to uint8 (H, W), palette indices kept as they are."""
+    return _decode(path, None)
+
+
+def _decode(path: Path, mode: str | None) -> Pixels:
+    try:
+        with Image.open(path) as opened:
+            picture: Any = opened.convert(mode) if mode else opened
+            pixels = np.asarray(picture)
+    except FileNotFoundError:
+        raise SegmodelsError(f"{path}: missing. Prepare the dataset again.") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise SegmodelsError(
+            f"{path}: cannot be decoded ({error}). Prepare the dataset again."
+        ) from None
+    if mode is None and (pixels.ndim != 2 or pixels.dtype != np.uint8):
+        raise SegmodelsError(
+            f"{path}: a label file is 8-bit with one channel, "
+            f"this one decodes to {pixels.dtype} {pixels.shape}."
+        )
+    return pixels

@@ -1,0 +1,61 @@
+"""The record of a measurement that is not evidence: machine, software, seconds, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from segmodels.versions import EVALUATOR, SOFTWARE
+
+#: The packages between pixels and counts.
+_DECIDING = ("torch", "numpy", "pillow", "opencv-python-headless")
+
+
+def software() -> dict[str, str]:
+    """Versions that may decide a count. Build tags such as `+cpu` belong to the machine."""
+    found = {name: _version(name).split("+")[0] for name in _DECIDING}
+    return {"segmodels": SOFTWARE, "evaluator": str(EVALUATOR), **found}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Where it ran: processor or GPU, cores, Python, full package versions."""
+    import torch
+
+    return {
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor(),
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in (*_DECIDING, "torchvision", "timm")},
+    }
+
+
+def peak_memory_bytes(device: str) -> int:
+    """Largest memory held so far: of the GPU's allocator, else of this process."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,26 @@
+"""The one kind of error a user of segmodels is meant to read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SegmodelsError(Exception):
+    """Bad input, told in one sentence that names the file, the field and the fix.
+
+    Everything that a person can cause (a wrong name, a broken file, an unreachable
+    address) is raised as this class, so that the command line prints one line for it and
+    a traceback only for our own mistakes.
+    """
+
+
+class UnknownNameError(SegmodelsError):
+    """A name that no registry knows; the message lists the nearest match and all known names."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        listing = ", ".join(names) if names else "none"
+        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {listing}.")

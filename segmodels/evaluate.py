@@ -1,0 +1,240 @@
+"""Evaluating: stream the images of a split through a model and keep one count matrix each.
+
+Images are judged independently, each on one thread, by as many workers as there are cores:
+the result depends neither on their number nor on where a killed evaluation was taken up.
+Finished images are appended to a scratch file named by the evidence key; the next attempt
+continues behind its last whole line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from segmodels.datasets.base import VOID, Dataset, Pixels, Sample
+from segmodels.datasets.fingerprint import combine, sample_digest
+from segmodels.environment import machine, peak_memory_bytes, software
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Evidence, Identity, ImageCounts
+from segmodels.inference import predict
+from segmodels.locks import only_one
+from segmodels.metrics import count_pairs
+from segmodels.models.base import SegModel
+from segmodels.protocols import Protocol
+from segmodels.settings import cache_dir
+from segmodels.versions import EVALUATOR
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Called with the number of finished images and of all images.
+Progress = Callable[[int, int], None]
+#: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
+Disturb = Callable[[str, Pixels], Pixels]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, besides the images.
+
+    Attributes:
+        model: the network, in eval mode, on its device.
+        weights: hex SHA-256 of the weights file.
+        origin: where the weights come from (see `Evidence.weights_origin`).
+        fingerprint: registered fingerprint of the whole split.
+        condition: name and arguments of a disturbance, None for clean.
+        disturb: the disturbance of pixels that `condition` describes, if it is one.
+    """
+
+    model: SegModel
+    weights: str
+    origin: dict[str, Any]
+    fingerprint: str
+    condition: dict[str, Any] | None = None
+    disturb: Disturb | None = None
+
+
+def identify(
+    subject: Subject, dataset: Dataset, protocol: Protocol, first: int | None = None
+) -> Identity:
+    """The identity of the evidence that evaluating would give."""
+    model = subject.model
+    if model.preprocessing is None:
+        raise SegmodelsError(f"model {model.config.get('name')!r} carries no preprocessing.")
+    return Identity(
+        weights=subject.weights,
+        model=dict(model.config),
+        preprocessing=model.preprocessing.to_dict(),
+        dataset=dataset.name,
+        split=dataset.split,
+        fingerprint=subject.fingerprint,
+        inference=protocol.inference,
+        condition=subject.condition,
+        images=first,
+        precision="fp32",
+        evaluator=EVALUATOR,
+    )
+
+
+def evaluate(
+    subject: Subject,
+    dataset: Dataset,
+    protocol: Protocol,
+    first: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Evidence, dict[str, Any]]:
+    """Count a split, or its first images, under a protocol.
+
+    Returns:
+        the evidence, and the record of the measurement (machine, seconds, peak memory).
+
+    Raises:
+        SegmodelsError: an image is damaged, the images are not the registered ones, the model
+            has fewer outputs than there are classes, or another process is at the same work.
+    """
+    _check_outputs(subject.model, dataset)
+    identity = identify(subject, dataset, protocol, first)
+    scratch = cache_dir() / "evaluations" / f"{identity.key}.jsonl"
+    start, device = time.perf_counter(), str(next(subject.model.parameters()).device)
+    number = len(dataset) if first is None else min(first, len(dataset))
+    with only_one(scratch.with_suffix(".lock"), f"evaluation {identity.key}"):
+        resumed = _evaluate_missing(subject, dataset, protocol, scratch, number, progress)
+        lines = _read_lines(scratch)
+        scratch.unlink()  # before the check: counts of wrong images must not be taken up again
+        _check_content(lines, dataset, subject.fingerprint)
+    evidence = Evidence(
+        identity=identity,
+        classes=dataset.class_names,
+        outputs=subject.model.num_classes,
+        expected_images=len(dataset),
+        weights_origin=subject.origin,
+        software=software(),
+        images=tuple(counts for _, counts in lines),
+    )
+    record = {
+        "evidence": identity.key,
+        "images": number,
+        "resumed_at": resumed,
+        "seconds": round(time.perf_counter() - start, 3),
+        "peak_memory_bytes": peak_memory_bytes(device),
+        "machine": machine(device),
+    }
+    return evidence, record
+
+
+def _check_outputs(model: SegModel, dataset: Dataset) -> None:
+    classes = len(dataset.class_names)
+    if model.num_classes < classes:
+        raise SegmodelsError(
+            f"model {model.config.get('name')!r} has {model.num_classes} outputs, but "
+            f"{dataset.name} has {classes} classes: these weights belong to another dataset."
+        )
+
+
+def _evaluate_missing(
+    subject: Subject,
+    dataset: Dataset,
+    protocol: Protocol,
+    scratch: Path,
+    number: int,
+    progress: Progress | None,
+) -> int:
+    """Append what `scratch` lacks; returns how many images it had."""
+    resumed_at = done = len(_read_lines(scratch))
+
+    def judged(index: int) -> str:
+        sample = dataset.read(index)
+        counts = judge_image(subject, sample, protocol, len(dataset.class_names))
+        return json.dumps({"digest": sample_digest(sample), "counts": counts.to_line()}) + "\n"
+
+    with scratch.open("a", encoding="utf-8") as sink:
+        for line in _in_order(judged, range(done, number), _workers(subject.model)):
+            sink.write(line)
+            sink.flush()
+            done += 1
+            if progress:
+                progress(done, number)
+    return resumed_at
+
+
+def judge_image(
+    subject: Subject, sample: Sample, protocol: Protocol, classes: int
+) -> ImageCounts:
+    """Predict one image and count it against its labels."""
+    image = sample.image
+    if subject.disturb:
+        image = subject.disturb(sample.name, image)
+    prediction = predict(subject.model, image, protocol)
+    matrix = count_pairs(sample.label, prediction, classes, subject.model.num_classes, VOID)
+    return ImageCounts.from_matrix(sample.name, matrix)
+
+
+def _read_lines(scratch: Path) -> list[tuple[str, ImageCounts]]:
+    """Finished images of an interrupted evaluation; half a last line is cut off."""
+    if not scratch.exists():
+        return []
+    whole = scratch.read_bytes().rpartition(b"\n")[0]
+    with scratch.open("r+b") as handle:
+        handle.truncate(len(whole) + 1 if whole else 0)
+    entries = [json.loads(line) for line in whole.decode().splitlines()]
+    return [(entry["digest"], ImageCounts.from_line(entry["counts"])) for entry in entries]
+
+
+def _check_content(
+    lines: Sequence[tuple[str, ImageCounts]], dataset: Dataset, fingerprint: str
+) -> None:
+    if len(lines) < len(dataset):
+        return  # the registered fingerprint is that of the whole split
+    found = combine((counts.image, one) for one, counts in lines)
+    if found != fingerprint:
+        raise SegmodelsError(
+            f"{dataset.root}: the {dataset.split} images are not those that were registered "
+            f"(fingerprint {found[:12]}…, expected {fingerprint[:12]}…). They changed since "
+            f"`prepare`: run dvc repro again."
+        )
+
+
+def _workers(model: SegModel) -> int:
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return len(os.sched_getaffinity(0)) if on_cpu and hasattr(os, "sched_getaffinity") else 1
+
+
+def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Results of `work` in the order of `items`, at most two a worker ahead of the reader."""
+    waiting: deque[Future[R]] = deque()
+    with _single_threaded(), ThreadPoolExecutor(workers, initializer=_one_thread) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Networks add up in another order on another number of threads; one is always there."""
+    before = torch.get_num_threads()
+    _one_thread()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,165 @@
+"""Bringing files here: from the local mirror if it has them, else from their address."""
+
+from __future__ import annotations
+
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
+from segmodels.errors import SegmodelsError
+from segmodels.files import sha256_of_file
+from segmodels.settings import MIRROR, cache_dir, mirror_dir
+
+_CHUNK = 1 << 20
+_TIMEOUT = 60.0
+
+
+def fetch(file: RemoteFile, folder: Path) -> Path:
+    """Put one file into a folder, checked.
+
+    A file already there with an accepted sha256 is kept. The mirror is searched by file name
+    and sha256. A broken download leaves its beginning in the cache and goes on from there
+    next time; the file appears in `folder` whole or not at all.
+
+    Returns:
+        the path of the file.
+
+    Raises:
+        SegmodelsError: unreachable, wrong checksum, or no room on the disk.
+    """
+    target = folder / file.name
+    if target.is_file() and _accepted(file, target):
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        mirrored = _in_mirror(file)
+        if mirrored:
+            _copy(mirrored, target)
+        else:
+            _download(file).replace(target)
+    except OSError as error:
+        raise SegmodelsError(f"{target}: {error.strerror or error}.") from error
+    return target
+
+
+def fetch_weights(entry: WeightsEntry, folder: Path) -> Path:
+    """Fetch all files of a released checkpoint; returns the folder.
+
+    Raises:
+        SegmodelsError: it cannot be obtained; the message gives the registered reason.
+    """
+    if entry.state != "ok":
+        raise SegmodelsError(f"weights {entry.name!r} are {entry.state}: {entry.reason}")
+    for file in entry.files:
+        fetch(file, folder)
+    return folder
+
+
+def fetch_archives(entry: DatasetEntry, folder: Path) -> Path:
+    """Fetch all archives of a dataset; returns the folder.
+
+    Raises:
+        SegmodelsError: it cannot be obtained; the message gives the registered reason.
+    """
+    if entry.state != "ok":
+        raise SegmodelsError(f"dataset {entry.name!r} is {entry.state}: {entry.reason}")
+    for file in entry.archives:
+        fetch(file, folder)
+    return folder
+
+
+def _accepted(file: RemoteFile, path: Path) -> bool:
+    return not file.sha256 or sha256_of_file(path) in file.sha256
+
+
+def _in_mirror(file: RemoteFile) -> Path | None:
+    mirror = mirror_dir()
+    found = sorted(mirror.rglob(file.name)) if mirror else []
+    for path in found:
+        if _accepted(file, path):
+            return path
+    if found:
+        raise SegmodelsError(
+            f"{found[0]}: in the mirror ({MIRROR}) under the right name, but its sha256 "
+            f"{sha256_of_file(found[0])[:12]}… is not the registered {file.sha256[0][:12]}…. "
+            f"Replace or remove it."
+        )
+    return None
+
+
+def _copy(source: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _download(file: RemoteFile) -> Path:
+    """Download into the cache and check; returns the finished file there."""
+    part = cache_dir() / "downloads" / f"{file.name}.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _stream(file, part)
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        kept = part.stat().st_size if part.exists() else 0
+        raise SegmodelsError(
+            f"{file.name}: cannot be downloaded from {file.url} "
+            f"({getattr(error, 'reason', None) or error}). {kept:,} bytes are kept and the "
+            f"next try goes on from there. Without network, put the file into a folder and "
+            f"set {MIRROR} to it."
+        ) from error
+    if not _accepted(file, part):
+        found = sha256_of_file(part)
+        part.unlink()  # going on from wrong bytes could never end well
+        raise SegmodelsError(
+            f"{file.name}: downloaded from {file.url}, but its sha256 is {found}, not the "
+            f"registered {file.sha256[0]}. The download was discarded; the address may serve "
+            f"another file now."
+        )
+    return part
+
+
+def _stream(file: RemoteFile, part: Path) -> None:
+    done = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(file.url, headers={"User-Agent": "segmodels"})
+    if done:
+        request.add_header("Range", f"bytes={done}-")
+    with _opened(request) as (response, resumed, total):
+        if not resumed:
+            done = 0
+        expected = done + total if total else None
+        with part.open("ab" if resumed else "wb") as sink:
+            _pump(response, sink, file.name, done, expected)
+    if expected is not None and part.stat().st_size < expected:
+        raise ConnectionError(f"the connection ended after {part.stat().st_size} of {expected} B")
+
+
+@contextmanager
+def _opened(request: urllib.request.Request) -> Iterator[tuple[BinaryIO, bool, int | None]]:
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # "range not satisfiable": the part is already whole, or too long
+            raise
+        request.remove_header("Range")
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    with response:
+        length = response.headers.get("Content-Length")
+        yield response, response.status == 206, int(length) if length else None
+
+
+def _pump(source: BinaryIO, sink: BinaryIO, name: str, done: int, expected: int | None) -> None:
+    with tqdm(total=expected, initial=done, unit="B", unit_scale=True, desc=name) as bar:
+        while chunk := source.read(_CHUNK):
+            sink.write(chunk)
+            bar.update(len(chunk))

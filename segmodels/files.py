@@ -1,0 +1,129 @@
+"""Reading and writing small files so that a crash or a full disk never leaves half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segmodels.errors import SegmodelsError
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def canonical_json(value: object) -> str:
+    """One spelling per value: sorted keys, no spaces, no NaN. What every digest is taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """Hex SHA-256 of a JSON-able value in its canonical spelling."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary sibling that becomes `path` when the block ends well and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp's 0600 would differ from what git and DVC expect
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all (UTF-8, Unix line ends)."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write readable JSON with stable bytes: indented, key order kept, final newline."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        SegmodelsError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SegmodelsError(f"{path}: no such file.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SegmodelsError(f"{path}: not valid JSON ({error}).") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Parse a YAML file that holds a mapping; nothing in it is ever executed.
+
+    Raises:
+        SegmodelsError: the file is missing, is not YAML or is not a mapping.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SegmodelsError(f"{path}: no such file.") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SegmodelsError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise SegmodelsError(f"{path}: expected a mapping of names, found {type(value).__name__}.")
+    return value
+
+
+def take_fields(
+    source: str, entry: object, required: Mapping[str, type], optional: Mapping[str, type]
+) -> dict[str, Any]:
+    """Check one YAML entry against the fields a record knows and return it.
+
+    `source` names the file and entry in messages. An `int` is welcome where a `float` is
+    asked for, and nothing else is converted.
+
+    Raises:
+        SegmodelsError: a field is missing, unknown or of the wrong type.
+    """
+    if not isinstance(entry, dict):
+        raise SegmodelsError(f"{source}: expected fields, found {type(entry).__name__}.")
+    known = {**required, **optional}
+    for name in required:
+        if entry.get(name) is None:
+            raise SegmodelsError(f"{source}: field {name!r} is missing.")
+    for name, value in entry.items():
+        if name not in known:
+            raise SegmodelsError(
+                f"{source}: unknown field {name!r}. Known: {', '.join(sorted(known))}."
+            )
+        if value is not None and not _fits(value, known[name]):
+            raise SegmodelsError(
+                f"{source}: field {name!r} must be {known[name].__name__}, "
+                f"not {type(value).__name__} ({value!r})."
+            )
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _fits(value: object, kind: type) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float)
+    return isinstance(value, kind)

@@ -1,0 +1,122 @@
+"""What disturbed images or parameters cost, next to the clean number of the same row."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from segmodels.evidence import Evidence, ImageCounts
+from segmodels.files import digest
+from segmodels.protocols import Protocol
+from segmodels.scores import score
+
+#: Fields of a condition that are no disturbance of their own.
+_PLACES = ("severity", "seed")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength of one disturbance: mIoU in percent and its share of the clean one."""
+
+    level: float
+    miou: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """mIoU over strength. `kind` groups curves (`corruption`, `parameter_noise`, …)."""
+
+    kind: str
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """All curves of a row.
+
+    Attributes:
+        clean: mIoU of the undisturbed evidence, percent.
+        mean: mIoU averaged over all corruptions and severities, percent; None without any.
+        ratio: the same average of mIoU / clean mIoU; None without any.
+        curves: by kind and name. Clean and disturbed are compared on the same images.
+    """
+
+    clean: float
+    mean: float | None
+    ratio: float | None
+    curves: tuple[Curve, ...]
+
+
+def merge_images(evidence: Evidence) -> Evidence:
+    """The same total counts as one image: 75 disturbed copies of a split then fit in memory."""
+    merged = ImageCounts.from_matrix("all", evidence.total())
+    return dataclasses.replace(evidence, images=(merged,))
+
+
+def summarise(clean: Evidence, disturbed: Iterable[Evidence], protocol: Protocol) -> Robustness:
+    """Score disturbed evidence against clean evidence of the same weights, split and inference.
+
+    Args:
+        clean: evidence with its images.
+        disturbed: evidence, images merged or not; seeds of one condition are averaged.
+        protocol: how counts become a score.
+    """
+    found: dict[tuple[str, str], dict[float, list[Point]]] = defaultdict(lambda: defaultdict(list))
+    for evidence in _longest(disturbed):
+        kind, name, level = _place(evidence.identity.condition or {})
+        point = _point(clean, evidence, protocol, level)
+        if not math.isnan(point.miou):
+            found[kind, name][level].append(point)
+    curves = tuple(
+        Curve(kind, name, tuple(_average(levels[level]) for level in sorted(levels)))
+        for (kind, name), levels in sorted(found.items())
+    )
+    points = [p for curve in curves if curve.kind == "corruption" for p in curve.points]
+    return Robustness(
+        clean=round(score(clean, protocol).miou, 4),
+        mean=round(fmean(p.miou for p in points), 4) if points else None,
+        ratio=round(fmean(p.ratio for p in points), 4) if points else None,
+        curves=curves,
+    )
+
+
+def _longest(disturbed: Iterable[Evidence]) -> list[Evidence]:
+    """Of several counts under one condition, the one over most images."""
+    longest: dict[str, Evidence] = {}
+    for evidence in sorted(disturbed, key=lambda e: (_seen(e), e.key)):
+        longest[digest(evidence.identity.condition)] = evidence
+    return list(longest.values())
+
+
+def _seen(evidence: Evidence) -> int:
+    return evidence.identity.images or evidence.expected_images
+
+
+def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
+    """Kind, name and strength: ("corruption", "fog", 3.0), ("parameter_noise", …, 0.01)."""
+    fields = {key: value for key, value in condition.items() if key not in _PLACES}
+    kind, value = next(iter(fields.items()), ("unknown", 0.0))
+    if kind == "corruption":
+        return kind, str(value), float(condition.get("severity", 0))
+    others = [f"{k} {v}" for k, v in fields.items() if k != kind]
+    if not isinstance(value, int | float):
+        return kind, ", ".join([f"{kind} {value}", *others]), 0.0
+    return kind, ", ".join([kind, *others]), float(value)
+
+
+def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> Point:
+    reference = dataclasses.replace(clean, images=clean.images[: _seen(disturbed)])
+    miou, intact = score(disturbed, protocol).miou, score(reference, protocol).miou
+    return Point(level, miou, miou / intact if intact > 0 else 0.0)
+
+
+def _average(points: list[Point]) -> Point:
+    miou, ratio = fmean(p.miou for p in points), fmean(p.ratio for p in points)
+    return Point(points[0].level, round(miou, 4), round(ratio, 4))

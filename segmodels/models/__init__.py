@@ -1,0 +1,69 @@
+"""Segmentation networks by name: ``create_model`` and ``list_models``."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.models.registry import MODELS
+
+if TYPE_CHECKING:
+    from segmodels.models.base import SegModel
+
+__all__ = ["create_model", "list_models"]
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Sorted names that match a shell pattern, e.g. ``"segformer*"``. Does not import torch."""
+    return sorted(fnmatch.filter(MODELS, pattern))
+
+
+def create_model(
+    name: str,
+    num_classes: int = 150,
+    image_size: int | tuple[int, int] | None = None,
+    **overrides: Any,
+) -> SegModel:
+    """Build a network with fresh random weights, in training mode.
+
+    Args:
+        name: one of ``list_models()``.
+        num_classes: number of logit channels.
+        image_size: side, or (height, width), the position table is made for. Images of
+            other sizes still fit. Networks without a position table ignore it.
+        overrides: fields of the model's config, e.g. ``drop_path=0.0``.
+
+    Raises:
+        UnknownNameError: no such model.
+        SegmodelsError: the model does not know an override, or the values do not fit.
+    """
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS)
+    entry = MODELS[name]
+    model_class = _load(entry.builder)
+    known = [field.name for field in fields(model_class.Config)]
+    _check(name, overrides, known)
+    arguments = {**entry.defaults, **overrides, "num_classes": num_classes}
+    if image_size is not None and "image_size" in known:
+        arguments["image_size"] = image_size
+    model = model_class(model_class.Config(**arguments))
+    model.config = {"name": name, **model.config}
+    model.preprocessing = entry.preprocessing
+    return model
+
+
+def _load(address: str) -> type[SegModel]:
+    module, _, attribute = address.partition(":")
+    model_class: type[SegModel] = getattr(importlib.import_module(module), attribute)
+    return model_class
+
+
+def _check(name: str, overrides: Mapping[str, Any], known: Collection[str]) -> None:
+    for key in overrides:
+        if key not in known:
+            names = ", ".join(sorted(known))
+            raise SegmodelsError(f"Model {name!r} has no argument {key!r}. Known: {names}.")

@@ -1,0 +1,135 @@
+"""What every segmentation network here is: low-resolution logits, then one upsampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segmodels.errors import SegmodelsError
+from segmodels.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Arguments of a network; each architecture adds its own fields.
+
+    The fields are what ``create_model`` takes as overrides and what a checkpoint stores.
+    """
+
+    num_classes: int = 150
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 1:
+            raise SegmodelsError(f"num_classes must be at least 1, got {self.num_classes}.")
+
+
+class SegModel(nn.Module):
+    """Base of all models; a subclass names its ``Config`` and writes ``forward_lowres``.
+
+    ``forward`` is always: low-resolution logits, bilinear upsampling to
+    ``upsampled_size``, crop to the image. Inference code may do the last two steps
+    itself (fused, window by window) and gets the same numbers.
+
+    Attributes:
+        num_classes: number of logit channels.
+        stride: sides are padded to a multiple of this inside the network; 1 if any size fits.
+        smallest_side: shortest image side in pixels the network can digest.
+        config: JSON-able arguments, and the name if ``create_model`` built it; then
+            ``create_model(**config)`` builds the same network again.
+        preprocessing: how pixels become input, when the weights (or the recipe) say so.
+        class_names: names of the logit channels, when the weights say so.
+    """
+
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+    stride: int = 1
+    smallest_side: int = 1
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.num_classes = config.num_classes
+        self.config: dict[str, Any] = plain(asdict(config))
+        self.preprocessing: Preprocessing | None = None
+        self.class_names: tuple[str, ...] | None = None
+
+    def forward_lowres(self, images: Tensor) -> Tensor:
+        """Logits (B, num_classes, h, w) at the decoder's resolution, of images (B, 3, H, W)."""
+        raise NotImplementedError
+
+    def upsampled_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size to which the logits of an H×W image are upsampled before cropping to H×W."""
+        return round_up(height, self.stride), round_up(width, self.stride)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, num_classes, H, W) of normalised float images (B, 3, H, W).
+
+        Raises:
+            SegmodelsError: the images have another shape or are too small.
+        """
+        self.check(images)
+        height, width = images.shape[-2:]
+        logits = upsample(self.forward_lowres(images), self.upsampled_size(height, width))
+        return logits[..., :height, :width]
+
+    def check(self, images: Tensor) -> None:
+        """Refuse images the network cannot digest, in one sentence."""
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise SegmodelsError(f"Images must be (B, 3, H, W), got {tuple(images.shape)}.")
+        if min(images.shape[-2:]) < self.smallest_side:
+            raise SegmodelsError(
+                f"{type(self).__name__} needs images of at least {self.smallest_side} pixels "
+                f"a side, got {tuple(images.shape[-2:])}."
+            )
+
+    def pad(self, images: Tensor) -> Tensor:
+        """Pad right and bottom with 0 (the mean colour) to a multiple of the stride."""
+        height, width = images.shape[-2:]
+        padded_height, padded_width = self.upsampled_size(height, width)
+        if (padded_height, padded_width) == (height, width):
+            return images
+        return F.pad(images, (0, padded_width - width, 0, padded_height - height))
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same mapping with tuples as lists, as JSON gives them back."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Check an argument that is a choice.
+
+    Raises:
+        SegmodelsError: it is none of the known values.
+    """
+    if value not in known:
+        choices = " or ".join(map(repr, known))
+        raise SegmodelsError(f"The argument {name!r} must be {choices}, got {value!r}.")
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple that is not below the value."""
+    return -(-value // multiple) * multiple
+
+
+def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize of (B, C, h, w) with half-pixel centres; nothing if the size fits."""
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return logits
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Tokens (B, N, C), row by row, to a map (B, C, rows, columns), without a copy.
+
+    In memory the map is channels-last. PyTorch upsamples such maps several times faster,
+    but only if the strides come about exactly like this.
+    """
+    return tokens.reshape(len(tokens), *grid, -1).permute(0, 3, 1, 2)
+
+
+def to_tokens(features: Tensor) -> Tensor:
+    """A map (B, C, rows, columns) to tokens (B, N, C), row by row."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)

@@ -1,0 +1,53 @@
+"""A few images beside their truth and prediction, to look at before believing a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segmodels.datasets.base import VOID, Dataset, Pixels
+from segmodels.files import atomic_path
+from segmodels.inference import predict
+from segmodels.models.base import SegModel
+from segmodels.protocols import Protocol
+
+_GAP = 6
+_WHITE = 255
+
+
+def colour(labels: Pixels, palette: tuple[tuple[int, int, int], ...]) -> Pixels:
+    """uint8 (H, W) labels as uint8 (H, W, 3); void and outputs without a class are black."""
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(palette)] = palette
+    return np.asarray(table[labels])
+
+
+def draw_picture(
+    model: SegModel, dataset: Dataset, protocol: Protocol, path: Path, number: int = 3
+) -> None:
+    """Write a PNG: one row per image (evenly spread over the split), columns image, truth,
+    prediction.
+    """
+    spread = np.linspace(0, len(dataset) - 1, min(number, len(dataset))).round().astype(int)
+    rows = [_row(model, dataset, protocol, int(index)) for index in spread]
+    width = max(row.shape[1] for row in rows)
+    padded = [_pad(row, row.shape[0] + _GAP, width) for row in rows]
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.concatenate(padded)).save(temporary, "PNG")
+
+
+def _row(model: SegModel, dataset: Dataset, protocol: Protocol, index: int) -> Pixels:
+    sample = dataset.read(index)
+    prediction = predict(model, sample.image, protocol)
+    # Void truth is black; blacken the prediction there too, so that the eye compares like with like.
+    shown = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
+    panels = (sample.image, colour(sample.label, dataset.palette), colour(shown, dataset.palette))
+    height, width = sample.label.shape
+    return np.concatenate([_pad(panel, height, width + _GAP) for panel in panels], axis=1)
+
+
+def _pad(pixels: Pixels, height: int, width: int) -> Pixels:
+    below, right = height - pixels.shape[0], width - pixels.shape[1]
+    return np.pad(pixels, ((0, below), (0, right), (0, 0)), constant_values=_WHITE)

@@ -1,0 +1,135 @@
+"""A recipe is how weights are trained: `params/recipes/<name>.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import read_yaml, take_fields
+from segmodels.settings import project_root
+
+Optimizer = Literal["adamw", "sgd"]
+Precision = Literal["fp32", "bf16"]
+Balance = Literal["none", "median_frequency"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How weights are trained.
+
+    Attributes:
+        name: file name in `params/recipes/`.
+        title: one line for people.
+        steps: optimiser steps.
+        batch: images a step.
+        crop: height and width of the training crop in pixels.
+        lr: peak learning rate.
+        optimizer: `adamw`, or `sgd` with Nesterov momentum 0.9.
+        weight_decay: of matrices and kernels; biases and norms have none.
+        warmup: steps of linear warm-up.
+        power: of the polynomial decay to zero that follows.
+        clip: largest gradient norm.
+        resize_short: images are first reduced to this short side, None keeps their size.
+        scale: smallest and largest factor of the random resize.
+        flip: probability of a mirror image.
+        jitter: strength of brightness and contrast changes.
+        balance: `median_frequency` weighs classes by median frequency over frequency,
+            counted on the training labels (Eigen and Fergus, ICCV 2015).
+        precision: `bf16` trains under autocast; evaluation is always fp32.
+        threads: processor threads; part of the recipe because sums depend on them.
+        validate_every: steps between looks at the validation split.
+        validate_images: how many of its images.
+    """
+
+    name: str
+    title: str
+    steps: int
+    batch: int
+    crop: tuple[int, int]
+    lr: float
+    optimizer: Optimizer = "adamw"
+    weight_decay: float = 0.01
+    warmup: int = 0
+    power: float = 0.9
+    clip: float = 1.0
+    resize_short: int | None = None
+    scale: tuple[float, float] = (0.75, 1.5)
+    flip: float = 0.5
+    jitter: float = 0.25
+    balance: Balance = "none"
+    precision: Precision = "fp32"
+    threads: int = 2
+    validate_every: int = 200
+    validate_images: int = 32
+
+    def __post_init__(self) -> None:
+        for problem in _problems(self):
+            raise SegmodelsError(f"recipe {self.name!r}: {problem}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, JSON-able."""
+        return {**asdict(self), "crop": list(self.crop), "scale": list(self.scale)}
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of a step (0-based): linear warm-up, then polynomial decay to 0."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        left = (self.steps - step) / max(self.steps - self.warmup, 1)
+        return self.lr * float(left**self.power)
+
+
+def _problems(recipe: Recipe) -> list[str]:
+    found = []
+    for field in ("steps", "batch", "lr", "threads", "validate_every", "clip"):
+        if getattr(recipe, field) <= 0:
+            found.append(f"field {field!r} must be positive, not {getattr(recipe, field)}.")
+    if len(recipe.crop) != 2 or min(recipe.crop) <= 0:
+        found.append("field 'crop' is [height, width] in pixels.")
+    if len(recipe.scale) != 2 or not 0 < recipe.scale[0] <= recipe.scale[1]:
+        found.append("field 'scale' is [smallest, largest] factor.")
+    if not 0 <= recipe.warmup < recipe.steps:
+        found.append("field 'warmup' must be shorter than 'steps'.")
+    for field, kind in (("optimizer", Optimizer), ("precision", Precision), ("balance", Balance)):
+        if getattr(recipe, field) not in get_args(kind):
+            known = ", ".join(get_args(kind))
+            found.append(f"field {field!r} is one of {known}, not {getattr(recipe, field)!r}.")
+    return found
+
+
+_REQUIRED = {"title": str, "steps": int, "batch": int, "crop": list, "lr": float}
+_OPTIONAL = {
+    "optimizer": str,
+    "weight_decay": float,
+    "warmup": int,
+    "power": float,
+    "clip": float,
+    "resize_short": int,
+    "scale": list,
+    "flip": float,
+    "jitter": float,
+    "balance": str,
+    "precision": str,
+    "threads": int,
+    "validate_every": int,
+    "validate_images": int,
+}
+
+
+def load_recipe(name: str, folder: Path | None = None) -> Recipe:
+    """Read `params/recipes/<name>.yaml`.
+
+    Raises:
+        UnknownNameError: no such recipe; the message suggests the nearest.
+        SegmodelsError: a field is missing, unknown or impossible.
+    """
+    folder = folder or project_root() / "params" / "recipes"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownNameError("recipe", name, (p.stem for p in folder.glob("*.yaml")))
+    fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
+    for pair in ("crop", "scale"):
+        if pair in fields:
+            fields[pair] = tuple(fields[pair])
+    return Recipe(name=name, **fields)

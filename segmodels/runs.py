@@ -1,0 +1,204 @@
+"""A run: one model with released or trained weights, on one split, under some protocols.
+
+`params/runs/<name>.yaml` holds one run, `params/suites/<name>.yaml` a list of runs, and
+`params/active.yaml` what `dvc repro` rebuilds. The active file is written by
+`segmodels suite`, never by hand: it repeats what dvc.yaml must know of each run (dataset,
+weights, recipe), because DVC's templates cannot follow a name into another file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segmodels.assets import load_dataset_entry, load_weights_entry
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import digest, read_yaml, take_fields, write_text
+from segmodels.protocols import load_protocol
+from segmodels.settings import project_root
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    Attributes:
+        name: key; file name in `params/runs/`.
+        model: name for `create_model`.
+        dataset, split: what is evaluated.
+        protocols: names; those with equal inference share one piece of evidence.
+        weights: entry of `params/weights.yaml` (released weights), or
+        recipe: file in `params/recipes/` (trained here) with
+        seed: of initialisation and sampling and
+        overrides: of the model's arguments.
+        robustness: names in `params/robustness.yaml`.
+    """
+
+    name: str
+    model: str
+    dataset: str
+    split: str
+    protocols: tuple[str, ...]
+    weights: str | None = None
+    recipe: str | None = None
+    seed: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
+    robustness: tuple[str, ...] = ()
+
+    @property
+    def weights_folder(self) -> str:
+        """Where the weights lie, relative to the project root."""
+        return f"weights/released/{self.weights}" if self.weights else f"weights/trained/{self.name}"
+
+    def distinct_protocols(self) -> list[str]:
+        """The protocols that need an evaluation of their own: the first of each inference."""
+        first: dict[str, str] = {}
+        for name in self.protocols:
+            first.setdefault(digest(load_protocol(name).inference), name)
+        return list(first.values())
+
+
+_REQUIRED = {"model": str, "dataset": str, "split": str, "protocols": list}
+_OPTIONAL = {"weights": str, "recipe": str, "seed": int, "overrides": dict, "robustness": list}
+
+
+def run_names() -> list[str]:
+    """Names of all runs, sorted."""
+    return sorted(path.stem for path in (project_root() / "params" / "runs").glob("*.yaml"))
+
+
+def load_run(name: str) -> Run:
+    """Read `params/runs/<name>.yaml`.
+
+    Raises:
+        UnknownNameError: no such run; the message suggests the nearest.
+        SegmodelsError: a field is missing, unknown or impossible.
+    """
+    path = project_root() / "params" / "runs" / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownNameError("run", name, run_names())
+    fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
+    for plural in ("protocols", "robustness"):
+        fields[plural] = tuple(fields.get(plural, ()))
+    run = Run(name=name, **fields)
+    _check(path, run)
+    return run
+
+
+def _check(path: Path, run: Run) -> None:
+    from segmodels.models import list_models
+
+    if (run.weights is None) == (run.recipe is None):
+        raise SegmodelsError(f"{path}: give either 'weights' (released) or 'recipe' (trained).")
+    if not run.protocols:
+        raise SegmodelsError(f"{path}: field 'protocols' lists nothing.")
+    if run.model not in list_models():
+        raise SegmodelsError(f"{path}: {UnknownNameError('model', run.model, list_models())}")
+    try:
+        load_dataset_entry(run.dataset)
+        if run.weights:
+            load_weights_entry(run.weights)
+        for protocol in run.protocols:
+            load_protocol(protocol)
+    except UnknownNameError as error:
+        raise SegmodelsError(f"{path}: {error}") from None
+    recipe = project_root() / "params" / "recipes" / f"{run.recipe}.yaml"
+    if run.recipe and not recipe.is_file():
+        known = (p.stem for p in recipe.parent.glob("*.yaml"))
+        raise SegmodelsError(f"{path}: {UnknownNameError('recipe', run.recipe, known)}")
+
+
+def suite_names() -> list[str]:
+    """Names of all suites, sorted."""
+    return sorted(path.stem for path in (project_root() / "params" / "suites").glob("*.yaml"))
+
+
+def load_suite(name: str) -> list[Run]:
+    """The runs of `params/suites/<name>.yaml`.
+
+    Raises:
+        UnknownNameError: no such suite or run; the message suggests the nearest.
+    """
+    path = project_root() / "params" / "suites" / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownNameError("suite", name, suite_names())
+    listed = take_fields(str(path), read_yaml(path), {"title": str, "runs": list}, {})["runs"]
+    return [load_run(run) for run in listed]
+
+
+_HEADER = """\
+# What `dvc repro` rebuilds. Written by `segmodels suite {names}`; change a run or a suite, then
+# write it again. dvc.yaml makes one stage of every name below.
+"""
+
+
+def active_text(suites: list[str]) -> str:
+    """The content of `params/active.yaml` for some suites."""
+    runs: dict[str, Run] = {run.name: run for suite in suites for run in load_suite(suite)}
+    body = {"suites": suites, "runs": list(runs), **_stages(list(runs.values()))}
+    return _HEADER.format(names=" ".join(suites)) + yaml.safe_dump(body, sort_keys=False)
+
+
+def _stages(runs: list[Run]) -> dict[str, Any]:
+    datasets = {name: load_dataset_entry(name) for name in sorted({r.dataset for r in runs})}
+    return {
+        "downloaded": [name for name, entry in datasets.items() if entry.archives],
+        "generated": [name for name, entry in datasets.items() if not entry.archives],
+        "released": sorted({run.weights for run in runs if run.weights}),
+        "trained": {
+            run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe
+        },
+        "evaluated": {
+            f"{run.name}-{protocol}": {
+                "run": run.name,
+                "protocol": protocol,
+                "dataset": run.dataset,
+                "weights": run.weights_folder,
+            }
+            for run in runs
+            for protocol in run.distinct_protocols()
+        },
+        "stressed": {
+            f"{run.name}-{suite}": {
+                "run": run.name,
+                "suite": suite,
+                "protocol": run.protocols[0],
+                "dataset": run.dataset,
+                "weights": run.weights_folder,
+            }
+            for run in runs
+            for suite in run.robustness
+        },
+    }
+
+
+def activate(suites: list[str]) -> Path:
+    """Write `params/active.yaml` for some suites.
+
+    Returns:
+        the path written.
+
+    Raises:
+        SegmodelsError: a suite, run or anything a run names is unknown; nothing is written.
+    """
+    path = project_root() / "params" / "active.yaml"
+    write_text(path, active_text(suites))
+    return path
+
+
+def check_active() -> None:
+    """Compare `params/active.yaml` with the run files it was written from.
+
+    Raises:
+        SegmodelsError: they disagree; the message says how to write it again.
+    """
+    path = project_root() / "params" / "active.yaml"
+    suites = [str(name) for name in read_yaml(path).get("suites", [])]
+    if read_yaml(path) != yaml.safe_load(active_text(suites)):
+        raise SegmodelsError(
+            f"{path} no longer matches params/runs and params/suites. "
+            f"Write it again: segmodels suite {' '.join(suites)}"
+        )

@@ -1,0 +1,63 @@
+"""Where things are: the project root, the scratch cache and the optional local mirror."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from segmodels.errors import SegmodelsError
+
+#: Environment variables a user may set; all are optional.
+ROOT = "SEGMODELS_ROOT"
+CACHE = "SEGMODELS_CACHE"
+MIRROR = "SEGMODELS_MIRROR"
+
+
+def project_root() -> Path:
+    """The folder that holds `params/`: `SEGMODELS_ROOT`, else the nearest parent of the
+    current folder, else the checkout this package was installed from.
+
+    Raises:
+        SegmodelsError: none of them holds a `params/` folder.
+    """
+    if named := os.environ.get(ROOT):
+        return _checked(Path(named).expanduser().resolve())
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+        if _is_root(folder):
+            return folder
+    raise SegmodelsError(
+        f"No segmodels project found above {here}: run inside a checkout "
+        f"(the folder with params/ and dvc.yaml) or set {ROOT} to it."
+    )
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "params" / "protocols.yaml").is_file()
+
+
+def _checked(folder: Path) -> Path:
+    if not _is_root(folder):
+        raise SegmodelsError(f"{ROOT}={folder} does not hold params/protocols.yaml.")
+    return folder
+
+
+def cache_dir() -> Path:
+    """Scratch space for unfinished work (`SEGMODELS_CACHE`, else `.cache/` in the project)."""
+    named = os.environ.get(CACHE)
+    return Path(named).expanduser().resolve() if named else project_root() / ".cache"
+
+
+def mirror_dir() -> Path | None:
+    """A local folder searched for archives and checkpoints before any network (`SEGMODELS_MIRROR`).
+
+    Raises:
+        SegmodelsError: the variable names a folder that does not exist.
+    """
+    named = os.environ.get(MIRROR)
+    if not named:
+        return None
+    folder = Path(named).expanduser().resolve()
+    if not folder.is_dir():
+        raise SegmodelsError(f"{MIRROR}={named} is not a folder. Correct it or unset it.")
+    return folder

@@ -1,0 +1,247 @@
+"""The steps from a name to evidence, each complete in itself and without any server.
+
+`dvc repro`, the Prefect flow and the command line all call these functions, which is why
+they give the same evidence keys and the same numbers.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmodels import layout
+from segmodels.assets import load_dataset_entry, load_weights_entry
+from segmodels.checkpoints import load_checkpoint
+from segmodels.datasets import (
+    Dataset,
+    data_folder,
+    dataset_kind,
+    description,
+    description_path,
+    open_dataset,
+    prepare_dataset,
+)
+from segmodels.errors import SegmodelsError
+from segmodels.evaluate import Progress, Subject, evaluate, identify
+from segmodels.evidence import Evidence, read_evidence, write_evidence
+from segmodels.fetch import fetch_archives, fetch_weights
+from segmodels.files import digest, sha256_of_file, write_json
+from segmodels.picture import draw_picture
+from segmodels.protocols import Protocol, load_protocol
+from segmodels.recipes import load_recipe
+from segmodels.runs import Run, load_run
+from segmodels.scores import score
+from segmodels.stress import Condition, load_stress_suite, stressed
+from segmodels.train import Job, train
+from segmodels.train import Progress as TrainProgress
+
+
+def download(dataset: str) -> Path:
+    """Fetch the archives of a dataset; returns their folder."""
+    return fetch_archives(load_dataset_entry(dataset), layout.downloads(dataset))
+
+
+def prepare(dataset: str) -> dict[str, Any]:
+    """Make `data/<dataset>` from its archives (or from nothing) and describe its content."""
+    dataset_kind(dataset)
+    archives = layout.downloads(dataset) if load_dataset_entry(dataset).archives else None
+    return prepare_dataset(dataset, archives)
+
+
+def fetch_released(weights: str) -> Path:
+    """Fetch a released checkpoint and open it once, so that a damaged file is found here.
+
+    Returns:
+        its folder.
+    """
+    entry = load_weights_entry(weights)
+    folder = fetch_weights(entry, layout.released_weights(weights))
+    model = load_checkpoint(weights_path(folder))
+    _check_model(folder, model.config["name"], entry.model)
+    return folder
+
+
+def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None = None) -> Path:
+    """Train the weights of a run; returns their folder."""
+    run = load_run(run_name)
+    if run.recipe is None:
+        raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
+    about = description(run.dataset)["splits"]["train"]
+    job = Job(
+        run=run.name,
+        model=run.model,
+        recipe=load_recipe(run.recipe),
+        seed=run.seed,
+        train=open_dataset(run.dataset, "train"),
+        val=open_dataset(run.dataset, "val"),
+        fingerprint=about["fingerprint"],
+        pixels=about["pixels"],
+        overrides=run.overrides,
+        device=device,
+    )
+    folder = layout.trained_weights(run.name)
+    record = train(job, folder, layout.curve(run.name), progress)
+    write_json(layout.record(run.name, "train"), record)
+    return folder
+
+
+def evaluate_run(
+    run_name: str, protocol_name: str, device: str = "cpu", progress: Progress | None = None
+) -> Evidence:
+    """Count a run's split under a protocol and write evidence, metrics, record and picture.
+
+    Evidence that exists anywhere in the project under the same key is taken over, not computed
+    again. The folder of the run and protocol ends up holding this evidence alone.
+    """
+    run, protocol = load_run(run_name), load_protocol(protocol_name)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    evidence = _known_or_new(run, subject, dataset, protocol, progress)
+    replace_evidence(layout.evidence() / run.name / protocol.name, [evidence])
+    write_json(layout.metrics(run.name, protocol.name), scores_of(run, evidence))
+    draw_picture(subject.model, dataset, protocol, layout.figure(run.name, protocol.name))
+    return evidence
+
+
+def stress_run(
+    run_name: str, suite_name: str, device: str = "cpu", progress: Progress | None = None
+) -> list[Evidence]:
+    """Count a run under every condition of a robustness suite, by its first protocol."""
+    run, suite = load_run(run_name), load_stress_suite(suite_name)
+    protocol = load_protocol(run.protocols[0])
+    dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, device)
+    found = []
+    for condition in suite.conditions:
+        subject = stressed(clean, condition)
+        found.append(_known_or_new(run, subject, dataset, protocol, None))
+        if progress:
+            progress(len(found), len(suite.conditions))
+    what = f"robustness-{suite.name}"
+    replace_evidence(layout.evidence() / run.name / what, found)
+    scores = {_label(e.identity.condition): _percent(score(e, protocol).miou) for e in found}
+    mean = float(np.mean([value for value in scores.values() if value is not None]))
+    write_json(layout.metrics(run.name, what), {"mean_mIoU": round(mean, 4), "mIoU": scores})
+    return found
+
+
+def subject_of(run: Run, device: str = "cpu") -> Subject:
+    """The model of a run with its weights, ready to be evaluated.
+
+    Raises:
+        SegmodelsError: weights or dataset are not there yet, or are those of another model.
+    """
+    folder = layout.released_weights(run.weights) if run.weights else layout.trained_weights(run.name)
+    if not folder.is_dir():
+        step = "fetch" if run.weights else "train"
+        raise SegmodelsError(
+            f"{folder}: the weights of run {run.name!r} are not there; {step} them first "
+            f"(dvc repro, or segmodels evaluate {run.name})."
+        )
+    path = weights_path(folder)
+    model = load_checkpoint(path, device=device)
+    _check_model(path, model.config["name"], run.model)
+    if run.weights:
+        origin: dict[str, Any] = {"released": run.weights}
+    else:
+        origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
+    fingerprint = description(run.dataset)["splits"][run.split]["fingerprint"]
+    return Subject(model, weights_digest(path), origin, fingerprint)
+
+
+def weights_path(folder: Path) -> Path:
+    """What `load_checkpoint` opens: the only file of the folder, or the folder."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return files[0] if len(files) == 1 else folder
+
+
+def weights_digest(path: Path) -> str:
+    """Identity of weights: SHA-256 of the file, of `model.safetensors` for our own format, or
+    of the digests of all files where a format needs several.
+    """
+    if path.is_file():
+        return sha256_of_file(path)
+    own = path / "model.safetensors"
+    if own.is_file():
+        return sha256_of_file(own)
+    return digest({file.name: sha256_of_file(file) for file in sorted(path.iterdir())})
+
+
+def bring_data(dataset: str) -> None:
+    """Fetch and prepare a dataset unless it is there."""
+    if data_folder(dataset).is_dir() and description_path(dataset).is_file():
+        return
+    if load_dataset_entry(dataset).archives:
+        download(dataset)
+    prepare(dataset)
+
+
+def bring(run: Run, device: str = "cpu", progress: TrainProgress | None = None) -> None:
+    """Fetch, prepare and train whatever the run still lacks."""
+    bring_data(run.dataset)
+    if run.weights:
+        fetch_released(run.weights)
+    elif not layout.trained_weights(run.name).is_dir():
+        train_run(run.name, device, progress)
+
+
+def find_key(key: str) -> Path | None:
+    """Where complete evidence of a key lies in this project, if anywhere."""
+    return next(iter(sorted(layout.evidence().rglob(f"{key}.json"))), None)
+
+
+def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
+    """Make `folder` hold exactly this evidence; what it held before goes last."""
+    kept = {path for evidence in found for path in _written(folder, evidence)}
+    for path in set(folder.iterdir()) - kept:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _written(folder: Path, evidence: Evidence) -> list[Path]:
+    path = write_evidence(folder, evidence)
+    return [path, path.with_suffix(".counts.jsonl")]
+
+
+def _known_or_new(
+    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, progress: Progress | None
+) -> Evidence:
+    known = find_key(identify(subject, dataset, protocol).key)
+    if known is not None:
+        evidence = read_evidence(known)
+        if evidence.weights_origin == subject.origin:
+            return evidence
+    evidence, record = evaluate(subject, dataset, protocol, progress=progress)
+    if subject.condition is None:
+        write_json(layout.record(run.name, protocol.name), record)
+    return evidence
+
+
+def scores_of(run: Run, evidence: Evidence) -> dict[str, dict[str, float | None]]:
+    """Scores under every protocol of the run that this evidence answers."""
+    protocols = [load_protocol(name) for name in run.protocols]
+    answered = [p for p in protocols if p.inference == evidence.identity.inference]
+    return {p.name: _scores(evidence, p) for p in answered}
+
+
+def _scores(evidence: Evidence, protocol: Protocol) -> dict[str, float | None]:
+    found = score(evidence, protocol)
+    return {
+        "mIoU": _percent(found.miou),
+        "pixel_accuracy": _percent(found.pixel_accuracy),
+        "mean_accuracy": _percent(found.mean_accuracy),
+    }
+
+
+def _percent(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 4)
+
+
+def _label(condition: Condition | None) -> str:
+    return "-".join(str(value) for key, value in (condition or {}).items() if key != "seed")
+
+
+def _check_model(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise SegmodelsError(f"{path}: holds {found}, but {expected} was asked for.")

@@ -1,0 +1,301 @@
+"""Training: one loop, read aloud.
+
+What a step sees depends on the seed and the number of the step alone, so a run that was
+killed continues from its last snapshot and ends with the same weights as one that was not.
+Snapshots lie in the scratch cache, in a folder named by everything that decides the result;
+the weights are written once, whole, at the end.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segmodels.checkpoints import save_checkpoint
+from segmodels.datasets.base import VOID, Dataset, Sample
+from segmodels.environment import machine, peak_memory_bytes
+from segmodels.errors import SegmodelsError
+from segmodels.files import digest, write_text
+from segmodels.inference import predict
+from segmodels.locks import only_one
+from segmodels.metrics import count_pairs, intersection_and_union, iou_from, mean_of
+from segmodels.models import create_model
+from segmodels.models.base import SegModel
+from segmodels.preprocessing import IMAGENET
+from segmodels.protocols import Protocol
+from segmodels.recipes import Recipe
+from segmodels.settings import cache_dir
+from segmodels.transforms import Augmentation, resize, view_size
+from segmodels.versions import TRAINER
+
+#: One row of the training curve: step, lr, loss, val_miou.
+Point = dict[str, float]
+#: Called with every new point of the curve, and the number of steps in all.
+Progress = Callable[[Point, int], None]
+
+#: Seconds between snapshots; losing a minute is cheaper than writing after every step.
+_SNAPSHOT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train.
+
+    Attributes:
+        run: name of the run, recorded in the weights.
+        model: name for `create_model`, with
+        overrides: of its arguments.
+        recipe: how.
+        seed: of initialisation, sampling and augmentation.
+        train, val: the splits.
+        fingerprint: registered fingerprint of the training split.
+        pixels: training pixels per class and `void`, as `prepare` counted them.
+        device: where to train.
+    """
+
+    run: str
+    model: str
+    recipe: Recipe
+    seed: int
+    train: Dataset
+    val: Dataset
+    fingerprint: str
+    pixels: dict[str, int]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Everything that decides the weights; recorded in them and naming the scratch folder."""
+        return {
+            "model": self.model,
+            "overrides": self.overrides,
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "dataset": self.train.name,
+            "fingerprint": self.fingerprint,
+            "trainer": TRAINER,
+        }
+
+
+@dataclass
+class _State:
+    model: SegModel
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    curve: list[Point] = field(default_factory=list)
+
+
+def train(job: Job, folder: Path, curve: Path, progress: Progress | None = None) -> dict[str, Any]:
+    """Train and write `folder/model.safetensors`, `folder/model.json` and the curve as CSV.
+
+    Returns:
+        the record of the training: machine, seconds, peak memory.
+
+    Raises:
+        SegmodelsError: the loss is no longer finite, or another process trains the same.
+    """
+    start, key = time.perf_counter(), digest(job.provenance)[:16]
+    scratch = cache_dir() / "training" / key
+    with only_one(scratch.with_suffix(".lock"), f"training {job.run} ({key})"), _threads(job):
+        state = _resumed(job, scratch / "state.pt")
+        resumed_at = state.step
+        _loop(job, state, scratch / "state.pt", progress)
+        state.model.eval().to("cpu")
+        metadata = {"run": job.run, **job.provenance}
+        weights = save_checkpoint(state.model, folder, metadata=metadata)
+        write_text(curve, _as_csv(state.curve))
+        shutil.rmtree(scratch, ignore_errors=True)
+    return {
+        "weights_sha256": weights,
+        "steps": job.recipe.steps,
+        "resumed_at": resumed_at,
+        "seconds": round(time.perf_counter() - start, 3),
+        "peak_memory_bytes": peak_memory_bytes(job.device),
+        "machine": machine(job.device),
+    }
+
+
+def _loop(job: Job, state: _State, snapshot: Path, progress: Progress | None) -> None:
+    batches = _Batches(job, state.model)
+    weight = class_weights(job).to(job.device)
+    saved = time.monotonic()
+    while state.step < job.recipe.steps:
+        state.losses.append(_step(job, state, *batches.at(state.step), weight))
+        state.step += 1
+        if state.step % job.recipe.validate_every == 0 or state.step == job.recipe.steps:
+            state.curve.append(_look(job, state))
+            if progress:
+                progress(state.curve[-1], job.recipe.steps)
+        if time.monotonic() - saved > _SNAPSHOT_SECONDS:
+            _save(state, snapshot)
+            saved = time.monotonic()
+
+
+def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tensor) -> float:
+    recipe, model = job.recipe, state.model.train()
+    torch.manual_seed(job.seed * 1_000_003 + state.step)  # dropout and drop path
+    for group in state.optimizer.param_groups:
+        group["lr"] = recipe.learning_rate(state.step)
+    kind = torch.device(job.device).type
+    with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        logits = model(images)
+    loss = F.cross_entropy(logits.float(), labels, weight=weight, ignore_index=VOID)
+    if not torch.isfinite(loss):
+        raise SegmodelsError(
+            f"run {job.run!r}: the loss is {loss.item()} at step {state.step}. Lower 'lr' or "
+            f"lengthen 'warmup' in params/recipes/{recipe.name}.yaml."
+        )
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+    state.optimizer.step()
+    return float(loss.item())
+
+
+def _look(job: Job, state: _State) -> Point:
+    """The mean loss since the last look, and mIoU on the first validation images."""
+    model, recipe = state.model.eval(), job.recipe
+    protocol = Protocol(name="training", version=1, resize_short=recipe.resize_short)
+    classes = len(job.val.class_names)
+    total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)
+    for index in range(min(recipe.validate_images, len(job.val))):
+        sample = job.val.read(index)
+        prediction = predict(model, sample.image, protocol)
+        total += count_pairs(sample.label, prediction, classes, model.num_classes, VOID)
+    loss, state.losses = float(np.mean(state.losses)), []
+    return {
+        "step": state.step,
+        "lr": recipe.learning_rate(state.step - 1),
+        "loss": loss,
+        "val_miou": 100 * float(mean_of(iou_from(*intersection_and_union(total)))),
+    }
+
+
+class _Batches:
+    """Augmented batches, each a function of seed and step."""
+
+    def __init__(self, job: Job, model: SegModel) -> None:
+        recipe = job.recipe
+        if model.preprocessing is None:
+            raise SegmodelsError(f"model {job.model!r} carries no preprocessing to train with.")
+        self.job, self.preprocessing = job, model.preprocessing
+        self.augment = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.jitter)
+        self.read = lru_cache(maxsize=4096)(self._read)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Images float (B, 3, h, w) and labels int64 (B, h, w) of a step."""
+        random = np.random.default_rng([self.job.seed, step])
+        picked = random.integers(len(self.job.train), size=self.job.recipe.batch)
+        pairs = [self._augmented(int(index), random) for index in picked]
+        images = np.stack([image for image, _ in pairs])
+        labels = np.stack([label for _, label in pairs]).astype(np.int64)
+        device = self.job.device
+        return torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+
+    def _augmented(self, index: int, random: np.random.Generator) -> tuple[Any, Any]:
+        sample = self.read(index)
+        image, label = self.augment(sample.image, sample.label, random)
+        pixels = self.preprocessing.apply(np.ascontiguousarray(image))
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1)), label
+
+    def _read(self, index: int) -> Sample:
+        sample = self.job.train.read(index)
+        protocol = Protocol(name="training", version=1, resize_short=self.job.recipe.resize_short)
+        height, width = view_size(*sample.label.shape, protocol, 1.0)
+        if (height, width) == sample.label.shape:
+            return sample
+        rows = np.arange(height) * sample.label.shape[0] // height
+        columns = np.arange(width) * sample.label.shape[1] // width
+        return Sample(
+            sample.name, resize(sample.image, height, width), sample.label[rows][:, columns]
+        )
+
+
+def class_weights(job: Job) -> Tensor:
+    """float (outputs,): ones, or median frequency over frequency of each class."""
+    names = job.train.class_names
+    if job.recipe.balance == "none":
+        return torch.ones(len(names))
+    counted = np.array([job.pixels[name] for name in names], dtype=np.float64)
+    frequency = counted / counted.sum()
+    weights = np.median(frequency[frequency > 0]) / np.maximum(frequency, 1e-12)
+    return torch.tensor(np.where(frequency > 0, weights, 0.0), dtype=torch.float32)
+
+
+def _resumed(job: Job, snapshot: Path) -> _State:
+    torch.manual_seed(job.seed)
+    model = create_model(
+        job.model, len(job.train.class_names), job.recipe.crop, **job.overrides
+    )
+    model.preprocessing = model.preprocessing or IMAGENET
+    model.class_names = job.train.class_names
+    model.to(job.device)
+    state = _State(model, _optimizer(model, job.recipe))
+    if snapshot.is_file():
+        saved = torch.load(snapshot, map_location=job.device, weights_only=True)
+        model.load_state_dict(saved["model"])
+        state.optimizer.load_state_dict(saved["optimizer"])
+        state.step, state.losses, state.curve = saved["step"], saved["losses"], saved["curve"]
+    return state
+
+
+def _save(state: _State, snapshot: Path) -> None:
+    snapshot.parent.mkdir(parents=True, exist_ok=True)
+    part = snapshot.with_suffix(".part")
+    torch.save(
+        {
+            "model": state.model.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "step": state.step,
+            "losses": state.losses,
+            "curve": state.curve,
+        },
+        part,
+    )
+    part.replace(snapshot)
+
+
+def _optimizer(model: SegModel, recipe: Recipe) -> torch.optim.Optimizer:
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+
+
+@contextmanager
+def _threads(job: Job) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(job.recipe.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _as_csv(curve: list[Point]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["step", "lr", "loss", "val_miou"], lineterminator="\n")
+    writer.writeheader()
+    for point in curve:
+        writer.writerow({k: f"{v:.6g}" for k, v in point.items()})
+    return text.getvalue()

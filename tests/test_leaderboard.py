@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from synthetic import WEIGHTS, evidence, identity, matrices, project
+
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import write_evidence
+from segmodels.leaderboard import (
+    build_rows,
+    render_html,
+    render_json,
+    render_markdown,
+    write_leaderboard,
+)
+from segmodels.leaderboard_charts import common_span, interval_bar
+from segmodels.leaderboard_rows import short_title
+from segmodels.protocols import load_protocol
+from segmodels.verdict import STATUSES, score
+
+RUN = "model: espnet_p2_q8\ndataset: toy\nsplit: test\n"
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path))
+    return project(tmp_path)
+
+
+def add_claim(root, name, **fields):
+    base = {"model": "espnet_p2_q8", "dataset": "toy", "split": "test", "metric": "mIoU"}
+    base |= {"value": 50, "decimals": 1, "protocol": "strict", "source": "Table 2"}
+    entry = json.dumps({"id": name, **base, **fields})
+    path = root / "params" / "claims" / "toy.yaml"
+    path.write_text(path.read_text() + f"  - {entry}\n")
+
+
+def keep(root, *found, folder="toy-run/strict"):
+    for one in found:
+        write_evidence(root / "reports" / "evidence" / folder, one)
+
+
+def rows_of(root):
+    return build_rows(root / "reports" / "evidence")
+
+
+def claimed(root, name="toy_strict"):
+    return next(row for row in rows_of(root) if row.claim == name)
+
+
+def test_a_claim_without_evidence_is_unverified(root):
+    (row,) = rows_of(root)
+    assert (row.claim, row.verdict, row.claimed) == ("toy_strict", "unverified", 50.0)
+    assert "segmodels verify toy_strict" in row.reason
+    assert (row.weights, row.run) == (WEIGHTS, "toy-run")
+    assert row.evidence is row.interval is row.level is None
+
+
+def test_one_evidence_answers_two_protocols(root):
+    found = evidence()
+    keep(root, found)
+    strict, plain = rows_of(root)
+    assert strict.evidence == plain.evidence == found.key
+    assert (strict.claim, strict.protocol) == ("toy_strict", "strict")
+    assert (plain.claim, plain.protocol, plain.verdict) == (None, "plain", "measured")
+    assert strict.verified == round(score(found, load_protocol("strict")).miou, 4)
+    assert plain.verified == round(score(found, load_protocol("plain")).miou, 4)
+    assert plain.verified > strict.verified
+    assert (
+        plain.reason == "No published number uses this protocol; ToyNet claims 50.00 under strict."
+    )
+    assert plain.run == "toy-run"
+
+
+def test_a_row_carries_everything_needed_to_doubt_it(root):
+    found = evidence()
+    keep(root, found)
+    row = claimed(root)
+    assert row.gap == pytest.approx(row.verified - 50, abs=1e-4)
+    assert row.interval[0] <= row.verified <= row.interval[1]
+    assert (row.images, row.expected_images) == (6, 6)
+    assert list(row.per_class) == ["sky", "road", "car <b>"]
+    assert row.protocol_fields["void"] == "error"
+    assert row.software["torch"] == "2.7.1"
+    assert row.evidence_file == f"evidence/toy-run/strict/{found.key}.json"
+    assert row.level == "released weights"
+
+
+def test_weights_are_matched_by_checksum(root):
+    keep(root, evidence(weights="0" * 64))  # says it is toy-weights, but is not
+    assert [row.verdict for row in rows_of(root)] == ["unverified"]
+
+
+def test_weights_without_published_checksum_are_matched_by_name(root):
+    add_claim(root, "toy_by_hand", weights="by-hand")
+    assert claimed(root, "toy_by_hand").verdict == "blocked"
+    keep(root, evidence(weights="0" * 64, origin={"released": "by-hand"}))
+    assert claimed(root, "toy_by_hand").verdict in ("better", "below")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"split": "val"},
+        {"dataset": "closed"},
+        {"precision": "bf16"},
+        {"inference": identity().inference | {"flip": True}},
+        {"condition": {"corruption": "fog", "severity": 1, "seed": 0}},
+    ],
+)
+def test_evidence_of_something_else_answers_nothing(root, change):
+    keep(root, evidence(**change))
+    assert [row.verdict for row in rows_of(root)] == ["unverified"]
+
+
+def test_other_images_are_another_dataset_and_the_reader_is_told(root):
+    found = evidence(fingerprint="0" * 64)
+    keep(root, found)
+    (row,) = rows_of(root)
+    assert row.verdict == "unverified"
+    assert found.key in row.reason
+    assert "other images" in row.reason
+
+
+def test_complete_evidence_goes_first_then_the_newest_evaluator(root):
+    keep(root, evidence(matrices(2), expected=6, images=2))
+    assert claimed(root).verdict == "partial"
+    keep(root, evidence(matrices(6), evaluator=0))
+    assert claimed(root).verdict == "stale"
+    keep(root, found := evidence(matrices(6)))
+    assert claimed(root).evidence == found.key
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"weights": "never"}, "weights are unpublished: nobody has it."),
+        ({"weights": "toy-weights", "dataset": "closed"}, "dataset is gated: it wants a login."),
+        ({}, "weights behind this number are not known"),
+    ],
+)
+def test_blocked_claims_say_what_is_missing(root, fields, words):
+    add_claim(root, "toy_blocked", **fields)
+    row = claimed(root, "toy_blocked")
+    assert row.verdict == "blocked"
+    assert words in row.reason
+
+
+@pytest.mark.parametrize("field", ["weights", "dataset", "protocol"])
+def test_a_claim_that_names_something_unknown_is_an_error(root, field):
+    add_claim(root, "toy_typo", **{"weights": "toy-weights", field: "toy-wieghts"})
+    with pytest.raises(SegmodelsError, match="toy-wieghts"):
+        rows_of(root)
+
+
+def test_weights_trained_here_are_measured(root):
+    (root / "params" / "recipes" / "short.yaml").write_text("{}\n")
+    (root / "params" / "runs" / "short.yaml").write_text(
+        RUN + "recipe: short\nprotocols: [strict, plain, flipped]\n"
+    )
+    keep(root, evidence(weights="0" * 64, origin={"trained": "short", "seed": 0}), folder="x")
+    rows = [row for row in rows_of(root) if row.run == "short"]
+    assert [(row.protocol, row.verdict) for row in rows] == [
+        ("plain", "measured"),
+        ("strict", "measured"),
+    ]
+    assert {row.level for row in rows} == {"retrained (1 seed)"}
+    assert rows[1].reason == "ToyNet claims 50.00 under this protocol, but with other weights."
+    assert rows[0].rerun == "segmodels evaluate short"
+
+
+def test_two_runs_of_the_same_weights_give_one_row(root):
+    (root / "params" / "runs" / "again.yaml").write_text(
+        RUN + "weights: toy-weights\nprotocols: [plain]\n"
+    )
+    keep(root, evidence())
+    assert [row.protocol for row in rows_of(root)] == ["strict", "plain"]
+
+
+def disturbed(level, right, images=None, **condition):
+    counts = matrices(images or 6, right=right, seed=1)
+    name = condition or {"corruption": "fog", "severity": level}
+    return evidence(counts, expected=6, condition={**name, "seed": 0}, images=images)
+
+
+def test_robustness_is_scored_on_the_same_images(root):
+    clean = evidence()
+    noise = disturbed(0, 30, images=2, parameter_noise=0.01)
+    keep(root, clean, disturbed(1, 50), disturbed(3, 20), noise)
+    found = claimed(root).robustness
+    fog, by_noise = found.curves
+    strict = load_protocol("strict")
+    assert (fog.kind, fog.name) == ("corruption", "fog")
+    assert [point.level for point in fog.points] == [1, 3]
+    assert found.mean == pytest.approx(np.mean([p.miou for p in fog.points]), abs=1e-3)
+    assert found.ratio == pytest.approx(found.mean / found.clean, abs=1e-3)
+    same = dataclasses.replace(clean, images=clean.images[:2])
+    ratio = score(noise, strict).miou / score(same, strict).miou
+    assert (by_noise.kind, by_noise.points[0].level) == ("parameter_noise", 0.01)
+    assert by_noise.points[0].ratio == pytest.approx(ratio, abs=1e-3)
+
+
+def test_seeds_of_a_condition_are_averaged_and_other_weights_left_out(root):
+    first, second = disturbed(1, 50), disturbed(1, 20)
+    again = dataclasses.replace(
+        second,
+        identity=identity(condition={"corruption": "fog", "severity": 1, "seed": 1}),
+    )
+    foreign = dataclasses.replace(
+        second, identity=dataclasses.replace(second.identity, weights="0" * 64)
+    )
+    keep(root, evidence(), first, again, foreign)
+    (curve,) = claimed(root).robustness.curves
+    strict = load_protocol("strict")
+    expected = np.mean([score(e, strict).miou for e in (first, again)])
+    assert curve.points[0].miou == pytest.approx(expected, abs=1e-3)
+
+
+def test_disturbed_evidence_alone_is_no_row(root):
+    keep(root, disturbed(1, 50))
+    assert claimed(root).robustness is None
+
+
+def everything(root):
+    add_claim(root, "toy_never", weights="never", value=81, decimals=0)
+    keep(root, evidence(), disturbed(1, 50), disturbed(2, 30))
+    return rows_of(root)
+
+
+def test_claims_come_first_best_first(root):
+    rows = everything(root)
+    assert [row.claim for row in rows] == ["toy_never", "toy_strict", None]
+
+
+def test_output_is_the_same_to_the_byte(root):
+    everything(root)
+    folders = [root / "reports", root / "again"]
+    written = [write_leaderboard(root / "reports" / "evidence", folder) for folder in folders]
+    names = [
+        [path.relative_to(f).as_posix() for path in w]
+        for f, w in zip(folders, written, strict=True)
+    ]
+    assert (
+        names[0]
+        == names[1]
+        == [
+            "leaderboard.md",
+            "leaderboard.html",
+            "leaderboard.json",
+            "claims/toy_never.json",
+            "claims/toy_strict.json",
+        ]
+    )
+    before = {path: path.read_bytes() for path in written[0]}
+    write_leaderboard(root / "reports" / "evidence", root / "reports")
+    assert before == {path: path.read_bytes() for path in written[0]}
+
+
+def test_a_claim_that_is_gone_leaves_no_file(root):
+    add_claim(root, "toy_never", weights="never")
+    write_leaderboard(root / "reports" / "evidence", root / "reports")
+    (root / "reports" / "claims" / "mine.json").write_text('{"note": 1}')
+    project_file = root / "params" / "claims" / "toy.yaml"
+    project_file.write_text(project_file.read_text().rpartition("  - {")[0])
+    write_leaderboard(root / "reports" / "evidence", root / "reports")
+    left = sorted(path.name for path in (root / "reports" / "claims").iterdir())
+    assert left == ["mine.json", "toy_strict.json"]
+
+
+def test_json_holds_every_row_without_nan_or_time(root):
+    text = render_json(everything(root))
+    value = json.loads(text, parse_constant=pytest.fail)
+    row = value["rows"][1]
+    needed = {"claim", "claimed", "verified", "gap", "interval", "verdict", "level", "reason"}
+    assert needed | {"protocol", "evidence"} <= set(row)
+    assert len(row["interval"]) == 2
+    assert row["robustness"]["curves"][0]["name"] == "fog"
+    assert value["verdicts"]["blocked"] == 1
+    assert not re.search(r"20\d\d-\d\d", text)
+
+
+def test_an_absent_class_is_null(root):
+    counts = matrices(6)
+    counts[:, 2, :] = 0
+    counts[:, :, 2] = 0
+    keep(root, evidence(counts))
+    assert claimed(root).per_class["car <b>"] is None
+    assert '"car <b>": null' in render_json(rows_of(root))
+    assert "absent" in render_html(rows_of(root))
+
+
+def test_markdown_cannot_be_broken_out_of(root):
+    text = render_markdown(everything(root))
+    for line in text.splitlines():
+        if line.startswith("| toy_"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 9
+    assert "**blocked**" in text
+    assert "## Robustness" in text
+
+
+class Checker(HTMLParser):
+    """Balanced tags, the words on the page, every address, and the tags in use."""
+
+    VOID = ("meta", "line", "circle", "polyline", "polygon", "input", "link")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.links, self.tags = [], "", [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += data
+
+
+def test_the_page_is_whole_and_needs_no_network(root):
+    rows = everything(root)
+    checker = Checker()
+    checker.feed(page := render_html(rows))
+    assert checker.open == []
+    assert not checker.tags & {"link", "img", "iframe", "object"}
+    local = {link for link in checker.links if not link.startswith("https://")}
+    assert local == {"leaderboard.md", "leaderboard.json", rows[1].evidence_file}
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttp|https?://(?!example\.org)", page)
+    for row in rows:
+        assert row.reason in checker.text
+        assert row.verdict in checker.text
+
+
+def test_the_page_escapes_what_others_wrote(root):
+    page = render_html(everything(root))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "car <b>" not in page
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd"])
+def test_only_web_addresses_become_links(root, url):
+    (row,) = rows_of(root)
+    checker = Checker()
+    checker.feed(render_html([dataclasses.replace(row, url=url)]))
+    assert url not in checker.links
+
+
+def test_every_verdict_is_explained_and_has_a_colour(root):
+    page = render_html(rows_of(root))
+    for status, meaning in STATUSES.items():
+        assert meaning in page
+        assert f"--{status}:" in page
+
+
+def test_an_empty_leaderboard_renders(root):
+    assert "<table" not in render_html([])
+    assert "Nothing yet" in render_markdown([])
+    assert json.loads(render_json([]))["rows"] == []
+
+
+def test_bars_share_one_scale_and_mark_what_lies_beyond(root):
+    keep(root, evidence())
+    row = dataclasses.replace(claimed(root), claimed=50.0, verified=51.0, interval=(50.2, 51.8))
+    assert common_span([row]) == 2.0
+    far = dataclasses.replace(row, verified=80.0, interval=(79.0, 81.0))
+    assert common_span([row, far]) == 5.0
+    assert "polygon" in interval_bar(far, 5.0)
+    assert "polygon" not in interval_bar(row, 5.0)
+
+
+def test_short_titles():
+    assert short_title("ESPNet: Efficient Spatial Pyramid", "espnet") == "ESPNet"
+    assert short_title("Rethinking Decoders for Transformers: A View", "depict") == "depict"
+    assert short_title("", "depict") == "depict"
+
+
+def test_a_laptop_without_torch_can_judge(root):
+    everything(root)
+    code = (
+        "import sys; from pathlib import Path; from segmodels.leaderboard import write_leaderboard;"
+        f"write_leaderboard(Path({str(root / 'reports' / 'evidence')!r}), Path('out'));"
+        "heavy = {'torch', 'pandas', 'timm', 'mlflow', 'prefect', 'dvc', 'PIL', 'cv2'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (root / "out" / "leaderboard.html").is_file()
