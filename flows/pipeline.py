@@ -86,8 +86,8 @@ def stages(
         SegmodelsError: no DVC repository, a broken ``dvc.yaml``, or an unknown target.
         StageBusyError: DVC's lock stayed taken.
     """
-    from dvc.exceptions import DvcException  # noqa: PLC0415
-    from dvc.lock import LockError  # noqa: PLC0415
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
 
     deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
     while True:
@@ -210,7 +210,7 @@ def _read(root: Path | str, targets: Sequence[str], groups: Sequence[str]) -> li
 
 @contextmanager
 def _locked(root: Path | str) -> Iterator[Any]:
-    from dvc.repo import Repo, lock_repo  # noqa: PLC0415
+    from dvc.repo import Repo, lock_repo
 
     with Repo(str(repository_root(root))) as repo, lock_repo(repo):
         yield repo
@@ -240,7 +240,7 @@ def _upstream(repo: Any, stage: Any) -> tuple[str, ...]:
 
 
 def _changed(stage: Any) -> bool:
-    from dvc.lock import LockError  # noqa: PLC0415
+    from dvc.lock import LockError
 
     try:
         return bool(stage.changed())

@@ -8,6 +8,7 @@ next `leaderboard` stage brings MLflow up to date, one MLflow run per evidence k
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -18,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from segmodels import layout
 from segmodels.files import digest, sha256_of_file
 from segmodels.settings import cache_dir, project_root
-from segmodels.train import Point
-from segmodels.train import Progress as TrainProgress
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from segmodels.leaderboard import Row
+    from segmodels.train import Point
+    from segmodels.train import Progress as TrainProgress
 
 EXPERIMENT = "segmodels"
 TRAINING = "segmodels-training"
@@ -80,7 +81,9 @@ def _log_evidence(client: MlflowClient, experiment: str, known: Any, rows: list[
     if known is not None and known.data.tags.get("digest") == tags["digest"]:
         return
     name = row.claim or f"{row.run} {row.protocol}"
-    run_id = known.info.run_id if known else client.create_run(experiment, run_name=name).info.run_id
+    run_id = (
+        known.info.run_id if known else client.create_run(experiment, run_name=name).info.run_id
+    )
     metrics = [Metric(key, value, 0, 0) for key, value in _metrics(rows).items()]
     params = [Param(key, str(value)) for key, value in _params(row).items()]
     client.log_batch(run_id, metrics, params if known is None else [])
@@ -116,7 +119,9 @@ def _params(row: Row) -> dict[str, Any]:
         "model": row.model,
         "dataset": row.dataset,
         "split": row.split,
-        **{f"inference.{key}": value for key, value in row.protocol_fields.items() if key != "void"},
+        **{
+            f"inference.{key}": value for key, value in row.protocol_fields.items() if key != "void"
+        },
     }
 
 
@@ -186,7 +191,8 @@ class _TrainingLog:
         from mlflow.entities import Metric
 
         step, now = int(point["step"]), int(1000 * time.time())
-        values = [Metric(k, v, now, step) for k, v in point.items() if k != "step" and v == v]
+        finite = {k: v for k, v in point.items() if k != "step" and math.isfinite(v)}
+        values = [Metric(key, value, now, step) for key, value in finite.items()]
         client.log_batch(self.run_id, values)
 
     def end(self, status: str) -> None:

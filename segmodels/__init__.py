@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from segmodels.versions import SOFTWARE as __version__
+from segmodels.versions import SOFTWARE
 
 if TYPE_CHECKING:
     from segmodels.checkpoints import load_checkpoint, save_checkpoint
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from segmodels.metrics import confusion_matrix, mean_iou
     from segmodels.models import create_model, list_models
     from segmodels.protocols import Protocol, load_protocol
+
+__version__ = SOFTWARE
 
 _HOMES = {
     "Protocol": "segmodels.protocols",

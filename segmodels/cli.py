@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, "check that this machine is ready")
     suite = add("suite", _suite, "choose what `dvc repro` rebuilds (no name: show it)")
     suite.add_argument("names", nargs="*", metavar="NAME")
+    suite.add_argument("--check", action="store_true", help="only say whether it is up to date")
     add("leaderboard", _leaderboard, "judge all evidence again and render the leaderboard")
     bench = add("bench", _bench, "count parameters and operations of models")
     bench.add_argument("pattern", help="model names, e.g. 'segformer*'")
@@ -124,7 +125,7 @@ def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.verify import verify
 
     row = verify(chosen.claim, chosen.device, progress=_progress)
-    verified = "–" if row.verified is None else f"{row.verified:.2f}"
+    verified = "nothing" if row.verified is None else f"{row.verified:.2f}"
     print(f"{row.claim}: claimed {row.claimed}, verified {verified}: {row.verdict}")
     if row.interval:
         print(f"  95 % interval over images {row.interval[0]:.2f} to {row.interval[1]:.2f}")
@@ -173,10 +174,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
 
 def _suite(chosen: argparse.Namespace) -> int:
     from segmodels.files import read_yaml
-    from segmodels.runs import activate, suite_names
+    from segmodels.runs import activate, check_active, suite_names
     from segmodels.settings import project_root
 
-    if chosen.names:
+    if chosen.check:
+        check_active()
+    elif chosen.names:
         activate(chosen.names)
     active = read_yaml(project_root() / "params" / "active.yaml")
     print(f"active: {', '.join(active['suites'])} (known: {', '.join(suite_names())})")

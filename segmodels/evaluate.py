@@ -167,9 +167,7 @@ def _evaluate_missing(
     return resumed_at
 
 
-def judge_image(
-    subject: Subject, sample: Sample, protocol: Protocol, classes: int
-) -> ImageCounts:
+def judge_image(subject: Subject, sample: Sample, protocol: Protocol, classes: int) -> ImageCounts:
     """Predict one image and count it against its labels."""
     image = sample.image
     if subject.disturb:

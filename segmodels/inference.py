@@ -97,12 +97,16 @@ def predict_views(
     return total.div_(number)
 
 
-@torch.inference_mode()
 def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     """Logits (num_classes, H, W) of one view, resized to the image and mirrored back."""
+    with torch.inference_mode():
+        return _view_logits(model, view, size, protocol)
+
+
+def _view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     pixels, mirrored = view
     if protocol.window is None or protocol.stride is None:
-        logits = model(pixels)
+        logits: Tensor = model(pixels)
     else:
         if protocol.enlarge:
             pixels = _enlarged(pixels, protocol.window)
@@ -140,9 +144,7 @@ def window_origins(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def _batches(
-    items: Sequence[tuple[int, int]], size: int
-) -> Iterator[Sequence[tuple[int, int]]]:
+def _batches(items: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 

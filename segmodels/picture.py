@@ -41,7 +41,7 @@ def draw_picture(
 def _row(model: SegModel, dataset: Dataset, protocol: Protocol, index: int) -> Pixels:
     sample = dataset.read(index)
     prediction = predict(model, sample.image, protocol)
-    # Void truth is black; blacken the prediction there too, so that the eye compares like with like.
+    # Void truth is black; black there in the prediction too lets the eye compare like with like.
     shown = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
     panels = (sample.image, colour(sample.label, dataset.palette), colour(shown, dataset.palette))
     height, width = sample.label.shape

@@ -79,7 +79,7 @@ class Preprocessing:
         Raises:
             SegmodelsError: the image is not uint8 (H, W, 3).
         """
-        import numpy as np  # noqa: PLC0415 - a verdict needs this module but no numpy
+        import numpy as np
 
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise SegmodelsError(

@@ -51,7 +51,7 @@ class Run:
     @property
     def weights_folder(self) -> str:
         """Where the weights lie, relative to the project root."""
-        return f"weights/released/{self.weights}" if self.weights else f"weights/trained/{self.name}"
+        return f"weights/{f'released/{self.weights}' if self.weights else f'trained/{self.name}'}"
 
     def distinct_protocols(self) -> list[str]:
         """The protocols that need an evaluation of their own: the first of each inference."""

@@ -35,6 +35,7 @@ from segmodels.protocols import Protocol, load_protocol
 from segmodels.recipes import load_recipe
 from segmodels.runs import Run, load_run
 from segmodels.scores import score
+from segmodels.settings import project_root
 from segmodels.stress import Condition, load_stress_suite, stressed
 from segmodels.train import Job, train
 from segmodels.train import Progress as TrainProgress
@@ -133,7 +134,7 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
     Raises:
         SegmodelsError: weights or dataset are not there yet, or are those of another model.
     """
-    folder = layout.released_weights(run.weights) if run.weights else layout.trained_weights(run.name)
+    folder = project_root() / run.weights_folder
     if not folder.is_dir():
         step = "fetch" if run.weights else "train"
         raise SegmodelsError(

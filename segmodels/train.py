@@ -161,7 +161,7 @@ def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tenso
             f"lengthen 'warmup' in params/recipes/{recipe.name}.yaml."
         )
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     state.optimizer.step()
     return float(loss.item())
@@ -216,11 +216,12 @@ class _Batches:
     def _read(self, index: int) -> Sample:
         sample = self.job.train.read(index)
         protocol = Protocol(name="training", version=1, resize_short=self.job.recipe.resize_short)
-        height, width = view_size(*sample.label.shape, protocol, 1.0)
-        if (height, width) == sample.label.shape:
+        before = (sample.label.shape[0], sample.label.shape[1])
+        height, width = view_size(*before, protocol, 1.0)
+        if (height, width) == before:
             return sample
-        rows = np.arange(height) * sample.label.shape[0] // height
-        columns = np.arange(width) * sample.label.shape[1] // width
+        rows = np.arange(height) * before[0] // height
+        columns = np.arange(width) * before[1] // width
         return Sample(
             sample.name, resize(sample.image, height, width), sample.label[rows][:, columns]
         )
@@ -239,9 +240,7 @@ def class_weights(job: Job) -> Tensor:
 
 def _resumed(job: Job, snapshot: Path) -> _State:
     torch.manual_seed(job.seed)
-    model = create_model(
-        job.model, len(job.train.class_names), job.recipe.crop, **job.overrides
-    )
+    model = create_model(job.model, len(job.train.class_names), job.recipe.crop, **job.overrides)
     model.preprocessing = model.preprocessing or IMAGENET
     model.class_names = job.train.class_names
     model.to(job.device)

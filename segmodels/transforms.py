@@ -40,7 +40,8 @@ def view_size(height: int, width: int, protocol: Protocol, scale: float) -> tupl
             factor = min(int(protocol.resize_long * scale) / max(height, width), factor)
     new_height, new_width = int(height * factor + 0.5), int(width * factor + 0.5)
     if multiple := protocol.resize_multiple:
-        new_height, new_width = (-(-side // multiple) * multiple for side in (new_height, new_width))
+        new_height = -(-new_height // multiple) * multiple
+        new_width = -(-new_width // multiple) * multiple
     return max(new_height, 1), max(new_width, 1)
 
 

@@ -34,7 +34,9 @@ def verify(claim_id: str, device: str = "cpu", progress: Progress | None = None)
 def _obtainable(claim: Claim) -> bool:
     if claim.weights is None:
         return False
-    return load_weights_entry(claim.weights).state == load_dataset_entry(claim.dataset).state == "ok"
+    return (
+        load_weights_entry(claim.weights).state == load_dataset_entry(claim.dataset).state == "ok"
+    )
 
 
 def run_of(claim: Claim) -> Run:
@@ -59,4 +61,3 @@ def evaluated_protocol(run: Run, claim: Claim) -> str:
     wanted = load_protocol(claim.protocol).inference
     shared = (name for name in run.distinct_protocols() if load_protocol(name).inference == wanted)
     return next(shared)
-

@@ -20,8 +20,8 @@ from segmodels.leaderboard import (
     render_markdown,
     write_leaderboard,
 )
-from segmodels.leaderboard_charts import common_span, interval_bar
-from segmodels.leaderboard_rows import short_title
+from segmodels.leaderboard.charts import common_span, interval_bar
+from segmodels.leaderboard.rows import short_title
 from segmodels.protocols import load_protocol
 from segmodels.verdict import STATUSES, score
 

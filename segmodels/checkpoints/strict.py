@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
@@ -15,18 +16,36 @@ from segmodels.models.base import SegModel
 
 SHOWN = 4
 
+_IN_PLACE = {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_}
+_FRESH = {torch.randn, torch.rand}
+
+
+class _Undrawn(TorchFunctionMode):
+    """No random numbers for tensors that are about to be filled from a file.
+
+    The meta device would do that too, but random numbers on it import PyTorch's compiler,
+    which takes four seconds.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in _IN_PLACE:
+            return args[0]
+        return (torch.empty if func in _FRESH else func)(*args, **(kwargs or {}))
+
 
 def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SegModel:
     """The network ``create_model(**config)`` with the given tensors, on the CPU, in eval mode.
 
-    Nothing is initialised twice: the network is laid out without storage first.
+    Nothing is initialised twice: random tensors are allocated, not drawn.
 
     Raises:
         SegmodelsError: the config builds nothing, or tensors are missing, left over or
             misshapen; the file and the first few tensors are named.
     """
     try:
-        with torch.device("meta"):
+        with _Undrawn():
             model = create_model(**config)
     except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error
@@ -39,7 +58,6 @@ def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     }
     given = {**tensors, **counters}
     compare(path, config["name"], wanted, given)
-    model.to_empty(device="cpu")
     model.load_state_dict(given)
     return model.eval()
 

@@ -15,7 +15,5 @@ def gaussian_blur(image: Pixels, severity: int, random: np.random.Generator) -> 
     del random  # nothing here is left to chance
     sigma = _GAUSSIAN[severity - 1]
     side = 2 * int(4 * sigma + 0.5) + 1
-    blurred = cv2.GaussianBlur(
-        to_unit(image), (side, side), sigma, borderType=cv2.BORDER_REPLICATE
-    )
+    blurred = cv2.GaussianBlur(to_unit(image), (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
     return to_pixels(np.asarray(blurred))

@@ -19,7 +19,7 @@ from segmodels.assets import (
 from segmodels.claims import Claim, load_claims
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, find_evidence
-from segmodels.leaderboard_matching import (
+from segmodels.leaderboard.matching import (
     asks_for,
     best_answer,
     has_released_weights,
@@ -27,7 +27,7 @@ from segmodels.leaderboard_matching import (
     is_trained_by,
     obstacle,
 )
-from segmodels.leaderboard_robustness import Robustness, merge_images, summarise
+from segmodels.leaderboard.robustness import Robustness, merge_images, summarise
 from segmodels.protocols import Protocol, load_protocol
 from segmodels.runs import Run, load_run, run_names
 from segmodels.scores import score

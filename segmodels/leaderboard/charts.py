@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from segmodels.leaderboard_robustness import Curve, Robustness
-from segmodels.leaderboard_rows import Row
+from segmodels.leaderboard.robustness import Curve, Robustness
+from segmodels.leaderboard.rows import Row
 
 _WIDTH, _HEIGHT, _PAD = 190, 22, 8
 _SPANS = (0.5, 1.0, 2.0, 3.0, 5.0)

@@ -6,8 +6,8 @@ from collections import Counter
 from html import escape
 from importlib.resources import files
 
-from segmodels.leaderboard_charts import class_bars, common_span, interval_bar, robustness_section
-from segmodels.leaderboard_rows import Row, short_title
+from segmodels.leaderboard.charts import class_bars, common_span, interval_bar, robustness_section
+from segmodels.leaderboard.rows import Row, short_title
 from segmodels.verdict import STATUSES, VerdictSettings, load_verdict_settings
 from segmodels.versions import EVALUATOR, SOFTWARE
 
@@ -67,7 +67,7 @@ _OTHERS_INTRO = "Protocols that no published number uses, and weights trained he
 
 
 def _asset(kind: str) -> str:
-    return (files("segmodels") / f"leaderboard_page.{kind}").read_text(encoding="utf-8")
+    return (files("segmodels.leaderboard") / f"page.{kind}").read_text(encoding="utf-8")
 
 
 def _header(rows: list[Row]) -> str:

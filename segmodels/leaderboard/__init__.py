@@ -11,8 +11,8 @@ from typing import Any
 
 from segmodels.errors import SegmodelsError
 from segmodels.files import read_json, write_json, write_text
-from segmodels.leaderboard_page import render_html
-from segmodels.leaderboard_rows import Row, build_rows
+from segmodels.leaderboard.page import render_html
+from segmodels.leaderboard.rows import Row, build_rows
 from segmodels.verdict import STATUSES, load_verdict_settings
 from segmodels.versions import EVALUATOR, SOFTWARE
 

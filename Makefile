@@ -1,0 +1,20 @@
+# Five verbs. Each is one command that also works without make.
+.PHONY: setup test lint repro ui
+
+setup:  ## install everything into the active environment
+	python -m pip install -c requirements.lock -e '.[dev]'
+
+test:  ## run the tests
+	pytest
+
+lint:  ## format, lint, types, import rules
+	ruff format .
+	ruff check --fix .
+	mypy
+	lint-imports
+
+repro:  ## rebuild what params/active.yaml names
+	dvc repro
+
+ui:  ## the MLflow dashboard on http://127.0.0.1:5000
+	mlflow ui --backend-store-uri sqlite:///mlflow.db
