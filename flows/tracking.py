@@ -11,6 +11,7 @@ import fcntl
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,10 +85,15 @@ def _log_evidence(client: MlflowClient, experiment: str, known: Any, rows: list[
     run_id = (
         known.info.run_id if known else client.create_run(experiment, run_name=name).info.run_id
     )
-    metrics = [Metric(key, value, 0, 0) for key, value in _metrics(rows).items()]
+    # MLflow shows the latest value, so one that replaces another must be younger.
+    now = int(1000 * time.time())
+    metrics = [Metric(key, value, now, 0) for key, value in _metrics(rows).items()]
     params = [Param(key, str(value)) for key, value in _params(row).items()]
     client.log_batch(run_id, metrics, params if known is None else [])
-    client.log_table(run_id, _per_class(row), "per_class.json")
+    if known is None:  # a second call would append
+        client.log_table(run_id, _per_class(row), "per_class.json")
+    else:
+        client.log_dict(run_id, _as_table(_per_class(row)), "per_class.json")
     for path in (figure, _evidence_file(row)):
         if path is not None:
             client.log_artifact(run_id, str(path))
@@ -148,6 +154,12 @@ def _per_class(row: Row) -> dict[str, list[Any]]:
     return {"class": list(row.per_class), "IoU": list(row.per_class.values())}
 
 
+def _as_table(columns: dict[str, list[Any]]) -> dict[str, Any]:
+    """The layout of MLflow's table artifacts (pandas' "split" without index)."""
+    data = [list(line) for line in zip(*columns.values(), strict=True)]
+    return {"columns": list(columns), "data": data}
+
+
 def _figure(rows: list[Row]) -> Path | None:
     paths = (layout.figure(row.run, row.protocol) for row in rows if row.run)
     return next((path for path in paths if path.is_file()), None)
@@ -186,8 +198,6 @@ class _TrainingLog:
         self._send(lambda client: self._log(client, point))
 
     def _log(self, client: MlflowClient, point: Point) -> None:
-        import time
-
         from mlflow.entities import Metric
 
         step, now = int(point["step"]), int(1000 * time.time())
@@ -228,16 +238,23 @@ def _client() -> MlflowClient:
     import mlflow
 
     mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or default_uri())
-    return mlflow.MlflowClient()
+    with _alone():  # the first client creates the database, and two at once break it
+        return mlflow.MlflowClient()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / "mlflow.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _experiment(name: str) -> str:
     """The experiment's id, made once even when several processes come first together."""
     import mlflow
 
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with (cache_dir() / "mlflow.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with _alone():
         known = mlflow.get_experiment_by_name(name)
         if known is not None:
             return str(known.experiment_id)

@@ -10,9 +10,10 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.files import read_yaml, take_fields
 from segmodels.settings import project_root
 
-#: Whether anyone can fetch it: `gated` wants a login, `lost` had an address that died,
-#: `unpublished` never had one. Everything but `ok` carries a reason that users are shown.
-State = Literal["ok", "gated", "lost", "unpublished"]
+#: Whether anyone can use it: `gated` wants a login, `lost` had an address that died,
+#: `unpublished` never had one, `unsupported` waits for a reader of ours. Everything but `ok`
+#: carries a reason that users are shown.
+State = Literal["ok", "gated", "lost", "unpublished", "unsupported"]
 
 Entry = TypeVar("Entry")
 
@@ -110,6 +111,10 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
         where = f"{path}, dataset {name!r}"
         fields = take_fields(where, raw, required, optional)
         fields["archives"] = _files(where, fields.get("archives", []))
+        for split, expected in fields.get("splits", {}).items():
+            take_fields(
+                f"{where}, split {split!r}", expected, {}, {"images": int, "fingerprint": str}
+            )
         _check_state(where, fields, True)
         entries[name] = DatasetEntry(name=name, **fields)
     return entries
@@ -121,11 +126,20 @@ def _files(where: str, raw: list[object]) -> tuple[RemoteFile, ...]:
         fields = take_fields(
             f"{where}, file", entry, {"name": str, "url": str}, {"sha256": list, "bytes": int}
         )
+        one = f"{where}, file {fields['name']!r}"
         fields["sha256"] = tuple(fields.get("sha256", ()))
         if bad := [d for d in fields["sha256"] if not _is_sha256(d)]:
-            raise SegmodelsError(f"{where}, file {fields['name']!r}: {bad[0]!r} is not a sha256.")
+            raise SegmodelsError(f"{one}: {bad[0]!r} is not a sha256 (64 digits 0-9a-f).")
+        if not _is_plain(fields["name"]):
+            raise SegmodelsError(f"{one}: field 'name' is a file name without folders.")
+        if not fields["url"].startswith(("https://", "http://")):
+            raise SegmodelsError(f"{one}: field 'url' must begin with https:// or http://.")
         files.append(RemoteFile(**fields))
     return tuple(files)
+
+
+def _is_plain(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & set('/\\*?[]"')
 
 
 def _is_sha256(text: object) -> bool:

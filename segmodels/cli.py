@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,14 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         command: Command = chosen.command
-        return command(chosen)
+        code = command(chosen)
+        sys.stdout.flush()  # a reader that went away is noticed here, not at exit
+        return code
     except SegmodelsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("stopped; finished work is kept and taken up next time", file=sys.stderr)
@@ -95,8 +98,10 @@ def _list(chosen: argparse.Namespace) -> int:
     import fnmatch
 
     names = fnmatch.filter(_names(chosen.what), chosen.match)
+    if not names:
+        raise SegmodelsError(f"No {chosen.what} match {chosen.match!r}.")
     print("\n".join(names))
-    return 0 if names else 1
+    return 0
 
 
 def _show(chosen: argparse.Namespace) -> int:
@@ -199,9 +204,13 @@ def _leaderboard(chosen: argparse.Namespace) -> int:
 
 def _bench(chosen: argparse.Namespace) -> int:
     from segmodels.efficiency import cost
+    from segmodels.errors import UnknownNameError
     from segmodels.models import list_models
 
-    for name in list_models(chosen.pattern):
+    names = list_models(chosen.pattern)
+    if not names:
+        raise UnknownNameError("model", chosen.pattern, list_models())
+    for name in names:
         found = cost(name, image_size=(chosen.size, chosen.size))
         print(f"{name}: {found.parameters / 1e6:.2f} M parameters, {found.macs / 1e9:.2f} GMAC")
     return 0

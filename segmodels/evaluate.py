@@ -102,6 +102,8 @@ def evaluate(
         SegmodelsError: an image is damaged, the images are not the registered ones, the model
             has fewer outputs than there are classes, or another process is at the same work.
     """
+    if first is not None and first < 1:
+        raise SegmodelsError(f"'first' is a number of images, not {first}.")
     _check_outputs(subject.model, dataset)
     identity = identify(subject, dataset, protocol, first)
     scratch = cache_dir() / "evaluations" / f"{identity.key}.jsonl"
@@ -178,14 +180,20 @@ def judge_image(subject: Subject, sample: Sample, protocol: Protocol, classes: i
 
 
 def _read_lines(scratch: Path) -> list[tuple[str, ImageCounts]]:
-    """Finished images of an interrupted evaluation; half a last line is cut off."""
+    """Finished images of an interrupted evaluation; what follows the last good line is cut off."""
     if not scratch.exists():
         return []
-    whole = scratch.read_bytes().rpartition(b"\n")[0]
+    lines, good = [], 0
+    for line in scratch.read_bytes().splitlines(keepends=True):
+        try:
+            entry = json.loads(line) if line.endswith(b"\n") else None
+            lines.append((entry["digest"], ImageCounts.from_line(entry["counts"])))  # type: ignore[index]
+        except (ValueError, KeyError, TypeError):
+            break
+        good += len(line)
     with scratch.open("r+b") as handle:
-        handle.truncate(len(whole) + 1 if whole else 0)
-    entries = [json.loads(line) for line in whole.decode().splitlines()]
-    return [(entry["digest"], ImageCounts.from_line(entry["counts"])) for entry in entries]
+        handle.truncate(good)
+    return lines
 
 
 def _check_content(
@@ -210,7 +218,11 @@ def _workers(model: SegModel) -> int:
 def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Results of `work` in the order of `items`, at most two a worker ahead of the reader."""
     waiting: deque[Future[R]] = deque()
-    with _single_threaded(), ThreadPoolExecutor(workers, initializer=_one_thread) as pool:
+    with (
+        _full_precision(),
+        _single_threaded(),
+        ThreadPoolExecutor(workers, initializer=_one_thread) as pool,
+    ):
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
@@ -225,6 +237,20 @@ def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to."""
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,10 +19,13 @@ from tqdm import tqdm
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
 from segmodels.errors import SegmodelsError
 from segmodels.files import sha256_of_file
-from segmodels.settings import MIRROR, cache_dir, mirror_dir
+from segmodels.locks import only_one
+from segmodels.settings import CACHE, MIRROR, cache_dir, mirror_dir
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60.0
+#: What a network does to a download; other OSErrors come from the disk.
+_BROKEN = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 
 
 def fetch(file: RemoteFile, folder: Path) -> Path:
@@ -38,15 +44,18 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
     target = folder / file.name
     if target.is_file() and _accepted(file, target):
         return target
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         mirrored = _in_mirror(file)
         if mirrored:
             _copy(mirrored, target)
         else:
-            _download(file).replace(target)
+            _download_to(file, target)
     except OSError as error:
-        raise SegmodelsError(f"{target}: {error.strerror or error}.") from error
+        raise SegmodelsError(
+            f"{error.filename or target}: {error.strerror or error}. Room is needed there and in "
+            f"{cache_dir()} ({CACHE})."
+        ) from error
     return target
 
 
@@ -82,7 +91,7 @@ def _accepted(file: RemoteFile, path: Path) -> bool:
 
 def _in_mirror(file: RemoteFile) -> Path | None:
     mirror = mirror_dir()
-    found = sorted(mirror.rglob(file.name)) if mirror else []
+    found = sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
     for path in found:
         if _accepted(file, path):
             return path
@@ -104,19 +113,31 @@ def _copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _download(file: RemoteFile) -> Path:
-    """Download into the cache and check; returns the finished file there."""
-    part = cache_dir() / "downloads" / f"{file.name}.part"
-    part.parent.mkdir(parents=True, exist_ok=True)
+def _download_to(file: RemoteFile, target: Path) -> None:
+    # Many checkpoints share a file name; their addresses differ.
+    address = hashlib.sha256(file.url.encode()).hexdigest()[:12]
+    part = cache_dir() / "downloads" / f"{address}-{file.name}.part"
+    with only_one(part.with_suffix(".lock"), f"download of {file.name}"):
+        _download(file, part)
+        try:
+            part.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # the cache may lie on another disk
+                raise
+            _copy(part, target)
+            part.unlink()
+
+
+def _download(file: RemoteFile, part: Path) -> None:
+    """Download into the cache and check."""
     try:
         _stream(file, part)
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except (*_BROKEN, ValueError) as error:
         kept = part.stat().st_size if part.exists() else 0
+        kept_note = f" {kept:,} bytes are kept and the next try goes on from there." if kept else ""
         raise SegmodelsError(
-            f"{file.name}: cannot be downloaded from {file.url} "
-            f"({getattr(error, 'reason', None) or error}). {kept:,} bytes are kept and the "
-            f"next try goes on from there. Without network, put the file into a folder and "
-            f"set {MIRROR} to it."
+            f"{file.name}: cannot be downloaded from {file.url} ({error}).{kept_note} Without "
+            f"network, put the file into a folder and set {MIRROR} to it."
         ) from error
     if not _accepted(file, part):
         found = sha256_of_file(part)
@@ -126,7 +147,6 @@ def _download(file: RemoteFile) -> Path:
             f"registered {file.sha256[0]}. The download was discarded; the address may serve "
             f"another file now."
         )
-    return part
 
 
 def _stream(file: RemoteFile, part: Path) -> None:
@@ -149,6 +169,7 @@ def _opened(request: urllib.request.Request) -> Iterator[tuple[BinaryIO, bool, i
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != 416:  # "range not satisfiable": the part is already whole, or too long
             raise
         request.remove_header("Range")

@@ -23,6 +23,8 @@ from segmodels.transforms import resize, view_size
 
 Pixels = npt.NDArray[np.uint8]
 View = tuple[Tensor, str | None]
+#: One number for both sides, or (height, width).
+Sides = int | tuple[int, int]
 
 #: Windows per forward pass; the result does not depend on it.
 _WINDOW_BATCH = 4
@@ -41,8 +43,14 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
         uint8 (H, W), the index of the winning output.
 
     Raises:
-        SegmodelsError: the model does not say how pixels become input.
+        SegmodelsError: the model does not say how pixels become input, or has more outputs
+            than a byte can number.
     """
+    if model.num_classes > 256:
+        raise SegmodelsError(
+            f"predict returns uint8 labels, but the model has {model.num_classes} outputs; take "
+            f"the argmax of predict_views instead."
+        )
     size = (image.shape[0], image.shape[1])
     views = image_views(model, image, protocol)
     if len(protocol.scales) == 1 and not protocol.flip:
@@ -114,25 +122,29 @@ def _view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: P
     if tuple(logits.shape[-2:]) != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     if mirrored is not None:
+        if mirrored not in _MIRRORED_AXIS:
+            known = ", ".join(map(repr, _MIRRORED_AXIS))
+            raise SegmodelsError(f"a view is mirrored None, {known}, not {mirrored!r}.")
         logits = logits.flip(_MIRRORED_AXIS[mirrored])
     return logits[0]
 
 
-def slide_logits(model: SegModel, pixels: Tensor, window: int, stride: int) -> Tensor:
+def slide_logits(model: SegModel, pixels: Tensor, window: Sides, stride: Sides) -> Tensor:
     """Logits (1, C, h, w) of (1, 3, h, w), averaged where windows overlap."""
     height, width = pixels.shape[-2:]
+    (tall, wide), (down, right) = _pair(window), _pair(stride)
     total = pixels.new_zeros(1, model.num_classes, height, width)
     seen = pixels.new_zeros(1, 1, height, width)
     corners = [
         (top, left)
-        for top in window_origins(height, window, stride)
-        for left in window_origins(width, window, stride)
+        for top in window_origins(height, tall, down)
+        for left in window_origins(width, wide, right)
     ]
     for batch in _batches(corners, _WINDOW_BATCH):
-        crops = [pixels[0, :, y : y + window, x : x + window] for y, x in batch]
+        crops = [pixels[0, :, y : y + tall, x : x + wide] for y, x in batch]
         for (y, x), logits in zip(batch, model(torch.stack(crops)), strict=True):
-            total[0, :, y : y + window, x : x + window] += logits
-            seen[0, :, y : y + window, x : x + window] += 1
+            total[0, :, y : y + tall, x : x + wide] += logits
+            seen[0, :, y : y + tall, x : x + wide] += 1
     return total.div_(seen)
 
 
@@ -144,6 +156,10 @@ def window_origins(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
+def _pair(sides: Sides) -> tuple[int, int]:
+    return (sides, sides) if isinstance(sides, int) else sides
+
+
 def _batches(items: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
@@ -152,6 +168,7 @@ def _enlarged(pixels: Tensor, window: int) -> Tensor:
     height, width = pixels.shape[-2:]
     if min(height, width) >= window:
         return pixels
-    longer = int(window * max(height, width) / min(height, width))
+    # The ratio first, as the official code does: 512 * w / h can round to another integer.
+    longer = int(max(height, width) / min(height, width) * window)
     size = (window, longer) if height < width else (longer, window)
     return F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.files import read_yaml, take_fields
+from segmodels.files import read_yaml, take_fields, take_list
 from segmodels.settings import project_root
 
 Optimizer = Literal["adamw", "sgd"]
@@ -80,15 +80,33 @@ class Recipe:
         return self.lr * float(left**self.power)
 
 
+_POSITIVE = (
+    "steps",
+    "batch",
+    "lr",
+    "clip",
+    "resize_short",
+    "threads",
+    "validate_every",
+    "validate_images",
+)
+
+
 def _problems(recipe: Recipe) -> list[str]:
     found = []
-    for field in ("steps", "batch", "lr", "threads", "validate_every", "clip"):
-        if getattr(recipe, field) <= 0:
-            found.append(f"field {field!r} must be positive, not {getattr(recipe, field)}.")
+    for field in _POSITIVE:
+        value = getattr(recipe, field)
+        if value is not None and value <= 0:
+            found.append(f"field {field!r} must be positive, not {value}.")
     if len(recipe.crop) != 2 or min(recipe.crop) <= 0:
         found.append("field 'crop' is [height, width] in pixels.")
     if len(recipe.scale) != 2 or not 0 < recipe.scale[0] <= recipe.scale[1]:
         found.append("field 'scale' is [smallest, largest] factor.")
+    if not 0 <= recipe.flip <= 1:
+        found.append("field 'flip' is a probability, 0 to 1.")
+    for field in ("jitter", "weight_decay", "power"):
+        if getattr(recipe, field) < 0:
+            found.append(f"field {field!r} must not be negative.")
     if not 0 <= recipe.warmup < recipe.steps:
         found.append("field 'warmup' must be shorter than 'steps'.")
     for field, kind in (("optimizer", Optimizer), ("precision", Precision), ("balance", Balance)):
@@ -129,7 +147,7 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
     if not path.is_file():
         raise UnknownNameError("recipe", name, (p.stem for p in folder.glob("*.yaml")))
     fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
-    for pair in ("crop", "scale"):
+    for pair, kind in (("crop", int), ("scale", float)):
         if pair in fields:
-            fields[pair] = tuple(fields[pair])
+            fields[pair] = tuple(take_list(str(path), pair, fields[pair], kind))
     return Recipe(name=name, **fields)

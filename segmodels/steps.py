@@ -25,11 +25,12 @@ from segmodels.datasets import (
     open_dataset,
     prepare_dataset,
 )
+from segmodels.datasets.fingerprint import check_expected
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Progress, Subject, evaluate, identify
 from segmodels.evidence import Evidence, read_evidence, write_evidence
 from segmodels.fetch import fetch_archives, fetch_weights
-from segmodels.files import digest, sha256_of_file, write_json
+from segmodels.files import digest, read_json, sha256_of_file, write_json
 from segmodels.picture import draw_picture
 from segmodels.protocols import Protocol, load_protocol
 from segmodels.recipes import load_recipe
@@ -69,10 +70,17 @@ def fetch_released(weights: str) -> Path:
 def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None = None) -> Path:
     """Train the weights of a run; returns their folder."""
     run = load_run(run_name)
+    folder = layout.trained_weights(run.name)
+    record = train(_job(run, device), folder, layout.curve(run.name), progress)
+    write_json(layout.record(run.name, "train"), record)
+    return folder
+
+
+def _job(run: Run, device: str) -> Job:
     if run.recipe is None:
         raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
     about = description(run.dataset)["splits"]["train"]
-    job = Job(
+    return Job(
         run=run.name,
         model=run.model,
         recipe=load_recipe(run.recipe),
@@ -84,10 +92,17 @@ def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None
         overrides=run.overrides,
         device=device,
     )
-    folder = layout.trained_weights(run.name)
-    record = train(job, folder, layout.curve(run.name), progress)
-    write_json(layout.record(run.name, "train"), record)
-    return folder
+
+
+def trained_as_asked(run: Run) -> bool:
+    """Whether the weights in a run's folder are what training it now would give."""
+    path = layout.trained_weights(run.name) / "model.json"
+    made = read_json(path).get("metadata", {}) if path.is_file() else {}
+    asked = _job(run, "cpu").provenance
+    # A field that a later version of recipes added is no reason to train again; TRAINER is.
+    recipe = {**asked.pop("recipe"), "name": None, "title": None}
+    same = all(recipe[name] in (None, value) for name, value in made.get("recipe", {}).items())
+    return same and {name: made.get(name) for name in asked} == asked
 
 
 def evaluate_run(
@@ -146,6 +161,11 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
     _check_model(path, model.config["name"], run.model)
     if run.weights:
         origin: dict[str, Any] = {"released": run.weights}
+    elif not trained_as_asked(run):
+        raise SegmodelsError(
+            f"{path}: trained by another recipe, seed or dataset than run {run.name!r} names now; "
+            f"train it again (dvc repro, or segmodels train {run.name})."
+        )
     else:
         origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
     fingerprint = description(run.dataset)["splits"][run.split]["fingerprint"]
@@ -171,9 +191,14 @@ def weights_digest(path: Path) -> str:
 
 
 def bring_data(dataset: str) -> None:
-    """Fetch and prepare a dataset unless it is there."""
+    """Fetch and prepare a dataset unless it is there and as `params/datasets.yaml` says."""
     if data_folder(dataset).is_dir() and description_path(dataset).is_file():
-        return
+        try:
+            check_expected(load_dataset_entry(dataset), description(dataset))
+        except SegmodelsError:  # prepared before the entry was changed
+            pass
+        else:
+            return
     if load_dataset_entry(dataset).archives:
         download(dataset)
     prepare(dataset)
@@ -184,7 +209,7 @@ def bring(run: Run, device: str = "cpu", progress: TrainProgress | None = None) 
     bring_data(run.dataset)
     if run.weights:
         fetch_released(run.weights)
-    elif not layout.trained_weights(run.name).is_dir():
+    elif not trained_as_asked(run):
         train_run(run.name, device, progress)
 
 

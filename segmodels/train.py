@@ -154,7 +154,7 @@ def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tenso
     kind = torch.device(job.device).type
     with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bf16"):
         logits = model(images)
-    loss = F.cross_entropy(logits.float(), labels, weight=weight, ignore_index=VOID)
+    loss = _loss(logits.float(), labels, weight)
     if not torch.isfinite(loss):
         raise SegmodelsError(
             f"run {job.run!r}: the loss is {loss.item()} at step {state.step}. Lower 'lr' or "
@@ -165,6 +165,13 @@ def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tenso
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     state.optimizer.step()
     return float(loss.item())
+
+
+def _loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """Mean over labelled pixels; 0 for a batch that holds none, whose mean would be NaN."""
+    if not weight[labels[labels != VOID]].any():
+        return logits.sum() * 0
+    return F.cross_entropy(logits, labels, weight=weight, ignore_index=VOID)
 
 
 def _look(job: Job, state: _State) -> Point:
@@ -239,11 +246,20 @@ def class_weights(job: Job) -> Tensor:
 
 
 def _resumed(job: Job, snapshot: Path) -> _State:
+    for name in ("num_classes", "image_size"):
+        if name in job.overrides:
+            raise SegmodelsError(
+                f"run {job.run!r}: 'overrides' sets {name!r}, which the dataset's classes and the "
+                f"recipe's crop decide. Remove it."
+            )
     torch.manual_seed(job.seed)
     model = create_model(job.model, len(job.train.class_names), job.recipe.crop, **job.overrides)
     model.preprocessing = model.preprocessing or IMAGENET
     model.class_names = job.train.class_names
-    model.to(job.device)
+    try:
+        model.to(job.device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
+        raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
     state = _State(model, _optimizer(model, job.recipe))
     if snapshot.is_file():
         saved = torch.load(snapshot, map_location=job.device, weights_only=True)

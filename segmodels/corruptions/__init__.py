@@ -44,6 +44,8 @@ def corrupt(image: Pixels, name: str, severity: int, seed: int = 0, key: str = "
         raise UnknownNameError("corruption", name, CORRUPTIONS)
     if severity not in range(1, 6):
         raise SegmodelsError(f"severity of {name!r} is 1 to 5, not {severity}.")
+    if seed < 0:
+        raise SegmodelsError(f"seed of {name!r} is 0 or more, not {seed}.")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise SegmodelsError(f"corrupt needs uint8 (H, W, 3), not {image.dtype} {image.shape}.")
     words = [zlib.crc32(text.encode()) for text in (name, key)]

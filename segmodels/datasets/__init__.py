@@ -13,7 +13,8 @@ from segmodels.datasets.fingerprint import check_expected, describe
 from segmodels.datasets.shapes import Shapes
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.files import read_json, write_json
-from segmodels.settings import project_root
+from segmodels.locks import only_one
+from segmodels.settings import cache_dir, project_root
 
 DATASETS: dict[str, type[Dataset]] = {kind.name: kind for kind in (CamVid, Shapes)}
 
@@ -76,18 +77,20 @@ def prepare_dataset(name: str, downloads: Path | None = None) -> dict[str, Any]:
     """
     kind, entry, final = dataset_kind(name), load_dataset_entry(name), data_folder(name)
     building = final.with_name(f".{name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    try:
-        kind.prepare(entry, downloads, building)
-        found = describe(kind, {split: kind(building, split) for split in kind.splits})
-        check_expected(entry, found)
-        _replace_folder(building, final)
-    except OSError as error:
-        raise SegmodelsError(f"{building}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    write_json(description_path(name), found)
+    with only_one(cache_dir() / "prepare" / f"{name}.lock", f"preparing {name}"):
+        try:
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            kind.prepare(entry, downloads, building)
+            found = describe(kind, {split: kind(building, split) for split in kind.splits})
+            check_expected(entry, found)
+            _replace_folder(building, final)
+            write_json(description_path(name), found)
+        except OSError as error:
+            where = error.filename or building
+            raise SegmodelsError(f"{where}: {error.strerror or error}.") from error
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
     return found
 
 
@@ -96,5 +99,10 @@ def _replace_folder(new: Path, old: Path) -> None:
     shutil.rmtree(retired, ignore_errors=True)
     if old.exists():
         old.rename(retired)
-    new.rename(old)
+    try:
+        new.rename(old)
+    except OSError:
+        if retired.exists():
+            retired.rename(old)
+        raise
     shutil.rmtree(retired, ignore_errors=True)

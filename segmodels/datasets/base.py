@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 VOID = 255
 
 Pixels = npt.NDArray[np.uint8]
+
+_AGAIN = "Download and prepare the dataset again."
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Dataset(ABC):
         self.root = root
         self.split = split
         self.files = self.list_files()
+        if not self.files:
+            raise SegmodelsError(f"{root}: split {split!r} holds no images. {_AGAIN}")
 
     @classmethod
     @abstractmethod
@@ -133,17 +139,27 @@ def read_grey(path: Path) -> Pixels:
     return _decode(path, None)
 
 
+#: What Pillow raises for damaged files, depending on where the damage is.
+_UNDECODABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
 def _decode(path: Path, mode: str | None) -> Pixels:
     try:
         with Image.open(path) as opened:
             picture: Any = opened.convert(mode) if mode else opened
             pixels = np.asarray(picture)
     except FileNotFoundError:
-        raise SegmodelsError(f"{path}: missing. Prepare the dataset again.") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SegmodelsError(
-            f"{path}: cannot be decoded ({error}). Prepare the dataset again."
-        ) from None
+        raise SegmodelsError(f"{path}: missing. {_AGAIN}") from None
+    except _UNDECODABLE as error:
+        raise SegmodelsError(f"{path}: cannot be decoded ({error}). {_AGAIN}") from None
     if mode is None and (pixels.ndim != 2 or pixels.dtype != np.uint8):
         raise SegmodelsError(
             f"{path}: a label file is 8-bit with one channel, "

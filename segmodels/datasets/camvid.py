@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +21,10 @@ from segmodels.datasets.base import VOID, Dataset, Files, Pixels, read_grey
 from segmodels.errors import SegmodelsError
 
 _STORED_VOID = 11
-_MEMBER = re.compile(r"[^/]+/CamVid/((?:train|val|test)(?:annot)?/[\w.-]+\.png|\w+\.txt)")
+#: What zipfile raises for damaged archives, depending on where the damage is; a member that
+#: claims to be encrypted or packed by an unknown method is a RuntimeError.
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, ValueError, RuntimeError)
+_MEMBER = re.compile(r"(?:[^/]+/)?CamVid/((?:train|val|test)(?:annot)?/[\w.-]+\.png|\w+\.txt)")
 
 
 class CamVid(Dataset):
@@ -61,7 +66,7 @@ class CamVid(Dataset):
         Raises:
             SegmodelsError: the archive is missing, damaged or another one.
         """
-        if downloads is None:
+        if downloads is None or not entry.archives:
             raise SegmodelsError("camvid is prepared from its archive, and none was downloaded.")
         archive = downloads / entry.archives[0].name
         try:
@@ -69,8 +74,10 @@ class CamVid(Dataset):
                 unpacked = sum(_unpack(packed, member, folder) for member in packed.namelist())
         except FileNotFoundError:
             raise SegmodelsError(f"{archive}: missing. Download it again.") from None
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise SegmodelsError(f"{archive}: damaged ({error}). Download it again.") from None
+        except _DAMAGED as error:
+            raise SegmodelsError(
+                f"{archive}: damaged ({error}). Delete it and download it again."
+            ) from None
         if not unpacked:
             raise SegmodelsError(f"{archive}: holds no CamVid/ folder; it is another archive.")
 
@@ -78,14 +85,20 @@ class CamVid(Dataset):
         """The lines of `<split>.txt`, whose absolute paths are re-rooted."""
         listing = self.root / f"{self.split}.txt"
         try:
-            lines = listing.read_text().splitlines()
+            lines = listing.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             raise SegmodelsError(f"{listing}: missing. Prepare camvid again.") from None
-        return [self._files(line) for line in lines if line.strip()]
+        except UnicodeDecodeError as error:
+            raise SegmodelsError(f"{listing}: no text ({error}). Prepare camvid again.") from None
+        return [self._files(listing, line) for line in lines if line.strip()]
 
-    def _files(self, line: str) -> Files:
-        image, label = (self.root / "/".join(path.split("/")[-2:]) for path in line.split())
-        return Files(image.stem, image, label)
+    def _files(self, listing: Path, line: str) -> Files:
+        paths = [self.root / "/".join(path.split("/")[-2:]) for path in line.split()]
+        if len(paths) != 2:
+            raise SegmodelsError(
+                f"{listing}: a line names an image and its labels, not {line.strip()!r}."
+            )
+        return Files(paths[0].stem, paths[0], paths[1])
 
     def read_label(self, path: Path) -> Pixels:
         """uint8 (H, W); the stored void 11 becomes `VOID`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.base import VOID, Dataset, Sample
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.versions import DATASETS
 
 
@@ -63,6 +63,11 @@ def check_expected(entry: DatasetEntry, found: dict[str, Any]) -> None:
         SegmodelsError: a split has other images or other pixels.
     """
     for split, expected in entry.splits.items():
+        if split not in found["splits"]:
+            raise SegmodelsError(
+                f"params/datasets.yaml, dataset {entry.name!r}: "
+                f"{UnknownNameError('split', split, found['splits'])}"
+            )
         actual = found["splits"][split]
         for field in ("images", "fingerprint"):
             if field in expected and actual[field] != expected[field]:

@@ -97,10 +97,10 @@ class Shapes(Dataset):
 
 def _checked(settings: dict[str, int]) -> dict[str, int]:
     for name, value in settings.items():
-        if name not in _SETTINGS or not isinstance(value, int) or value < 0:
+        if name not in _SETTINGS or type(value) is not int or value < (name != "seed"):
             raise SegmodelsError(
                 f"params/datasets.yaml, dataset 'shapes': setting {name}={value!r} is not one of "
-                f"{', '.join(_SETTINGS)} with a whole number."
+                f"{', '.join(_SETTINGS)} with a whole number (of images: at least 1)."
             )
     return settings
 

@@ -90,7 +90,7 @@ def render_markdown(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-_CLAIM_HEAD = "Claim | Protocol | >Claimed | >Checked | >Gap | Interval | Verdict | Reason"
+_CLAIM_HEAD = "Claim | Protocol | >Claimed | >Verified | >Gap | Interval | Verdict | Reason"
 _OTHER_HEAD = "Model | Run | Protocol | >mIoU | Interval | Verdict | Reason"
 _STRESS_HEAD = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
 

@@ -62,7 +62,7 @@ _PAGE = """\
 </body>
 </html>
 """
-_CLAIMS_INTRO = "Claimed is what the paper prints, checked is what its weights score here."
+_CLAIMS_INTRO = "Claimed is what the paper prints, verified is what its weights score here."
 _OTHERS_INTRO = "Protocols that no published number uses, and weights trained here."
 
 
@@ -96,7 +96,7 @@ def _results(
     head = (
         '<th scope="col" role="columnheader" data-sort="model">Model and protocol</th>'
         '<th scope="col" role="columnheader" class="number" data-sort="claimed">Claimed</th>'
-        '<th scope="col" role="columnheader" class="number" data-sort="verified">Checked</th>'
+        '<th scope="col" role="columnheader" class="number" data-sort="verified">Verified</th>'
         '<th scope="col" role="columnheader" class="number" data-sort="gap">Gap</th>'
         f'<th scope="col" role="columnheader">{interval}</th>'
         '<th scope="col" role="columnheader" data-sort="verdict">Verdict</th>'
@@ -144,7 +144,7 @@ def _number_cells(row: Row) -> str:
     checked = "&ndash;" if row.verified is None else f"<strong>{row.verified:.2f}</strong>"
     return (
         f'<td role="cell" class="number" data-label="Claimed">{claimed}</td>'
-        f'<td role="cell" class="number" data-label="Checked">{checked}</td>'
+        f'<td role="cell" class="number" data-label="Verified">{checked}</td>'
         f'<td role="cell" class="number" data-label="Gap"><span class="gap">{_signed(row.gap)}'
         "</span></td>"
     )
@@ -235,7 +235,7 @@ def _footer(settings: VerdictSettings) -> str:
         "</main><footer><h2>How a verdict is computed</h2>"
         "<p>Every image leaves a matrix of integer counts: which class each pixel has, which it "
         "was given. IoU per class is taken over the sum of all images and averaged over the "
-        "classes that occur. The gap is checked minus claimed. A number is verified when the gap "
+        "classes that occur. The gap is verified minus claimed. A number is verified when the gap "
         f"is at most {settings.released:g} points for released weights ({settings.retrained:g} "
         "for weights trained here) plus half a unit of the last printed digit.</p>"
         f"<p>The {draws.confidence:.0%} interval comes from {draws.resamples} bootstrap draws "

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segmodels.corruptions import CORRUPTIONS
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluate import Subject
-from segmodels.files import read_yaml, take_fields
+from segmodels.files import read_yaml, take_fields, take_list
 from segmodels.settings import project_root
 from segmodels.stress import corruption, parameter_noise
 
@@ -62,10 +63,24 @@ def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:
         "seeds": list,
     }
     fields = take_fields(where, known[name], {"title": str}, optional)
+    _check(where, fields)
     conditions = tuple(_expand(fields))
     if not conditions:
         raise SegmodelsError(f"{where}: lists neither 'corruptions' nor 'parameter_noise'.")
     return StressSuite(name, fields["title"], conditions)
+
+
+def _check(where: str, fields: dict[str, Any]) -> None:
+    kinds = {"corruptions": str, "severities": int, "parameter_noise": float, "seeds": int}
+    for name, kind in kinds.items():
+        take_list(where, name, fields.get(name, []), kind)
+    for name in fields.get("corruptions", ()):
+        if name not in CORRUPTIONS:
+            raise SegmodelsError(f"{where}: {UnknownNameError('corruption', name, CORRUPTIONS)}")
+    for name, low, high in (("severities", 1, 5), ("seeds", 0, 2**32), ("parameter_noise", 0, 1e6)):
+        for value in fields.get(name, ()):
+            if not low <= value <= high:
+                raise SegmodelsError(f"{where}: {value} in {name!r} is outside {low} to {high}.")
 
 
 def _expand(fields: dict[str, Any]) -> list[Condition]:

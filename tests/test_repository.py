@@ -1,0 +1,45 @@
+"""What must hold of the repository itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TEST_COMMAND = re.compile(r"^python3 -m venv .* pytest$", re.MULTILINE)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [path for line in listed.stdout.splitlines() if (path := REPOSITORY / line).is_file()]
+
+
+def test_ci_runs_exactly_the_test_command_of_the_readme() -> None:
+    (printed,) = TEST_COMMAND.findall((REPOSITORY / "README.md").read_text())
+    (run,) = TEST_COMMAND.findall((REPOSITORY / ".ci" / "run").read_text())
+    assert run == printed
+
+
+def test_the_lock_file_names_versions_and_nothing_else() -> None:
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pinned = re.compile(r"[a-z0-9._-]+==[\w.!+-]+( ; .+)?")
+    assert [line for line in lines if not pinned.fullmatch(line)] == []
+
+
+def test_no_data_and_no_weights_are_tracked() -> None:
+    binary = {".pth", ".pt", ".safetensors", ".npz", ".zip", ".bin", ".onnx", ".db"}
+    files = tracked()
+    assert [path for path in files if path.suffix in binary] == []
+    assert [path for path in files if path.stat().st_size > 2_000_000] == []
+
+
+def test_the_active_suite_matches_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from segmodels.runs import check_active
+
+    monkeypatch.setenv("SEGMODELS_ROOT", str(REPOSITORY))
+    check_active()
