@@ -40,6 +40,8 @@ from flows.pipeline import Outcome
 from flows.walk import GPU_GROUPS, MAX_JOBS, Row, Walk, Work
 from segmodels.errors import SegmodelsError
 
+#: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
+JOBS = max(1, (os.cpu_count() or 2) // 2)
 GPU_LIMIT = "gpu"  # Prefect's concurrency limit; two GPUs: `prefect gcl update gpu --limit 2`
 CANCEL_POLL_SECONDS = 2.0
 
@@ -60,7 +62,7 @@ def pipeline_flow(function: Callable[P, Ending]) -> Flow[P, Ending]:
 def bring_up_to_date(
     root: str = ".",
     targets: list[str] | None = None,
-    jobs: int = 2,
+    jobs: int = JOBS,
     *,
     groups: Sequence[str] = (),
     stage_timeout_hours: float | None = None,
@@ -162,7 +164,7 @@ def _gpu_limit() -> str | None:
 def reproduce(
     root: str = ".",
     targets: list[str] | None = None,
-    jobs: int = 2,
+    jobs: int = JOBS,
     stage_timeout_hours: float | None = None,
     retries: int = 0,
     force: bool = False,
@@ -202,7 +204,7 @@ def _parser(target: Flow[..., Any]) -> argparse.ArgumentParser:
     options: dict[str, dict[str, Any]] = {
         "root": {"default": ".", "help": "the DVC repository (default: here)"},
         "targets": {"nargs": "+", "metavar": "STAGE", "help": "stage names, groups or patterns"},
-        "jobs": {"type": int, "default": 2, "help": "stages at a time (default: 2)"},
+        "jobs": {"type": int, "default": JOBS, "help": f"stages at a time (default here: {JOBS})"},
         "stage_timeout_hours": {"type": float, "metavar": "H", "help": "end a stage after H hours"},
         "retries": {"type": int, "default": 0, "help": "times to retry a failed stage"},
         "force": {"action": "store_true", "help": "run stages that are up to date too"},

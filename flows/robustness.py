@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flows.reproduce import Ending, bring_up_to_date, main, pipeline_flow
+from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow
 
 
 @pipeline_flow
-def robustness(root: str = ".", targets: list[str] | None = None, jobs: int = 2) -> Ending:
+def robustness(root: str = ".", targets: list[str] | None = None, jobs: int = JOBS) -> Ending:
     """Measure the active runs under stress, after what that needs."""
     return bring_up_to_date(root, targets, jobs, groups=("robustness",))
 

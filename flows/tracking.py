@@ -8,6 +8,7 @@ next `leaderboard` stage brings MLflow up to date, one MLflow run per evidence k
 from __future__ import annotations
 
 import fcntl
+import json
 import math
 import os
 import sys
@@ -30,6 +31,31 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "segmodels"
 TRAINING = "segmodels-training"
+
+#: The columns MLflow's page shows with `?viewStateShareKey=leaderboard` in its address. The tag
+#: is how MLflow itself keeps a shared view; where it is not understood, nothing else changes.
+_VIEW = {
+    "selectedColumns": [
+        "metrics.`claimed`",
+        "metrics.`verified`",
+        "metrics.`gap`",
+        "tags.`status`",
+        "tags.`level`",
+        "tags.`protocol`",
+    ],
+    "orderByKey": "metrics.`claimed`",
+    "orderByAsc": False,
+    "searchFilter": "",
+    "startTime": "ALL",
+    "lifecycleFilter": "Active",
+    "modelVersionFilter": "All Runs",
+    "datasetsFilter": [],
+}
+
+_EXPERIMENTS: dict[str, dict[str, str]] = {
+    EXPERIMENT: {"mlflow.sharedViewState.leaderboard": json.dumps(_VIEW)},
+    TRAINING: {},
+}
 
 # Read by MLflow when it is imported. Its own retries would hang four minutes on a dead server.
 _DEFAULTS = {
@@ -64,7 +90,8 @@ def log_rows(rows: list[Row]) -> None:
         if row.evidence:
             by_key.setdefault(row.evidence, []).append(row)
     with _sink("leaderboard rows"):
-        client, experiment = _client(), _experiment(EXPERIMENT)
+        client = _client()
+        experiment = _experiment(client, EXPERIMENT)
         known = _known(client, experiment)
         for key, group in by_key.items():
             _log_evidence(client, experiment, known.get(key), sorted(group, key=_claims_first))
@@ -81,19 +108,16 @@ def _log_evidence(client: MlflowClient, experiment: str, known: Any, rows: list[
     tags = _tags(row, rows, figure)
     if known is not None and known.data.tags.get("digest") == tags["digest"]:
         return
-    name = row.claim or f"{row.run} {row.protocol}"
-    run_id = (
-        known.info.run_id if known else client.create_run(experiment, run_name=name).info.run_id
-    )
+    if known is None:
+        name = row.claim or f"{row.run} {row.protocol}"
+        known = client.create_run(experiment, run_name=name, tags={"evidence": tags["evidence"]})
+    run_id = known.info.run_id
     # MLflow shows the latest value, so one that replaces another must be younger.
     now = int(1000 * time.time())
     metrics = [Metric(key, value, now, 0) for key, value in _metrics(rows).items()]
-    params = [Param(key, str(value)) for key, value in _params(row).items()]
-    client.log_batch(run_id, metrics, params if known is None else [])
-    if known is None:  # a second call would append
-        client.log_table(run_id, _per_class(row), "per_class.json")
-    else:
-        client.log_dict(run_id, _as_table(_per_class(row)), "per_class.json")
+    new = {key: value for key, value in _params(row).items() if key not in known.data.params}
+    client.log_batch(run_id, metrics, [Param(key, str(value)) for key, value in new.items()])
+    client.log_dict(run_id, _per_class(row), "per_class.json")
     for path in (figure, _evidence_file(row)):
         if path is not None:
             client.log_artifact(run_id, str(path))
@@ -116,6 +140,11 @@ def _metrics(rows: list[Row]) -> dict[str, float]:
         "mean_accuracy": row.mean_accuracy,
         "images": row.images,
     }
+    if row.robustness:
+        named |= {
+            "corrupted_mean": row.robustness.mean,
+            "corrupted_ratio": row.robustness.ratio,
+        }
     named |= {f"verified.{other.protocol}": other.verified for other in rows[1:]}
     return {key: float(value) for key, value in named.items() if value is not None}
 
@@ -144,6 +173,7 @@ def _tags(row: Row, rows: list[Row], figure: Path | None) -> dict[str, str]:
         "weights_sha256": row.weights or "",
         "dataset_fingerprint": row.fingerprint or "",
         "evaluator": str(row.evaluator),
+        "mlflow.loggedArtifacts": json.dumps([{"path": "per_class.json", "type": "table"}]),
         "figure_sha256": sha256_of_file(figure) if figure else "",
         **{f"software.{name}": version for name, version in row.software.items()},
     }
@@ -151,13 +181,8 @@ def _tags(row: Row, rows: list[Row], figure: Path | None) -> dict[str, str]:
 
 
 def _per_class(row: Row) -> dict[str, list[Any]]:
-    return {"class": list(row.per_class), "IoU": list(row.per_class.values())}
-
-
-def _as_table(columns: dict[str, list[Any]]) -> dict[str, Any]:
-    """The layout of MLflow's table artifacts (pandas' "split" without index)."""
-    data = [list(line) for line in zip(*columns.values(), strict=True)]
-    return {"columns": list(columns), "data": data}
+    """A table as MLflow's `log_table` writes it, which itself would append the second time."""
+    return {"columns": ["class", "IoU"], "data": [list(line) for line in row.per_class.items()]}
 
 
 def _figure(rows: list[Row]) -> Path | None:
@@ -188,7 +213,7 @@ class _TrainingLog:
         with _sink("training curve"):
             client = _client()
             created = client.create_run(
-                _experiment(TRAINING), run_name=run, tags={"kind": "training", "run": run}
+                _experiment(client, TRAINING), run_name=run, tags={"kind": "training", "run": run}
             )
             self.client, self.run_id = client, created.info.run_id
 
@@ -237,9 +262,10 @@ def _client() -> MlflowClient:
         os.environ.setdefault(name, value)
     import mlflow
 
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or default_uri())
-    with _alone():  # the first client creates the database, and two at once break it
-        return mlflow.MlflowClient()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
+    mlflow.set_tracking_uri(uri)
+    with _alone():  # the first client makes the database, and two at once would break it
+        return mlflow.MlflowClient(uri)
 
 
 @contextmanager
@@ -250,14 +276,20 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _experiment(name: str) -> str:
-    """The experiment's id, made once even when several processes come first together."""
-    import mlflow
+def _experiment(client: MlflowClient, name: str) -> str:
+    """The experiment's id, made once even when several processes come first together.
 
+    All experiments are made at the first need, so that the one people look at is number 1.
+    """
     with _alone():
-        known = mlflow.get_experiment_by_name(name)
-        if known is not None:
-            return str(known.experiment_id)
-        own = not os.environ.get("MLFLOW_TRACKING_URI")
-        place = (project_root() / "mlartifacts").as_uri() if own else None
-        return str(mlflow.create_experiment(name, artifact_location=place))
+        ids = {known: _made(client, known, tags) for known, tags in _EXPERIMENTS.items()}
+    return ids[name]
+
+
+def _made(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+    known = client.get_experiment_by_name(name)
+    if known is not None:
+        return str(known.experiment_id)
+    own = client.tracking_uri == default_uri()
+    place = (project_root() / "mlartifacts" / name).as_uri() if own else None
+    return str(client.create_experiment(name, artifact_location=place, tags=tags))

@@ -146,12 +146,14 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from segmodels import steps
     from segmodels.errors import UnknownNameError
     from segmodels.runs import load_run
+    from segmodels.verify import evaluated_protocol
 
     run = load_run(chosen.run)
     if chosen.protocol and chosen.protocol not in run.protocols:
         raise UnknownNameError(f"protocol of run {run.name}", chosen.protocol, run.protocols)
     steps.bring(run, chosen.device, _curve)
-    for protocol in [chosen.protocol] if chosen.protocol else run.distinct_protocols():
+    asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
+    for protocol in (evaluated_protocol(run, name) for name in asked):
         evidence = steps.evaluate_run(run.name, protocol, chosen.device, _progress)
         for name, scores in steps.scores_of(run, evidence).items():
             print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {evidence.key})")

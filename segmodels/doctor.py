@@ -70,12 +70,10 @@ def _flows() -> Finding:
 
 
 def _active() -> Finding:
-    from segmodels.files import read_yaml
-    from segmodels.runs import check_active
+    from segmodels.runs import active_suites, check_active
 
     check_active()
-    suites = read_yaml(project_root() / "params" / "active.yaml").get("suites", [])
-    return Finding("ok", "suite", ", ".join(suites))
+    return Finding("ok", "active", ", ".join(active_suites()))
 
 
 def _mirror() -> Finding:

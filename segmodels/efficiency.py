@@ -17,7 +17,8 @@ class Cost:
     Attributes:
         parameters: number of trainable values.
         macs: multiply-accumulates of one forward pass (a multiply and an add count as one,
-            as the SegFormer paper counts; DEPICT's figure shows twice as much).
+            as the SegFormer paper counts; DEPICT's figure shows twice as much). Of the network
+            as it runs here: SegFormer's merged decoder needs half of what B0's paper prints.
         image_size: height and width it was counted for.
     """
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import BinaryIO
 
@@ -181,6 +181,10 @@ def _opened(request: urllib.request.Request) -> Iterator[tuple[BinaryIO, bool, i
 
 def _pump(source: BinaryIO, sink: BinaryIO, name: str, done: int, expected: int | None) -> None:
     with tqdm(total=expected, initial=done, unit="B", unit_scale=True, desc=name) as bar:
-        while chunk := source.read(_CHUNK):
-            sink.write(chunk)
-            bar.update(len(chunk))
+        try:
+            while chunk := source.read(_CHUNK):
+                sink.write(chunk)
+                bar.update(len(chunk))
+        except IncompleteRead as error:
+            sink.write(error.partial)  # what came of the last chunk before the line broke
+            raise

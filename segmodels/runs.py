@@ -16,7 +16,7 @@ import yaml
 
 from segmodels.assets import load_dataset_entry, load_weights_entry
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.files import digest, read_yaml, take_fields, write_text
+from segmodels.files import digest, read_yaml, take_fields, take_list, write_text
 from segmodels.protocols import load_protocol
 from segmodels.settings import project_root
 
@@ -82,7 +82,7 @@ def load_run(name: str) -> Run:
         raise UnknownNameError("run", name, run_names())
     fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
     for plural in ("protocols", "robustness"):
-        fields[plural] = tuple(fields.get(plural, ()))
+        fields[plural] = tuple(take_list(str(path), plural, fields.get(plural, []), str))
     run = Run(name=name, **fields)
     _check(path, run)
     return run
@@ -97,18 +97,36 @@ def _check(path: Path, run: Run) -> None:
         raise SegmodelsError(f"{path}: field 'protocols' lists nothing.")
     if run.model not in list_models():
         raise SegmodelsError(f"{path}: {UnknownNameError('model', run.model, list_models())}")
+    if run.seed < 0:
+        raise SegmodelsError(f"{path}: field 'seed' must be 0 or more, not {run.seed}.")
     try:
-        load_dataset_entry(run.dataset)
-        if run.weights:
-            load_weights_entry(run.weights)
-        for protocol in run.protocols:
-            load_protocol(protocol)
+        _check_names(run)
     except UnknownNameError as error:
         raise SegmodelsError(f"{path}: {error}") from None
-    recipe = project_root() / "params" / "recipes" / f"{run.recipe}.yaml"
-    if run.recipe and not recipe.is_file():
-        known = (p.stem for p in recipe.parent.glob("*.yaml"))
-        raise SegmodelsError(f"{path}: {UnknownNameError('recipe', run.recipe, known)}")
+    if run.weights and load_weights_entry(run.weights).model != run.model:
+        raise SegmodelsError(
+            f"{path}: field 'model' is {run.model!r}, but weights {run.weights!r} are those of "
+            f"{load_weights_entry(run.weights).model!r}."
+        )
+
+
+def _check_names(run: Run) -> None:
+    params = project_root() / "params"
+    splits = load_dataset_entry(run.dataset).splits
+    if splits and run.split not in splits:
+        raise UnknownNameError(f"split of {run.dataset}", run.split, splits)
+    if run.weights:
+        load_weights_entry(run.weights)
+    for protocol in run.protocols:
+        load_protocol(protocol)
+    recipes = [path.stem for path in (params / "recipes").glob("*.yaml")]
+    if run.recipe and run.recipe not in recipes:
+        raise UnknownNameError("recipe", run.recipe, recipes)
+    if run.robustness:
+        known = read_yaml(params / "robustness.yaml")
+        for suite in run.robustness:
+            if suite not in known:
+                raise UnknownNameError("robustness suite", suite, known)
 
 
 def suite_names() -> list[str]:
@@ -120,13 +138,20 @@ def load_suite(name: str) -> list[Run]:
     """The runs of `params/suites/<name>.yaml`.
 
     Raises:
-        UnknownNameError: no such suite or run; the message suggests the nearest.
+        UnknownNameError: no such suite; the message suggests the nearest.
+        SegmodelsError: it lists an unknown run, or a run of it is broken.
     """
     path = project_root() / "params" / "suites" / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError("suite", name, suite_names())
     listed = take_fields(str(path), read_yaml(path), {"title": str, "runs": list}, {})["runs"]
-    return [load_run(run) for run in listed]
+    return [_listed(path, run) for run in take_list(str(path), "runs", listed, str)]
+
+
+def _listed(path: Path, name: str) -> Run:
+    if name not in run_names():
+        raise SegmodelsError(f"{path}: {UnknownNameError('run', name, run_names())}")
+    return load_run(name)
 
 
 _HEADER = """\
@@ -189,6 +214,12 @@ def activate(suites: list[str]) -> Path:
     return path
 
 
+def active_suites() -> list[str]:
+    """The suites that `params/active.yaml` was written for (SegmodelsError when it is broken)."""
+    path = project_root() / "params" / "active.yaml"
+    return take_list(str(path), "suites", read_yaml(path).get("suites"), str)
+
+
 def check_active() -> None:
     """Compare `params/active.yaml` with the run files it was written from.
 
@@ -196,7 +227,7 @@ def check_active() -> None:
         SegmodelsError: they disagree; the message says how to write it again.
     """
     path = project_root() / "params" / "active.yaml"
-    suites = [str(name) for name in read_yaml(path).get("suites", [])]
+    suites = active_suites()
     if read_yaml(path) != yaml.safe_load(active_text(suites)):
         raise SegmodelsError(
             f"{path} no longer matches params/runs and params/suites. "

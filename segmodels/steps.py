@@ -100,8 +100,9 @@ def trained_as_asked(run: Run) -> bool:
     made = read_json(path).get("metadata", {}) if path.is_file() else {}
     asked = _job(run, "cpu").provenance
     # A field that a later version of recipes added is no reason to train again; TRAINER is.
-    recipe = {**asked.pop("recipe"), "name": None, "title": None}
-    same = all(recipe[name] in (None, value) for name, value in made.get("recipe", {}).items())
+    recipe, before = asked.pop("recipe"), made.get("recipe", {})
+    shared = (recipe.keys() & before.keys()) - {"name", "title"}
+    same = all(recipe[name] == before[name] for name in shared)
     return same and {name: made.get(name) for name in asked} == asked
 
 

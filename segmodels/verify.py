@@ -26,7 +26,7 @@ def verify(claim_id: str, device: str = "cpu", progress: Progress | None = None)
     if _obtainable(claim):
         run = run_of(claim)
         steps.bring(run, device)
-        steps.evaluate_run(run.name, evaluated_protocol(run, claim), device, progress)
+        steps.evaluate_run(run.name, evaluated_protocol(run, claim.protocol), device, progress)
     (row,) = (row for row in build_rows(layout.evidence()) if row.claim == claim.id)
     return row
 
@@ -56,8 +56,8 @@ def run_of(claim: Claim) -> Run:
     )
 
 
-def evaluated_protocol(run: Run, claim: Claim) -> str:
-    """The protocol of the run under whose name the claim's evidence is kept."""
-    wanted = load_protocol(claim.protocol).inference
+def evaluated_protocol(run: Run, protocol: str) -> str:
+    """The protocol of the run under whose name evidence for one of its protocols is kept."""
+    wanted = load_protocol(protocol).inference
     shared = (name for name in run.distinct_protocols() if load_protocol(name).inference == wanted)
     return next(shared)

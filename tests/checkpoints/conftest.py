@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,17 +15,6 @@ import yaml
 from segmodels.checkpoints import save_checkpoint
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def mirror() -> Path:
-    """Folder with reference vectors, released weights and datasets."""
-    folder = Path(os.environ.get("SEGMODELS_MIRROR", REPOSITORY.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"no mirror folder at {folder}; set SEGMODELS_MIRROR")
-    return folder
 
 
 @pytest.fixture(scope="session")

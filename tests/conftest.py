@@ -1,0 +1,69 @@
+"""Fixtures every test may use: a clean environment, the mirror, a project of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MIRROR = os.environ.get("SEGMODELS_MIRROR")  # read before `clean_environment` hides it
+
+# Machines that share their cores miss deadlines for no reason of ours.
+settings.register_profile("segmodels", deadline=None)
+settings.load_profile("segmodels")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests decides their outcome."""
+    for name in list(os.environ):
+        if name.startswith(("SEGMODELS_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Folder with reference vectors, released weights and dataset archives."""
+    if not MIRROR:
+        pytest.skip("SEGMODELS_MIRROR is not set")
+    folder = Path(MIRROR).expanduser().resolve()
+    assert folder.is_dir(), f"SEGMODELS_MIRROR={MIRROR} is not a folder"
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project root with this repository's params, a tiny `shapes`, and a cache of its own."""
+    root = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "params", root / "params")
+    monkeypatch.setenv("SEGMODELS_ROOT", str(root))
+    monkeypatch.setenv("SEGMODELS_CACHE", str(tmp_path / "cache"))
+    images = {"train": 4, "val": 2, "test": 3}
+    change_yaml(
+        root / "params" / "datasets.yaml",
+        lambda entries: entries["shapes"].update(
+            settings={"seed": 0, **images},
+            splits={split: {"images": number} for split, number in images.items()},
+        ),
+    )
+    return root
+
+
+def change_yaml(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Let `change` edit the content of a YAML file in place."""
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+@pytest.fixture
+def edit_yaml() -> Callable[[Path, Callable[[dict[str, Any]], object]], None]:
+    """``change_yaml`` for tests."""
+    return change_yaml

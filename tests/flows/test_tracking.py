@@ -1,0 +1,263 @@
+"""MLflow as a sink: what it holds, that it is told once, and that it never stops the work.
+
+MLflow runs in processes of its own, with warnings of its own; what a process printed is the
+test's business, what MLflow warns about is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_project
+import yaml
+
+from flows import tracking
+from segmodels import steps
+from segmodels.runs import load_run
+
+#: One or more stages, separated by commas, in one process.
+STAGE = """
+import sys
+from flows.stages import main
+lines = ' '.join(sys.argv[1:]).split(',')
+sys.exit(max(main(line.split()) for line in lines))
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: Path) -> Path:
+    root = small_project.enter(tmp_path / "project", monkeypatch)
+    steps.bring(load_run("published"))
+    # A database as MLflow makes it, which takes it ten seconds; a test below makes its own.
+    shutil.copy(empty, root / "mlflow.db")
+    return root
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    code = f"import mlflow; mlflow.MlflowClient('sqlite:///{path}')"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=240)
+    return path
+
+
+def python(root: Path, code: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    done = subprocess.run(  # noqa: PLW1510 - the caller looks at the code
+        [sys.executable, "-c", code, *arguments],
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def stage(root: Path, *arguments: str, **environment: str) -> str:
+    code, _, error = python(root, STAGE, *arguments, **environment)
+    assert code == 0, error
+    return error
+
+
+def held(root: Path) -> list[dict[str, Any]]:
+    """All runs in the project's database, read past MLflow."""
+    with closing(sqlite3.connect(root / "mlflow.db")) as base:
+        runs = base.execute(
+            "select run_uuid, r.name, status, artifact_uri, e.name from runs r "
+            "join experiments e using (experiment_id) order by start_time"
+        ).fetchall()
+        return [
+            {
+                "id": run,
+                "name": name,
+                "status": status,
+                "experiment": experiment,
+                "metrics": pairs(base, "latest_metrics", run),
+                "params": pairs(base, "params", run),
+                "tags": pairs(base, "tags", run),
+                "curve": base.execute(
+                    "select key, step, value from metrics where run_uuid = ? order by 1, 2", (run,)
+                ).fetchall(),
+                "artifacts": artifacts(Path(uri.removeprefix("file://"))),
+            }
+            for run, name, status, uri, experiment in runs
+        ]
+
+
+def pairs(base: sqlite3.Connection, table: str, run: str) -> dict[str, Any]:
+    return dict(base.execute(f"select key, value from {table} where run_uuid = ?", (run,)))
+
+
+def artifacts(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def warnings_in(error: str) -> list[str]:
+    return [line for line in error.splitlines() if line.startswith("warning: MLflow")]
+
+
+def test_one_run_per_evidence(root: Path) -> None:
+    assert not warnings_in(stage(root, "evaluate", "published", "plain"))
+    (run,) = held(root)
+    row = claim_row(root)
+    assert (run["experiment"], run["name"], run["status"]) == ("segmodels", "toy_open", "FINISHED")
+    metrics = run["metrics"]
+    assert metrics["claimed"] == 50
+    assert metrics["verified"] == row["verified"]
+    assert metrics["gap"] == row["gap"]
+    assert metrics["interval_low"] <= metrics["verified"] <= metrics["interval_high"]
+    assert metrics["verified.plain"] >= metrics["verified"]  # the same counts, void left out
+    expected = {
+        "kind": "claim",
+        "status": "below",
+        "level": "released weights",
+        "claim": "toy_open",
+        "run": "published",
+        "protocol": "strict, plain",
+        "evidence": row["evidence"],
+        "weights_sha256": row["weights"],
+        "dataset_fingerprint": row["fingerprint"],
+    }
+    assert {name: run["tags"][name] for name in expected} == expected
+    assert run["params"]["model"] == "segformer_nano"
+    assert run["params"]["inference.flip"] == "False"
+    assert sorted(run["artifacts"]) == sorted(
+        ["per_class.json", "published-plain.png", f"{row['evidence']}.json"]
+    )
+    assert json.loads(run["artifacts"]["per_class.json"]) == {
+        "columns": ["class", "IoU"],
+        "data": [[name, iou] for name, iou in row["per_class"].items()],
+    }
+    assert (root / "mlartifacts").is_dir()
+
+    # Told again, by this stage and by the leaderboard: nothing is new, nothing is written.
+    files = {path: path.stat().st_mtime_ns for path in (root / "mlartifacts").rglob("*")}
+    stage(root, "evaluate", "published", "plain", ",", "leaderboard")
+    assert held(root) == [run]
+    assert {p: p.stat().st_mtime_ns for p in (root / "mlartifacts").rglob("*")} == files
+
+    # The claim changes, downwards: the same run says so, and its table does not grow.
+    path = root / "params/claims/toy.yaml"
+    lower = f"value: {row['verified']:.1f}"
+    path.write_text(path.read_text().replace("value: 50", lower))
+    stage(root, "leaderboard")
+    (after,) = held(root)
+    assert after["id"] == run["id"]
+    assert after["tags"]["status"] == "verified"
+    assert after["metrics"]["claimed"] == float(lower.split()[1])
+    assert abs(after["metrics"]["gap"]) <= 0.05
+    table = "per_class.json"
+    assert after["artifacts"][table] == run["artifacts"][table]
+    assert after["params"] == run["params"]
+
+
+def claim_row(root: Path) -> dict[str, Any]:
+    code, _, error = python(root, "from segmodels.cli import main; main(['leaderboard'])")
+    assert code == 0, error
+    return dict(json.loads((root / "reports/claims/toy_open.json").read_text()))
+
+
+def test_a_run_cut_short_is_completed(root: Path) -> None:
+    cut = (
+        "from mlflow import MlflowClient\n"
+        "def broken(*_, **__): raise OSError('no space')\n"
+        "MlflowClient.log_artifact = broken\n"
+    )
+    code, _, error = python(root, cut + STAGE, "evaluate", "published", "plain")
+    assert code == 0
+    assert len(warnings_in(error)) == 1
+    (run,) = held(root)
+    assert "digest" not in run["tags"]
+    stage(root, "leaderboard")
+    (after,) = held(root)
+    assert after["id"] == run["id"]
+    assert after["tags"]["status"] == "below"
+    assert "published-plain.png" in after["artifacts"]
+
+
+def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
+    nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    start = time.monotonic()
+    error = stage(root, "evaluate", "published", "plain", ",", "train", "tiny", **nowhere)
+    assert time.monotonic() - start < 60
+    assert len(warnings_in(error)) == 2
+    assert "Traceback" not in error
+    assert len(list((root / "reports/evidence/published/plain").iterdir())) == 2
+    assert held(root) == []
+    assert (root / "weights/trained/tiny/model.safetensors").is_file()
+
+    # Nothing evaluated this time, yet MLflow catches up.
+    assert not warnings_in(stage(root, "leaderboard"))
+    assert [run["tags"]["run"] for run in held(root)] == ["published"]
+
+
+def test_the_training_curve(root: Path) -> None:
+    stage(root, "train", "tiny")
+    (run,) = held(root)
+    assert (run["experiment"], run["name"], run["status"]) == (
+        "segmodels-training",
+        "tiny",
+        "FINISHED",
+    )
+    rows = (root / "reports/curves/tiny.csv").read_text().splitlines()
+    names = rows[0].split(",")
+    written = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[1:]]
+    assert run["curve"] == [
+        (name, row["step"], pytest.approx(row[name], rel=1e-5))
+        for name in sorted(names[1:])
+        for row in written
+    ]
+
+    path = root / "params/recipes/tiny.yaml"
+    recipe = yaml.safe_load(path.read_text())
+    wild = {**recipe, "lr": 1.0e30, "clip": 1.0e30, "steps": 8, "validate_every": 1}
+    path.write_text(yaml.safe_dump(wild))
+    code, _, error = python(root, STAGE, "train", "tiny")
+    assert code == 1
+    assert error.splitlines()[-1].startswith("error: run 'tiny': the loss is")
+    failed = next(r for r in held(root) if r["id"] != run["id"])
+    assert failed["status"] == "FAILED"
+
+
+def test_four_processes_make_the_database_together(root: Path) -> None:
+    (root / "mlflow.db").unlink()
+    code = "from flows.tracking import training\nwith training('r') as log: pass\n"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for process in processes:
+        _, error = process.communicate(timeout=240)
+        assert process.returncode == 0
+        assert not warnings_in(error)
+    assert [run["status"] for run in held(root)] == ["FINISHED"] * 4
+
+
+def test_the_default_store_is_a_file_of_the_project(root: Path) -> None:
+    assert tracking.default_uri() == f"sqlite:///{root / 'mlflow.db'}"
+
+
+def test_nothing_else_is_stopped_by_what_mlflow_raises(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ValueError("two\nlines " + "x" * 1000)
+
+    monkeypatch.setattr(tracking, "_client", broken)
+    with tracking.training("r") as log:
+        log({"step": 1.0, "loss": float("nan")}, 1)
+    tracking.log_rows([])
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 2
+    assert "two lines" in error
+    assert len(error.splitlines()[0]) < 500

@@ -1,0 +1,402 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.server
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
+from segmodels.errors import SegmodelsError
+from segmodels.fetch import fetch, fetch_archives, fetch_weights
+from segmodels.files import sha256_of_file
+
+CONTENT = bytes(range(256)) * 400
+SHA = hashlib.sha256(CONTENT).hexdigest()
+WRONG = "ab" * 32
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT; the flags make it behave like the servers one meets."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = CONTENT
+        self.ranges = True
+        self.stop_after = None
+        self.status = None
+        self.chunked = False
+        self.asked = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/a.bin"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server, wanted = self.server, self.headers.get("Range")
+        server.asked.append(wanted)
+        self.close_connection = True
+        if server.status:
+            self.send_error(server.status)
+            return
+        start = int(wanted[6:-1]) if wanted and server.ranges else 0
+        if start >= len(server.content):
+            self.send_error(416)
+            return
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            whole = len(server.content)
+            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+        if server.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        body = body[: server.stop_after]
+        if server.chunked:
+            end = b"" if server.stop_after else b"0\r\n\r\n"
+            body = f"{len(body):x}\r\n".encode() + body + b"\r\n" + end
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def server():
+    with Server() as one:
+        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield one
+        one.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGMODELS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return tmp_path / "cache" / "downloads"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "weights"
+
+
+@pytest.fixture
+def bad_luck(monkeypatch):
+    """Replace a method of Path so that it fails with an errno wherever `applies` says."""
+
+    def _fail(method, number, applies):
+        original = getattr(Path, method)
+
+        def failing(self, *args, **kwargs):
+            if applies(self, *args):
+                raise OSError(number, errno.errorcode[number], str(self))
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(Path, method, failing)
+
+    return _fail
+
+
+def remote(server, sha256=(SHA,), name="a.bin"):
+    return RemoteFile(name, server.url, tuple(sha256))
+
+
+def parts(cache):
+    return sorted(cache.glob("*.part"))
+
+
+def leave_part(server, cache, folder, size):
+    """Interrupt a download after `size` bytes."""
+    server.stop_after = size
+    with pytest.raises(SegmodelsError, match=f"{size:,} bytes are kept"):
+        fetch(remote(server), folder)
+    server.stop_after = None
+    (part,) = parts(cache)
+    assert part.stat().st_size == size
+    return part
+
+
+# From an address
+
+
+def test_a_file_arrives_whole_and_leaves_nothing_behind(server, cache, folder):
+    path = fetch(remote(server), folder)
+    assert path == folder / "a.bin"
+    assert path.read_bytes() == CONTENT
+    assert list(folder.iterdir()) == [path]
+    assert parts(cache) == []
+
+
+def test_a_checked_file_is_not_fetched_again(server, folder):
+    fetch(remote(server), folder)
+    fetch(remote(server), folder)
+    fetch(remote(server, [WRONG, SHA]), folder)
+    assert len(server.asked) == 1
+
+
+def test_a_file_with_another_sha_is_replaced(server, folder):
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"damaged")
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+
+
+def test_without_a_sha_any_content_is_welcome(server, folder):
+    server.content = b"packed on request"
+    assert fetch(remote(server, ()), folder).read_bytes() == b"packed on request"
+
+
+def test_chunks_without_a_length(server, folder):
+    server.chunked = True
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_connection_that_ends_early_is_taken_up_again(server, cache, folder, chunked):
+    server.chunked = chunked
+    leave_part(server, cache, folder, 1000)
+    assert not (folder / "a.bin").exists()
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=1000-"]
+    assert parts(cache) == []
+
+
+def test_a_server_without_ranges_starts_anew(server, cache, folder):
+    leave_part(server, cache, folder, 1000)
+    server.ranges = False
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=1000-"
+
+
+@pytest.mark.parametrize("extra", [b"", b"too long"])
+def test_a_part_that_is_whole_or_too_long_starts_anew(server, cache, folder, extra):
+    part = leave_part(server, cache, folder, 1000)
+    part.write_bytes(CONTENT + extra)
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert server.asked[-1] is None
+
+
+def test_wrong_bytes_are_discarded_and_the_old_file_stays(server, cache, folder):
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"old")
+    with pytest.raises(SegmodelsError, match=f"sha256 is {SHA}, not the registered {WRONG}"):
+        fetch(remote(server, [WRONG]), folder)
+    assert (folder / "a.bin").read_bytes() == b"old"
+    assert parts(cache) == []
+
+
+def test_a_part_of_other_content_heals_at_the_second_try(server, cache, folder):
+    part = leave_part(server, cache, folder, 1000)
+    part.write_bytes(b"x" * 1000)
+    with pytest.raises(SegmodelsError, match="The download was discarded"):
+        fetch(remote(server), folder)
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+
+
+def test_files_of_one_name_do_not_share_a_part(server, cache, folder):
+    leave_part(server, cache, folder, 1000)
+    other = RemoteFile("a.bin", server.url.replace("a.bin", "other/a.bin"), (SHA,))
+    fetch(other, folder / "other")
+    assert server.asked[-1] is None
+
+
+@pytest.mark.parametrize("status", [404, 403, 500])
+def test_an_http_error_is_told_and_keeps_the_old_file(server, folder, status):
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"old")
+    server.status = status
+    with pytest.raises(
+        SegmodelsError, match=f"a.bin: cannot be .*{server.url}.*{status}"
+    ) as caught:
+        fetch(remote(server), folder)
+    assert "SEGMODELS_MIRROR" in str(caught.value)
+    assert "bytes are kept" not in str(caught.value)
+    assert (folder / "a.bin").read_bytes() == b"old"
+
+
+def test_an_http_error_keeps_the_part(server, cache, folder):
+    leave_part(server, cache, folder, 1000)
+    server.status = 503
+    with pytest.raises(SegmodelsError, match=r"503.*1,000 bytes are kept"):
+        fetch(remote(server), folder)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/a.bin", "http://[::1/a.bin", "http://127.0.0.1:9/ä b", "x://y"]
+)
+def test_an_unreachable_address_is_told(folder, url):
+    with pytest.raises(SegmodelsError, match=r"a.bin: cannot be downloaded from"):
+        fetch(RemoteFile("a.bin", url, (SHA,)), folder)
+
+
+def test_two_processes_do_not_write_one_part(server, folder):
+    """The second is refused while the first downloads."""
+    from segmodels import fetch as module
+
+    refused = []
+
+    def second(*args):
+        with pytest.raises(SegmodelsError, match=r"download of a.bin is already being done"):
+            fetch(remote(server), folder)
+        refused.append(True)
+        return original(*args)
+
+    original = module._stream
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_stream", second)
+        fetch(remote(server), folder)
+    assert refused == [True]
+
+
+# Disks
+
+
+def test_a_full_disk_is_told_and_keeps_what_came(server, cache, folder, monkeypatch):
+    from segmodels import fetch as module
+
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"old")
+
+    def full(source, sink, *args):
+        sink.write(source.read(1000))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_pump", full)
+        with pytest.raises(SegmodelsError, match=r"No space left on device.*SEGMODELS_CACHE"):
+            fetch(remote(server), folder)
+    assert (folder / "a.bin").read_bytes() == b"old"
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=1000-"
+
+
+def test_a_cache_on_another_disk(server, cache, folder, bad_luck):
+    bad_luck("replace", errno.EXDEV, lambda self, target: self.parent != Path(target).parent)
+    path = fetch(remote(server), folder)
+    assert path.read_bytes() == CONTENT
+    assert list(folder.iterdir()) == [path]
+    assert parts(cache) == []
+
+
+def test_a_full_target_disk_keeps_the_download(server, cache, folder, bad_luck, monkeypatch):
+    bad_luck("replace", errno.EXDEV, lambda self, target: self.parent != Path(target).parent)
+
+    def full(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(SegmodelsError, match="No space left"):
+            fetch(remote(server), folder)
+    assert list(folder.iterdir()) == []
+    assert len(parts(cache)) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SegmodelsError, match=str(tmp_path / "file")):
+        fetch(remote(server), tmp_path / "file" / "below")
+
+
+def test_a_cache_that_is_a_file_is_named(server, folder, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEGMODELS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SegmodelsError, match=f"{tmp_path}/file.*SEGMODELS_CACHE"):
+        fetch(remote(server), folder)
+
+
+# From the mirror
+
+
+@pytest.fixture
+def local(tmp_path, monkeypatch):
+    folder = tmp_path / "mirror" / "deep"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("SEGMODELS_MIRROR", str(folder.parent))
+    return folder
+
+
+def test_the_mirror_comes_before_the_network(server, local, folder):
+    (local / "a.bin").write_bytes(CONTENT)
+    path = fetch(remote(server), folder)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == []
+    assert list(folder.iterdir()) == [path]
+    assert (local / "a.bin").exists()
+
+
+def test_the_right_one_of_several_is_found(server, local, folder):
+    (local / "a.bin").write_bytes(b"another model's")
+    (local / "z").mkdir()
+    (local / "z" / "a.bin").write_bytes(CONTENT)
+    assert sha256_of_file(fetch(remote(server), folder)) == SHA
+
+
+def test_a_folder_of_that_name_is_no_file(server, local, folder):
+    (local / "a.bin").mkdir()
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_a_wrong_file_in_the_mirror_is_named(server, local, folder):
+    (local / "a.bin").write_bytes(b"damaged")
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"old")
+    with pytest.raises(SegmodelsError, match=r"deep/a.bin: in the mirror .*Replace or remove it"):
+        fetch(remote(server), folder)
+    assert (folder / "a.bin").read_bytes() == b"old"
+
+
+def test_what_the_mirror_lacks_comes_from_the_address(server, local, folder):
+    assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_a_full_disk_while_copying_keeps_the_old_file(server, local, folder, monkeypatch):
+    (local / "a.bin").write_bytes(CONTENT)
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"old")
+
+    def full(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(SegmodelsError, match=r"a.bin: No space left on device"):
+        fetch(remote(server), folder)
+    assert (folder / "a.bin").read_bytes() == b"old"
+    assert len(list(folder.iterdir())) == 1
+
+
+# Entries
+
+
+def test_all_files_of_an_entry_are_fetched(server, folder):
+    files = (remote(server), remote(server, name="b.bin"))
+    assert fetch_weights(WeightsEntry("w", "unet", "ok", "s", files=files), folder) == folder
+    assert fetch_archives(DatasetEntry("d", "D", "ok", "s", archives=files), folder) == folder
+    assert sorted(path.name for path in folder.iterdir()) == ["a.bin", "b.bin"]
+
+
+def test_what_cannot_be_had_gives_its_reason(folder):
+    weights = WeightsEntry("w", "unet", "gated", "s", reason="it wants a login")
+    with pytest.raises(SegmodelsError, match=r"^weights 'w' are gated: it wants a login"):
+        fetch_weights(weights, folder)
+    dataset = DatasetEntry("d", "D", "lost", "s", reason="the address died")
+    with pytest.raises(SegmodelsError, match=r"^dataset 'd' is lost: the address died"):
+        fetch_archives(dataset, folder)
+    assert not folder.exists()

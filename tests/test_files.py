@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import (
+    atomic_path,
+    canonical_json,
+    digest,
+    read_json,
+    read_yaml,
+    sha256_of_file,
+    take_fields,
+    take_list,
+    write_json,
+    write_text,
+)
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+FINITE = SCALARS.filter(lambda value: not isinstance(value, float) or abs(value) != float("inf"))
+VALUES = st.recursive(
+    FINITE, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner)
+)
+
+
+def one_line(caught) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_sha256_of_a_file(tmp_path):
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of_file(path) == known
+
+
+# canonical JSON
+
+
+@given(VALUES)
+def test_canonical_json_keeps_the_value(value):
+    assert json.loads(canonical_json(value)) == value
+
+
+@given(st.dictionaries(st.text(), FINITE, min_size=2))
+def test_the_order_of_keys_changes_no_digest(value):
+    backwards = dict(reversed(value.items()))
+    assert canonical_json(backwards) == canonical_json(value)
+    assert digest(backwards) == digest(value)
+
+
+@given(VALUES, VALUES)
+def test_different_values_have_different_spellings(one, other):
+    same = canonical_json(one) == canonical_json(other)
+    # 1, 1.0 and True are equal in Python and three different things in JSON.
+    assert not same or one == other
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
+def test_numbers_that_json_lacks_are_refused(value, tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        canonical_json(value)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", value)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Writing
+
+
+def test_a_file_is_written_whole_in_a_new_folder(tmp_path):
+    path = tmp_path / "deep" / "down" / "a.txt"
+    write_text(path, "größe\n")
+    assert path.read_bytes() == "größe\n".encode()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failing_write_leaves_the_old_file_and_no_litter(tmp_path, failure):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(type(failure)), atomic_path(path) as temporary:  # noqa: PT012
+        temporary.write_text("half of the n")
+        raise failure
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_readers_never_see_half_a_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_json_is_readable_and_stable(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"b": 1, "a": "é"})
+    assert path.read_text(encoding="utf-8") == '{\n  "b": 1,\n  "a": "é"\n}\n'
+    assert read_json(path) == {"b": 1, "a": "é"}
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (None, "no such file"),
+    ],
+)
+def test_broken_json_is_named(tmp_path, content, message):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        read_json(path)
+    assert str(path) in one_line(caught)
+
+
+@pytest.mark.parametrize("read", [read_json, read_yaml])
+def test_a_folder_is_no_file(tmp_path, read):
+    with pytest.raises(SegmodelsError, match="cannot be read"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [1", "not valid YAML"),
+        (b"a: b: c", "not valid YAML"),
+        (b"\ta: 1", "not valid YAML"),
+        (b"\xff\xfe\x00\x01", "not valid YAML"),
+        (b"a: 2024-02-31", "not valid YAML"),
+        (b"a: !!python/object/apply:os.system ['true']", "not valid YAML"),
+        (b"a: 1\nb: 2\na: 3\n", "'a' is given twice.*line 3"),
+        (b"a: {b: 1, b: 2}\n", "'b' is given twice"),
+        (b"[1, 2]", "expected a mapping of names, found list"),
+        (b"only text", "expected a mapping of names, found str"),
+        (b"1: {}", "1 is no name"),
+        (b"no: {}", "False is no name"),
+        (None, "no such file"),
+    ],
+)
+def test_broken_yaml_is_named(tmp_path, content, message):
+    path = tmp_path / "a.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        read_yaml(path)
+    assert str(path) in one_line(caught)
+
+
+def test_yaml_merge_keys_may_be_overridden(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n")
+    assert read_yaml(path)["b"] == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize("text", ["", "# only a remark\n"])
+def test_an_empty_yaml_file_has_no_names(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    assert read_yaml(path) == {}
+
+
+# Fields
+
+REQUIRED = {"name": str, "rate": float}
+OPTIONAL = {"number": int, "flag": bool, "parts": list}
+
+
+def test_fields_are_returned_and_empty_ones_left_out():
+    entry = {"name": "a", "rate": 1, "number": None, "flag": False}
+    assert take_fields("f", entry, REQUIRED, OPTIONAL) == {"name": "a", "rate": 1, "flag": False}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": None}, "f, entry 'x': field 'name' is missing"),
+        ({"nmae": "a"}, "unknown field 'nmae'. Known: flag, name, number, parts, rate"),
+        ({3: "a"}, "unknown field 3"),
+        ({"number": 1.0}, r"field 'number' must be int, not float \(1.0\)"),
+        ({"number": True}, "field 'number' must be int, not bool"),
+        ({"rate": True}, "field 'rate' must be float, not bool"),
+        ({"rate": float("nan")}, "field 'rate' must be float"),
+        ({"rate": float("inf")}, "field 'rate' must be float"),
+        ({"rate": "1e-3"}, r"must be float, not str \('1e-3'\). YAML wants a point"),
+        ({"rate": "fast"}, r"must be float, not str \('fast'\)\.$"),
+        ({"flag": 1}, "field 'flag' must be bool"),
+        ({"parts": "abc"}, "field 'parts' must be list"),
+        ({"name": ["a"]}, "field 'name' must be str"),
+    ],
+)
+def test_a_wrong_field_is_named(change, message):
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        take_fields("f, entry 'x'", {"name": "a", "rate": 1.5, **change}, REQUIRED, OPTIONAL)
+    assert one_line(caught).startswith("f, entry 'x': ")
+
+
+@pytest.mark.parametrize("entry", [None, 3, "text", ["name"]])
+def test_an_entry_without_fields_is_refused(entry):
+    with pytest.raises(SegmodelsError, match="expected fields, found"):
+        take_fields("f", entry, REQUIRED, OPTIONAL)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        ("abc", str, "must be a list, not str"),
+        (None, str, "must be a list, not NoneType"),
+        ([1], str, r"must list str, not int \(1\)"),
+        ([True], int, "must list int, not bool"),
+        (["1e-3"], float, r"must list float, not str \(.1e-3.\)\. YAML wants"),
+    ],
+)
+def test_a_wrong_list_is_named(value, kind, message):
+    with pytest.raises(SegmodelsError, match=f"f: field 'parts' {message}"):
+        take_list("f", "parts", value, kind)
+
+
+def test_unknown_names_are_listed_with_the_nearest():
+    error = UnknownNameError("model", "unett", ["unet", "segformer_b0"])
+    assert str(error) == ("Unknown model 'unett'. Did you mean 'unet'? Known: segformer_b0, unet.")
+    assert str(UnknownNameError("model", "zzz", [])) == "Unknown model 'zzz'. Known: none."

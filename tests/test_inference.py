@@ -1,0 +1,344 @@
+"""Views, windows and merging: against the official code, brute force and each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from segmodels import inference
+from segmodels.checkpoints import load_checkpoint
+from segmodels.errors import SegmodelsError
+from segmodels.inference import (
+    image_views,
+    predict,
+    predict_views,
+    slide_logits,
+    view_logits,
+    window_origins,
+)
+from segmodels.models import create_model
+from segmodels.models.base import ModelConfig, SegModel
+from segmodels.preprocessing import HALF, IMAGENET
+from segmodels.protocols import Protocol
+
+WHOLE = Protocol("whole", 1)
+SLIDE = Protocol("slide", 1, window=96, stride=64)
+
+
+class Positional(SegModel):
+    """Logits depend on the pixel and on where in the window it lies, so every merge shows."""
+
+    def __init__(self, outputs: int = 3) -> None:
+        super().__init__(ModelConfig(num_classes=outputs))
+        self.gain = nn.Parameter(torch.linspace(0.5, 1.5, outputs))
+        self.preprocessing = HALF
+        self.batches: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        height, width = images.shape[-2:]
+        place = torch.arange(height)[:, None] * 0.01 + torch.arange(width) * 0.003
+        return (images.mean(1, keepdim=True) + place) * self.gain[:, None, None]
+
+
+def nano(classes: int = 5) -> SegModel:
+    torch.manual_seed(0)
+    return create_model("segformer_nano", classes).eval()
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+# --- the official implementations ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    folder = os.environ.get("SEGMODELS_MIRROR")
+    path = Path(folder or ".") / "reference" / "reference.py"
+    if not folder or not path.is_file():
+        pytest.skip("no reference vectors: set SEGMODELS_MIRROR")
+    spec = importlib.util.spec_from_file_location("segmodels_reference_inference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.cases = path.parent / "cases"  # type: ignore[attr-defined]
+    return module
+
+
+def loaded(reference: Any, name: str, folder: Path) -> tuple[dict[str, Any], SegModel]:
+    case = reference.load_case(reference.cases / f"{name}.json")
+    if case["family"] == "segmenter":
+        return case, load_checkpoint(reference.save_segmenter(case, folder))
+    return case, load_checkpoint(reference.save_mmseg(case, folder / "b0.pth"))
+
+
+def test_segmenter_sliding_window(reference: Any, tmp_path: Path) -> None:
+    case, model = loaded(reference, "eval_segmenter_slide", tmp_path)
+    assert len(case["runs"]) == 3
+    for run in case["runs"]:
+        protocol = Protocol("slide", 1, window=run["window"], stride=run["stride"], enlarge=True)
+        views = reference.tta_images(run)
+        probs = predict_views(model, views, size=tuple(run["ori_shape"]), protocol=protocol)
+        report = reference.compare_probs(case, run, probs)
+        assert report["ok"], (run["name"], report)
+
+
+def test_segformer_whole_slide_and_augmented(reference: Any, tmp_path: Path) -> None:
+    case, model = loaded(reference, "eval_mmseg_inference", tmp_path)
+    assert {run["name"] for run in case["runs"]} == {"whole", "slide", "aug_whole"}
+    for run in case["runs"]:
+        views, size = reference.tta_images(run), tuple(run["ori_shape"])
+        if run["mode"] == "whole":
+            probs = predict_views(model, views, size=size, protocol=WHOLE)
+        else:  # its window is no square
+            ((pixels, _),) = views
+            with torch.inference_mode():
+                logits = slide_logits(model, pixels, tuple(run["crop_size"]), tuple(run["stride"]))
+            probs = logits[0].softmax(dim=0)
+        report = reference.compare_probs(case, run, probs)
+        assert report["ok"], (run["name"], report)
+
+
+# --- windows ---------------------------------------------------------------------------
+
+
+@given(length=st.integers(1, 400), window=st.integers(1, 200), share=st.floats(0.01, 1))
+def test_windows_cover_every_pixel(length: int, window: int, share: float) -> None:
+    stride = max(1, int(window * share))
+    origins = window_origins(length, window, stride)
+    covered = {i for o in origins for i in range(o, min(o + window, length))}
+    assert covered == set(range(length))
+    assert origins == sorted(set(origins))  # none twice: it would count double
+    assert origins[0] == 0
+    if length >= window:
+        assert origins[-1] == length - window  # shifted inward, never past the end
+        assert all(o % stride == 0 for o in origins[:-1])
+    else:
+        assert origins == [0]
+
+
+@given(length=st.integers(1, 300), window=st.integers(1, 200), stride=st.integers(1, 200))
+def test_windows_are_mmsegs(length: int, window: int, stride: int) -> None:
+    stride = min(stride, window)
+    number = max(length - window + stride - 1, 0) // stride + 1
+    official = [max(min(i * stride + window, length) - window, 0) for i in range(number)]
+    assert window_origins(length, window, stride) == official
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    window=st.tuples(st.integers(2, 24), st.integers(2, 24)),
+    share=st.floats(0.2, 1),
+)
+def test_merging_equals_brute_force(
+    height: int, width: int, window: tuple[int, int], share: float
+) -> None:
+    model = Positional()
+    stride = tuple(max(1, int(side * share)) for side in window)
+    pixels = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        found = slide_logits(model, pixels, window, (stride[0], stride[1]))
+        total = torch.zeros(3, height, width, dtype=torch.float64)
+        seen = torch.zeros(height, width)
+        for y in window_origins(height, window[0], stride[0]):
+            for x in window_origins(width, window[1], stride[1]):
+                crop = pixels[:, :, y : y + window[0], x : x + window[1]]
+                total[:, y : y + window[0], x : x + window[1]] += model(crop)[0]
+                seen[y : y + window[0], x : x + window[1]] += 1
+    torch.testing.assert_close(found[0].double(), total / seen, rtol=0, atol=1e-5)
+
+
+def test_one_number_means_a_square() -> None:
+    model, pixels = Positional(), torch.randn(1, 3, 50, 70)
+    with torch.inference_mode():
+        assert torch.equal(
+            slide_logits(model, pixels, 32, 20), slide_logits(model, pixels, (32, 32), (20, 20))
+        )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_the_window_batch_decides_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    model, pixels = nano(), torch.randn(1, 3, 130, 170)
+    with torch.inference_mode():
+        expected = slide_logits(model, pixels, 96, 64)
+        monkeypatch.setattr(inference, "_WINDOW_BATCH", size)
+        found = slide_logits(model, pixels, 96, 64)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_windows_are_fed_in_batches() -> None:
+    model = Positional()
+    slide_logits(model, torch.zeros(1, 3, 96 + 64, 96 + 64 * 2), 96, 64)
+    assert model.batches == [4, 2]
+
+
+# --- small views are enlarged ----------------------------------------------------------
+
+
+def official_enlarge(pixels: Tensor, window: int) -> Tensor:
+    """`resize` of Segmenter's segm/model/utils.py, word for word in its arithmetic."""
+    h, w = pixels.shape[2:]
+    if h < w:
+        h_res, w_res = float(window), (w / h) * window
+    else:
+        h_res, w_res = (h / w) * window, float(window)
+    if min(h, w) >= window:
+        return pixels
+    return F.interpolate(pixels, (int(h_res), int(w_res)), mode="bilinear")
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "window"),
+    # 460x943 to 480: 480 * 943 / 460 is 984, but 943 / 460 * 480 is a little less
+    [(20, 30, 32), (30, 20, 32), (20, 20, 32), (40, 35, 32), (31, 90, 32), (460, 943, 480)],
+)
+def test_small_views_are_enlarged_like_the_official_ones(
+    height: int, width: int, window: int
+) -> None:
+    pixels = torch.randn(1, 3, height, width)
+    protocol = Protocol("enlarged", 1, window=window, stride=window, enlarge=True)
+    model = Positional()
+    found = view_logits(model, (pixels, None), (height, width), protocol)
+    with torch.inference_mode():
+        big = slide_logits(model, official_enlarge(pixels, window), window, window)
+        expected = F.interpolate(big, (height, width), mode="bilinear")[0]
+    assert torch.equal(found, expected)
+
+
+def test_without_enlarge_a_small_view_is_fed_as_it_is() -> None:
+    model, pixels = Positional(), torch.randn(1, 3, 20, 30)
+    protocol = Protocol("small", 1, window=32, stride=32)
+    found = view_logits(model, (pixels, None), (20, 30), protocol)
+    with torch.inference_mode():
+        assert torch.equal(found, model(pixels)[0])
+
+
+# --- views -----------------------------------------------------------------------------
+
+
+def test_one_view_is_the_argmax_of_its_probabilities() -> None:
+    model, image = nano(), noise(50, 70)
+    probs = predict_views(model, image_views(model, image, WHOLE), (50, 70), WHOLE)
+    labels = predict(model, image, WHOLE)
+    assert labels.shape == (50, 70)
+    assert labels.dtype == np.uint8
+    best, second = probs.topk(2, dim=0).values
+    sure = (best - second > 1e-6).numpy()
+    assert sure.mean() > 0.99
+    assert np.array_equal(labels[sure], probs.argmax(0).numpy()[sure])
+
+
+def test_probabilities_are_averaged_over_views() -> None:
+    model, image = nano(), noise(60, 90)
+    protocol = Protocol("views", 1, scales=(0.5, 1.0, 1.5), flip=True)
+    views = list(image_views(model, image, protocol))
+    assert [tuple(v.shape) for v, _ in views[::2]] == [
+        (1, 3, 30, 45),
+        (1, 3, 60, 90),
+        (1, 3, 90, 135),
+    ]
+    assert [how for _, how in views] == [None, "horizontal"] * 3
+    with torch.inference_mode():
+        each = []
+        for pixels, how in views:
+            logits = F.interpolate(model(pixels), (60, 90), mode="bilinear")
+            each.append((logits.flip(-1) if how else logits).softmax(1)[0])
+    probs = predict_views(model, views, size=(60, 90), protocol=protocol)
+    torch.testing.assert_close(probs, torch.stack(each).mean(0), rtol=0, atol=1e-6)
+    torch.testing.assert_close(probs.sum(0), torch.ones(60, 90))
+    assert probs.dtype == torch.float32
+    assert np.array_equal(predict(model, image, protocol), probs.argmax(0).numpy())
+
+
+@pytest.mark.parametrize(("how", "axis"), [("horizontal", -1), ("vertical", -2)])
+@pytest.mark.parametrize("protocol", [WHOLE, SLIDE])
+def test_a_mirrored_view_is_mirrored_back(how: str, axis: int, protocol: Protocol) -> None:
+    class Pointwise(Positional):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.mean(1, keepdim=True) * self.gain[:, None, None]
+
+    model, pixels = Pointwise(), torch.randn(1, 3, 110, 130)
+    plain = view_logits(model, (pixels, None), (110, 130), protocol)
+    mirrored = view_logits(model, (pixels.flip(axis), how), (110, 130), protocol)
+    torch.testing.assert_close(mirrored, plain, rtol=0, atol=1e-6)
+
+
+def test_logits_are_resized_to_the_image() -> None:
+    protocol = Protocol("half", 1, resize_short=30)
+    assert predict(nano(), noise(61, 93), protocol).shape == (61, 93)
+
+
+def test_memory_order_of_the_image_decides_nothing() -> None:
+    model, image = nano(), noise(64, 80)
+    for protocol in (WHOLE, Protocol("half", 1, resize_short=32)):
+        expected = predict(model, image, protocol)
+        padded = np.zeros((64, 160, 3), dtype=np.uint8)
+        padded[:, ::2] = image
+        for same in (np.asfortranarray(image), image[::-1].copy()[::-1], padded[:, ::2]):
+            assert np.array_equal(predict(model, same, protocol), expected)
+
+
+def test_a_read_only_image_is_fine_and_none_is_changed() -> None:
+    image = noise(40, 40)
+    before = image.copy()
+    image.flags.writeable = False
+    predict(nano(), image, WHOLE)
+    assert np.array_equal(image, before)
+
+
+def test_no_gradients_are_kept() -> None:
+    model = nano()
+    probs = predict_views(model, [(torch.randn(1, 3, 40, 40), None)], (40, 40), WHOLE)
+    assert not probs.requires_grad
+    probs.add_(1)  # an ordinary tensor: callers may go on with it
+
+
+# --- refusals --------------------------------------------------------------------------
+
+
+def test_a_model_without_preprocessing_is_refused() -> None:
+    model = nano()
+    assert model.preprocessing == IMAGENET
+    model.preprocessing = None
+    with pytest.raises(SegmodelsError, match="carries no preprocessing"):
+        predict(model, noise(32, 32), WHOLE)
+
+
+def test_no_view_is_refused() -> None:
+    with pytest.raises(SegmodelsError, match="no view"):
+        predict_views(nano(), [], (32, 32), WHOLE)
+
+
+def test_an_unknown_mirror_is_refused() -> None:
+    with pytest.raises(SegmodelsError, match="'horizontal', 'vertical', not 'diagonal'"):
+        predict_views(nano(), [(torch.randn(1, 3, 32, 32), "diagonal")], (32, 32), WHOLE)
+
+
+def test_more_outputs_than_a_byte_can_number_are_refused() -> None:
+    model = nano(300)
+    with pytest.raises(SegmodelsError, match="300 outputs"):
+        predict(model, noise(32, 32), WHOLE)
+    assert predict_views(
+        model, image_views(model, noise(32, 32), WHOLE), (32, 32), WHOLE
+    ).shape == (300, 32, 32)
+
+
+def test_a_grey_image_is_refused() -> None:
+    with pytest.raises(SegmodelsError, match="uint8"):
+        predict(nano(), noise(32, 32).astype(np.float32), WHOLE)  # type: ignore[arg-type]

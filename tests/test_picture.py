@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segmodels.datasets import open_dataset, prepare_dataset
+from segmodels.datasets.shapes import Shapes, draw_scene
+from segmodels.errors import SegmodelsError
+from segmodels.models import create_model
+from segmodels.picture import colour, draw_picture
+from segmodels.preprocessing import IMAGENET
+from segmodels.protocols import Protocol
+
+PLAIN = Protocol("plain", 1)
+
+
+@pytest.fixture
+def model():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = create_model("segformer_nano", num_classes=8).eval()
+    model.preprocessing = IMAGENET
+    yield model
+    torch.set_num_threads(threads)
+
+
+def read(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def test_colours_follow_the_palette_and_the_rest_is_black():
+    labels = np.array([[0, 1, 2, 255]], dtype=np.uint8)
+    found = colour(labels, ((1, 2, 3), (4, 5, 6)))
+    assert found.tolist() == [[[1, 2, 3], [4, 5, 6], [0, 0, 0], [0, 0, 0]]]
+
+
+def test_a_row_is_image_truth_and_prediction(project, model, tmp_path):
+    prepare_dataset("shapes")
+    path = tmp_path / "new" / "picture.png"
+    draw_picture(model, open_dataset("shapes", "test"), PLAIN, path)
+    drawn = read(path)
+    scenes = [draw_scene(0, "test", index) for index in range(3)]
+    assert drawn.shape[0] == sum(scene.label.shape[0] + 6 for scene in scenes)
+    assert drawn.shape[1] == max(3 * (scene.label.shape[1] + 6) for scene in scenes)
+    top = 0
+    for scene in scenes:
+        height, width = scene.label.shape
+        row = drawn[top : top + height]
+        truth = row[:, width + 6 : 2 * width + 6]
+        prediction = row[:, 2 * (width + 6) : 3 * width + 12]
+        np.testing.assert_array_equal(row[:, :width], scene.image)
+        np.testing.assert_array_equal(truth, colour(scene.label, Shapes.palette))
+        np.testing.assert_array_equal((prediction == 0).all(axis=2), scene.label == 255)
+        top += height + 6
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("number", "rows"), [(1, 1), (2, 2), (99, 3)])
+def test_no_more_rows_than_images(project, model, tmp_path, number, rows):
+    prepare_dataset("shapes")
+    heights = [draw_scene(0, "test", index).label.shape[0] + 6 for index in range(3)]
+    expected = {1: heights[0], 2: heights[0] + heights[2], 3: sum(heights)}[rows]
+    draw_picture(model, open_dataset("shapes", "test"), PLAIN, tmp_path / "p.png", number)
+    assert len(read(tmp_path / "p.png")) == expected
+
+
+def test_a_failing_prediction_keeps_the_old_picture(project, model, tmp_path):
+    prepare_dataset("shapes")
+    path = tmp_path / "p.png"
+    path.write_bytes(b"old")
+    dataset = open_dataset("shapes", "test")
+    dataset.files[0].label.unlink()
+    with pytest.raises(SegmodelsError, match="missing"):
+        draw_picture(model, dataset, PLAIN, path)
+    assert path.read_bytes() == b"old"

@@ -1,0 +1,111 @@
+"""From a claim to its verdict in one call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import small_project
+import yaml
+
+from segmodels import layout, steps
+from segmodels.claims import load_claim
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.runs import load_run
+from segmodels.verify import evaluated_protocol, run_of, verify
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return small_project.enter(tmp_path / "project", monkeypatch)
+
+
+def test_fetches_evaluates_and_judges(root: Path) -> None:
+    told: list[tuple[int, int]] = []
+    row = verify("toy_open", progress=lambda *numbers: told.append(numbers))
+    assert told[-1] == (3, 3)
+    assert (row.claim, row.claimed, row.verdict) == ("toy_open", 50, "below")
+    assert row.verified is not None
+    assert row.gap == pytest.approx(row.verified - 50)
+    assert row.level == "released weights"
+    assert row.images == row.expected_images == 3
+    assert row.evidence_file is not None
+    assert (layout.reports() / row.evidence_file).is_file()
+    # evaluated under the name of the first protocol with this inference, as dvc.yaml does
+    assert [p.name for p in (root / "reports/evidence/published").iterdir()] == ["plain"]
+    assert row.protocol == "strict"
+    scores = json.loads(layout.metrics("published", "plain").read_text())
+    assert row.verified == scores["strict"]["mIoU"]
+
+
+def test_a_printed_number_that_holds(root: Path) -> None:
+    seen = verify("toy_open").verified
+    assert seen is not None
+    path = root / "params/claims/toy.yaml"
+    path.write_text(path.read_text().replace("value: 50", f"value: {seen + 0.12:.1f}"))
+    told: list[tuple[int, int]] = []
+    row = verify("toy_open", progress=lambda *numbers: told.append(numbers))
+    assert row.verdict == "verified"
+    assert not told  # from the evidence that is there
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        ("toy_lost", "the address died"),
+        ("toy_closed", "the images want a login"),
+        ("toy_nobody", "not known"),
+    ],
+)
+def test_a_blocked_claim_says_why(root: Path, claim: str, reason: str) -> None:
+    row = verify(claim)
+    assert row.verdict == "blocked"
+    assert reason in row.reason
+    assert (row.verified, row.gap, row.evidence, row.level) == (None, None, None, None)
+    assert not (root / "data").exists()
+    assert not (root / "weights").exists()
+
+
+def test_an_unknown_claim(root: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'toy_open'"):
+        verify("toy_opne")
+
+
+def test_a_claim_without_a_run(root: Path) -> None:
+    with pytest.raises(SegmodelsError) as error:
+        verify("toy_no_run")
+    for words in ("params/runs/toy_no_run.yaml", "weights published", "split val", "[plain]"):
+        assert words in str(error.value)
+
+
+def test_weights_that_cannot_be_fetched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGMODELS_MIRROR")
+    with pytest.raises(SegmodelsError, match=r"model\.\w+: cannot be downloaded"):
+        verify("toy_open")
+    assert not layout.evidence().exists()
+
+
+def test_the_run_and_protocol_of_a_claim(root: Path) -> None:
+    run = run_of(load_claim("toy_open"))
+    assert run.name == "published"
+    assert evaluated_protocol(run, "strict") == "plain"
+    tiny = load_run("tiny")
+    assert tiny.distinct_protocols() == ["plain", "views"]
+
+
+def test_evidence_on_other_images_is_no_answer(root: Path) -> None:
+    verify("toy_open")
+    path = root / "params/datasets.yaml"
+    entries = yaml.safe_load(path.read_text())
+    entries["shapes"]["settings"]["seed"] = 1
+    path.write_text(yaml.safe_dump(entries))
+    steps.prepare("shapes")
+    about = json.loads((root / "reports/datasets/shapes.json").read_text())["splits"]
+    entries["shapes"]["splits"] = {
+        name: {"images": split["images"], "fingerprint": split["fingerprint"]}
+        for name, split in about.items()
+    }
+    path.write_text(yaml.safe_dump(entries))
+    row = verify("toy_open")
+    assert row.fingerprint == about["test"]["fingerprint"]
