@@ -10,7 +10,12 @@ import argparse
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Before torch is imported. Threads that spin while they wait make a busy machine three times
+# slower (benchmarks/threads.py); sleeping ones cost an idle machine nothing that shows.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from tqdm import tqdm
 
@@ -78,21 +83,16 @@ def _device() -> str:
     return os.environ.get(DEVICE, "cpu")
 
 
-class _bar:  # noqa: N801 - reads as the function it is
-    """A progress bar that a `Progress` call moves."""
+@contextmanager
+def _bar(title: str, unit: str) -> Iterator[Progress]:
+    """Show a progress bar; yields the function that moves it."""
+    with tqdm(desc=title, unit=f" {unit}", mininterval=2) as bar:
 
-    def __init__(self, title: str, unit: str) -> None:
-        self.bar = tqdm(desc=title, unit=f" {unit}", mininterval=2)
+        def move(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
-    def __enter__(self) -> Progress:
-        return self._move
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def _move(self, done: int, total: int) -> None:
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
+        yield move
 
 
 STAGES: dict[str, Callable[..., None]] = {

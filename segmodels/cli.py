@@ -16,6 +16,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 is success, 1 an error told in one line, 2 wrong usage."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see flows/stages.py
     chosen = _parser().parse_args(arguments)
     try:
         command: Command = chosen.command

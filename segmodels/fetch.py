@@ -8,6 +8,7 @@ import shutil
 import ssl
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, IncompleteRead
@@ -42,7 +43,7 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
         SegmodelsError: unreachable, wrong checksum, or no room on the disk.
     """
     target = folder / file.name
-    if target.is_file() and _accepted(file, target):
+    if target.is_file() and _fault(file, target) is None:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,21 +86,28 @@ def fetch_archives(entry: DatasetEntry, folder: Path) -> Path:
     return folder
 
 
-def _accepted(file: RemoteFile, path: Path) -> bool:
-    return not file.sha256 or sha256_of_file(path) in file.sha256
+def _fault(file: RemoteFile, path: Path) -> str | None:
+    """What is wrong with a file, None if it is the registered one."""
+    if file.sha256:
+        found = sha256_of_file(path)
+        if found not in file.sha256:
+            return f"its sha256 is {found}, not the registered {file.sha256[0]}"
+    elif file.name.endswith(".zip") and not zipfile.is_zipfile(path):
+        # Without a promised digest this is what can be said before its content is decoded.
+        return "it is not a whole zip archive"
+    return None
 
 
 def _in_mirror(file: RemoteFile) -> Path | None:
     mirror = mirror_dir()
     found = sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
     for path in found:
-        if _accepted(file, path):
+        if _fault(file, path) is None:
             return path
     if found:
         raise SegmodelsError(
-            f"{found[0]}: in the mirror ({MIRROR}) under the right name, but its sha256 "
-            f"{sha256_of_file(found[0])[:12]}… is not the registered {file.sha256[0][:12]}…. "
-            f"Replace or remove it."
+            f"{found[0]}: in the mirror ({MIRROR}) under the right name, but "
+            f"{_fault(file, found[0])}. Replace or remove it."
         )
     return None
 
@@ -139,13 +147,11 @@ def _download(file: RemoteFile, part: Path) -> None:
             f"{file.name}: cannot be downloaded from {file.url} ({error}).{kept_note} Without "
             f"network, put the file into a folder and set {MIRROR} to it."
         ) from error
-    if not _accepted(file, part):
-        found = sha256_of_file(part)
+    if fault := _fault(file, part):
         part.unlink()  # going on from wrong bytes could never end well
         raise SegmodelsError(
-            f"{file.name}: downloaded from {file.url}, but its sha256 is {found}, not the "
-            f"registered {file.sha256[0]}. The download was discarded; the address may serve "
-            f"another file now."
+            f"{file.name}: downloaded from {file.url}, but {fault}. The download was discarded; "
+            f"the address may serve another file now."
         )
 
 

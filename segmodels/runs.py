@@ -93,6 +93,8 @@ def _check(path: Path, run: Run) -> None:
 
     if (run.weights is None) == (run.recipe is None):
         raise SegmodelsError(f"{path}: give either 'weights' (released) or 'recipe' (trained).")
+    if run.weights and (run.seed or run.overrides):
+        raise SegmodelsError(f"{path}: 'seed' and 'overrides' are for weights trained here.")
     if not run.protocols:
         raise SegmodelsError(f"{path}: field 'protocols' lists nothing.")
     if run.model not in list_models():

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from segmodels.assets import load_dataset_entry
+from segmodels.assets import load_dataset_entries, load_dataset_entry
 from segmodels.datasets.base import VOID, Dataset, Sample
 from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.fingerprint import check_expected, describe
@@ -35,11 +35,15 @@ def dataset_kind(name: str) -> type[Dataset]:
     """The class that reads a dataset.
 
     Raises:
-        UnknownNameError: no such reader; the message suggests the nearest.
+        UnknownNameError: no such dataset; the message suggests the nearest.
+        SegmodelsError: it is registered but cannot be read; the message gives the reason.
     """
-    if name not in DATASETS:
-        raise UnknownNameError("dataset", name, DATASETS)
-    return DATASETS[name]
+    if name in DATASETS:
+        return DATASETS[name]
+    entries = load_dataset_entries()
+    if name in entries:
+        raise SegmodelsError(f"dataset {name!r} is {entries[name].state}: {entries[name].reason}.")
+    raise UnknownNameError("dataset", name, {*DATASETS, *entries})
 
 
 def data_folder(name: str) -> Path:
