@@ -35,8 +35,9 @@ class Recipe:
         scale: smallest and largest factor of the random resize.
         flip: probability of a mirror image.
         jitter: strength of brightness and contrast changes.
-        balance: `median_frequency` weighs classes by median frequency over frequency,
-            counted on the training labels (Eigen and Fergus, ICCV 2015).
+        balance: `median_frequency` weighs each class by the median of all classes' shares of
+            the training pixels over its own share (after Eigen and Fergus, ICCV 2015, who
+            count a class's share within the images that hold it).
         precision: `bf16` trains under autocast; evaluation is always fp32.
         threads: processor threads; part of the recipe because sums depend on them.
         validate_every: steps between looks at the validation split.

@@ -62,6 +62,7 @@ class Run:
 
 
 _REQUIRED = {"model": str, "dataset": str, "split": str, "protocols": list}
+_TRAINED = ("seed", "overrides")
 _OPTIONAL = {"weights": str, "recipe": str, "seed": int, "overrides": dict, "robustness": list}
 
 
@@ -85,6 +86,9 @@ def load_run(name: str) -> Run:
         fields[plural] = tuple(take_list(str(path), plural, fields.get(plural, []), str))
     run = Run(name=name, **fields)
     _check(path, run)
+    if missing := [name for name in _TRAINED if "recipe" in fields and name not in fields]:
+        # DVC's train stage tracks them by name.
+        raise SegmodelsError(f"{path}: field {missing[0]!r} is missing; a recipe needs it.")
     return run
 
 

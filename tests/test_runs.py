@@ -21,6 +21,8 @@ RUN = {
     "split": "test",
     "protocols": ["shapes-ss"],
     "recipe": "shapes-nano",
+    "seed": 0,
+    "overrides": {},
 }
 
 
@@ -77,6 +79,8 @@ def test_where_weights_lie(project):
         ({"robustness": ["quik"]}, "Unknown robustness suite 'quik'. Did you mean 'quick'"),
         ({"robustness": [1]}, "field 'robustness' must list str"),
         ({"seed": 0.5}, "field 'seed' must be int"),
+        ({"seed": None}, "field 'seed' is missing"),
+        ({"overrides": None}, "field 'overrides' is missing"),
         ({"seed": -1}, "field 'seed' must be 0 or more"),
         ({"overrides": [1]}, "field 'overrides' must be dict"),
     ],
