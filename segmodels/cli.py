@@ -131,8 +131,8 @@ def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.verify import verify
 
     row = verify(chosen.claim, chosen.device, progress=_progress)
-    verified = "nothing" if row.verified is None else f"{row.verified:.2f}"
-    print(f"{row.claim}: claimed {row.claimed}, verified {verified}: {row.verdict}")
+    verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
+    print(f"{row.claim}: claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}")
     if row.interval:
         print(f"  95 % interval over images {row.interval[0]:.2f} to {row.interval[1]:.2f}")
     print(f"  protocol {row.protocol}, {row.level or 'no weights evaluated'}")

@@ -12,7 +12,7 @@ from segmodels.settings import project_root
 
 Optimizer = Literal["adamw", "sgd"]
 Precision = Literal["fp32", "bf16"]
-Balance = Literal["none", "median_frequency"]
+Balance = Literal["none", "median_frequency", "log"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Recipe:
         jitter: strength of brightness and contrast changes.
         balance: `median_frequency` weighs each class by the median of all classes' shares of
             the training pixels over its own share (after Eigen and Fergus, ICCV 2015, who
-            count a class's share within the images that hold it).
+            count a class's share within the images that hold it); `log` by
+            1 / ln(1.02 + share), which is gentler (ENet, arXiv 1606.02147).
         precision: `bf16` trains under autocast; evaluation is always fp32.
         threads: processor threads; part of the recipe because sums depend on them.
         validate_every: steps between looks at the validation split.

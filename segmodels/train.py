@@ -235,13 +235,16 @@ class _Batches:
 
 
 def class_weights(job: Job) -> Tensor:
-    """float (outputs,): ones, or median frequency over frequency of each class."""
+    """float (outputs,): the weight of each class in the loss, as the recipe balances them."""
     names = job.train.class_names
     if job.recipe.balance == "none":
         return torch.ones(len(names))
     counted = np.array([job.pixels[name] for name in names], dtype=np.float64)
     frequency = counted / counted.sum()
-    weights = np.median(frequency[frequency > 0]) / np.maximum(frequency, 1e-12)
+    if job.recipe.balance == "log":
+        weights = 1 / np.log(1.02 + frequency)
+    else:
+        weights = np.median(frequency[frequency > 0]) / np.maximum(frequency, 1e-12)
     return torch.tensor(np.where(frequency > 0, weights, 0.0), dtype=torch.float32)
 
 

@@ -130,7 +130,7 @@ def test_verify(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = next(line.split()[1] for line in out.splitlines() if "evidence" in line)
     assert (root / path).is_file()
     code, out, _ = run(capsys, "verify", "toy_lost")
-    assert (code, out.splitlines()[0]) == (0, "toy_lost: claimed 50.0, verified nothing: blocked")
+    assert (code, out.splitlines()[0]) == (0, "toy_lost: claimed 50.0, not verified: blocked")
     assert "the address died" in out
 
 

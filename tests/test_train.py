@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,8 @@ def test_class_weights_by_a_second_implementation(job: Job) -> None:
     found = class_weights(changed(job, balance="median_frequency"))
     assert found.tolist() == pytest.approx(expected, rel=1e-6)
     assert class_weights(job).tolist() == [1.0] * 8
+    gentler = [1 / math.log(1.02 + share) if share else 0.0 for share in shares]
+    assert class_weights(changed(job, balance="log")).tolist() == pytest.approx(gentler, rel=1e-6)
 
 
 def test_a_class_that_never_occurs_weighs_nothing(job: Job) -> None:
