@@ -52,9 +52,9 @@ def train(run: str) -> None:
 
 
 def evaluate(run: str, protocol: str) -> None:
-    """Count a run under a protocol."""
+    """Count a run under a protocol: DVC asks only when something changed, so never from memory."""
     with _bar(f"{run} {protocol}", "images") as progress:
-        steps.evaluate_run(run, protocol, _device(), progress)
+        steps.evaluate_run(run, protocol, _device(), progress, force=True)
     try:
         _track(run)
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
@@ -64,7 +64,7 @@ def evaluate(run: str, protocol: str) -> None:
 def robustness(run: str, suite: str) -> None:
     """Count a run under every condition of a robustness suite."""
     with _bar(f"{run} {suite}", "conditions") as progress:
-        steps.stress_run(run, suite, _device(), progress)
+        steps.stress_run(run, suite, _device(), progress, force=True)
 
 
 def leaderboard() -> None:

@@ -54,10 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     verify = add("verify", _verify, "check a published claim: fetch, evaluate, judge")
     verify.add_argument("claim")
     _device(verify)
+    _force(verify)
     evaluate = add("evaluate", _evaluate, "evaluate a run under each of its protocols")
     evaluate.add_argument("run")
     evaluate.add_argument("--protocol", help="only this one of its protocols")
     _device(evaluate)
+    _force(evaluate)
     training = add("train", _train, "train the weights of a run")
     training.add_argument("run")
     _device(training)
@@ -74,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, …")
+
+
+def _force(parser: argparse.ArgumentParser) -> None:
+    text = "count again although the evidence is here"
+    parser.add_argument("--force", action="store_true", help=text)
 
 
 _LISTS = ("models", "datasets", "protocols", "claims", "runs", "suites", "weights")
@@ -130,7 +137,7 @@ def _show(chosen: argparse.Namespace) -> int:
 def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.verify import verify
 
-    row = verify(chosen.claim, chosen.device, progress=_progress)
+    row = verify(chosen.claim, chosen.device, _progress, chosen.force)
     verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
     print(f"{row.claim}: claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}")
     if row.interval:
@@ -155,7 +162,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     steps.bring(run, chosen.device, _curve)
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
     for protocol in (evaluated_protocol(run, name) for name in asked):
-        evidence = steps.evaluate_run(run.name, protocol, chosen.device, _progress)
+        evidence = steps.evaluate_run(run.name, protocol, chosen.device, _progress, chosen.force)
         for name, scores in steps.scores_of(run, evidence).items():
             print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {evidence.key})")
     return 0

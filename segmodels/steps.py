@@ -107,16 +107,20 @@ def trained_as_asked(run: Run) -> bool:
 
 
 def evaluate_run(
-    run_name: str, protocol_name: str, device: str = "cpu", progress: Progress | None = None
+    run_name: str,
+    protocol_name: str,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    force: bool = False,
 ) -> Evidence:
     """Count a run's split under a protocol and write evidence, metrics, record and picture.
 
     Evidence that exists anywhere in the project under the same key is taken over, not computed
-    again. The folder of the run and protocol ends up holding this evidence alone.
+    again, unless forced. The folder of the run and protocol ends up holding this evidence alone.
     """
     run, protocol = load_run(run_name), load_protocol(protocol_name)
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
-    evidence = _known_or_new(run, subject, dataset, protocol, progress)
+    evidence = _known_or_new(run, subject, dataset, protocol, progress, force)
     replace_evidence(layout.evidence() / run.name / protocol.name, [evidence])
     write_json(layout.metrics(run.name, protocol.name), scores_of(run, evidence))
     draw_picture(subject.model, dataset, protocol, layout.figure(run.name, protocol.name))
@@ -124,7 +128,11 @@ def evaluate_run(
 
 
 def stress_run(
-    run_name: str, suite_name: str, device: str = "cpu", progress: Progress | None = None
+    run_name: str,
+    suite_name: str,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    force: bool = False,
 ) -> list[Evidence]:
     """Count a run under every condition of a robustness suite, by its first protocol."""
     run, suite = load_run(run_name), load_stress_suite(suite_name)
@@ -133,7 +141,7 @@ def stress_run(
     found = []
     for condition in suite.conditions:
         subject = stressed(clean, condition)
-        found.append(_known_or_new(run, subject, dataset, protocol, None))
+        found.append(_known_or_new(run, subject, dataset, protocol, None, force))
         if progress:
             progress(len(found), len(suite.conditions))
     what = f"robustness-{suite.name}"
@@ -232,10 +240,15 @@ def _written(folder: Path, evidence: Evidence) -> list[Path]:
 
 
 def _known_or_new(
-    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, progress: Progress | None
+    run: Run,
+    subject: Subject,
+    dataset: Dataset,
+    protocol: Protocol,
+    progress: Progress | None,
+    force: bool,
 ) -> Evidence:
     known = find_key(identify(subject, dataset, protocol).key)
-    if known is not None:
+    if known is not None and not force:
         evidence = read_evidence(known)
         if evidence.weights_origin == subject.origin:
             return evidence

@@ -12,8 +12,11 @@ from segmodels.protocols import load_protocol
 from segmodels.runs import Run, load_run, run_names
 
 
-def verify(claim_id: str, device: str = "cpu", progress: Progress | None = None) -> Row:
-    """Fetch what a claim needs, evaluate unless its evidence is here already, and judge.
+def verify(
+    claim_id: str, device: str = "cpu", progress: Progress | None = None, force: bool = False
+) -> Row:
+    """Fetch what a claim needs, evaluate unless its evidence is here already (or forced),
+    and judge.
 
     A claim whose weights or dataset nobody can fetch is judged as it is: blocked, with the
     reason.
@@ -23,10 +26,19 @@ def verify(claim_id: str, device: str = "cpu", progress: Progress | None = None)
         SegmodelsError: something obtainable could not be obtained or evaluated.
     """
     claim = load_claim(claim_id)
-    if _obtainable(claim):
+    judged = _row(claim)
+    if force or judged.verdict in ("unverified", "partial", "stale"):
+        if not _obtainable(claim):
+            return judged
         run = run_of(claim)
         steps.bring(run, device)
-        steps.evaluate_run(run.name, evaluated_protocol(run, claim.protocol), device, progress)
+        protocol = evaluated_protocol(run, claim.protocol)
+        steps.evaluate_run(run.name, protocol, device, progress, force)
+        judged = _row(claim)
+    return judged
+
+
+def _row(claim: Claim) -> Row:
     (row,) = (row for row in build_rows(layout.evidence()) if row.claim == claim.id)
     return row
 

@@ -163,7 +163,7 @@ def test_a_claim_that_names_something_unknown_is_an_error(root, field):
 def test_weights_trained_here_are_measured(root):
     (root / "params" / "recipes" / "short.yaml").write_text("{}\n")
     (root / "params" / "runs" / "short.yaml").write_text(
-        RUN + "recipe: short\nprotocols: [strict, plain, flipped]\n"
+        RUN + "recipe: short\nseed: 0\noverrides: {}\nprotocols: [strict, plain, flipped]\n"
     )
     keep(root, evidence(weights="0" * 64, origin={"trained": "short", "seed": 0}), folder="x")
     rows = [row for row in rows_of(root) if row.run == "short"]

@@ -80,10 +80,10 @@ def test_an_error_in_the_listener_ends_the_command(tmp_path: Path) -> None:
     def listen(line: str) -> None:
         raise ValueError(line)
 
+    script = "sleep 300 & echo $! > pid; echo hello; wait"
     with pytest.raises(ValueError, match="hello"):
-        leash.run(["sh", "-c", f"echo hello; {NEST}"], cwd=tmp_path, on_line=listen)
-    if (tmp_path / "pid").exists():
-        assert not lives(grandchild(tmp_path))
+        leash.run(["sh", "-c", script], cwd=tmp_path, on_line=listen)
+    assert not lives(grandchild(tmp_path))
 
 
 def test_a_chance_to_clean_up(tmp_path: Path) -> None:
@@ -96,7 +96,9 @@ def test_a_chance_to_clean_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_caller_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     call = f"leash.run(['sh', '-c', {NEST!r}], cwd=Path.cwd(), grace=0.3)"
-    program = f"from pathlib import Path; from flows import leash; {call}"
+    # Shells start background jobs with Ctrl-C ignored, which children inherit.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"from pathlib import Path; from flows import leash; {heeds}; {call}"
     environment = {**os.environ, "PYTHONPATH": str(Path(leash.__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
