@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from segmodels import layout, steps
+from typing import TYPE_CHECKING
+
+from segmodels import layout
 from segmodels.assets import load_dataset_entry, load_weights_entry
 from segmodels.claims import Claim, load_claim
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Progress
 from segmodels.leaderboard import Row, build_rows
 from segmodels.protocols import load_protocol
 from segmodels.runs import Run, load_run, run_names
+
+if TYPE_CHECKING:
+    from segmodels.evaluate import Progress
 
 
 def verify(
@@ -30,6 +34,8 @@ def verify(
     if force or judged.verdict in ("unverified", "partial", "stale"):
         if not _obtainable(claim):
             return judged
+        from segmodels import steps  # brings torch, which judging does not need
+
         run = run_of(claim)
         steps.bring(run, device)
         protocol = evaluated_protocol(run, claim.protocol)
