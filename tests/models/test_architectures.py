@@ -59,11 +59,11 @@ def test_depict_ca_decoder() -> None:
     model = create_model(
         "depict_ca_vit_tiny_patch16", 5, layers=1, decoder_layers=2, decoder_heads=2, image_size=64
     )
-    decoder = randomised(model).decoder
+    decoder = randomised(model).double().decoder
     assert isinstance(decoder, nn.Module)
-    patches = torch.randn(2, 12, 192)
+    patches = torch.randn(2, 12, 192, dtype=torch.double)
     expected = depict_ca(decoder.state_dict(), patches, heads=2)
-    torch.testing.assert_close(decoder(patches), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(decoder(patches), expected, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("training", [False, True])
