@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import SegmodelsError, pick
 from segmodels.files import read_yaml, take_fields
 from segmodels.settings import project_root
 
@@ -14,8 +14,6 @@ from segmodels.settings import project_root
 #: `unpublished` never had one, `unsupported` waits for a reader of ours. Everything but `ok`
 #: carries a reason that users are shown.
 State = Literal["ok", "gated", "lost", "unpublished", "unsupported"]
-
-Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -160,15 +158,9 @@ def _check_state(where: str, fields: dict[str, Any], obtainable: bool) -> None:
 
 def load_weights_entry(name: str) -> WeightsEntry:
     """One released checkpoint by name (UnknownNameError suggests the nearest)."""
-    return _pick("weights", name, load_weights_entries())
+    return pick("weights", name, load_weights_entries())
 
 
 def load_dataset_entry(name: str) -> DatasetEntry:
     """One dataset by name (UnknownNameError suggests the nearest)."""
-    return _pick("dataset", name, load_dataset_entries())
-
-
-def _pick(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
-    if name not in entries:
-        raise UnknownNameError(kind, name, entries)
-    return entries[name]
+    return pick("dataset", name, load_dataset_entries())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import SegmodelsError, pick
 from segmodels.files import read_yaml, take_fields
 from segmodels.settings import project_root
 
@@ -103,7 +103,4 @@ def load_claim(claim_id: str, folder: Path | None = None) -> Claim:
     Raises:
         UnknownNameError: no such claim; the message suggests the nearest.
     """
-    claims = load_claims(folder)
-    if claim_id not in claims:
-        raise UnknownNameError("claim", claim_id, claims)
-    return claims[claim_id]
+    return pick("claim", claim_id, load_claims(folder))

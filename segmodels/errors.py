@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
 
 
 class SegmodelsError(Exception):
@@ -24,3 +27,14 @@ class UnknownNameError(SegmodelsError):
         hint = f" Did you mean {close[0]!r}?" if close else ""
         listing = ", ".join(names) if names else "none"
         super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {listing}.")
+
+
+def pick(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
+    """An entry by name.
+
+    Raises:
+        UnknownNameError: no such name; the message suggests the nearest.
+    """
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return known[name]

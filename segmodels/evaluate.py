@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from segmodels.datasets.base import VOID, Dataset, Pixels, Sample
+from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.fingerprint import combine, sample_digest
 from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.errors import SegmodelsError
@@ -30,6 +30,7 @@ from segmodels.inference import predict
 from segmodels.locks import only_one
 from segmodels.metrics import count_pairs
 from segmodels.models.base import SegModel
+from segmodels.pixels import VOID, Pixels
 from segmodels.protocols import Protocol
 from segmodels.settings import cache_dir
 from segmodels.versions import EVALUATOR

@@ -11,17 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
+from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
 from segmodels.transforms import resize, view_size
 
-Pixels = npt.NDArray[np.uint8]
 View = tuple[Tensor, str | None]
 #: One number for both sides, or (height, width).
 Sides = int | tuple[int, int]

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segmodels.datasets.base import VOID, Dataset, Pixels
+from segmodels.datasets.base import Dataset
 from segmodels.files import atomic_path
 from segmodels.inference import predict
 from segmodels.models.base import SegModel
+from segmodels.pixels import VOID, Pixels
 from segmodels.protocols import Protocol
 
 _GAP = 6

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import SegmodelsError, pick
 from segmodels.files import digest, read_yaml, take_fields
 from segmodels.settings import project_root
 
@@ -142,7 +142,4 @@ def load_protocol(name: str, path: Path | None = None) -> Protocol:
     Raises:
         UnknownNameError: no such protocol; the message suggests the nearest.
     """
-    known = load_protocols(path)
-    if name not in known:
-        raise UnknownNameError("protocol", name, known)
-    return known[name]
+    return pick("protocol", name, load_protocols(path))

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segmodels.checkpoints import save_checkpoint
-from segmodels.datasets.base import VOID, Dataset, Sample
+from segmodels.datasets.base import Dataset, Sample
 from segmodels.environment import machine, peak_memory_bytes
 from segmodels.errors import SegmodelsError
 from segmodels.files import digest, write_text
@@ -34,6 +34,7 @@ from segmodels.locks import only_one
 from segmodels.metrics import count_pairs, intersection_and_union, iou_from, mean_of
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
+from segmodels.pixels import VOID
 from segmodels.preprocessing import IMAGENET
 from segmodels.protocols import Protocol
 from segmodels.recipes import Recipe

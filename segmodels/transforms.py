@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from segmodels.pixels import VOID, Pixels
 from segmodels.protocols import Protocol
-
-Pixels = npt.NDArray[np.uint8]
-VOID = 255
 
 
 def resize(image: Pixels, height: int, width: int) -> Pixels:

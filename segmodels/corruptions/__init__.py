@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 
 from segmodels.corruptions import blur, digital, noise, weather
-from segmodels.corruptions.base import Corruption, Pixels
+from segmodels.corruptions.base import Corruption
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.pixels import Pixels
 
 CORRUPTIONS: dict[str, Corruption] = {
     "gaussian_noise": noise.gaussian_noise,

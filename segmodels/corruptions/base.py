@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from segmodels.pixels import Pixels
+
 Floats = npt.NDArray[Any]
 
 #: uint8 (H, W, 3) RGB, severity 1..5, generator -> uint8 (H, W, 3) RGB.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segmodels.corruptions.base import Pixels, to_pixels, to_unit
+from segmodels.corruptions.base import to_pixels, to_unit
+from segmodels.pixels import Pixels
 
 _GAUSSIAN = (1, 2, 3, 4, 6)
 

@@ -7,7 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from segmodels.corruptions.base import Pixels, to_pixels, to_unit
+from segmodels.corruptions.base import to_pixels, to_unit
+from segmodels.pixels import Pixels
 
 _CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
 _JPEG = (25, 18, 15, 10, 7)

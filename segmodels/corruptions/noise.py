@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from segmodels.corruptions.base import Pixels, to_pixels, to_unit
+from segmodels.corruptions.base import to_pixels, to_unit
+from segmodels.pixels import Pixels
 
 _GAUSSIAN = (0.08, 0.12, 0.18, 0.26, 0.38)
 _SHOT = (60, 25, 12, 5, 3)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segmodels.corruptions.base import Pixels, to_pixels, to_unit
+from segmodels.corruptions.base import to_pixels, to_unit
+from segmodels.pixels import Pixels
 
 _BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.assets import load_dataset_entries, load_dataset_entry
-from segmodels.datasets.base import VOID, Dataset, Sample
+from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.fingerprint import check_expected, describe
 from segmodels.datasets.shapes import Shapes
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.files import read_json, write_json
 from segmodels.locks import only_one
+from segmodels.pixels import VOID
 from segmodels.settings import cache_dir, project_root
 
 DATASETS: dict[str, type[Dataset]] = {kind.name: kind for kind in (CamVid, Shapes)}

@@ -11,16 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from segmodels.assets import DatasetEntry
 from segmodels.errors import SegmodelsError, UnknownNameError
-
-#: The label of a pixel that belongs to no class, in every dataset, after reading.
-VOID = 255
-
-Pixels = npt.NDArray[np.uint8]
+from segmodels.pixels import VOID, Pixels
 
 _AGAIN = "Download and prepare the dataset again."
 

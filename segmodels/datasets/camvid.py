@@ -17,8 +17,9 @@ from typing import ClassVar
 import numpy as np
 
 from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import VOID, Dataset, Files, Pixels, read_grey
+from segmodels.datasets.base import Dataset, Files, read_grey
 from segmodels.errors import SegmodelsError
+from segmodels.pixels import VOID, Pixels
 
 _STORED_VOID = 11
 #: What zipfile raises for damaged archives, depending on where the damage is; a member that

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import VOID, Dataset, Sample
+from segmodels.datasets.base import Dataset, Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.pixels import VOID
 from segmodels.versions import DATASETS
 
 

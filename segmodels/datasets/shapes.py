@@ -19,8 +19,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import VOID, Dataset, Files, Sample
+from segmodels.datasets.base import Dataset, Files, Sample
 from segmodels.errors import SegmodelsError
+from segmodels.pixels import VOID
 
 Grid = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

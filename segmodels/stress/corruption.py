@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from segmodels.corruptions import corrupt
-from segmodels.datasets.base import Pixels
 from segmodels.evaluate import Subject
+from segmodels.pixels import Pixels
 
 
 def apply(subject: Subject, condition: dict[str, Any]) -> Subject:

@@ -1,0 +1,12 @@
+"""What images and label maps are everywhere in this library."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+#: uint8: (H, W, 3) RGB for an image, (H, W) for labels.
+Pixels = npt.NDArray[np.uint8]
+
+#: The label of a pixel that belongs to no class, in every dataset, after reading.
+VOID = 255
