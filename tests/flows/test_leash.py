@@ -35,7 +35,7 @@ def wait_for(file: Path, seconds: float = 20.0) -> str:
 def lives(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone, also between open and read
         return False
     return state != "Z"
 
