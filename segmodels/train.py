@@ -154,8 +154,9 @@ def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tenso
         group["lr"] = recipe.learning_rate(state.step)
     kind = torch.device(job.device).type
     with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        logits = model(images)
-    loss = _loss(logits.float(), labels, weight)
+        heads = _full_size(model, images)
+    losses = [share * _loss(logits.float(), labels, weight) for logits, share in heads]
+    loss = torch.stack(losses).sum()
     if not torch.isfinite(loss):
         raise SegmodelsError(
             f"run {job.run!r}: the loss is {loss.item()} at step {state.step}. Lower 'lr' or "
@@ -166,6 +167,14 @@ def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tenso
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     state.optimizer.step()
     return float(loss.item())
+
+
+def _full_size(model: SegModel, images: Tensor) -> list[tuple[Tensor, float]]:
+    """Logits (B, C, H, W) of every head that is trained, and its share of the loss."""
+    model.check(images)
+    height, width = images.shape[-2:]
+    heads = model.forward_supervised(images)
+    return [(model.to_image(logits, height, width), share) for logits, share in heads]
 
 
 def _loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:

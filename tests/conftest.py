@@ -10,6 +10,8 @@ from typing import Any
 
 # Before torch is imported, as our commands do it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# The tests share the cores by files already; and a sum split over threads is rounded as it falls.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import yaml

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
+from segmodels.models.folding import Foldable
 from segmodels.preprocessing import Preprocessing
 
 
@@ -59,6 +61,14 @@ class SegModel(nn.Module):
         """Logits (B, num_classes, h, w) at the decoder's resolution, of images (B, 3, H, W)."""
         raise NotImplementedError
 
+    def forward_supervised(self, images: Tensor) -> list[tuple[Tensor, float]]:
+        """Low-resolution logits that the training compares with labels, and their weights.
+
+        The first are those of ``forward_lowres``, with weight 1; auxiliary heads follow.
+        ``to_image`` brings each to the size of the labels.
+        """
+        return [(self.forward_lowres(images), 1.0)]
+
     def upsampled_size(self, height: int, width: int) -> tuple[int, int]:
         """Size to which the logits of an H×W image are upsampled before cropping to H×W."""
         return round_up(height, self.stride), round_up(width, self.stride)
@@ -71,8 +81,45 @@ class SegModel(nn.Module):
         """
         self.check(images)
         height, width = images.shape[-2:]
-        logits = upsample(self.forward_lowres(images), self.upsampled_size(height, width))
-        return logits[..., :height, :width]
+        return self.to_image(self.forward_lowres(images), height, width)
+
+    def to_image(self, logits: Tensor, height: int, width: int) -> Tensor:
+        """Low-resolution logits of an H×W image (B, C, h, w), upsampled and cropped to it."""
+        return upsample(logits, self.upsampled_size(height, width))[..., :height, :width]
+
+    def optimize_for_inference(self, enable: bool = True) -> Self:
+        """Use premultiplied weights wherever the architecture knows a cheaper equal form.
+
+        Logits change by rounding only (1e-5 at most; see ``benchmarks/models.py``).
+        Parameters and state dict stay as they are, training is not affected, changed
+        parameters are noticed, and ``enable=False`` brings the paper's form back exactly.
+
+        Returns:
+            the model, in eval mode.
+        """
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, Foldable):
+                module.folding = enable
+                with torch.no_grad():
+                    module.products  # noqa: B018 - multiplied now, so that compilers find them
+        return self
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Keep only the borders of blocks for the backward pass and compute the rest again.
+
+        Gradients stay the same (dropout and drop path repeat their draws), memory shrinks to
+        about one block, and a step takes about a third longer. Networks without
+        blocks that can be repeated refuse.
+
+        Raises:
+            SegmodelsError: this architecture has no such blocks.
+        """
+        found = [m for m in self.modules() if hasattr(m, "grad_checkpointing")]
+        if not found:
+            raise SegmodelsError(f"{type(self).__name__} has no blocks to checkpoint.")
+        for module in found:
+            module.grad_checkpointing = enable  # type: ignore[assignment]
 
     def check(self, images: Tensor) -> None:
         """Refuse images the network cannot digest, in one sentence."""
@@ -88,9 +135,13 @@ class SegModel(nn.Module):
         """Pad right and bottom with 0 (the mean colour) to a multiple of the stride."""
         height, width = images.shape[-2:]
         padded_height, padded_width = self.upsampled_size(height, width)
-        if (padded_height, padded_width) == (height, width):
-            return images
-        return F.pad(images, (0, padded_width - width, 0, padded_height - height))
+        # Not F.pad: ONNX Runtime merges that into ESPNet's pooling and then refuses the result.
+        for dim, missing in ((2, padded_height - height), (3, padded_width - width)):
+            if missing:
+                shape = list(images.shape)
+                shape[dim] = missing
+                images = torch.cat([images, images.new_zeros(shape)], dim)
+        return images
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

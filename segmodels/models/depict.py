@@ -62,7 +62,7 @@ class SubspaceAttention(nn.Module):
         super().__init__()
         self.size = size
         inner = size.heads * size.dim_head
-        self.proj = nn.Parameter(size.width**-0.5 * torch.randn(inner, size.width))
+        self.proj = nn.Parameter(torch.empty(inner, size.width).normal_(std=size.width**-0.5))
         self.step_size = nn.Parameter(torch.randn(1))
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
@@ -145,7 +145,9 @@ class CrossDecoder(nn.Module):
         for layer in self.snet.layers:
             patches = layer(patches)
         patches = self.snorm(patches)
-        classes: Tensor = self.cls_emb.expand(len(patches), -1, -1)
+        # PyTorch multiplies an expanded tensor in one way or another, with other rounding,
+        # depending on whether it may need a gradient; a tensor of its own has one way only.
+        classes: Tensor = self.cls_emb.repeat(len(patches), 1, 1)
         for layer in self.cnet.layers:
             assert isinstance(layer, Layer)
             classes = layer.cross(classes, patches)

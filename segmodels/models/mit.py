@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, to_map, to_tokens
 from segmodels.models.drop_path import DropPath, schedule
+from segmodels.models.grad_checkpointing import run
 
 STAGES = (1, 2, 3, 4)
 STRIDES = (4, 8, 16, 32)
@@ -156,6 +157,7 @@ class MiT(nn.Module):
 
     def __init__(self, config: MiTConfig) -> None:
         super().__init__()
+        self.grad_checkpointing = False
         rates = iter(schedule(config.drop_path, sum(config.depths)))
         inputs = (3, *config.widths)
         for stage, number in enumerate(STAGES):
@@ -174,7 +176,7 @@ class MiT(nn.Module):
         for number in STAGES:
             x, grid = self._part("patch_embed", number)(maps[-1])
             for block in self._part("block", number):
-                x = block(x, grid)
+                x = run(block, x, grid, checkpointing=self.grad_checkpointing)
             maps.append(to_map(self._part("norm", number)(x), grid))
         return maps[1:]
 

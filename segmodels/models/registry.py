@@ -27,6 +27,13 @@ UNET = "segmodels.models.unet:UNet"
 SEGMENTER = "segmodels.models.segmenter:Segmenter"
 DEPICT = "segmodels.models.depict:Depict"
 SEGFORMER = "segmodels.models.segformer:SegFormer"
+SETR = "segmodels.models.setr:SETR"
+UPERNET = "segmodels.models.upernet:UPerNet"
+MIT_CLASSIFIER = "segmodels.models.classifier:MiTClassifier"
+VIT_CLASSIFIER = "segmodels.models.classifier:ViTClassifier"
+FCN = "segmodels.models.fcn:FCN"
+PSPNET = "segmodels.models.pspnet:PSPNet"
+DEEPLABV3PLUS = "segmodels.models.deeplabv3plus:DeepLabV3Plus"
 
 #: Encoder sizes of Segmenter (paper, table 1) and the patch sizes it was published with.
 VITS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
@@ -61,6 +68,18 @@ MITS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {
     "b5": ((64, 128, 320, 512), (3, 6, 40, 3), 768),
 }
 
+#: timm's names of the dilated backbones of the convolutional baselines.
+DILATED = {"resnet50": "resnet50c", "resnet101": "resnet101c", "mobilenetv2": "mobilenetv2_100"}
+
+#: Swin's sizes: width, depths, heads, window. Swin-L is quoted after ImageNet-22K at 384 pixels,
+#: with windows of 12; give ``window=12`` for such a Swin-B and ``window=7`` for the other Swin-L.
+SWINS: dict[str, tuple[int, tuple[int, ...], tuple[int, ...], int]] = {
+    "tiny": (96, (2, 2, 6, 2), (3, 6, 12, 24), 7),
+    "small": (96, (2, 2, 18, 2), (3, 6, 12, 24), 7),
+    "base": (128, (2, 2, 18, 2), (4, 8, 16, 32), 7),
+    "large": (192, (2, 2, 18, 2), (6, 12, 24, 48), 12),
+}
+
 
 def _segmenters() -> Iterator[tuple[str, Entry]]:
     for encoder, (size, patches) in VITS.items():
@@ -87,6 +106,37 @@ def _segformers() -> Iterator[tuple[str, Entry]]:
         yield f"segformer_{size}", Entry(SEGFORMER, arguments, IMAGENET)
 
 
+def _convolutional() -> Iterator[tuple[str, Entry]]:
+    builders = {"fcn": FCN, "pspnet": PSPNET, "deeplabv3plus": DEEPLABV3PLUS}
+    for architecture, builder in builders.items():
+        for backbone, timm_name in DILATED.items():
+            yield f"{architecture}_{backbone}", Entry(builder, {"backbone": timm_name}, IMAGENET)
+
+
+def _classifiers() -> Iterator[tuple[str, Entry]]:
+    for encoder, (size, patches) in VITS.items():
+        preprocessing = IMAGENET if "distilled" in size else HALF
+        for patch in patches:
+            arguments = {**size, "patch_size": patch}
+            yield f"{encoder}_patch{patch}", Entry(VIT_CLASSIFIER, arguments, preprocessing)
+    for name, (widths, depths, _) in MITS.items():
+        arguments = {"widths": widths, "depths": depths}
+        yield f"mit_{name}", Entry(MIT_CLASSIFIER, arguments, IMAGENET)
+
+
+def _setrs() -> Iterator[tuple[str, Entry]]:
+    # ImageNet statistics although the encoder's weights come from AugReg: as mmseg trains it.
+    for decoder in ("naive", "pup"):
+        yield f"setr_{decoder}", Entry(SETR, {"decoder": decoder}, IMAGENET)
+    yield "setr_mla", Entry(SETR, {"decoder": "mla", "outputs": (6, 12, 18, 24)}, IMAGENET)
+
+
+def _upernets() -> Iterator[tuple[str, Entry]]:
+    for size, (width, depths, heads, window) in SWINS.items():
+        arguments = {"width": width, "depths": depths, "heads": heads, "window": window}
+        yield f"upernet_swin_{size}", Entry(UPERNET, arguments, IMAGENET)
+
+
 MODELS: dict[str, Entry] = {
     **dict(_segmenters()),
     "segmenter_vit_nano_patch8_mask": Entry(SEGMENTER, {**NANO, "decoder_heads": 3}, HALF),
@@ -95,6 +145,7 @@ MODELS: dict[str, Entry] = {
         DEPICT, {**NANO, "decoder_layers": 2, "decoder_heads": 2, "decoder_dim_head": 48}, HALF
     ),
     **dict(_segformers()),
+    **dict(_classifiers()),
     "segformer_nano": Entry(
         SEGFORMER,
         {
@@ -108,6 +159,9 @@ MODELS: dict[str, Entry] = {
         },
         IMAGENET,
     ),
+    **dict(_convolutional()),
+    **dict(_setrs()),
+    **dict(_upernets()),
     "unet": Entry(UNET, preprocessing=IMAGENET),
     "espnet_p2_q3": Entry(ESPNET, {"p": 2, "q": 3}),
     "espnet_p2_q5": Entry(ESPNET, {"p": 2, "q": 5}),

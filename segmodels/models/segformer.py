@@ -6,13 +6,15 @@ mmseg's later SegformerHead, whose weights do not fit here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segmodels.models.base import SegModel, to_map, to_tokens, upsample
+from segmodels.models.folding import Foldable, fold_batch_norm
 from segmodels.models.mit import STAGES, MiT, MiTConfig
 
 
@@ -46,13 +48,15 @@ class Fuse(nn.Module):
         self.bn = nn.BatchNorm2d(width)
 
 
-class Decoder(nn.Module):
+class Decoder(Foldable):
     """Project every level, upsample to 1/4, concatenate, fuse, classify (equation 4).
 
     Written that way it builds a map of 4 x width channels at 1/4 resolution. Projection,
-    upsampling and fusion are linear, so they are exchanged: each level goes through the
+    upsampling and fusion are linear, so they can be exchanged: each level goes through the
     product of its projection and its share of the fusion at its own resolution, and the
-    upsampled results are added. Same function, a third of the multiplications.
+    upsampled results are added. Same function, a third of the multiplications. Training
+    does that always; inference keeps the paper's order, which defines the number, until
+    ``optimize_for_inference`` asks for the other one (and for BatchNorm inside it).
     """
 
     def __init__(self, config: SegFormerConfig) -> None:
@@ -66,24 +70,60 @@ class Decoder(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Four maps (B, widths, ...) to logits (B, num_classes, h, w), at 1/4 of the image."""
-        levels = self._levels(maps)
-        x = next(levels)
-        for level in levels:
-            x.add_(level)
-        x = self.dropout(F.relu(self.linear_fuse.bn(x), inplace=True))
+        products = self.products
+        if products is not None:
+            x = _sum_of_levels(maps, products)
+        elif self.training:
+            x = self.linear_fuse.bn(_sum_of_levels(maps, self._exchanged()))
+        else:
+            x = self.linear_fuse.bn(self._as_written(maps))
+        x = self.dropout(F.relu(x, inplace=True))
         return pointwise(x, self.linear_pred.weight.flatten(1), self.linear_pred.bias)
 
-    def _levels(self, maps: list[Tensor]) -> Iterator[Tensor]:
-        """What each level adds to the fused map, from the coarsest to the finest.
+    def fold(self) -> tuple[Tensor, ...]:
+        """Weight and bias of every level, coarsest first, with BatchNorm inside."""
+        scale, shift = fold_batch_norm(self.linear_fuse.bn)
+        scaled = [
+            scale[:, None] * tensor if tensor.ndim > 1 else scale * tensor
+            for tensor in self._exchanged()
+        ]
+        return *scaled[:-1], scaled[-1] + shift
 
-        In that order the fusion's weight holds their shares, and the first of them is a
-        fresh tensor to which the others can be added in place.
+    def _exchanged(self) -> tuple[Tensor, ...]:
+        """Weight (width, inputs) and bias (width,) of every level, coarsest first.
+
+        In that order the fusion's weight holds their shares.
         """
         shares = self.linear_fuse.conv.weight.flatten(1).chunk(len(STAGES), dim=1)
-        for number, share in zip(reversed(STAGES), shares, strict=True):
-            level: nn.Linear = getattr(self, f"linear_c{number}").proj
-            y = pointwise(maps[number - 1], share @ level.weight, share @ level.bias)
-            yield upsample(y, _size(maps[0]))
+        terms: list[Tensor] = []
+        for level, share in zip(self._projections(), shares, strict=True):
+            terms += share @ level.weight, share @ level.bias
+        return tuple(terms)
+
+    def _as_written(self, maps: list[Tensor]) -> Tensor:
+        size = _size(maps[0])
+        levels = zip(self._projections(), reversed(maps), strict=True)
+        projected = [pointwise(features, level.weight, level.bias) for level, features in levels]
+        fused: Tensor = self.linear_fuse.conv(torch.cat([upsample(x, size) for x in projected], 1))
+        return fused
+
+    def _projections(self) -> list[nn.Linear]:
+        return [getattr(self, f"linear_c{number}").proj for number in reversed(STAGES)]
+
+
+def _sum_of_levels(maps: list[Tensor], terms: Sequence[Tensor]) -> Tensor:
+    """Each map, coarsest first, through its weight and bias, upsampled and added up.
+
+    The coarsest comes out of the upsampling as a fresh tensor, to which the others can be
+    added in place.
+    """
+    size = _size(maps[0])
+    pairs = zip(reversed(maps), terms[::2], terms[1::2], strict=True)
+    levels = (upsample(pointwise(x, weight, bias), size) for x, weight, bias in pairs)
+    total = next(levels)
+    for level in levels:
+        total.add_(level)
+    return total
 
 
 class SegFormer(SegModel):

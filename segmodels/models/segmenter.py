@@ -23,6 +23,8 @@ class SegmenterConfig(ViTConfig):
         decoder: ``"mask"`` (transformer) or ``"linear"``; the rest concerns the former.
         decoder_layers: 2 in the paper; the Cityscapes ViT-L weights have 1.
         decoder_heads: None for one head per 64 channels.
+        decoder_norm_eps: of the mask decoder's LayerNorms; None for the encoder's
+            ``norm_eps``. mmsegmentation's port has 1e-6 there and 1e-5 here.
     """
 
     decoder: str = "mask"
@@ -30,6 +32,7 @@ class SegmenterConfig(ViTConfig):
     decoder_heads: int | None = None
     decoder_dropout: float = 0.1
     decoder_drop_path: float = 0.0
+    decoder_norm_eps: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,7 +58,8 @@ class MaskDecoder(nn.Module):
 
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
-        width, eps = config.width, config.norm_eps
+        width, eps = config.width, config.decoder_norm_eps
+        eps = config.norm_eps if eps is None else eps
         heads = config.decoder_heads or max(width // 64, 1)
         self.proj_dec = nn.Linear(width, width)
         self.cls_emb = nn.Parameter(torch.zeros(1, config.num_classes, width))
@@ -64,8 +68,8 @@ class MaskDecoder(nn.Module):
             for rate in schedule(config.decoder_drop_path, config.decoder_layers)
         )
         self.decoder_norm = nn.LayerNorm(width, eps=eps)
-        self.proj_patch = nn.Parameter(width**-0.5 * torch.randn(width, width))
-        self.proj_classes = nn.Parameter(width**-0.5 * torch.randn(width, width))
+        self.proj_patch = nn.Parameter(torch.empty(width, width).normal_(std=width**-0.5))
+        self.proj_classes = nn.Parameter(torch.empty(width, width).normal_(std=width**-0.5))
         self.mask_norm = nn.LayerNorm(config.num_classes, eps=eps)
         self.apply(init_linear)
         nn.init.trunc_normal_(self.cls_emb, std=0.02)

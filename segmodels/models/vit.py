@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
-from segmodels.models.base import ModelConfig, SegModel, to_map, to_tokens
+from segmodels.models.base import ModelConfig, SegModel, one_of, to_map, to_tokens
 from segmodels.models.drop_path import DropPath, schedule
+from segmodels.models.grad_checkpointing import run
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ViTConfig(ModelConfig):
         imagenet_classes: outputs of the unused classification head; 0 leaves it out.
         distilled: DeiT's second extra token, with a head of its own.
         drop_path: rate of the last block; the first has 0.
+        position_resize: how the position table is fitted to images of another size,
+            ``"bilinear"`` or ``"bicubic"`` (mmsegmentation's Segmenter).
     """
 
     image_size: int | tuple[int, int] = 512
@@ -39,9 +42,11 @@ class ViTConfig(ModelConfig):
     dropout: float = 0.0
     drop_path: float = 0.1
     norm_eps: float = 1e-5
+    position_resize: str = "bilinear"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        one_of("position_resize", self.position_resize, ("bilinear", "bicubic"))
         size = self.image_size
         height, width = (size, size) if isinstance(size, int) else size
         object.__setattr__(self, "image_size", (height, width))
@@ -118,9 +123,9 @@ class Block(nn.Module):
 class Patches(nn.Module):
     """Cut the image into squares and project each to one token."""
 
-    def __init__(self, patch_size: int, width: int) -> None:
+    def __init__(self, patch_size: int, width: int, bias: bool = True) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, width, patch_size, stride=patch_size)
+        self.proj = nn.Conv2d(3, width, patch_size, stride=patch_size, bias=bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) to a map of tokens (B, width, H / patch, W / patch)."""
@@ -129,14 +134,23 @@ class Patches(nn.Module):
 
 
 class ViT(nn.Module):
-    """Encoder: patch tokens behind a class token (and a distillation token), normalised."""
+    """Encoder: patch tokens behind a class token (and a distillation token), normalised.
 
-    def __init__(self, config: ViTConfig) -> None:
+    Args:
+        config: sizes.
+        patch_bias: whether the projection of patches has a bias.
+        final_norm: False leaves ``norm`` out, for encoders that give no normalised tokens.
+    """
+
+    def __init__(
+        self, config: ViTConfig, *, patch_bias: bool = True, final_norm: bool = True
+    ) -> None:
         super().__init__()
         width, classes = config.width, config.imagenet_classes
         self.grid, self.extra = config.grid, 2 if config.distilled else 1
-        self.dropout = config.dropout
-        self.patch_embed = Patches(config.patch_size, width)
+        self.dropout, self.position_resize = config.dropout, config.position_resize
+        self.grad_checkpointing = False
+        self.patch_embed = Patches(config.patch_size, width, patch_bias)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         if config.distilled:
             self.dist_token = nn.Parameter(torch.zeros(1, 1, width))
@@ -146,7 +160,8 @@ class ViT(nn.Module):
             Block(width, config.heads, config.dropout, rate, config.norm_eps)
             for rate in schedule(config.drop_path, config.layers)
         )
-        self.norm = nn.LayerNorm(width, eps=config.norm_eps)
+        if final_norm:
+            self.norm = nn.LayerNorm(width, eps=config.norm_eps)
         for name in ("head", "head_dist")[: self.extra if classes else 0]:
             # Never used here; frozen, so that nothing waits for its gradient.
             setattr(self, name, nn.Linear(width, classes).requires_grad_(False))
@@ -157,17 +172,27 @@ class ViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Patch tokens (B, N, width), row by row, of images whose sides fit the patches."""
+        return self.tokens(images)[:, self.extra :]
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """All normalised tokens (B, extra + N, width): class, distillation, then patches."""
+        x, _ = self.embed(images)
+        for block in self.blocks:
+            x = run(block, x, checkpointing=self.grad_checkpointing)
+        y: Tensor = self.norm(x)
+        return y
+
+    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """All tokens with their positions, before the first block, and the patches' grid."""
         patches = self.patch_embed(images)
         rows, columns = patches.shape[-2:]
         names = ("cls_token", "dist_token")[: self.extra]
         extra = [getattr(self, name).expand(len(images), -1, -1) for name in names]
         x = torch.cat([*extra, to_tokens(patches)], dim=1)
-        x = x + resize_positions(self.pos_embed, self.grid, (rows, columns), self.extra)
-        x = F.dropout(x, self.dropout, self.training)
-        for block in self.blocks:
-            x = block(x)
-        y: Tensor = self.norm(x)[:, self.extra :]
-        return y
+        x = x + resize_positions(
+            self.pos_embed, self.grid, (rows, columns), self.extra, self.position_resize
+        )
+        return F.dropout(x, self.dropout, self.training), (rows, columns)
 
 
 class PatchModel(SegModel):
@@ -190,18 +215,22 @@ class PatchModel(SegModel):
 
 
 def resize_positions(
-    table: Tensor, old: tuple[int, int], new: tuple[int, int], extra: int
+    table: Tensor,
+    old: tuple[int, int],
+    new: tuple[int, int],
+    extra: int,
+    mode: str = "bilinear",
 ) -> Tensor:
     """Position table (1, extra + old rows * columns, width) for another grid.
 
-    Bilinear, without antialiasing; the extra tokens keep theirs. As in the official code a
+    Without antialiasing; the extra tokens keep theirs. As in the official code a
     grid of another shape but as many cells uses the table as it is, row by row.
     """
     if old[0] * old[1] == new[0] * new[1]:
         return table
     width = table.shape[-1]
     grid = table[:, extra:].reshape(1, *old, width).permute(0, 3, 1, 2)
-    grid = F.interpolate(grid, size=new, mode="bilinear", align_corners=False)
+    grid = F.interpolate(grid, size=new, mode=mode, align_corners=False)
     return torch.cat([table[:, :extra], to_tokens(grid)], dim=1)
 
 

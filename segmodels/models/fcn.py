@@ -1,0 +1,138 @@
+"""FCN (Long et al., CVPR 2015, arXiv 1411.4038) as papers quote it today: FCN-D8.
+
+It is the network that mmsegmentation publishes under this name: a dilated ResNet-V1c or
+MobileNetV2, three 3x3 convolutions at 1/8 of the image and an auxiliary head. The paper's
+FCN-8s is another one: VGG-16 without dilation or BatchNorm, coarse logits added up over
+three strides, upsampling learned. Attribute names follow mmsegmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from segmodels.errors import SegmodelsError
+from segmodels.models.backbone import BACKBONES, dilated
+from segmodels.models.base import ModelConfig, one_of
+from segmodels.models.convolution import ConvBN
+from segmodels.models.encoder_decoder import EncoderDecoder
+
+AUXILIARY_CHANNELS = 256
+AUXILIARY_LEVEL = 2  # the third of four maps
+
+
+@dataclass(frozen=True)
+class FCNConfig(ModelConfig):
+    """Arguments of FCN, and of the other networks on the same backbones.
+
+    Attributes:
+        backbone: timm's name of it, one of ``BACKBONES``.
+        channels: width of the head.
+        dropout: of whole channels before every classifier.
+        auxiliary: whether there is a second head for the training, on the third map.
+    """
+
+    backbone: str = "resnet50c"
+    channels: int = 512
+    dropout: float = 0.1
+    auxiliary: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("backbone", self.backbone, BACKBONES)
+        if self.channels < 1:
+            raise SegmodelsError(f"channels must be at least 1, got {self.channels}.")
+        if not 0 <= self.dropout < 1:
+            raise SegmodelsError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+
+
+class Head(nn.Module):
+    """What all heads end with: dropout of whole channels and a 1x1 classifier."""
+
+    def __init__(self, channels: int, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout2d(dropout)
+        self.conv_seg = nn.Conv2d(channels, num_classes, 1)
+        nn.init.normal_(self.conv_seg.weight, std=0.01)
+        nn.init.zeros_(self.conv_seg.bias)  # type: ignore[arg-type]
+
+    def classify(self, x: Tensor) -> Tensor:
+        """A map (B, channels, h, w) to logits (B, num_classes, h, w)."""
+        logits: Tensor = self.conv_seg(self.dropout(x))
+        return logits
+
+
+class FCNHead(Head):
+    """3x3 convolutions on one map; with ``concat``, one more over their input and output."""
+
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        num_classes: int,
+        dropout: float = 0.1,
+        *,
+        convs: int = 2,
+        concat: bool = True,
+        level: int = -1,
+    ) -> None:
+        super().__init__(channels, num_classes, dropout)
+        self.level = level
+        widths = [inputs, *[channels] * convs]
+        self.convs = nn.Sequential(*(ConvBN(a, b, 3) for a, b in pairwise(widths)))
+        self.conv_cat = ConvBN(inputs + channels, channels, 3) if concat else None
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps of the backbone to logits (B, num_classes, h, w) at the size of ``level``."""
+        x = maps[self.level]
+        y = self.convs(x)
+        if self.conv_cat is not None:
+            y = self.conv_cat(torch.cat([x, y], dim=1))
+        return self.classify(y)
+
+
+class DilatedNetwork(EncoderDecoder):
+    """A dilated backbone, one head, and the auxiliary head if there shall be one."""
+
+    Config = FCNConfig
+
+    def __init__(self, config: FCNConfig, head: Callable[[Sequence[int]], nn.Module]) -> None:
+        backbone, widths = dilated(config.backbone)
+        auxiliary = [_auxiliary(config, widths)] if config.auxiliary else []
+        super().__init__(config, backbone, head(widths), auxiliary)
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Refuse: BatchNorm would count a batch twice if its block were computed again.
+
+        Raises:
+            SegmodelsError: always.
+        """
+        raise SegmodelsError(
+            f"{type(self).__name__} has no blocks to checkpoint: the statistics of their "
+            "BatchNorm would count every batch twice."
+        )
+
+
+class FCN(DilatedNetwork):
+    """FCN-D8; takes images of any size, gives logits at 1/8 (rounded up)."""
+
+    def __init__(self, config: FCNConfig) -> None:
+        sizes = config.channels, config.num_classes, config.dropout
+        super().__init__(config, lambda widths: FCNHead(widths[-1], *sizes))
+
+
+def _auxiliary(config: FCNConfig, widths: Sequence[int]) -> FCNHead:
+    """One convolution on the third map (PSPNet, section 3.3)."""
+    return FCNHead(
+        widths[AUXILIARY_LEVEL],
+        AUXILIARY_CHANNELS,
+        config.num_classes,
+        config.dropout,
+        convs=1,
+        concat=False,
+        level=AUXILIARY_LEVEL,
+    )

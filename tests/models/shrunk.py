@@ -1,0 +1,64 @@
+"""Every registered model, made small where its config lets us: fewer blocks, same wiring."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from segmodels.models import create_model, list_models
+from segmodels.models.base import SegModel
+from segmodels.models.registry import MODELS
+
+CLASSES = 6
+
+#: Values for fields that decide how much there is of the same.
+FEWER: dict[str, Any] = {
+    "image_size": 64,
+    "layers": 2,
+    "outputs": (1, 2),
+    "decoder_layers": 1,
+    "cross_layers": 1,
+    "imagenet_classes": 10,
+    "drop_path": 0.2,
+}
+#: Depth of each stage; a Swin needs two blocks for its two kinds of windows.
+STAGES = {"upernet": (2, 2, 2, 2)}
+
+#: One name for every way the code can go: what differs within a family other than by size.
+ALIKE = re.compile(
+    "segmenter_vit_(small|base|large)|(segmenter_)?deit_(small|base)|depict_.*_vit_(tiny|small|base|large)"
+    "|segformer_(nano|b[1-5])|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
+    "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|upernet_swin_[sbl]"
+    "|espnet_p2_q[58]"
+)
+VARIANTS = [name for name in list_models() if not ALIKE.match(name)]
+VARIANTS += ["depict_ca_vit_tiny_patch16"]
+
+
+def overrides(name: str) -> dict[str, Any]:
+    """What makes a model small."""
+    entry = MODELS[name]
+    module, _, attribute = entry.builder.partition(":")
+    config = getattr(importlib.import_module(module), attribute).Config
+    known = {field.name: field.default for field in fields(config)} | dict(entry.defaults)
+    found = {key: FEWER[key] for key in FEWER.keys() & known.keys() if known[key] != 0}
+    if name.startswith("setr_mla"):  # four maps are merged
+        found |= {"layers": 4, "outputs": (1, 2, 3, 4)}
+    if "depths" in known:
+        found["depths"] = STAGES.get(name.partition("_")[0], (1, 1, 1, 1))
+    return found
+
+
+def build(name: str) -> SegModel:
+    """The model with few blocks and seeded weights, in training mode."""
+    torch.manual_seed(0)
+    return create_model(name, CLASSES, **overrides(name))
+
+
+def images(batch: int = 2, height: int = 61, width: int = 83) -> torch.Tensor:
+    """Normalised images of an awkward size, always the same."""
+    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(3))
