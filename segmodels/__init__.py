@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from segmodels.versions import SOFTWARE
 
 if TYPE_CHECKING:
-    from segmodels.checkpoints import load_checkpoint, save_checkpoint
+    from segmodels.checkpoints import load_backbone, load_checkpoint, save_checkpoint
     from segmodels.corruptions import corrupt
     from segmodels.errors import SegmodelsError
     from segmodels.inference import predict, predict_views
@@ -31,6 +31,7 @@ _HOMES = {
     "corrupt": "segmodels.corruptions",
     "create_model": "segmodels.models",
     "list_models": "segmodels.models",
+    "load_backbone": "segmodels.checkpoints",
     "load_checkpoint": "segmodels.checkpoints",
     "load_protocol": "segmodels.protocols",
     "mean_iou": "segmodels.metrics",
@@ -47,6 +48,7 @@ __all__ = [
     "corrupt",
     "create_model",
     "list_models",
+    "load_backbone",
     "load_checkpoint",
     "load_protocol",
     "mean_iou",

@@ -9,13 +9,24 @@ from typing import get_args
 
 import torch
 
-from segmodels.checkpoints import espnet, hugging_face, native, nvlabs_segformer, segmenter
+from segmodels.checkpoints import (
+    augreg,
+    espnet,
+    hugging_face,
+    mit,
+    mmseg,
+    native,
+    nvlabs_segformer,
+    segmenter,
+    timm_vit,
+)
+from segmodels.checkpoints.backbone import BackboneReport, load_backbone
 from segmodels.checkpoints.native import save_checkpoint
 from segmodels.checkpoints.source import LayerNormEps, Source
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["BackboneReport", "load_backbone", "load_checkpoint", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     "native": Format("model.safetensors + model.json", native.recognises, native.load),
     "hugging_face": Format(
-        "SegFormer's config.json + model.safetensors or pytorch_model.bin",
+        "SegFormer's or MiT's config.json + model.safetensors or pytorch_model.bin",
         hugging_face.recognises,
         hugging_face.load,
     ),
@@ -42,6 +53,18 @@ FORMATS: dict[str, Format] = {
         nvlabs_segformer.recognises,
         nvlabs_segformer.load,
     ),
+    "mmseg": Format(
+        "mmsegmentation's .pth of a Segmenter, SETR, UPerNet-Swin, FCN, PSPNet or DeepLabV3+",
+        mmseg.recognises,
+        mmseg.load,
+    ),
+    "mit": Format("a MiT's ImageNet weights (.pth)", mit.recognises, mit.load),
+    "timm_vit": Format(
+        "timm's ViT or DeiT (a state dict, or config.json + weights)",
+        timm_vit.recognises,
+        timm_vit.load,
+    ),
+    "augreg": Format("AugReg's ViT (.npz)", augreg.recognises, augreg.load),
     "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
 }
 
@@ -60,7 +83,7 @@ def load_checkpoint(
     Args:
         path: a file or a folder.
         device: where the model shall live.
-        layer_norm_eps: for SegFormer in Hugging Face's layout only. Their port uses 1e-5
+        layer_norm_eps: for SegFormer and MiT in Hugging Face's layout only. Their port uses 1e-5
             in every LayerNorm (``"hugging_face"``); the original, from which most of those
             weights were converted, uses 1e-6 in the blocks (``"original"``).
 

@@ -1,4 +1,4 @@
-"""SegFormer as the Hugging Face hub holds it: ``config.json`` and a weights file.
+"""SegFormer and bare MiTs as the Hugging Face hub holds them: ``config.json`` and weights.
 
 Their port is not the original network: it uses eps 1e-5 in every LayerNorm, the original
 1e-6 in the blocks. Both are offered, because the published weights were trained with the
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segmodels.checkpoints.imagenet import ImageNet, classifier
 from segmodels.checkpoints.nvlabs_segformer import name_of
 from segmodels.checkpoints.source import Source, read_json, read_safetensors, read_torch
 from segmodels.checkpoints.strict import build, shape, tensors_of
@@ -63,21 +64,55 @@ def recognises(source: Source) -> bool:
 def load(source: Source) -> SegModel:
     """Read the folder; class names come from its config.json."""
     described = read_json(source.folder / CONFIG)
-    path = _weights(source)
-    values = read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
-    tensors = renamed(tensors_of(path, values))
+    path, tensors = weights_of(source)
+    tensors = renamed(tensors)
+    _warn(source, path)
+    if "classifier.weight" in tensors:
+        return classifier(_encoder(source, path, tensors))
     config = _config(source.folder / CONFIG, described, path, tensors)
     config["norm_eps"] = EPS[source.layer_norm_eps]
+    model = build(path, config, tensors)
+    model.preprocessing = IMAGENET
+    model.class_names = _classes(described.get("id2label"), model.num_classes)
+    return model
+
+
+def read(source: Source) -> ImageNet:
+    """The bare MiT in a folder such as ``nvidia/mit-b0``.
+
+    Raises:
+        SegmodelsError: it is a segmentation network.
+    """
+    path, tensors = weights_of(source)
+    tensors = renamed(tensors)
+    if any(key.startswith("decode_head.") for key in tensors):
+        raise SegmodelsError(f"{path} is a segmentation network, no encoder from ImageNet.")
+    return _encoder(source, path, tensors)
+
+
+def _encoder(source: Source, path: Path, tensors: Mapping[str, Tensor]) -> ImageNet:
+    described = read_json(source.folder / CONFIG)
+    bare = {
+        re.sub("^classifier", "head", key.removeprefix("backbone.")): value
+        for key, value in tensors.items()
+    }
+    head = bare.get("head.weight")
+    return ImageNet(
+        path,
+        bare,
+        preprocessing=IMAGENET,
+        class_names=_classes(described.get("id2label"), 0 if head is None else len(head)),
+        overrides={"norm_eps": EPS[source.layer_norm_eps]},
+    )
+
+
+def _warn(source: Source, path: Path) -> None:
     if source.layer_norm_eps == "hugging_face":
         logger.warning(
             "%s: LayerNorm eps 1e-5 in the blocks as in Hugging Face's port; the original "
             "SegFormer has 1e-6 there (layer_norm_eps='original').",
             path,
         )
-    model = build(path, config, tensors)
-    model.preprocessing = IMAGENET
-    model.class_names = _classes(described.get("id2label"), model.num_classes)
-    return model
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -107,12 +142,17 @@ def _in_block(rest: str) -> str:
     return rest
 
 
-def _weights(source: Source) -> Path:
-    if source.path.name in WEIGHTS:
-        return source.path
-    for name in WEIGHTS:
-        if (source.folder / name).is_file():
-            return source.folder / name
+def weights_of(source: Source) -> tuple[Path, dict[str, Tensor]]:
+    """The weights file of a folder with a config.json, and its tensors.
+
+    Raises:
+        SegmodelsError: there is none, or it is broken.
+    """
+    names = (source.path.name, *WEIGHTS) if source.path.name in WEIGHTS else WEIGHTS
+    for path in (source.folder / name for name in names):
+        if path.is_file():
+            safe = path.suffix == ".safetensors"
+            return path, tensors_of(path, read_safetensors(path) if safe else read_torch(path))
     raise SegmodelsError(f"{source.folder} has a {CONFIG} but none of {' and '.join(WEIGHTS)}.")
 
 

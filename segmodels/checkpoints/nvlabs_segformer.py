@@ -10,7 +10,6 @@ from torch import Tensor
 
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.strict import build, count, shape, tensors_of
-from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.mit import STAGES
 from segmodels.models.registry import MODELS
@@ -22,22 +21,13 @@ UNUSED = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
 
 def recognises(source: Source) -> bool:
     """A file whose tensors are those of a MiT, with or without meta data around them."""
-    values = source.content["state_dict"] if "state_dict" in source.keys else source.content
-    if not isinstance(values, Mapping):
-        return False
-    marks = ("patch_embed1.proj.weight", "backbone.patch_embed1.proj.weight")
-    return any(str(key).removeprefix("module.") in marks for key in values)
+    return "backbone.patch_embed1.proj.weight" in source.names
 
 
 def load(source: Source) -> SegModel:
     """Read the file; class names come from its meta data."""
     path, content = source.path, source.content
-    wrapped = "state_dict" in source.keys
-    tensors = tensors_of(path, content["state_dict"] if wrapped else content)
-    if "patch_embed1.proj.weight" in tensors:
-        raise SegmodelsError(
-            f"{path} holds ImageNet weights of a bare MiT encoder, not a segmentation model."
-        )
+    tensors = tensors_of(path, source.state)
     tensors = {key: value for key, value in tensors.items() if key not in UNUSED}
     model = build(path, config_of(path, tensors), tensors)
     model.preprocessing = IMAGENET

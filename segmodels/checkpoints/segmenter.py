@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
+from segmodels.checkpoints.imagenet import nearest
 from segmodels.checkpoints.source import Source, read_torch, read_yaml
 from segmodels.checkpoints.strict import build, count, shape, tensors_of
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-from segmodels.models.registry import MODELS
 from segmodels.preprocessing import HALF, IMAGENET_ROUNDED
 
 WEIGHTS, VARIANT = "checkpoint.pth", "variant.yml"
@@ -47,7 +47,7 @@ def load(source: Source) -> SegModel:
     variant = _Variant(path.parent / VARIANT)
     kind = _kind(path, tensors)
     config = {**_encoder(path, tensors, variant), **_decoder(path, tensors, variant, kind)}
-    model = build(path, {"name": _name(config, kind), **config}, tensors)
+    model = build(path, {"name": name_of(config, kind), **config}, tensors)
     model.preprocessing = variant.choice("normalization", NORMALIZATIONS)
     return model
 
@@ -168,14 +168,8 @@ def _subspaces(
     return {**config, "cross_layers": layers, "cross_dim_head": cross // heads}
 
 
-def _name(config: Mapping[str, Any], kind: str) -> str:
+def name_of(config: Mapping[str, Any], kind: str) -> str:
     """The registered name with this encoder and decoder, or the nearest of the family."""
-    family = "segmenter_" if kind in ("linear", "mask") else "depict_"
-    matching = {**config, "attention": kind} if family == "depict_" else config
-    names = [name for name in MODELS if name.startswith(family)]
-
-    def agreement(name: str) -> int:
-        defaults = {"distilled": False, **MODELS[name].defaults}
-        return sum(matching.get(key) == value for key, value in defaults.items())
-
-    return max(names, key=agreement)
+    if kind in ("linear", "mask"):
+        return nearest(("segmenter_",), config)
+    return nearest(("depict_",), {**config, "attention": kind})

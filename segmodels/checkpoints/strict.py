@@ -8,31 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
+from segmodels.models.undrawn import Undrawn
 
 SHOWN = 4
-
-_IN_PLACE = {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_}
-_FRESH = {torch.randn, torch.rand}
-
-
-class _Undrawn(TorchFunctionMode):
-    """No random numbers for tensors that are about to be filled from a file.
-
-    The meta device would do that too, but random numbers on it import PyTorch's compiler,
-    which takes four seconds.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if func in _IN_PLACE:
-            return args[0]
-        return (torch.empty if func in _FRESH else func)(*args, **(kwargs or {}))
 
 
 def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SegModel:
@@ -45,7 +27,7 @@ def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
             misshapen; the file and the first few tensors are named.
     """
     try:
-        with _Undrawn():
+        with Undrawn():
             model = create_model(**config)
     except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error
@@ -78,7 +60,7 @@ def compare(
         if key in given and given[key].shape != wanted[key].shape
     ]
     problems = [
-        f"{len(found)} {kind} ({_some(found)})"
+        f"{len(found)} {kind} ({some(found)})"
         for kind, found in (
             ("missing", missing),
             ("unexpected", unexpected),
@@ -128,6 +110,7 @@ def count(tensors: Mapping[str, Tensor], prefix: str) -> int:
     return sum(number.isdigit() for number in numbers)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and dots if there are more."""
     shown = ", ".join(names[:SHOWN])
     return f"{shown}, …" if len(names) > SHOWN else shown

@@ -85,3 +85,30 @@ def write_segmenter(model: SegModel, folder: Path, **decoder: Any) -> Path:
 def write_folder() -> Callable[..., Path]:
     """``write_segmenter`` for tests."""
     return write_segmenter
+
+
+@pytest.fixture
+def pixels() -> torch.Tensor:
+    """Two normalised images for which the small ImageNet networks are made."""
+    from imagenet_networks import SIDE  # here and below, because it imports timm
+
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(2, 3, SIDE, SIDE, generator=generator)
+
+
+@pytest.fixture
+def vit() -> torch.nn.Module:
+    """timm's ViT-Tiny with two blocks."""
+    from imagenet_networks import of_timm
+
+    return of_timm("vit_tiny_patch16_224")
+
+
+@pytest.fixture
+def mit() -> SegModel:
+    """Our MiT-B0, shallower in all stages but the second."""
+    from imagenet_networks import CLASSES, randomised
+
+    model = create_model("mit_b0", CLASSES, depths=(1, 2, 1, 1))
+    randomised(model)
+    return model

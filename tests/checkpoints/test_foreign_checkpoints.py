@@ -148,14 +148,6 @@ def test_what_is_no_checkpoint_is_described(tmp_path) -> None:
             load_checkpoint(tmp_path / name)
 
 
-def test_an_imagenet_backbone_is_no_segmentation_model(tmp_path) -> None:
-    state = create_model("segformer_nano").state_dict()
-    bare = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
-    torch.save(bare, tmp_path / "mit.pth")
-    with pytest.raises(SegmodelsError, match="ImageNet weights of a bare MiT"):
-        load_checkpoint(tmp_path / "mit.pth")
-
-
 def test_broken_hugging_face_folders_are_named(tmp_path) -> None:
     config = {"model_type": "segformer", "hidden_sizes": [16, 32, 48, 64]}
     (tmp_path / "config.json").write_text(json.dumps(config))
