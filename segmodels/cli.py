@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     bench = add("bench", _bench, "count parameters and operations of models")
     bench.add_argument("pattern", help="model names, e.g. 'segformer*'")
     bench.add_argument("--size", type=int, default=512, help="side of the square input (pixels)")
+    add("catalogue", _catalogue, "write docs/models.md: what models are, hold and cost")
+    export = add("export", _export, "write a checkpoint as an ONNX file (extra: onnx)")
+    export.add_argument("checkpoint", type=Path, help="file or folder, any known format")
+    export.add_argument("onnx", type=Path, help="file to write")
+    export.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"))
     return parser
 
 
@@ -223,6 +228,27 @@ def _bench(chosen: argparse.Namespace) -> int:
     for name in names:
         found = cost(name, image_size=(chosen.size, chosen.size))
         print(f"{name}: {found.parameters / 1e6:.2f} M parameters, {found.macs / 1e9:.2f} GMAC")
+    return 0
+
+
+def _catalogue(chosen: argparse.Namespace) -> int:
+    from segmodels.catalogue import load_families, render
+    from segmodels.files import write_text
+    from segmodels.settings import project_root
+
+    del chosen
+    path = project_root() / "docs" / "models.md"
+    write_text(path, render(load_families()))
+    print(_relative(path))
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from segmodels.checkpoints import load_checkpoint
+    from segmodels.export import export_onnx
+
+    model = load_checkpoint(chosen.checkpoint)
+    print(_relative(export_onnx(model, chosen.onnx, tuple(chosen.size))))
     return 0
 
 
