@@ -121,3 +121,11 @@ IMAGENET_ROUNDED = Preprocessing("RGB", (123.68, 116.28, 103.53), (58.4, 57.12, 
 ESPNET_CAMVID = Preprocessing(
     "BGR", (110.331, 108.409, 105.033), (72.126, 72.691, 69.904), divisor=255.0
 )
+
+#: Of ESPNet's Cityscapes files: `test/VisualizeResults.py` of the authors' repository (12ddc7b).
+ESPNET_CITYSCAPES = Preprocessing(
+    "BGR",
+    (72.3923111, 82.90893555, 73.15840149),
+    (45.3192215, 46.15289307, 44.91483307),
+    divisor=255.0,
+)

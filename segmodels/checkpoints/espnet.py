@@ -10,7 +10,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.espnet import SKIPS
 from segmodels.models.registry import MODELS
-from segmodels.preprocessing import ESPNET_CAMVID
+from segmodels.preprocessing import ESPNET_CAMVID, ESPNET_CITYSCAPES
 
 MARKS = frozenset({"encoder.level1.conv.weight", "level3_C.conv.weight"})
 
@@ -29,6 +29,35 @@ CAMVID_CLASSES = (
     "Unlabelled",
 )
 
+#: In the order of their training ids; the last one is everything else.
+CITYSCAPES_CLASSES = (
+    "road",
+    "sidewalk",
+    "building",
+    "wall",
+    "fence",
+    "pole",
+    "traffic light",
+    "traffic sign",
+    "vegetation",
+    "terrain",
+    "sky",
+    "person",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+    "unlabelled",
+)
+
+PUBLISHED = {
+    ("b1", len(CAMVID_CLASSES)): (ESPNET_CAMVID, CAMVID_CLASSES),
+    ("stem", len(CITYSCAPES_CLASSES)): (ESPNET_CITYSCAPES, CITYSCAPES_CLASSES),
+}
+
 
 def recognises(source: Source) -> bool:
     """A state dict that has both ESPNet's encoder and its decoder."""
@@ -36,10 +65,10 @@ def recognises(source: Source) -> bool:
 
 
 def load(source: Source) -> SegModel:
-    """Read the file; the CamVid one also says its preprocessing and its classes.
+    """Read the file; preprocessing and classes of the two published kinds are known.
 
-    The training statistics of the Cityscapes files are not in the files and not known
-    here, so those models come with ``preprocessing = None``.
+    Their statistics are not in the files but in the authors' code. Other files (retrained,
+    with other classes) come without.
     """
     path, tensors = source.path, tensors_of(source.path, source.content)
     num_classes = shape(path, tensors, "classifier.weight", 4)[1]
@@ -51,9 +80,9 @@ def load(source: Source) -> SegModel:
             f"of {num_classes} classes read {' or '.join(map(str, sorted(skips)))}."
         )
     model = build(path, _config(tensors, num_classes, skips[inputs]), tensors)
-    if model.config["skip"] == "b1" and num_classes == len(CAMVID_CLASSES):
-        model.preprocessing = ESPNET_CAMVID
-        model.class_names = CAMVID_CLASSES
+    model.preprocessing, model.class_names = PUBLISHED.get(
+        (model.config["skip"], num_classes), (None, None)
+    )
     return model
 
 

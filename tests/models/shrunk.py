@@ -38,6 +38,9 @@ ALIKE = re.compile(
 VARIANTS = [name for name in list_models() if not ALIKE.match(name)]
 VARIANTS += ["depict_ca_vit_tiny_patch16"]
 
+#: One name for every class, for what takes seconds.
+FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
+
 
 def overrides(name: str) -> dict[str, Any]:
     """What makes a model small."""

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from shrunk import VARIANTS, build, images
+from shrunk import FAMILIES, VARIANTS, build, images
 from torch import nn
 
 from segmodels.errors import SegmodelsError
@@ -66,12 +66,14 @@ def test_exported_it_says_the_same(variant) -> None:
     torch.testing.assert_close(program.module()(images()), variant(images()), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 @torch.no_grad()
-def test_an_onnx_runtime_says_the_same(tmp_path, variant) -> None:
+def test_an_onnx_runtime_says_the_same(tmp_path, family) -> None:
     runtime = pytest.importorskip("onnxruntime")
     from segmodels.export import export_onnx
 
+    variant = build(family).eval()
     path = export_onnx(variant, tmp_path / "model.onnx", (HEIGHT, WIDTH), batch=2)
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"images": images().numpy()})

@@ -11,13 +11,14 @@ from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.preprocessing import (
     ESPNET_CAMVID,
+    ESPNET_CITYSCAPES,
     HALF,
     IMAGENET,
     IMAGENET_ROUNDED,
     Preprocessing,
 )
 
-ALL = [HALF, IMAGENET, IMAGENET_ROUNDED, ESPNET_CAMVID]
+ALL = [HALF, IMAGENET, IMAGENET_ROUNDED, ESPNET_CAMVID, ESPNET_CITYSCAPES]
 
 
 @pytest.fixture
