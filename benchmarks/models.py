@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -32,6 +31,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import segmodels as sm
+from segmodels.environment import machine
 from segmodels.models.base import SegModel
 
 SEGMENTERS = ("segmenter_vit_tiny_patch16_mask", "depict_sa_vit_tiny_patch16")
@@ -207,12 +207,11 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     rows = measure(options.device, options.rounds)
     if options.json:
-        where = torch.cuda.get_device_name() if options.device == "cuda" else platform.machine()
         record = {
-            "device": where,
+            "machine": machine(options.device),
             "threads": options.threads,
-            "torch": torch.__version__,
             "side": SIDE,
+            "rounds": options.rounds,
             "rows": rows,
         }
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from segmodels import train as module
 from segmodels.checkpoints import load_checkpoint
 from segmodels.datasets import description, open_dataset
 from segmodels.errors import SegmodelsError
+from segmodels.models import create_model
 from segmodels.recipes import Recipe
 from segmodels.train import Job, class_weights, train
 
@@ -349,3 +350,13 @@ def test_an_unknown_override(job: Job, tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(job: Job, tmp_path: Path, device: str) -> None:
     with pytest.raises(SegmodelsError, match=f"cannot train on '{device}'"):
         trained(dataclasses.replace(job, device=device), tmp_path)
+
+
+def test_auxiliary_heads_are_part_of_the_loss():
+    """Both heads come at the size of the labels, the second with a share of 0.4."""
+    model = create_model("fcn_mobilenetv2", num_classes=3)
+    heads = module._full_size(model, torch.zeros(2, 3, 33, 47))
+    assert [(tuple(logits.shape), share) for logits, share in heads] == [
+        ((2, 3, 33, 47), 1.0),
+        ((2, 3, 33, 47), 0.4),
+    ]

@@ -102,8 +102,9 @@ class DilatedNetwork(EncoderDecoder):
 
     def __init__(self, config: FCNConfig, head: Callable[[Sequence[int]], nn.Module]) -> None:
         backbone, widths = dilated(config.backbone)
-        auxiliary = [_auxiliary(config, widths)] if config.auxiliary else []
-        super().__init__(config, backbone, head(widths), auxiliary)
+        auxiliary = auxiliary_head(widths, config.num_classes, config.dropout)
+        heads = [auxiliary] if config.auxiliary else []
+        super().__init__(config, backbone, head(widths), heads)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Refuse: BatchNorm would count a batch twice if its block were computed again.
@@ -125,13 +126,13 @@ class FCN(DilatedNetwork):
         super().__init__(config, lambda widths: FCNHead(widths[-1], *sizes))
 
 
-def _auxiliary(config: FCNConfig, widths: Sequence[int]) -> FCNHead:
-    """One convolution on the third map (PSPNet, section 3.3)."""
+def auxiliary_head(widths: Sequence[int], num_classes: int, dropout: float) -> FCNHead:
+    """One convolution on the third of four maps (PSPNet, section 3.3)."""
     return FCNHead(
         widths[AUXILIARY_LEVEL],
         AUXILIARY_CHANNELS,
-        config.num_classes,
-        config.dropout,
+        num_classes,
+        dropout,
         convs=1,
         concat=False,
         level=AUXILIARY_LEVEL,

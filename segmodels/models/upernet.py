@@ -17,7 +17,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.base import upsample
 from segmodels.models.convolution import ConvBN
 from segmodels.models.encoder_decoder import EncoderDecoder
-from segmodels.models.fcn import AUXILIARY_CHANNELS, AUXILIARY_LEVEL, FCNHead
+from segmodels.models.fcn import auxiliary_head
 from segmodels.models.pspnet import PSPHead
 from segmodels.models.swin import Swin, SwinConfig
 
@@ -79,15 +79,7 @@ class UPerNet(EncoderDecoder):
 
     def __init__(self, config: UPerNetConfig) -> None:
         head = UPerHead(config.widths, config.channels, config.num_classes, config.dropout)
-        auxiliary = FCNHead(
-            config.widths[AUXILIARY_LEVEL],
-            AUXILIARY_CHANNELS,
-            config.num_classes,
-            config.dropout,
-            convs=1,
-            concat=False,
-            level=AUXILIARY_LEVEL,
-        )
+        auxiliary = auxiliary_head(config.widths, config.num_classes, config.dropout)
         super().__init__(config, Swin(config), head, [auxiliary] if config.auxiliary else [])
 
 
