@@ -16,9 +16,10 @@ from segmodels.versions import SOFTWARE
 if TYPE_CHECKING:
     from segmodels.checkpoints import load_backbone, load_checkpoint, save_checkpoint
     from segmodels.corruptions import corrupt
+    from segmodels.counting import confusion_matrix
     from segmodels.errors import SegmodelsError
     from segmodels.inference import predict, predict_views
-    from segmodels.metrics import confusion_matrix, mean_iou
+    from segmodels.metrics import mean_iou
     from segmodels.models import create_model, list_models
     from segmodels.protocols import Protocol, load_protocol
 
@@ -27,7 +28,7 @@ __version__ = SOFTWARE
 _HOMES = {
     "Protocol": "segmodels.protocols",
     "SegmodelsError": "segmodels.errors",
-    "confusion_matrix": "segmodels.metrics",
+    "confusion_matrix": "segmodels.counting",
     "corrupt": "segmodels.corruptions",
     "create_model": "segmodels.models",
     "list_models": "segmodels.models",

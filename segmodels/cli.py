@@ -7,9 +7,14 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from segmodels.errors import SegmodelsError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -58,8 +63,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", _evaluate, "evaluate a run under each of its protocols")
     evaluate.add_argument("run")
     evaluate.add_argument("--protocol", help="only this one of its protocols")
+    shard = "count part I (from 0) of N only; torchrun says so by itself"
+    evaluate.add_argument("--shard", metavar="I/N", help=shard)
     _device(evaluate)
     _force(evaluate)
+    evidence = add("evidence", _evidence_check, "check evidence, or merge its shards")
+    actions = evidence.add_subparsers(metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
+    check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
+    check.set_defaults(command=_evidence_check)
+    merge = actions.add_parser("merge", help="make the whole of all shards")
+    merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
+    merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
+    merge.set_defaults(command=_evidence_merge)
     training = add("train", _train, "train the weights of a run")
     training.add_argument("run")
     _device(training)
@@ -72,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("pattern", help="model names, e.g. 'segformer*'")
     bench.add_argument("--size", type=int, default=512, help="side of the square input (pixels)")
     add("catalogue", _catalogue, "write docs/models.md: what models are, hold and cost")
+    add("protocols", _protocols, "write docs/protocols.md: which paper measures how")
     export = add("export", _export, "write a checkpoint as an ONNX file (extra: onnx)")
     export.add_argument("checkpoint", type=Path, help="file or folder, any known format")
     export.add_argument("onnx", type=Path, help="file to write")
@@ -158,18 +175,84 @@ def _verify(chosen: argparse.Namespace) -> int:
 def _evaluate(chosen: argparse.Namespace) -> int:
     from segmodels import steps
     from segmodels.errors import UnknownNameError
+    from segmodels.locks import only_one
     from segmodels.runs import load_run
+    from segmodels.settings import cache_dir
+    from segmodels.sharded import shard_file
     from segmodels.verify import evaluated_protocol
 
     run = load_run(chosen.run)
     if chosen.protocol and chosen.protocol not in run.protocols:
         raise UnknownNameError(f"protocol of run {run.name}", chosen.protocol, run.protocols)
-    steps.bring(run, chosen.device, _curve)
+    shard, device = _shard(chosen.shard), _own_device(chosen.device)
+    lock = cache_dir() / f"bring-{run.name}.lock"
+    with nullcontext() if shard is None else only_one(lock, f"bringing {run.name}", wait=True):
+        steps.bring(run, device, _curve)  # the first of several; the others find it done
+    watch = _progress if shard is None or shard[0] == 0 else None
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
     for protocol in (evaluated_protocol(run, name) for name in asked):
-        evidence = steps.evaluate_run(run.name, protocol, chosen.device, _progress, chosen.force)
-        for name, scores in steps.scores_of(run, evidence).items():
-            print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {evidence.key})")
+        if shard is None:
+            found = steps.evaluate_run(run.name, protocol, device, watch, chosen.force)
+        else:
+            found = steps.evaluate_run_shard(run.name, protocol, shard, device, watch, chosen.force)
+        if found.shard is not None:
+            path = _relative(shard_file(found.key, found.shard))
+            print(f"{run.name}, {protocol}: shard {found.shard} waits for the others in {path}")
+            continue
+        for name, scores in steps.scores_of(run, found).items():
+            print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {found.key})")
+    return 0
+
+
+def _shard(named: str | None) -> tuple[int, int] | None:
+    """`--shard`, or what torchrun tells this process; None when it is alone."""
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    if named is None and ranks == "1":
+        return None
+    text = named or f"{os.environ.get('RANK')}/{ranks}"
+    index, _, number = text.partition("/")
+    if not (index.isdecimal() and number.isdecimal() and int(index) < int(number)):
+        raise SegmodelsError(
+            f"there is no shard {text!r}: the first of two is 0/2, the second 1/2."
+        )
+    return int(index), int(number)
+
+
+def _own_device(device: str) -> str:
+    """With torchrun, every process of a machine has a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if device == "cuda" and local is not None else device
+
+
+def _evidence_check(chosen: argparse.Namespace) -> int:
+    from segmodels import layout
+    from segmodels.evidence import check_evidence, evidence_files, registered_pixels
+
+    descriptions = layout.reports() / "datasets"
+    asked = chosen.files or [layout.evidence()]
+    paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
+    if not paths:
+        raise SegmodelsError(f"{asked[0]}: no evidence here.")
+    wrong = 0
+    for path in paths:
+        try:
+            evidence = check_evidence(path, descriptions)
+        except SegmodelsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            wrong += 1
+            continue
+        known = registered_pixels(evidence, descriptions) is not None
+        pixels = "pixels as in the labels" if known else "labels not here to compare with"
+        print(f"{_relative(path)}: ok, {len(evidence.images)} images, {pixels}")
+    return 1 if wrong else 0
+
+
+def _evidence_merge(chosen: argparse.Namespace) -> int:
+    from segmodels.evidence import read_evidence, write_evidence
+    from segmodels.shards import merge_evidence
+
+    whole = merge_evidence(map(read_evidence, chosen.files))
+    print(_relative(write_evidence(chosen.folder, whole)))
     return 0
 
 
@@ -243,6 +326,19 @@ def _catalogue(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _protocols(chosen: argparse.Namespace) -> int:
+    from segmodels.files import write_text
+    from segmodels.protocol_page import render
+    from segmodels.protocols import load_protocols
+    from segmodels.settings import project_root
+
+    del chosen
+    path = project_root() / "docs" / "protocols.md"
+    write_text(path, render(load_protocols()))
+    print(_relative(path))
+    return 0
+
+
 def _export(chosen: argparse.Namespace) -> int:
     from segmodels.checkpoints import load_checkpoint
     from segmodels.export import export_onnx
@@ -257,9 +353,30 @@ def _relative(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty() or done == total:
-        print(f"\r{done}/{total} images", end="\n" if done == total else "", file=sys.stderr)
+class _Progress:
+    """A bar with the time that is left; where nobody watches, one line at the end."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[NoReturn] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif done == total:
+            print(f"{done}/{total} images", file=sys.stderr)
+
+    def _draw(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None:  # what an earlier attempt finished says nothing about speed
+            self.bar = tqdm(total=total, initial=done - 1, unit=" images", leave=True)
+        self.bar.update()
+        if done == total:
+            self.bar.close()
+            self.bar = None
+
+
+_progress = _Progress()
 
 
 def _curve(point: dict[str, float], steps: int) -> None:

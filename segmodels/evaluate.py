@@ -3,11 +3,16 @@
 Images are judged independently, each on one thread, by as many workers as there are cores:
 the result depends neither on their number nor on where a killed evaluation was taken up.
 Finished images are appended to a scratch file named by the evidence key; the next attempt
-continues behind its last whole line.
+continues behind its last whole line. Memory does not grow with the split beyond those lines.
+
+A split can be dealt out to several processes. Each counts its shard, and the shards are merged
+from files (`segmodels.shards`). Nothing is sent between processes while they run, so it makes
+no difference whether gloo, nccl or nothing at all connects them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -21,14 +26,15 @@ from typing import Any, TypeVar
 
 import torch
 
+from segmodels.counting import count_pairs
 from segmodels.datasets.base import Dataset, Sample
-from segmodels.datasets.fingerprint import combine, sample_digest
+from segmodels.datasets.fingerprint import sample_digest
 from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import Evidence, Identity, ImageCounts
-from segmodels.inference import predict
+from segmodels.evidence import Evidence, Identity, ImageCounts, Shard
+from segmodels.files import combine
+from segmodels.fused import predict_fast
 from segmodels.locks import only_one
-from segmodels.metrics import count_pairs
 from segmodels.models.base import SegModel
 from segmodels.pixels import VOID, Pixels
 from segmodels.protocols import Protocol
@@ -38,6 +44,8 @@ from segmodels.versions import EVALUATOR
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: The digest of an image with its labels, and what was counted on it.
+Line = tuple[str, ImageCounts]
 #: Called with the number of finished images and of all images.
 Progress = Callable[[int, int], None]
 #: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
@@ -82,7 +90,7 @@ def identify(
         inference=protocol.inference,
         condition=subject.condition,
         images=first,
-        precision="fp32",
+        precision=protocol.precision,
         evaluator=EVALUATOR,
     )
 
@@ -93,8 +101,18 @@ def evaluate(
     protocol: Protocol,
     first: int | None = None,
     progress: Progress | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> tuple[Evidence, dict[str, Any]]:
     """Count a split, or its first images, under a protocol.
+
+    Args:
+        subject: what is evaluated.
+        dataset: the split.
+        protocol: how; only its inference half matters here.
+        first: count this many images from the start of the split only.
+        progress: told after every image.
+        shard: `(index, number)`: count images index, index + number, … only. The evidence of
+            all shards gives `merge_evidence` the bytes that one process would have written.
 
     Returns:
         the evidence, and the record of the measurement (machine, seconds, peak memory).
@@ -107,14 +125,19 @@ def evaluate(
         raise SegmodelsError(f"'first' is a number of images, not {first}.")
     _check_outputs(subject.model, dataset)
     identity = identify(subject, dataset, protocol, first)
-    scratch = cache_dir() / "evaluations" / f"{identity.key}.jsonl"
+    part = None if shard is None else Shard(*shard)
+    name = identity.key if part is None else f"{identity.key}.{part.index}-of-{part.number}"
+    scratch = cache_dir() / "evaluations" / f"{name}.jsonl"
     start, device = time.perf_counter(), str(next(subject.model.parameters()).device)
     number = len(dataset) if first is None else min(first, len(dataset))
-    with only_one(scratch.with_suffix(".lock"), f"evaluation {identity.key}"):
-        resumed = _evaluate_missing(subject, dataset, protocol, scratch, number, progress)
-        lines = _read_lines(scratch)
+    wanted = range(number) if part is None else range(part.index, number, part.number)
+    with only_one(scratch.with_name(f"{name}.lock"), f"evaluation {name}"):
+        lines, resumed = _count_images(subject, dataset, protocol, scratch, wanted, progress)
         scratch.unlink()  # before the check: counts of wrong images must not be taken up again
-        _check_content(lines, dataset, subject.fingerprint)
+        if part is None:
+            _check_content(lines, dataset, subject.fingerprint)
+        else:
+            part = dataclasses.replace(part, digests=tuple(one for one, _ in lines))
     evidence = Evidence(
         identity=identity,
         classes=dataset.class_names,
@@ -123,15 +146,18 @@ def evaluate(
         weights_origin=subject.origin,
         software=software(),
         images=tuple(counts for _, counts in lines),
+        shard=part,
     )
     record = {
         "evidence": identity.key,
-        "images": number,
+        "images": len(lines),
         "resumed_at": resumed,
         "seconds": round(time.perf_counter() - start, 3),
         "peak_memory_bytes": peak_memory_bytes(device),
         "machine": machine(device),
     }
+    if part is not None:
+        record["shard"] = str(part)
     return evidence, record
 
 
@@ -144,43 +170,51 @@ def _check_outputs(model: SegModel, dataset: Dataset) -> None:
         )
 
 
-def _evaluate_missing(
+def _count_images(
     subject: Subject,
     dataset: Dataset,
     protocol: Protocol,
     scratch: Path,
-    number: int,
+    wanted: range,
     progress: Progress | None,
-) -> int:
-    """Append what `scratch` lacks; returns how many images it had."""
-    resumed_at = done = len(_read_lines(scratch))
+) -> tuple[list[Line], int]:
+    """Append what `scratch` lacks; returns all lines, and how many of them it had."""
+    lines = _read_lines(scratch)
+    resumed_at = len(lines)
 
-    def judged(index: int) -> str:
+    def judged(index: int) -> Line:
         sample = dataset.read(index)
         counts = judge_image(subject, sample, protocol, len(dataset.class_names))
-        return json.dumps({"digest": sample_digest(sample), "counts": counts.to_line()}) + "\n"
+        return sample_digest(sample), counts
 
     with scratch.open("a", encoding="utf-8") as sink:
-        for line in _in_order(judged, range(done, number), _workers(subject.model)):
-            sink.write(line)
+        for one, counts in _in_order(judged, wanted[resumed_at:], _workers(subject.model)):
+            sink.write(json.dumps({"digest": one, "counts": counts.to_line()}) + "\n")
             sink.flush()
-            done += 1
+            lines.append((one, counts))
             if progress:
-                progress(done, number)
-    return resumed_at
+                progress(len(lines), len(wanted))
+    return lines, resumed_at
 
 
 def judge_image(subject: Subject, sample: Sample, protocol: Protocol, classes: int) -> ImageCounts:
-    """Predict one image and count it against its labels."""
+    """Predict one image and count it against its labels.
+
+    Raises:
+        SegmodelsError: a label or prediction is out of range; the message names the image.
+    """
     image = sample.image
     if subject.disturb:
         image = subject.disturb(sample.name, image)
-    prediction = predict(subject.model, image, protocol)
-    matrix = count_pairs(sample.label, prediction, classes, subject.model.num_classes, VOID)
+    prediction = predict_fast(subject.model, image, protocol)
+    try:
+        matrix = count_pairs(sample.label, prediction, classes, subject.model.num_classes, VOID)
+    except SegmodelsError as error:
+        raise SegmodelsError(f"image {sample.name!r}: {error}") from None
     return ImageCounts.from_matrix(sample.name, matrix)
 
 
-def _read_lines(scratch: Path) -> list[tuple[str, ImageCounts]]:
+def _read_lines(scratch: Path) -> list[Line]:
     """Finished images of an interrupted evaluation; what follows the last good line is cut off."""
     if not scratch.exists():
         return []
@@ -197,9 +231,7 @@ def _read_lines(scratch: Path) -> list[tuple[str, ImageCounts]]:
     return lines
 
 
-def _check_content(
-    lines: Sequence[tuple[str, ImageCounts]], dataset: Dataset, fingerprint: str
-) -> None:
+def _check_content(lines: Sequence[Line], dataset: Dataset, fingerprint: str) -> None:
     if len(lines) < len(dataset):
         return  # the registered fingerprint is that of the whole split
     found = combine((counts.image, one) for one, counts in lines)
@@ -213,7 +245,10 @@ def _check_content(
 
 def _workers(model: SegModel) -> int:
     on_cpu = next(model.parameters()).device.type == "cpu"
-    return len(os.sched_getaffinity(0)) if on_cpu and hasattr(os, "sched_getaffinity") else 1
+    if not on_cpu or not hasattr(os, "sched_getaffinity"):
+        return 1
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun: processes on this machine
+    return max(1, len(os.sched_getaffinity(0)) // here)
 
 
 def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

@@ -5,6 +5,9 @@ On disk one piece of evidence is two text files named by its key:
 - `<key>.json` says what was evaluated (weights, dataset, inference, condition, software);
 - `<key>.counts.jsonl` holds one line per image: the non-zero cells of its count matrix.
 
+A shard, the part of a split that one of several processes counted, looks the same and carries
+the key of the whole; `merge_evidence` makes the whole of all its shards.
+
 Both are reproducible to the byte: seconds, machine and dates stand in a record of their own
 (see `segmodels.environment`). Anyone can re-judge evidence without torch, weights or images.
 """
@@ -13,8 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +96,31 @@ class ImageCounts:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """Which images of a split a process counted: `index`, `index + number`, and so on.
+
+    Attributes:
+        index: 0..number-1.
+        number: how many shards the split has.
+        digests: hex SHA-256 of each counted image with its labels, from which merging finds
+            out whether all shards saw the registered images.
+    """
+
+    index: int
+    number: int
+    digests: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.number:
+            raise SegmodelsError(
+                f"shard {self.index}/{self.number}: the first of N shards is 0/N, the last N-1/N."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.number}"
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Counts per image under one identity.
 
@@ -103,6 +133,7 @@ class Evidence:
             `params/weights.yaml`, `{"trained": run, "recipe": …, "seed": …}` for our own.
         software: versions of the packages between pixels and counts.
         images: one entry per evaluated image, in dataset order.
+        shard: which part of the images these are; None for all of them.
     """
 
     identity: Identity
@@ -112,6 +143,7 @@ class Evidence:
     weights_origin: dict[str, Any]
     software: dict[str, str]
     images: tuple[ImageCounts, ...]
+    shard: Shard | None = None
 
     @property
     def key(self) -> str:
@@ -160,6 +192,8 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
         "software": evidence.software,
         "counts_sha256": hashlib.sha256(lines.encode()).hexdigest(),
     }
+    if evidence.shard is not None:
+        head["shard"] = asdict(evidence.shard)
     path = folder / f"{evidence.key}.json"
     write_json(path, head)
     return path
@@ -182,12 +216,19 @@ def read_evidence(path: Path) -> Evidence:
             weights_origin=dict(head["weights_origin"]),
             software=dict(head["software"]),
             images=tuple(_read_counts(path, head["counts_sha256"])),
+            shard=_read_shard(head.get("shard")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error!r}).") from None
     for problem in _problems(path, head, evidence):
         raise SegmodelsError(f"{path}: {problem}")
     return evidence
+
+
+def _read_shard(entry: dict[str, Any] | None) -> Shard | None:
+    if entry is None:
+        return None
+    return Shard(int(entry["index"]), int(entry["number"]), tuple(entry["digests"]))
 
 
 def _read_counts(path: Path, expected: str) -> Iterator[ImageCounts]:
@@ -212,14 +253,90 @@ def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[
         yield f"the identity hashes to key {evidence.key}, not to the name it carries."
     if len(evidence.images) != head["images"]:
         yield f"{len(evidence.images)} images are counted, field 'images' says {head['images']}."
+    if evidence.shard is not None and len(evidence.shard.digests) != len(evidence.images):
+        yield f"{len(evidence.shard.digests)} digests stand for {len(evidence.images)} images."
     limit = (len(evidence.classes) + 1) * evidence.outputs
     for image in evidence.images:
         if len(image.cells) != len(image.counts) or any(not 0 <= c < limit for c in image.cells):
             yield f"image {image.image!r} has cells outside its matrix."
 
 
+def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
+    """Read evidence and look at everything that can be wrong with it without a network.
+
+    Beyond `read_evidence`: counts are positive, cells ascend, no image is counted twice, the
+    number of images is the one that was asked for, and, where the dataset has been prepared,
+    the counted pixels of each class are those of its labels.
+
+    Args:
+        path: a `<key>.json`.
+        descriptions: folder of `<dataset>.json` as `prepare` writes them
+            (`reports/datasets`); None leaves the comparison with the labels out.
+
+    Raises:
+        SegmodelsError: the first thing found, with the file.
+    """
+    evidence = read_evidence(path)
+    for problem in _irregularities(evidence):
+        raise SegmodelsError(f"{path}: {problem}")
+    pixels = registered_pixels(evidence, descriptions) if descriptions else None
+    counted = evidence.total().sum(axis=1)
+    if pixels is not None:
+        for name, found in zip((*evidence.classes, "void"), map(int, counted), strict=True):
+            if found != pixels[name]:
+                raise SegmodelsError(
+                    f"{path}: {found} pixels are counted as {name!r}, but the labels of "
+                    f"{evidence.identity.dataset} {evidence.identity.split} hold {pixels[name]}."
+                )
+    return evidence
+
+
+def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] | None:
+    """Pixels per class, and `void`, of the split that complete evidence counted.
+
+    None if the evidence is of a part of the split, or if the dataset was not prepared here
+    with the same images and classes.
+    """
+    identity, path = evidence.identity, descriptions / f"{evidence.identity.dataset}.json"
+    if not evidence.complete or not path.is_file():
+        return None
+    about = read_json(path)
+    split = about["splits"].get(identity.split, {})
+    same = split.get("fingerprint") == identity.fingerprint
+    if not same or about["classes"] != list(evidence.classes):
+        return None
+    pixels: dict[str, int] = split["pixels"]
+    return pixels
+
+
+def images_asked(evidence: Evidence) -> int:
+    """How many images the identity, and the shard, ask for."""
+    first = evidence.identity.images
+    whole = evidence.expected_images if first is None else min(first, evidence.expected_images)
+    shard = evidence.shard
+    return whole if shard is None else len(range(shard.index, whole, shard.number))
+
+
+def _irregularities(evidence: Evidence) -> Iterator[str]:
+    if len(evidence.images) != images_asked(evidence):
+        yield f"{len(evidence.images)} images are counted, {images_asked(evidence)} were asked for."
+    for name, times in Counter(image.image for image in evidence.images).items():
+        if times > 1:
+            yield f"image {name!r} is counted {times} times."
+    for image in evidence.images:
+        if any(type(value) is not int for value in (*image.cells, *image.counts)):
+            yield f"image {image.image!r} holds cells or counts that are no whole numbers."
+        elif any(count < 1 for count in image.counts):
+            yield f"image {image.image!r} holds a count below 1."
+        elif any(a >= b for a, b in pairwise(image.cells)):
+            yield f"image {image.image!r} holds cells that do not ascend."
+
+
 def find_evidence(folder: Path) -> Iterable[Evidence]:
     """All evidence below a folder, sorted by path."""
-    for path in sorted(folder.rglob("*.json")):
-        if len(path.stem) == _KEY_LENGTH:
-            yield read_evidence(path)
+    return map(read_evidence, evidence_files(folder))
+
+
+def evidence_files(folder: Path) -> list[Path]:
+    """Every `<key>.json` below a folder, sorted."""
+    return [path for path in sorted(folder.rglob("*.json")) if len(path.stem) == _KEY_LENGTH]

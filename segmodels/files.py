@@ -7,7 +7,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,14 @@ def canonical_json(value: object) -> str:
 def digest(value: object) -> str:
     """Hex SHA-256 of a JSON-able value in its canonical spelling."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def combine(digests: Iterable[tuple[str, str]]) -> str:
+    """Hex SHA-256 over `(name, digest)` pairs, in their order."""
+    state = hashlib.sha256()
+    for name, one in digests:
+        state.update(f"{name} {one}\n".encode())
+    return state.hexdigest()
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 Order of operations (Segmenter `segm.eval.miou`, SegFormer's mmseg fork; they agree): every
 view gives logits, a sliding window's logits are averaged where windows overlap, logits are
 resized to the image, mirrored back, soft-maxed over classes; probabilities are averaged over
-views; the label is their argmax.
+views; the label is their argmax. Where a port does something else, its protocol says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,12 +19,10 @@ from torch import Tensor
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
-from segmodels.protocols import Protocol
-from segmodels.transforms import resize, view_size
+from segmodels.protocols import Precision, Protocol, Sides, pair
+from segmodels.transforms import resized_view, view_size
 
 View = tuple[Tensor, str | None]
-#: One number for both sides, or (height, width).
-Sides = int | tuple[int, int]
 
 #: Windows per forward pass; the result does not depend on it.
 _WINDOW_BATCH = 4
@@ -50,7 +49,7 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
             f"predict returns uint8 labels, but the model has {model.num_classes} outputs; take "
             f"the argmax of predict_views instead."
         )
-    size = (image.shape[0], image.shape[1])
+    size = decided_at(image, protocol)
     views = image_views(model, image, protocol)
     if len(protocol.scales) == 1 and not protocol.flip:
         # With one view softmax cannot change the winner, so its rounding is left out.
@@ -58,7 +57,23 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
         winner = view_logits(model, view, size, protocol).argmax(dim=0)
     else:
         winner = predict_views(model, views, size, protocol).argmax(dim=0)
-    return np.asarray(winner.to(torch.uint8).cpu().numpy(), dtype=np.uint8)
+    return nearest(winner.to(torch.uint8).cpu().numpy(), image.shape[0], image.shape[1])
+
+
+def decided_at(image: Pixels, protocol: Protocol) -> tuple[int, int]:
+    """Height and width at which the labels of an image are decided."""
+    height, width = image.shape[:2]
+    if protocol.argmax_at == "input":
+        return view_size(height, width, protocol, 1.0)
+    return height, width
+
+
+def nearest(labels: Pixels, height: int, width: int) -> Pixels:
+    """Labels (h, w) resized to (height, width) by nearest neighbour, as OpenCV does it."""
+    if labels.shape == (height, width):
+        return labels
+    resized = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized, dtype=np.uint8)
 
 
 def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[View]:
@@ -70,8 +85,10 @@ def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[
         )
     device = next(model.parameters()).device
     for scale in protocol.scales:
-        height, width = view_size(image.shape[0], image.shape[1], protocol, scale)
-        pixels = model.preprocessing.apply(resize(image, height, width))
+        if protocol.resize_library == "opencv-float":
+            pixels = resized_view(model.preprocessing.apply(image), protocol, scale)
+        else:
+            pixels = model.preprocessing.apply(resized_view(image, protocol, scale))
         view = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(device)
         yield view, None
         if protocol.flip:
@@ -88,20 +105,23 @@ def predict_views(
         views: pairs of a float tensor (1, 3, h, w), already resized, normalised and
             mirrored, and how it was mirrored (None, "horizontal" or "vertical").
         size: height and width of the result.
-        protocol: gives window, stride and whether small views are enlarged.
+        protocol: gives window, stride and everything else that follows the resize.
 
     Returns:
-        float (num_classes, H, W), sums to 1 over classes.
+        float (num_classes, H, W), sums to 1 over classes; of averaged logits the softmax.
     """
     total: Tensor | None = None
     number = 0
     for view in views:
-        probabilities = view_logits(model, view, size, protocol).softmax(dim=0)
-        total = probabilities if total is None else total.add_(probabilities)
+        scores = view_logits(model, view, size, protocol)
+        soft = protocol.average == "probabilities"
+        scores = scores.softmax(dim=0) if soft else scores.clone()
+        total = scores if total is None else total.add_(scores)
         number += 1
     if total is None:
         raise SegmodelsError("predict_views was given no view.")
-    return total.div_(number)
+    mean = total.div_(number)
+    return mean if protocol.average == "probabilities" else mean.softmax(dim=0)
 
 
 def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
@@ -112,12 +132,7 @@ def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Pr
 
 def _view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     pixels, mirrored = view
-    if protocol.window is None or protocol.stride is None:
-        logits: Tensor = model(pixels)
-    else:
-        if protocol.enlarge:
-            pixels = _enlarged(pixels, protocol.window)
-        logits = slide_logits(model, pixels, protocol.window, protocol.stride)
+    logits = _input_logits(model, pixels, protocol)
     if tuple(logits.shape[-2:]) != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     if mirrored is not None:
@@ -128,10 +143,60 @@ def _view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: P
     return logits[0]
 
 
-def slide_logits(model: SegModel, pixels: Tensor, window: Sides, stride: Sides) -> Tensor:
+def _input_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tensor:
+    """Logits (1, C, h, w) of one view, at its size or, to be enlarged once, at the network's."""
+    if protocol.upsample_once:
+        return _lowres_logits(model, pixels, protocol)
+    if isinstance(protocol.window, int) and protocol.enlarge:
+        pixels = enlarged(pixels, protocol.window)
+    height, width = pixels.shape[-2:]
+    pixels = padded(pixels, protocol.pad_multiple or 1)
+    if protocol.window is None or protocol.stride is None:
+        logits = _logits(model, pixels, protocol.precision)
+    else:
+        logits = slide_logits(model, pixels, protocol.window, protocol.stride, protocol.precision)
+    return logits[..., :height, :width]
+
+
+def _logits(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
+    """Logits (B, C, h, w) at the size of the images; the upsampling is fp32 in any case."""
+    if precision == "fp32":
+        logits: Tensor = model(images)
+        return logits
+    model.check(images)
+    return model.to_image(_lowres(model, images, precision), *images.shape[-2:])
+
+
+def _lowres(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        logits = model.forward_lowres(images)
+    return logits.float()
+
+
+def _lowres_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tensor:
+    height, width = pixels.shape[-2:]
+    if model.upsampled_size(height, width) != (height, width):
+        raise SegmodelsError(
+            f"protocol {protocol.name!r}: `upsample_once` cannot be used with "
+            f"{type(model).__name__} at {height}x{width}, which it pads inside; choose a size "
+            f"that is a multiple of {model.stride}."
+        )
+    model.check(pixels)
+    return _lowres(model, pixels, protocol.precision)
+
+
+def padded(pixels: Tensor, multiple: int) -> Tensor:
+    """Padded right and below with 0 to a multiple."""
+    below, right = (-side % multiple for side in pixels.shape[-2:])
+    return F.pad(pixels, (0, right, 0, below)) if below or right else pixels
+
+
+def slide_logits(
+    model: SegModel, pixels: Tensor, window: Sides, stride: Sides, precision: Precision = "fp32"
+) -> Tensor:
     """Logits (1, C, h, w) of (1, 3, h, w), averaged where windows overlap."""
     height, width = pixels.shape[-2:]
-    (tall, wide), (down, right) = _pair(window), _pair(stride)
+    (tall, wide), (down, right) = pair(window), pair(stride)
     total = pixels.new_zeros(1, model.num_classes, height, width)
     seen = pixels.new_zeros(1, 1, height, width)
     corners = [
@@ -141,7 +206,9 @@ def slide_logits(model: SegModel, pixels: Tensor, window: Sides, stride: Sides) 
     ]
     for batch in _batches(corners, _WINDOW_BATCH):
         crops = [pixels[0, :, y : y + tall, x : x + wide] for y, x in batch]
-        for (y, x), logits in zip(batch, model(torch.stack(crops)), strict=True):
+        for (y, x), logits in zip(
+            batch, _logits(model, torch.stack(crops), precision), strict=True
+        ):
             total[0, :, y : y + tall, x : x + wide] += logits
             seen[0, :, y : y + tall, x : x + wide] += 1
     return total.div_(seen)
@@ -155,15 +222,12 @@ def window_origins(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def _pair(sides: Sides) -> tuple[int, int]:
-    return (sides, sides) if isinstance(sides, int) else sides
-
-
 def _batches(items: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _enlarged(pixels: Tensor, window: int) -> Tensor:
+def enlarged(pixels: Tensor, window: int) -> Tensor:
+    """A view (1, 3, h, w) whose short side is below the window, enlarged to it."""
     height, width = pixels.shape[-2:]
     if min(height, width) >= window:
         return pixels

@@ -12,11 +12,16 @@ from segmodels.errors import SegmodelsError
 
 
 @contextmanager
-def only_one(path: Path, work: str) -> Iterator[None]:
+def only_one(path: Path, work: str, wait: bool = False) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the block.
 
     The kernel drops the lock when the process ends, however it ends, so a killed run never
     blocks the next one, while an orphan that still works is noticed.
+
+    Args:
+        path: the lock file; its folder is made.
+        work: what is done under the lock, for the message.
+        wait: wait for another process instead of raising.
 
     Raises:
         SegmodelsError: another process holds it; the message names the process.
@@ -24,7 +29,7 @@ def only_one(path: Path, work: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             handle.seek(0)
             holder = handle.read().strip() or "unknown"

@@ -1,13 +1,11 @@
-"""Counting labels and turning counts into scores, in integers until the last division.
+"""Turning counts into scores, in integers until the last division.
 
-A confusion matrix here is int64 with rows = ground truth and columns = prediction. Evidence
-uses a taller form, `(classes + 1, outputs)`: its last row counts void ground truth, and it
-has one column per output of the network, which may know more classes than are scored.
+Matrices are those of `segmodels.counting`: rows = ground truth, columns = prediction, and
+one row more for void in the tall form that evidence holds. Everything here is in 0..1, and a
+class without pixels is NaN and left out of means, as in the papers' code.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,65 +13,8 @@ import numpy.typing as npt
 from segmodels.errors import SegmodelsError
 from segmodels.protocols import Void
 
-Labels = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-
-def confusion_matrix(
-    label: Labels, prediction: Labels, num_classes: int, ignore_index: int = 255
-) -> Counts:
-    """Count pixel pairs of one image.
-
-    Args:
-        label: ground truth, any integer type and shape, values 0..num_classes-1 or `ignore_index`.
-        prediction: same shape, values 0..num_classes-1.
-        num_classes: number of classes C.
-        ignore_index: ground truth value whose pixels are left out.
-
-    Returns:
-        int64 (C, C), rows = ground truth, columns = prediction.
-
-    Raises:
-        SegmodelsError: shapes differ or a value lies outside its range.
-    """
-    return count_pairs(label, prediction, num_classes, num_classes, ignore_index)[:num_classes]
-
-
-def count_pairs(
-    label: Labels, prediction: Labels, num_classes: int, num_outputs: int, ignore_index: int = 255
-) -> Counts:
-    """Count pixel pairs, keeping void ground truth in a last row.
-
-    Returns:
-        int64 (num_classes + 1, num_outputs).
-
-    Raises:
-        SegmodelsError: shapes differ or a value lies outside its range.
-    """
-    label, prediction = np.asarray(label), np.asarray(prediction)
-    if label.shape != prediction.shape:
-        raise SegmodelsError(f"label is {label.shape} but prediction is {prediction.shape}.")
-    _check_range("prediction", prediction, num_outputs, None)
-    _check_range("label", label, num_classes, ignore_index)
-    rows = label.astype(np.int64)
-    rows[label == ignore_index] = num_classes
-    cells = rows.ravel() * num_outputs + prediction.ravel().astype(np.int64)
-    counted = np.bincount(cells, minlength=(num_classes + 1) * num_outputs)
-    return counted.reshape(num_classes + 1, num_outputs).astype(np.int64)
-
-
-def _check_range(what: str, values: Labels, limit: int, spare: int | None) -> None:
-    if values.size == 0 or values.dtype == np.bool_:
-        return
-    if not np.issubdtype(values.dtype, np.integer):
-        raise SegmodelsError(f"{what} must hold integers, not {values.dtype}.")
-    if int(values.min()) >= 0 and int(values.max()) < limit:
-        return
-    stray = sorted({int(v) for v in np.unique(values)} - set(range(limit)) - {spare})
-    if stray:
-        shown = ", ".join(map(str, stray[:5]))
-        raise SegmodelsError(f"{what} holds {shown}, outside the classes 0..{limit - 1}.")
 
 
 def intersection_and_union(counts: Counts, void: Void = "ignore") -> tuple[Counts, Counts]:
@@ -121,6 +62,29 @@ def mean_iou(counts: Counts) -> float:
     return float(mean_of(iou_per_class(counts)))
 
 
+def frequency_weighted_iou(counts: Counts) -> float:
+    """IoU of each class weighted by its share of the labelled pixels (Long et al., CVPR 2015)."""
+    counts = _square(counts)
+    pixels = counts.sum(axis=1)
+    total = int(pixels.sum())
+    iou = np.nan_to_num(iou_per_class(counts))  # a class without pixels has no weight
+    return float(pixels @ iou / total) if total else float("nan")
+
+
+def dice_per_class(counts: Counts) -> Floats:
+    """Dice coefficient (the same as F1) of each class of a square matrix; NaN where absent."""
+    counts = _square(counts)
+    right = np.diagonal(counts)
+    return iou_from(2 * right, counts.sum(axis=1) + counts.sum(axis=0))
+
+
+def mean_dice(counts: Counts) -> float:
+    """Dice (F1) averaged over the classes that occur. Not 2 mIoU / (1 + mIoU): that relation
+    holds for each class, not for means.
+    """
+    return float(mean_of(dice_per_class(counts)))
+
+
 def pixel_accuracy(counts: Counts) -> float:
     """Share of labelled pixels that are right, 0..1; NaN without pixels."""
     counts = _square(counts)
@@ -132,6 +96,52 @@ def mean_accuracy(counts: Counts) -> float:
     """Recall averaged over the classes that occur in the ground truth ("class average")."""
     counts = _square(counts)
     return float(mean_of(iou_from(np.diagonal(counts), counts.sum(axis=1))))
+
+
+# What people also call mean IoU. None of these is the papers' number; they are here to explain
+# gaps between a printed value and ours.
+
+
+def iou_per_image(counts: Counts) -> Floats:
+    """mIoU of every image on its own, from square matrices (images, C, C); NaN for an image
+    without labelled pixels.
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 3 or counts.shape[1] != counts.shape[2]:
+        raise SegmodelsError(f"matrices of images are (images, C, C), not {counts.shape}.")
+    diagonal = np.diagonal(counts, axis1=1, axis2=2)
+    return mean_of(iou_from(diagonal, counts.sum(axis=2) + counts.sum(axis=1) - diagonal))
+
+
+def mean_over_images_iou(counts: Counts) -> float:
+    """mIoU of each image, averaged over images: what `torchmetrics.segmentation.MeanIoU` does.
+
+    A small object in one image weighs as much as a sky in another, and classes that a split
+    shows rarely count less than those that most images show.
+
+    Args:
+        counts: square matrices, one per image, (images, C, C).
+    """
+    return float(mean_of(iou_per_image(counts)))
+
+
+def mean_iou_skipping_zero_classes(counts: Counts) -> float:
+    """mIoU over the classes with at least one right pixel: the scripts of CGNet and DABNet.
+
+    A class that the network never gets right leaves the mean instead of entering it as zero,
+    so the number is never below `mean_iou`.
+    """
+    iou = iou_per_class(counts)
+    return float(mean_of(np.where(iou > 0, iou, np.nan)))
+
+
+def mean_iou_with_absent_as_zero(counts: Counts) -> float:
+    """mIoU in which a class that occurs nowhere enters as zero: sums divided by all classes.
+
+    Happens where a small constant in the denominator keeps 0/0 from being noticed; never
+    above `mean_iou`, and equal to it on a whole split that shows every class.
+    """
+    return float(np.nan_to_num(iou_per_class(counts)).mean())
 
 
 def _square(counts: Counts) -> Counts:

@@ -4,23 +4,46 @@ It has two halves. The *inference* half decides which label every pixel gets (re
 window, stride, scales, flip, merge) and so belongs to the identity of evidence. The
 *scoring* half decides how counted labels become a number (what a void pixel is worth,
 which classes are averaged) and can be changed afterwards without running a network.
+
+What no protocol needs is no field. Everybody whose code we read shifts the last window
+inward so that it ends with the image, averages the logits of overlapping windows, resizes
+logits to the image before softmax, mirrors back, and only then averages views. Reducing the
+label 0 (ADE20K) is how label files are read, so the datasets do it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from segmodels.errors import SegmodelsError, pick
-from segmodels.files import digest, read_yaml, take_fields
+from segmodels.files import digest, read_yaml, take_fields, take_list
 from segmodels.settings import project_root
 
-Void = Literal["ignore", "error"]
+#: One number for both sides, or (height, width).
+Sides = int | tuple[int, int]
 
-_SCORING = ("void",)
-_LABELS = ("name", "title", "source")
+Void = Literal["ignore", "error"]
+Library = Literal["opencv", "opencv-float", "pillow", "torch"]
+Average = Literal["probabilities", "logits"]
+Place = Literal["image", "input"]
+Precision = Literal["fp32", "bf16"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "resize_library": get_args(Library),
+    "average": get_args(Average),
+    "argmax_at": get_args(Place),
+    "precision": get_args(Precision),
+    "void": get_args(Void),
+}
+_SIDES = ("resize_fixed", "window", "stride")
+_NUMBERS = ("resize_short", "resize_long", "resize_multiple", "pad_multiple")
+_LISTS = ("scales", "ignore_classes")
+_SCORING = ("void", "ignore_classes")
+_LABELS = ("name", "version", "title", "source")
 
 
 @dataclass(frozen=True)
@@ -34,15 +57,33 @@ class Protocol:
         source: where the protocol was read (paper section, official code).
         resize_short: target of the short side in pixels; None keeps the image's own size.
         resize_long: cap of the long side in pixels (keep-ratio resize).
-        resize_multiple: after that, both sides are resized up to a multiple of this.
-        window: side of the square sliding window in pixels; None feeds the whole image.
-        stride: step of the window in pixels.
+        resize_multiple: after that, both sides are resized up to a multiple of this, in a
+            second resize as SegFormer's `AlignedResize` and mmseg's `ResizeToMultiple` do.
+        window: sliding window in pixels, one side or (height, width); None feeds the whole
+            image. The last window of a row or column is shifted inward to end with the image.
+        stride: step of the window in pixels, one number or (down, right).
         enlarge: an image whose short side is below `window` is enlarged to it
-            (Segmenter, official code) instead of being fed smaller.
-        scales: factors of the test-time views.
-        flip: whether each view is also seen mirrored.
+            (Segmenter, official code); otherwise the window is clipped to the image (mmseg).
+        scales: factors of the test-time views, each multiplied with the resize target.
+        flip: whether each view is also seen mirrored, left to right.
+        resize_fixed: both sides are resized to this, one number or (height, width),
+            whatever the aspect ratio.
+        resize_library: what resizes images: `opencv` (linear on uint8, not antialiased, as
+            mmcv), `opencv-float` (the same on normalised pixels, which are not rounded to
+            whole grey levels), `pillow` or `torch` (bilinear on uint8, antialiased).
+        pad_multiple: the normalised view is padded right and below with 0, the mean colour,
+            to a multiple of this; the padding is cut off the logits.
+        upsample_once: logits go from the network's own resolution to the image in one
+            bilinear step, instead of first to the network's input. Whole images only.
+        average: what is averaged over views, `probabilities` or `logits`.
+        argmax_at: where labels are decided: at the size of the `image`, or of the network's
+            `input`; the labels are then resized to the image by nearest neighbour.
+        precision: arithmetic of the network; `fp32` defines a number, `bf16` is an
+            experiment. What follows the network is always fp32.
         void: ground truth outside the class list is left out (`ignore`) or counts as a
             false positive of the class predicted there (`error`, ESPNet's scripts).
+        ignore_classes: names of classes whose ground truth is treated as void and that are
+            left out of the mean (Pascal Context with 59 of its 60 classes).
     """
 
     name: str
@@ -52,70 +93,155 @@ class Protocol:
     resize_short: int | None = None
     resize_long: int | None = None
     resize_multiple: int | None = None
-    window: int | None = None
-    stride: int | None = None
+    window: Sides | None = None
+    stride: Sides | None = None
     enlarge: bool = False
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    resize_fixed: Sides | None = None
+    resize_library: Library = "opencv"
+    pad_multiple: int | None = None
+    upsample_once: bool = False
+    average: Average = "probabilities"
+    argmax_at: Place = "image"
+    precision: Precision = "fp32"
     void: Void = "ignore"
+    ignore_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for field in _SIDES:
+            object.__setattr__(self, field, _shortest(getattr(self, field)))
+        for field in _LISTS:
+            if isinstance(getattr(self, field), list):
+                object.__setattr__(self, field, tuple(getattr(self, field)))
         for problem in _problems(self):
             raise SegmodelsError(f"protocol {self.name!r}: {problem}")
 
     def replace(self, **changes: Any) -> Protocol:
-        """A copy with some fields changed, checked like the original."""
+        """A copy with some fields changed, checked like the original; its hash is its own."""
+        unknown = sorted(changes.keys() - {field.name for field in dataclasses.fields(self)})
+        if unknown:
+            raise SegmodelsError(f"protocol {self.name!r}: unknown field {unknown[0]!r}.")
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-able."""
-        return {**dataclasses.asdict(self), "scales": list(self.scales)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+        }
 
     @property
     def inference(self) -> dict[str, Any]:
         """The fields that decide labels: part of every evidence key."""
-        dropped = (*_SCORING, *_LABELS, "version")
-        return {k: v for k, v in self.to_dict().items() if k not in dropped}
+        return {k: v for k, v in self._said().items() if k not in _SCORING}
+
+    @property
+    def scoring(self) -> dict[str, Any]:
+        """The fields that decide how counts become a number."""
+        return {k: v for k, v in self._said().items() if k in _SCORING}
 
     @property
     def digest(self) -> str:
         """Hex SHA-256 of everything but the descriptions."""
-        return digest({k: v for k, v in self.to_dict().items() if k not in _LABELS})
+        return digest({**self._said(), "version": self.version})
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Window and stride, each (vertical, horizontal); None for whole images."""
+        if self.window is None or self.stride is None:
+            return None
+        return pair(self.window), pair(self.stride)
+
+    def _said(self) -> dict[str, Any]:
+        """All fields but descriptions; a newer field only where it says something.
+
+        Evidence keys are digests of this, and evidence is older than some fields: at its
+        default such a field must be as if it did not exist.
+        """
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in _LABELS and (name in _FIRST or getattr(self, name) != _DEFAULTS[name])
+        }
 
 
-def _problems(protocol: Protocol) -> list[str]:
-    found = []
-    if (protocol.window is None) != (protocol.stride is None):
-        found.append("give `window` and `stride` together, or neither for whole images.")
-    elif protocol.window and protocol.stride and not 0 < protocol.stride <= protocol.window:
-        found.append("`stride` must lie between 1 and `window`, or pixels would be skipped.")
-    if not protocol.scales or min(protocol.scales) <= 0:
-        found.append("`scales` must list positive factors.")
-    if protocol.void not in get_args(Void):
-        found.append(f"`void` must be one of {', '.join(get_args(Void))}, not {protocol.void!r}.")
-    for field in ("resize_short", "resize_long", "resize_multiple", "window", "stride"):
+#: Fields of which every evidence key tells; there were no others when the first was made.
+_FIRST = frozenset((*_NUMBERS[:3], "window", "stride", "enlarge", "scales", "flip", "void"))
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Protocol)}
+
+
+def pair(sides: Sides) -> tuple[int, int]:
+    """One number for both sides, or (height, width), as (height, width)."""
+    return (sides, sides) if isinstance(sides, int) else sides
+
+
+def _shortest(sides: Any) -> Any:
+    """A square as one number and a list as a tuple, so that one meaning has one hash."""
+    if isinstance(sides, list | tuple) and len(sides) == 2:
+        return sides[0] if sides[0] == sides[1] else tuple(sides)
+    return sides
+
+
+def _problems(protocol: Protocol) -> Iterator[str]:
+    yield from _wrong_values(protocol)  # the first stops us, so what follows can calculate
+    yield from _wrong_resize(protocol)
+    yield from _wrong_windows(protocol)
+    if protocol.argmax_at == "input" and len(protocol.scales) > 1:
+        yield "`argmax_at: input` needs one scale, because inputs of several sizes share no pixels."
+    for field in ("argmax_at", "upsample_once"):
+        set_ = getattr(protocol, field) != _DEFAULTS[field]
+        if set_ and (protocol.window or protocol.pad_multiple):
+            yield f"`{field}` is for whole images: leave out `window` and `pad_multiple`."
+
+
+def _wrong_values(protocol: Protocol) -> Iterator[str]:
+    for field in _SIDES + _NUMBERS:
         value = getattr(protocol, field)
-        if value is not None and value <= 0:
-            found.append(f"`{field}` must be positive, not {value}.")
+        both = isinstance(value, tuple) and field in _SIDES
+        sides = value if both else (value,)
+        if value is None:
+            continue
+        if len(sides) > 2 or any(type(side) is not int for side in sides):
+            wanted = "a whole number or (height, width)" if field in _SIDES else "a whole number"
+            yield f"`{field}` must be {wanted}, not {value!r}."
+        elif min(sides) <= 0 and field != "stride":
+            yield f"`{field}` must be positive, not {value}."
+    for field, known in _CHOICES.items():
+        value = getattr(protocol, field)
+        if value not in known:
+            yield f"`{field}` must be one of {', '.join(known)}, not {value!r}."
+    if not protocol.scales or min(protocol.scales) <= 0:
+        yield "`scales` must list positive factors."
+
+
+def _wrong_resize(protocol: Protocol) -> Iterator[str]:
     if protocol.resize_long is not None and protocol.resize_short is None:
-        found.append("`resize_long` caps `resize_short`, which is missing.")
+        yield "`resize_long` caps `resize_short`, which is missing."
+    if protocol.resize_fixed and (protocol.resize_short or protocol.resize_multiple):
+        yield "`resize_fixed` decides both sides; leave out `resize_short` and `resize_multiple`."
+
+
+def _wrong_windows(protocol: Protocol) -> Iterator[str]:
+    if (protocol.window is None) != (protocol.stride is None):
+        yield "give `window` and `stride` together, or neither for whole images."
+    if protocol.windows is not None:
+        for window, stride in zip(*protocol.windows, strict=True):
+            if not 0 < stride <= window:
+                yield "`stride` must lie between 1 and `window`, or pixels would be skipped."
     if protocol.enlarge and protocol.window is None:
-        found.append("`enlarge` needs a `window` to enlarge to.")
-    return found
+        yield "`enlarge` needs a `window` to enlarge to."
+    if protocol.enlarge and isinstance(protocol.window, tuple):
+        yield "`enlarge` is defined for a square `window` only."
 
 
 _REQUIRED = {"version": int, "title": str}
 _OPTIONAL = {
     "source": str,
-    "resize_short": int,
-    "resize_long": int,
-    "resize_multiple": int,
-    "window": int,
-    "stride": int,
-    "enlarge": bool,
-    "scales": list,
-    "flip": bool,
-    "void": str,
+    **dict.fromkeys((*_SIDES, *_NUMBERS), int),
+    **dict.fromkeys(("enlarge", "flip", "upsample_once"), bool),
+    **dict.fromkeys(_LISTS, list),
+    **dict.fromkeys(_CHOICES, str),
 }
 
 
@@ -130,10 +256,22 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
 
 
 def _parse(path: Path, name: str, entry: object) -> Protocol:
-    fields = take_fields(f"{path}, protocol {name!r}", entry, _REQUIRED, _OPTIONAL)
+    source = f"{path}, protocol {name!r}"
+    # (height, width) comes as a list; whether it holds two numbers is asked below.
+    both = [f for f in _SIDES if isinstance(entry, Mapping) and isinstance(entry.get(f), list)]
+    optional = {**_OPTIONAL, **dict.fromkeys(both, list)}
+    fields = take_fields(source, entry, _REQUIRED, optional)
     if "scales" in fields:
-        fields["scales"] = tuple(float(scale) for scale in fields["scales"])
-    return Protocol(name=name, **fields)
+        scales = take_list(source, "scales", fields["scales"], float)
+        fields["scales"] = tuple(float(scale) for scale in scales)
+    if "ignore_classes" in fields:
+        take_list(source, "ignore_classes", fields["ignore_classes"], str)
+    for field in both:
+        take_list(source, field, fields[field], int)
+    try:
+        return Protocol(name=name, **fields)
+    except SegmodelsError as error:
+        raise SegmodelsError(f"{path}, {error}") from None
 
 
 def load_protocol(name: str, path: Path | None = None) -> Protocol:

@@ -37,6 +37,7 @@ from segmodels.recipes import load_recipe
 from segmodels.runs import Run, load_run
 from segmodels.scores import score
 from segmodels.settings import project_root
+from segmodels.sharded import evaluate_shard
 from segmodels.stress import Condition, load_stress_suite, stressed
 from segmodels.train import Job, train
 from segmodels.train import Progress as TrainProgress
@@ -121,10 +122,45 @@ def evaluate_run(
     run, protocol = load_run(run_name), load_protocol(protocol_name)
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
     evidence = _known_or_new(run, subject, dataset, protocol, progress, force)
+    _keep(run, subject, dataset, protocol, evidence)
+    return evidence
+
+
+def evaluate_run_shard(
+    run_name: str,
+    protocol_name: str,
+    shard: tuple[int, int],
+    device: str = "cpu",
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Evidence:
+    """`evaluate_run` as one of several processes, `shard` being `(index, number)`.
+
+    Returns:
+        the whole evidence from the process that was last and wrote everything, or that found
+        it written; its own shard from every other.
+    """
+    run, protocol = load_run(run_name), load_protocol(protocol_name)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    known = None if force else _known(subject, dataset, protocol)
+    if known is not None:
+        if shard[0] == 0:  # one of us is enough, and two would be in each other's way
+            _keep(run, subject, dataset, protocol, known)
+        return known
+
+    def finish(evidence: Evidence, record: dict[str, Any]) -> None:
+        write_json(layout.record(run.name, protocol.name), record)
+        _keep(run, subject, dataset, protocol, evidence)
+
+    return evaluate_shard(subject, dataset, protocol, shard, finish, progress, force)
+
+
+def _keep(
+    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, evidence: Evidence
+) -> None:
     replace_evidence(layout.evidence() / run.name / protocol.name, [evidence])
     write_json(layout.metrics(run.name, protocol.name), scores_of(run, evidence))
     draw_picture(subject.model, dataset, protocol, layout.figure(run.name, protocol.name))
-    return evidence
 
 
 def stress_run(
@@ -247,15 +283,20 @@ def _known_or_new(
     progress: Progress | None,
     force: bool,
 ) -> Evidence:
-    known = find_key(identify(subject, dataset, protocol).key)
-    if known is not None and not force:
-        evidence = read_evidence(known)
-        if evidence.weights_origin == subject.origin:
-            return evidence
+    known = None if force else _known(subject, dataset, protocol)
+    if known is not None:
+        return known
     evidence, record = evaluate(subject, dataset, protocol, progress=progress)
     if subject.condition is None:
         write_json(layout.record(run.name, protocol.name), record)
     return evidence
+
+
+def _known(subject: Subject, dataset: Dataset, protocol: Protocol) -> Evidence | None:
+    path = find_key(identify(subject, dataset, protocol).key)
+    evidence = None if path is None else read_evidence(path)
+    same = evidence is not None and evidence.weights_origin == subject.origin
+    return evidence if same else None
 
 
 def scores_of(run: Run, evidence: Evidence) -> dict[str, dict[str, float | None]]:

@@ -25,13 +25,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segmodels.checkpoints import save_checkpoint
+from segmodels.counting import count_pairs
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.environment import machine, peak_memory_bytes
 from segmodels.errors import SegmodelsError
 from segmodels.files import digest, write_text
 from segmodels.inference import predict
 from segmodels.locks import only_one
-from segmodels.metrics import count_pairs, intersection_and_union, iou_from, mean_of
+from segmodels.metrics import intersection_and_union, iou_from, mean_of
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
 from segmodels.pixels import VOID

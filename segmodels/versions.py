@@ -8,7 +8,7 @@ Plain literals only: DVC reads this file without running it.
 SOFTWARE = "0.1.0"
 
 #: The code between a decoded image and its confusion matrix (transforms, inference, counting).
-EVALUATOR = 2
+EVALUATOR = 3
 
 #: The training loop: sampling, augmentation, loss, optimiser.
 TRAINER = 1

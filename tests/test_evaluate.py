@@ -28,6 +28,7 @@ from segmodels.models import create_model
 from segmodels.preprocessing import HALF
 from segmodels.protocols import Protocol
 from segmodels.runs import load_run
+from segmodels.shards import merge_evidence
 
 PLAIN = Protocol("plain", 1)
 
@@ -116,7 +117,7 @@ def test_convolutions_on_a_gpu_would_not_be_rounded(
         seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
         return predict(*arguments)
 
-    monkeypatch.setattr(module, "predict", spy)
+    monkeypatch.setattr(module, "predict_fast", spy)
     before = torch.backends.cudnn.allow_tf32
     evaluate(subject, dataset, PLAIN)
     assert set(seen) == {(False, False)}
@@ -367,3 +368,77 @@ def test_a_damaged_image_is_named_and_finished_work_is_kept(
 def test_one_image_alone(subject: Subject, dataset: Dataset) -> None:
     counts = judge_image(subject, dataset.read(0), PLAIN, 8)
     assert sum(counts.counts) == dataset.read(0).label.size
+
+
+@pytest.mark.parametrize("wrong", ["label", "prediction"])
+def test_values_out_of_range_name_the_image(
+    subject: Subject, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    sample = dataset.read(1)
+    if wrong == "label":
+        sample = dataclasses.replace(sample, label=np.full_like(sample.label, 9))
+    else:
+        monkeypatch.setattr(module, "predict_fast", lambda *_: np.full_like(sample.label, 8))
+    with pytest.raises(SegmodelsError, match=f"image '00001': {wrong} holds"):
+        judge_image(subject, sample, PLAIN, 8)
+
+
+# --- dealt out to several processes ------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_shards_merge_to_the_bytes_of_one_process(
+    root: Path, subject: Subject, dataset: Dataset, tmp_path: Path, number: int
+) -> None:
+    whole, _ = evaluate(subject, dataset, PLAIN)
+    parts = []
+    for index in range(number):
+        told: list[tuple[int, int]] = []
+        part, record = evaluate(
+            subject,
+            dataset,
+            PLAIN,
+            progress=lambda *numbers, told=told: told.append(numbers),
+            shard=(index, number),
+        )
+        mine = range(index, 3, number)
+        assert told == [(done, len(mine)) for done in range(1, len(mine) + 1)]
+        assert part.images == whole.images[index::number]
+        assert (record["images"], record["shard"]) == (len(mine), f"{index}/{number}")
+        assert not part.complete or number == 1
+        parts.append(part)
+    merged = merge_evidence(reversed(parts))
+    assert written(tmp_path / "merged", merged) == written(tmp_path / "whole", whole)
+    assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))
+
+
+def test_a_stopped_shard_is_taken_up_again(subject: Subject, dataset: Dataset) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(subject, dataset, PLAIN, progress=stop, shard=(0, 2))
+    whole, record = evaluate(subject, dataset, PLAIN)
+    assert record["resumed_at"] == 0  # the whole and each shard have a scratch file of their own
+    part, record = evaluate(subject, dataset, PLAIN, shard=(0, 2))
+    assert record["resumed_at"] == 1
+    assert part.images == whole.images[::2]
+
+
+def test_the_scratch_file_is_read_once(
+    subject: Subject, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    real = module._read_lines
+    monkeypatch.setattr(module, "_read_lines", lambda path: read.append(path) or real(path))
+    evaluate(subject, dataset, PLAIN)
+    assert len(read) == 1
+
+
+def test_processes_of_one_machine_share_its_cores(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for processes, workers in ((1, 8), (2, 4), (16, 1)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+        assert module._workers(subject.model) == workers

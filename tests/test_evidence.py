@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,15 @@ from hypothesis.extra.numpy import arrays
 from synthetic import evidence, identity, matrices
 
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import ImageCounts, find_evidence, read_evidence, write_evidence
+from segmodels.evidence import (
+    ImageCounts,
+    check_evidence,
+    evidence_files,
+    find_evidence,
+    read_evidence,
+    registered_pixels,
+    write_evidence,
+)
 from segmodels.protocols import Protocol
 
 CHANGES = {
@@ -145,3 +154,87 @@ def test_finding_looks_below_folders_and_passes_other_files(tmp_path):
     (tmp_path / "run" / "record.json").write_text("{}")
     assert len(list(find_evidence(tmp_path))) == 2
     assert list(find_evidence(tmp_path / "missing")) == []
+
+
+# --- a closer look ---------------------------------------------------------------------
+
+
+def rewrite(path, change):
+    """Change the counts and the hash that guards them, as somebody who cheats would."""
+    counts = path.with_suffix(".counts.jsonl")
+    lines = [json.loads(line) for line in counts.read_text().splitlines()]
+    change(lines)
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    counts.write_text(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    edit(path, lambda head: head.update(counts_sha256=digest, images=len(lines)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines[1]["counts"].__setitem__(0, -3), r"'001.png' holds a count below 1"),
+        (lambda lines: lines[1]["counts"].__setitem__(0, 0), "holds a count below 1"),
+        (lambda lines: lines[1]["counts"].__setitem__(0, 2.0), "no whole numbers"),
+        (lambda lines: lines[1]["cells"].reverse(), "cells that do not ascend"),
+        (lambda lines: lines[2].update(image="000.png"), "'000.png' is counted 2 times"),
+        (lambda lines: lines.pop(), "5 images are counted, 6 were asked for"),
+    ],
+)
+def test_checking_finds_what_reading_lets_pass(tmp_path, change, message):
+    path = write_evidence(tmp_path, evidence())
+    check_evidence(path)
+    rewrite(path, change)
+    read_evidence(path)
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        check_evidence(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.fixture
+def described(tmp_path):
+    """What `prepare` would have written about the toy split."""
+    names, rows = ("sky", "road", "car <b>", "void"), evidence().total().sum(axis=1)
+    split = {
+        "images": 6,
+        "fingerprint": evidence().identity.fingerprint,
+        "pixels": dict(zip(names, map(int, rows), strict=True)),
+    }
+    about = {"dataset": "toy", "classes": list(names[:3]), "splits": {"test": split}}
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "toy.json").write_text(json.dumps(about))
+    return tmp_path / "datasets"
+
+
+def test_counts_add_up_to_the_pixels_of_the_labels(tmp_path, described):
+    path = write_evidence(tmp_path, evidence())
+    assert check_evidence(path, described) == evidence()
+    assert registered_pixels(evidence(), described)["void"] == evidence().total()[-1].sum()
+    rewrite(path, lambda lines: lines[3]["counts"].__setitem__(0, lines[3]["counts"][0] + 1))
+    check_evidence(path)
+    with pytest.raises(SegmodelsError, match="pixels are counted as 'sky', but the labels of toy"):
+        check_evidence(path, described)
+
+
+def test_labels_that_are_not_here_are_not_compared(tmp_path, described):
+    for other in (
+        evidence(dataset="unprepared"),
+        evidence(split="val"),
+        evidence(fingerprint="0" * 64),
+        evidence(expected=9),
+    ):
+        assert registered_pixels(other, described) is None
+    path = write_evidence(tmp_path, evidence(fingerprint="0" * 64))
+    check_evidence(path, described)
+
+
+def test_all_evidence_of_this_project_is_in_order():
+    """Counts that are committed add up to the pixels of the labels, class by class."""
+    reports = Path(__file__).resolve().parents[1] / "reports"
+    files = evidence_files(reports / "evidence")
+    compared = [
+        registered_pixels(check_evidence(f, reports / "datasets"), reports / "datasets")
+        for f in files
+    ]
+    assert files
+    assert all(compared)

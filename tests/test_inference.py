@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -30,7 +31,7 @@ from segmodels.inference import (
 from segmodels.models import create_model
 from segmodels.models.base import ModelConfig, SegModel
 from segmodels.preprocessing import HALF, IMAGENET
-from segmodels.protocols import Protocol
+from segmodels.protocols import Protocol, load_protocol, load_protocols
 
 WHOLE = Protocol("whole", 1)
 SLIDE = Protocol("slide", 1, window=96, stride=64)
@@ -50,6 +51,25 @@ class Positional(SegModel):
         height, width = images.shape[-2:]
         place = torch.arange(height)[:, None] * 0.01 + torch.arange(width) * 0.003
         return (images.mean(1, keepdim=True) + place) * self.gain[:, None, None]
+
+
+class Pointwise(Positional):
+    """Logits depend on the pixel alone."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(1, keepdim=True) * self.gain[:, None, None]
+
+
+class Bordered(Positional):
+    """Logits tell how large the network's input was."""
+
+    def __init__(self, outputs: int = 3) -> None:
+        super().__init__(outputs)
+        self.sizes: list[tuple[int, ...]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.sizes.append(tuple(images.shape[-2:]))
+        return super().forward(images) + images.shape[-1]
 
 
 def nano(classes: int = 5) -> SegModel:
@@ -102,13 +122,12 @@ def test_segformer_whole_slide_and_augmented(reference: Any, tmp_path: Path) -> 
     assert {run["name"] for run in case["runs"]} == {"whole", "slide", "aug_whole"}
     for run in case["runs"]:
         views, size = reference.tta_images(run), tuple(run["ori_shape"])
-        if run["mode"] == "whole":
-            probs = predict_views(model, views, size=size, protocol=WHOLE)
-        else:  # its window is no square
-            ((pixels, _),) = views
-            with torch.inference_mode():
-                logits = slide_logits(model, pixels, tuple(run["crop_size"]), tuple(run["stride"]))
-            probs = logits[0].softmax(dim=0)
+        protocol = WHOLE
+        if run["mode"] == "slide":
+            window, stride = run["crop_size"], run["stride"]
+            assert window[0] != window[1]  # (height, width)
+            protocol = Protocol("rectangle", 1, window=tuple(window), stride=tuple(stride))
+        probs = predict_views(model, views, size=size, protocol=protocol)
         report = reference.compare_probs(case, run, probs)
         assert report["ok"], (run["name"], report)
 
@@ -137,6 +156,38 @@ def test_windows_are_mmsegs(length: int, window: int, stride: int) -> None:
     number = max(length - window + stride - 1, 0) // stride + 1
     official = [max(min(i * stride + window, length) - window, 0) for i in range(number)]
     assert window_origins(length, window, stride) == official
+
+
+@given(
+    length=st.integers(1, 300),
+    window=st.integers(1, 120),
+    share=st.floats(0.05, 1),
+)
+def test_merge_weights_add_to_one(length: int, window: int, share: float) -> None:
+    """Every pixel is the mean of the windows that see it: equal weights whose sum is 1."""
+    starts = window_origins(length, window, max(1, int(window * share)))
+    seen = np.zeros(length)
+    for start in starts:
+        seen[start : start + window] += 1
+    total = np.zeros(length)
+    for start in starts:
+        total[start : start + window] += 1 / seen[start : start + window]
+    np.testing.assert_allclose(total, 1, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    window=st.tuples(st.integers(1, 24), st.integers(1, 24)),
+    share=st.floats(0.2, 1),
+)
+def test_a_constant_image_has_constant_logits(
+    size: tuple[int, int], window: tuple[int, int], share: float
+) -> None:
+    stride = (max(1, int(window[0] * share)), max(1, int(window[1] * share)))
+    protocol = Protocol("any", 1, window=window, stride=stride)
+    found = view_logits(Pointwise(), (torch.full((1, 3, *size), 0.25), None), size, protocol)
+    torch.testing.assert_close(found, Pointwise().gain.detach()[:, None, None].expand(3, *size) / 4)
 
 
 @settings(max_examples=30, deadline=None)
@@ -269,14 +320,134 @@ def test_probabilities_are_averaged_over_views() -> None:
 @pytest.mark.parametrize(("how", "axis"), [("horizontal", -1), ("vertical", -2)])
 @pytest.mark.parametrize("protocol", [WHOLE, SLIDE])
 def test_a_mirrored_view_is_mirrored_back(how: str, axis: int, protocol: Protocol) -> None:
-    class Pointwise(Positional):
-        def forward(self, images: Tensor) -> Tensor:
-            return images.mean(1, keepdim=True) * self.gain[:, None, None]
-
     model, pixels = Pointwise(), torch.randn(1, 3, 110, 130)
     plain = view_logits(model, (pixels, None), (110, 130), protocol)
     mirrored = view_logits(model, (pixels.flip(axis), how), (110, 130), protocol)
     torch.testing.assert_close(mirrored, plain, rtol=0, atol=1e-6)
+
+
+def test_logits_may_be_averaged_instead() -> None:
+    model, image = nano(), noise(60, 90)
+    protocol = Protocol("logits", 1, scales=(0.5, 1.0), flip=True, average="logits")
+    views = list(image_views(model, image, protocol))
+    with torch.inference_mode():
+        each = []
+        for pixels, how in views:
+            logits = F.interpolate(model(pixels), (60, 90), mode="bilinear")
+            each.append((logits.flip(-1) if how else logits)[0])
+    probs = predict_views(model, views, (60, 90), protocol)
+    expected = torch.stack(each).mean(0).softmax(0)
+    torch.testing.assert_close(probs, expected, rtol=0, atol=1e-6)
+    usual = predict_views(model, views, (60, 90), protocol.replace(average="probabilities"))
+    assert not torch.allclose(probs, usual, rtol=0, atol=1e-6)
+    assert np.array_equal(predict(model, image, protocol), probs.argmax(0).numpy())
+
+
+# --- what ports do otherwise -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", [None, 32, (32, 48)])
+def test_padding_is_seen_by_the_network_and_cut_off(window: Any) -> None:
+    model, pixels = Bordered(), torch.randn(1, 3, 45, 70)
+    protocol = Protocol("padded", 1, window=window, stride=window, pad_multiple=32)
+    found = view_logits(model, (pixels, None), (45, 70), protocol)
+    padded = F.pad(pixels, (0, 26, 0, 19))
+    bare = protocol.replace(pad_multiple=None)
+    expected = view_logits(model, (padded, None), (64, 96), bare)[:, :45, :70]
+    assert torch.equal(found, expected)
+    if window is None:
+        assert model.sizes[0] == (64, 96)
+
+
+@pytest.mark.parametrize(("how", "axis"), [("horizontal", -1), ("vertical", -2)])
+def test_a_mirrored_view_is_padded_right_and_below_too(how: str, axis: int) -> None:
+    model, pixels = Positional(), torch.randn(1, 3, 45, 70)
+    protocol = Protocol("padded", 1, pad_multiple=32)
+    found = view_logits(model, (pixels.flip(axis), how), (45, 70), protocol)
+    plain = view_logits(model, (pixels.flip(axis), None), (45, 70), protocol)
+    assert torch.equal(found, plain.flip(axis))
+
+
+def test_a_view_that_needs_no_padding_gets_none() -> None:
+    model, view = nano(), (torch.randn(1, 3, 64, 96), None)
+    padded = Protocol("padded", 1, pad_multiple=32)
+    assert torch.equal(
+        view_logits(model, view, (50, 50), padded), view_logits(model, view, (50, 50), WHOLE)
+    )
+
+
+def test_upsample_once_skips_the_size_of_the_input() -> None:
+    model, pixels = nano(), torch.randn(1, 3, 64, 96)
+    once = Protocol("once", 1, resize_fixed=(64, 96), upsample_once=True)
+    found = view_logits(model, (pixels, None), (50, 70), once)
+    with torch.inference_mode():
+        low = model.forward_lowres(pixels)
+        expected = F.interpolate(low, (50, 70), mode="bilinear")[0]
+        twice = F.interpolate(model(pixels), (50, 70), mode="bilinear")[0]
+    assert torch.equal(found, expected)
+    assert not torch.allclose(found, twice, rtol=0, atol=1e-6)
+
+
+def test_upsample_once_is_refused_where_the_network_pads() -> None:
+    model = create_model("segmenter_vit_tiny_patch16_mask", 3).eval()
+    once = Protocol("once", 1, upsample_once=True)
+    with pytest.raises(SegmodelsError, match=r"`upsample_once` .* multiple of 16"):
+        view_logits(model, (torch.zeros(1, 3, 40, 48), None), (40, 48), once)
+
+
+def test_labels_of_the_input_are_enlarged_by_nearest_neighbour() -> None:
+    model, image = nano(), noise(64, 128)
+    half = Protocol("espnet", 1, resize_fixed=(32, 64), argmax_at="input")
+    labels = predict(model, image, half)
+    assert labels.shape == (64, 128)
+    blocks = labels.reshape(32, 2, 64, 2)
+    assert (blocks == blocks[:, :1, :, :1]).all()
+    views = image_views(model, image, half)
+    expected = predict_views(model, views, (32, 64), half).argmax(0).numpy()
+    assert np.array_equal(labels[::2, ::2], expected)
+    smooth = predict(model, image, half.replace(argmax_at="image"))
+    assert not np.array_equal(labels, smooth)
+
+
+def test_normalised_pixels_may_be_resized_without_rounding() -> None:
+    model, image = nano(), noise(48, 64)
+    for library, exact in (("opencv-float", True), ("opencv", False)):
+        protocol = Protocol("float", 1, resize_fixed=(24, 40), resize_library=library)
+        ((pixels, _),) = image_views(model, image, protocol)
+        resized = cv2.resize(IMAGENET.apply(image), (40, 24), interpolation=cv2.INTER_LINEAR)
+        assert np.array_equal(pixels[0].numpy(), resized.transpose(2, 0, 1)) == exact
+        np.testing.assert_allclose(pixels[0].numpy(), resized.transpose(2, 0, 1), atol=0.02)
+
+
+def test_bfloat16_is_the_networks_alone() -> None:
+    model, view = nano(), (torch.randn(1, 3, 64, 96), None)
+    for window in (None, 48):
+        exact = Protocol("exact", 1, window=window, stride=window)
+        found = view_logits(model, view, (64, 96), exact.replace(precision="bf16"))
+        wanted = view_logits(model, view, (64, 96), exact)
+        assert found.dtype == torch.float32
+        assert not torch.equal(found, wanted)
+        torch.testing.assert_close(found, wanted, rtol=0.1, atol=0.1)
+    assert next(model.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", sorted(load_protocols()))
+def test_every_shipped_protocol_labels_an_image(name: str) -> None:
+    """An eighth of the size of the real thing, so that it takes no time."""
+    protocol, model = load_protocol(name), nano(3)
+    small: dict[str, Any] = {
+        field: shrunk(getattr(protocol, field))
+        for field in ("resize_short", "resize_long", "resize_fixed", "window", "stride")
+    }
+    labels = predict(model, noise(64, 86), protocol.replace(**small, scales=protocol.scales[:2]))
+    assert labels.shape == (64, 86)
+    assert labels.max() < 3
+
+
+def shrunk(sides: Any) -> Any:
+    if isinstance(sides, tuple):
+        return tuple(side // 8 for side in sides)
+    return sides // 8 if sides else sides
 
 
 def test_logits_are_resized_to_the_image() -> None:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from segmodels.protocols import Protocol, load_protocol
-from segmodels.transforms import VOID, Augmentation, resize, view_size
+from segmodels.transforms import VOID, Augmentation, resize, resized_view, view_size
 
 SIDES = st.integers(1, 3000)
 SCALES = st.sampled_from([0.5, 0.75, 1.0, 1.25, 1.5, 1.75])
@@ -45,6 +46,46 @@ def test_resize_of_a_mirrored_view():
     np.testing.assert_array_equal(resize(image[:, ::-1], 5, 5), expected)
 
 
+@pytest.mark.parametrize("size", [(16, 23), (70, 50), (5, 60)])
+def test_pillow_and_torch_antialias_and_nearly_agree(size):
+    image = noise(31, 45)
+    expected = np.asarray(
+        Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR), dtype=int
+    )
+    np.testing.assert_array_equal(resize(image, *size, "pillow"), expected)
+    torchs = resize(image, *size, "torch")
+    assert (torchs.dtype, torchs.shape) == (np.uint8, (*size, 3))
+    assert np.abs(torchs.astype(int) - expected).max() <= 1
+    shrinks = min(size) < 31  # antialiasing is for shrinking only
+    opencvs = resize(image, *size).astype(int)
+    assert (np.abs(opencvs - expected).max() > 9) == shrinks
+
+
+def test_float_pixels_are_not_rounded():
+    image = noise(31, 45).astype(np.float32) / 7
+    found = resize(image, 20, 20)
+    assert found.dtype == np.float32
+    assert (found * 7 % 1).any()
+
+
+def test_a_multiple_is_reached_in_a_second_resize():
+    """As AlignedResize does; one resize straight to the size gives other pixels."""
+    image = noise(40, 61)
+    aligned = Protocol("aligned", 1, resize_short=50, resize_multiple=32)
+    first = cv2.resize(image, (76, 50), interpolation=cv2.INTER_LINEAR)
+    second = cv2.resize(first, (96, 64), interpolation=cv2.INTER_LINEAR)
+    found = resized_view(image, aligned, 1.0)
+    np.testing.assert_array_equal(found, second)
+    assert not np.array_equal(found, resize(image, 64, 96))
+
+
+@given(st.integers(1, 50), st.integers(1, 50), SCALES, st.sampled_from(["opencv", "pillow"]))
+def test_a_view_has_the_size_that_was_announced(height, width, scale, library):
+    target = Protocol("p", 1, resize_short=20, resize_multiple=8, resize_library=library)
+    found = resized_view(noise(height, width), target, scale)
+    assert found.shape == (*view_size(height, width, target, scale), 3)
+
+
 # View sizes, computed by hand from mmcv's rescale_size
 
 
@@ -75,6 +116,20 @@ def protocol(short=None, long=None, multiple=None):
 )
 def test_view_sizes_by_hand(size, target, scale, expected):
     assert view_size(*size, protocol(*target), scale) == expected
+
+
+@pytest.mark.parametrize(
+    ("fixed", "scale", "expected"),
+    [(512, 1.0, (512, 512)), ((512, 1024), 1.0, (512, 1024)), ((30, 41), 0.5, (15, 20))],
+)
+def test_a_fixed_size_does_not_ask_the_image(fixed, scale, expected):
+    squash = Protocol("p", 1, resize_fixed=fixed)
+    for size in ((480, 640), (640, 480), (1, 1)):
+        assert view_size(*size, squash, scale) == expected
+
+
+def test_mmsegs_cityscapes_grows_by_a_pixel():
+    assert view_size(1024, 2048, load_protocol("mmseg-setr-cityscapes-ss"), 1.0) == (1025, 2049)
 
 
 def mmcv_rescale(height, width, short, long):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import combine
 from segmodels.pixels import VOID
 from segmodels.versions import DATASETS
 
@@ -21,14 +21,6 @@ def sample_digest(sample: Sample) -> str:
     for pixels in (sample.image, sample.label):
         state.update(repr(pixels.shape).encode())
         state.update(np.ascontiguousarray(pixels).data)
-    return state.hexdigest()
-
-
-def combine(digests: Iterable[tuple[str, str]]) -> str:
-    """Hex SHA-256 over `(name, sample digest)` pairs, in the order of the split."""
-    state = hashlib.sha256()
-    for name, one in digests:
-        state.update(f"{name} {one}\n".encode())
     return state.hexdigest()
 
 

@@ -215,7 +215,7 @@ class _Room:
             protocol_title=protocol.title,
             protocol_source=protocol.source,
             protocol_version=protocol.version,
-            protocol_fields={**protocol.inference, "void": protocol.void},
+            protocol_fields={**protocol.inference, **protocol.scoring},
         )
         return self._with_evidence(row, protocol, evidence) if evidence else row
 

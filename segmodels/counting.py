@@ -1,0 +1,226 @@
+"""Counting: a label map and a prediction give an integer matrix, exactly.
+
+A matrix is int64 with rows = ground truth and columns = prediction. Evidence uses the taller
+form `(classes + 1, outputs)`: its last row counts void ground truth, and it has one column per
+output of the network, which may know more classes than are scored.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeGuard
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segmodels.errors import SegmodelsError
+from segmodels.metrics import Counts
+from segmodels.pixels import VOID, Pixels
+
+#: A NumPy array of any integer type, or a torch tensor on any device.
+Labels = Any
+
+# OpenCV hands counts over as float32, in which every integer up to 2**24 is exact: no cell of
+# a histogram over that many pixels can reach a value that is rounded. Larger maps are counted
+# in pieces that are added up in int64.
+_EXACT = 2**24
+
+_BYTE = 256
+
+# Where fewer than this share of pixels differ from the one before (about 0.03 in label maps of
+# photographs), counting them out of their order is faster.
+_FEW = 0.1
+_SNIPPET = 64
+
+
+def confusion_matrix(
+    label: Labels, prediction: Labels, num_classes: int, ignore_index: int = VOID
+) -> Counts:
+    """Count pixel pairs of one image.
+
+    Args:
+        label: ground truth, any integer type and shape, values 0..num_classes-1 or `ignore_index`.
+        prediction: same shape, values 0..num_classes-1.
+        num_classes: number of classes C.
+        ignore_index: ground truth value whose pixels are left out; any integer.
+
+    Returns:
+        int64 (C, C), rows = ground truth, columns = prediction. Tensors are counted on their
+        device and only the matrix leaves it.
+
+    Raises:
+        SegmodelsError: shapes differ or a value lies outside its range.
+    """
+    return count_pairs(label, prediction, num_classes, num_classes, ignore_index)[:num_classes]
+
+
+def count_pairs(
+    label: Labels, prediction: Labels, num_classes: int, num_outputs: int, ignore_index: int = VOID
+) -> Counts:
+    """Count pixel pairs, keeping void ground truth in a last row.
+
+    Returns:
+        int64 (num_classes + 1, num_outputs).
+
+    Raises:
+        SegmodelsError: shapes differ or a value lies outside its range.
+    """
+    if _is_tensor(label) and _is_tensor(prediction):
+        return _count_tensors(label, prediction, num_classes, num_outputs, ignore_index)
+    label, prediction = _integers("label", label), _integers("prediction", prediction)
+    if label.shape != prediction.shape:
+        raise SegmodelsError(f"label is {label.shape} but prediction is {prediction.shape}.")
+    counted = None
+    if max(num_classes, num_outputs) <= _BYTE:
+        counted = _count_bytes(label, prediction, num_classes, num_outputs, ignore_index)
+    if counted is None:  # values that fit no byte, or are out of range and want to be named
+        _check_range("prediction", prediction, num_outputs, None)
+        _check_range("label", label, num_classes, ignore_index)
+        counted = _count_integers(label, prediction, num_classes, num_outputs, ignore_index)
+    return counted
+
+
+def _integers(what: str, values: Any) -> npt.NDArray[Any]:
+    found: npt.NDArray[Any] = np.asarray(values)
+    if found.dtype == np.bool_:
+        return found.view(np.uint8)
+    if found.size and not np.issubdtype(found.dtype, np.integer):
+        raise SegmodelsError(f"{what} must hold integers, not {found.dtype}.")
+    return found
+
+
+def _count_bytes(
+    label: npt.NDArray[Any],
+    prediction: npt.NDArray[Any],
+    classes: int,
+    outputs: int,
+    ignore_index: int,
+) -> Counts | None:
+    """Counts of maps whose values fit a byte; None for others, and when a value is out of range.
+
+    All pairs of 256 labels and the outputs are counted, and what is neither a class nor void is
+    dropped. So a sum below the number of pixels tells of stray values, and nothing else has to
+    look at the pixels for them.
+    """
+    rows, void = _bytes(label), ignore_index
+    if rows is None and ignore_index == -1 and label.min() == -1 and label.max() < VOID:
+        rows, void = label.astype(np.uint8), VOID
+    columns = _bytes(prediction)
+    if rows is None or columns is None:
+        return None
+    rows, columns = rows.reshape(-1), columns.reshape(-1)
+    pieces = [
+        _matrix(
+            _histogram(rows[start : start + _EXACT], columns[start : start + _EXACT], outputs),
+            classes,
+            void,
+        )
+        for start in range(0, max(label.size, 1), _EXACT)
+    ]
+    counted = pieces[0] if len(pieces) == 1 else np.sum(pieces, axis=0)
+    return counted if int(counted.sum()) == label.size else None
+
+
+def _matrix(pairs: npt.NDArray[Any], classes: int, void: int) -> Counts:
+    """The rows of classes and of void, in integers."""
+    counted = np.empty((classes + 1, pairs.shape[1]), dtype=np.int64)
+    counted[:classes] = pairs[:classes]
+    counted[classes] = pairs[void] if 0 <= void < _BYTE else 0
+    if 0 <= void < classes:  # also the number of a class
+        counted[void] = 0
+    return counted
+
+
+def _bytes(values: npt.NDArray[Any]) -> Pixels | None:
+    """The same values as uint8, or None if they do not fit."""
+    if values.dtype == np.uint8 or not values.size:
+        return values.astype(np.uint8, copy=False)
+    unsigned = values.view(values.dtype.str.replace("i", "u"))  # negative ones become large
+    fits = int(unsigned.max()) <= min(_BYTE - 1, np.iinfo(values.dtype).max)
+    return values.astype(np.uint8) if fits else None
+
+
+def _histogram(label: Pixels, prediction: Pixels, outputs: int) -> npt.NDArray[Any]:
+    """Pixels of every pair of a label (0..255) and an output: whole numbers, (256, outputs)."""
+    sizes, ranges = [_BYTE, outputs], [0, _BYTE, 0, outputs]
+    if not _is_smooth(label, prediction):
+        pair = [one[None] for one in (label, prediction)]
+        return np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges))
+    pair = [_thirds_in_turn(one) for one in (label, prediction)]
+    counted = np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges))
+    rest = pair[0].size
+    for row, column in zip(label[rest:], prediction[rest:], strict=True):
+        if column < outputs:
+            counted[row, column] += 1
+    return counted
+
+
+def _is_smooth(label: Pixels, prediction: Pixels) -> bool:
+    """Whether neighbours are mostly equal, from 16 snippets of the maps."""
+    snippets = [
+        one[: one.size // 16 * 16].reshape(16, -1)[:, :_SNIPPET] for one in (label, prediction)
+    ]
+    changes = sum(int(np.count_nonzero(one[:, 1:] != one[:, :-1])) for one in snippets)
+    return changes < _FEW * snippets[0].size
+
+
+def _thirds_in_turn(values: Pixels) -> Pixels:
+    """A pixel from each third of the map in turn, without up to 2 pixels at the end.
+
+    A processor that adds to one cell many times in a row waits for itself every time; pixels
+    far apart are mostly in different cells.
+    """
+    third = values.size // 3
+    parts = [values[None, i * third : (i + 1) * third] for i in range(3)]
+    return np.asarray(cv2.merge(parts), dtype=np.uint8).reshape(1, -1)
+
+
+def _count_integers(
+    label: npt.NDArray[Any],
+    prediction: npt.NDArray[Any],
+    classes: int,
+    outputs: int,
+    ignore_index: int,
+) -> Counts:
+    rows = label.astype(np.int64)
+    rows[label == ignore_index] = classes
+    cells = rows.ravel() * outputs + prediction.ravel().astype(np.int64)
+    counted = np.bincount(cells, minlength=(classes + 1) * outputs)
+    return counted.reshape(classes + 1, outputs).astype(np.int64)
+
+
+def _check_range(what: str, values: npt.NDArray[Any], limit: int, spare: int | None) -> None:
+    stray = sorted({int(v) for v in np.unique(values)} - set(range(limit)) - {spare})
+    if stray:
+        shown = ", ".join(map(str, stray[:5]))
+        raise SegmodelsError(f"{what} holds {shown}, outside the classes 0..{limit - 1}.")
+
+
+def _is_tensor(values: Any) -> TypeGuard[Any]:
+    torch = sys.modules.get("torch")  # who has not imported it has no tensor
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def _count_tensors(
+    label: Any, prediction: Any, classes: int, outputs: int, ignore_index: int
+) -> Counts:
+    """Count where the tensors are: integers are added in int64, in whatever order."""
+    import torch
+
+    for what, values in (("label", label), ("prediction", prediction)):
+        if values.is_floating_point() or values.is_complex():
+            raise SegmodelsError(f"{what} must hold integers, not {values.dtype}.")
+    if label.shape != prediction.shape:
+        shapes = f"label is {tuple(label.shape)} but prediction is {tuple(prediction.shape)}"
+        raise SegmodelsError(f"{shapes}.")
+    rows, columns = label.long(), prediction.to(label.device).long()
+    void = rows == ignore_index
+    known = void | ((rows >= 0) & (rows < classes))
+    if not bool((known & (columns >= 0) & (columns < outputs)).all()):
+        _check_range("prediction", columns.cpu().numpy(), outputs, None)
+        _check_range("label", rows.cpu().numpy(), classes, ignore_index)
+    cells = torch.where(void, classes, rows) * outputs + columns
+    counted = torch.bincount(cells.flatten(), minlength=(classes + 1) * outputs)
+    matrix: Counts = counted.reshape(classes + 1, outputs).cpu().numpy()
+    return matrix

@@ -1,0 +1,90 @@
+"""One process of several at the same evaluation: it counts its shard, the last one merges.
+
+    torchrun --nproc-per-node 2 -m segmodels.cli evaluate RUN
+
+needs no connection between the processes, only a cache folder that all of them see. Without
+such a folder `segmodels evidence merge` puts together what was copied by hand.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segmodels.datasets.base import Dataset
+from segmodels.errors import SegmodelsError
+from segmodels.evaluate import Progress, Subject, evaluate, identify
+from segmodels.evidence import Evidence, Shard, read_evidence, write_evidence
+from segmodels.files import read_json, write_json
+from segmodels.locks import only_one
+from segmodels.protocols import Protocol
+from segmodels.settings import cache_dir
+from segmodels.shards import merge_evidence
+
+#: Called once, by the process that merged, with the whole evidence and its own record.
+Finish = Callable[[Evidence, dict[str, Any]], None]
+
+
+def evaluate_shard(
+    subject: Subject,
+    dataset: Dataset,
+    protocol: Protocol,
+    shard: tuple[int, int],
+    finish: Finish,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Evidence:
+    """Count one shard, unless it was counted already, and merge if it was the last.
+
+    Args:
+        subject: what is evaluated.
+        dataset: the split.
+        protocol: how.
+        shard: `(index, number)`.
+        finish: keeps the whole evidence; the shards are deleted when it returns.
+        progress: told after every image.
+        force: count although this shard lies in the cache.
+
+    Returns:
+        the whole evidence from the process that merged, its own shard from every other.
+
+    Raises:
+        SegmodelsError: as `evaluate` and `merge_evidence`; shards that cannot be merged are
+            deleted, so that the next attempt counts them again.
+    """
+    part, key = Shard(*shard), identify(subject, dataset, protocol).key
+    mine = shard_file(key, part)
+    if not force and mine.is_file():
+        evidence = read_evidence(mine)
+    else:
+        evidence, record = evaluate(subject, dataset, protocol, progress=progress, shard=shard)
+        write_json(mine.with_name("record.json"), record)
+        write_evidence(mine.parent, evidence)
+    # Who waits here finds the shards of all who were here before: none of several processes
+    # that finish at the same moment can leave merging to another that has already looked.
+    with only_one(mine.parents[1] / "merge.lock", f"merging {key}", wait=True):
+        files = [shard_file(key, Shard(i, part.number)) for i in range(part.number)]
+        if not all(file.is_file() for file in files):
+            return evidence
+        record = read_json(mine.with_name("record.json"))
+        try:
+            whole = merge_evidence(read_evidence(file) for file in files)
+        except SegmodelsError:
+            _delete(files)
+            raise
+        finish(whole, record)
+        _delete(files)
+        return whole
+
+
+def shard_file(key: str, shard: Shard) -> Path:
+    """Where a finished shard waits for the others."""
+    folder = cache_dir() / "evaluations" / key / f"{shard.index}-of-{shard.number}"
+    return folder / f"{key}.json"
+
+
+def _delete(files: list[Path]) -> None:
+    for file in files:
+        shutil.rmtree(file.parent)

@@ -1,0 +1,59 @@
+"""Every family on the fast path: the labels of the reference path, at awkward sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from shrunk import FAMILIES, build, images
+from torch import Tensor
+
+from segmodels.fused import covers, predict_fast
+from segmodels.inference import image_views, predict_views
+from segmodels.models.base import SegModel
+from segmodels.preprocessing import HALF
+from segmodels.protocols import Protocol
+
+#: Where the reference's best two probabilities are nearer than this, either label is right.
+TIE = 1e-6
+SIZE = (75, 109)
+
+PROTOCOLS = (
+    Protocol("whole", 1, resize_short=67),
+    Protocol("slide", 1, window=64, stride=40, enlarge=True),
+    Protocol("views", 1, window=(70, 66), stride=(50, 47), scales=(0.75, 1.25), flip=True),
+)
+#: Bare backbones are classifiers; a small ResNet does not exist, its heads are the same.
+NAMES = [
+    name.replace("resnet50", "mobilenetv2")
+    for name in FAMILIES
+    if not name.startswith(("mit_", "vit_"))
+]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def model(request: pytest.FixtureRequest) -> SegModel:
+    """One family, small, with seeded weights and logits far enough apart to have a winner."""
+    network = build(request.param).eval()
+    network.preprocessing = HALF
+    lowres = network.forward_lowres
+    with torch.inference_mode():
+        gain = 2 / lowres(images(1)).std(dim=1).mean().item()
+
+    def louder(batch: Tensor) -> Tensor:
+        return gain * lowres(batch)
+
+    network.forward_lowres = louder  # type: ignore[method-assign]
+    return network
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_labels(model: SegModel, protocol: Protocol) -> None:
+    assert covers(model, protocol)
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    expected = predict_views(model, image_views(model, image, protocol), SIZE, protocol)
+    assert len(expected.argmax(dim=0).unique()) > 1
+    differs = torch.from_numpy(predict_fast(model, image, protocol)) != expected.argmax(dim=0)
+    best, second = expected.topk(2, dim=0).values
+    assert not (differs & (best - second > TIE)).any()
+    assert differs.sum() <= 2
