@@ -18,9 +18,6 @@ probabilities further apart than 1e-6).
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,7 +29,7 @@ from unittest import mock
 import numpy as np
 import torch
 import torch.nn.functional as F
-from models import explicit_attention, macs, matmul_rate, seconds, segformer_pair
+from models import explicit_attention, macs, matmul_rate, medians, segformer_pair, write_record
 from torch import Tensor, nn
 
 import segmodels as sm
@@ -137,14 +134,6 @@ def peer_labels(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
     return peer(model, image, protocol).argmax(dim=0).to(torch.uint8).cpu().numpy()
 
 
-def medians(
-    variants: dict[str, Callable[[], object]], rounds: int, device: str
-) -> dict[str, float]:
-    """Seconds of every variant, interleaved."""
-    taken = [{name: seconds(f, device) for name, f in variants.items()} for _ in range(rounds)]
-    return {name: statistics.median(one[name] for one in taken) for name in variants}
-
-
 def compare(ours: Pixels, probabilities: Tensor) -> dict[str, int]:
     """How many labels differ, and how many of them are no ties."""
     best, second = probabilities.topk(2, dim=0).values
@@ -168,7 +157,7 @@ def row(case: Case, device: str, rounds: int, rate: float) -> dict[str, Any]:
         "ours": lambda: predict_fast(ours, image, protocol),
         "network": lambda: network(ours, image, protocol),
     }
-    taken = medians(variants, case.rounds or rounds, device)
+    taken = medians(variants, case.rounds or rounds, device, warm_up=False)
     multiplied = macs(lambda: network(ours, image, protocol))
     memory = {who: extra_memory(case, who, device) for who in ("peer", "ours")}
     return {
@@ -270,15 +259,7 @@ def main() -> None:
     rate = matmul_rate(options.device)
     rows = [row(case, options.device, options.rounds, rate) for case in cases]
     if options.json:
-        where = torch.cuda.get_device_name() if options.device == "cuda" else platform.machine()
-        record = {
-            "device": where,
-            "threads": options.threads,
-            "torch": torch.__version__,
-            "rows": rows,
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        write_record(options.json, options, {"rows": rows})
     show(rows)
 
 

@@ -42,7 +42,7 @@ SEGFORMERS = {
 TARGETS = {"segmenter_vit_tiny_patch16_mask": 1.4, "segformer_b0": 2.2, "segformer_b2": 2.6}
 SIDE = 512
 
-Forward = Callable[[], Tensor]
+Forward = Callable[[], object]
 
 
 def explicit_attention(query: Tensor, key: Tensor, value: Tensor, **_: object) -> Tensor:
@@ -94,9 +94,11 @@ def seconds(forward: Forward, device: str) -> float:
     return time.perf_counter() - start
 
 
-def medians(variants: dict[str, Forward], rounds: int, device: str) -> dict[str, float]:
-    """Seconds of every variant, interleaved, after one warm-up each."""
-    for forward in variants.values():
+def medians(
+    variants: dict[str, Forward], rounds: int, device: str, *, warm_up: bool = True
+) -> dict[str, float]:
+    """Seconds of every variant, interleaved, after one warm-up each if wanted."""
+    for forward in variants.values() if warm_up else ():
         forward()
     taken = [{name: seconds(f, device) for name, f in variants.items()} for _ in range(rounds)]
     return {name: statistics.median(one[name] for one in taken) for name in variants}
@@ -194,6 +196,14 @@ def show(rows: list[dict[str, Any]]) -> None:
         print(f"{r['model']:34}" + "".join(f"{cell:>9}" for cell in cells))
 
 
+def write_record(path: Path, options: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Keep what was measured, with the machine and the options it was measured with."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    how = {"threads": options.threads, "rounds": options.rounds}
+    record = {"machine": machine(options.device), **how, **found}
+    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
 def main() -> None:
     """Measure, print, and write JSON if asked."""
     parser = argparse.ArgumentParser(
@@ -207,15 +217,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     rows = measure(options.device, options.rounds)
     if options.json:
-        record = {
-            "machine": machine(options.device),
-            "threads": options.threads,
-            "side": SIDE,
-            "rounds": options.rounds,
-            "rows": rows,
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        write_record(options.json, options, {"side": SIDE, "rows": rows})
     show(rows)
 
 

@@ -316,25 +316,25 @@ def _bench(chosen: argparse.Namespace) -> int:
 
 def _catalogue(chosen: argparse.Namespace) -> int:
     from segmodels.catalogue import load_families, render
-    from segmodels.files import write_text
-    from segmodels.settings import project_root
 
     del chosen
-    path = project_root() / "docs" / "models.md"
-    write_text(path, render(load_families()))
-    print(_relative(path))
-    return 0
+    return _write_page("models", render(load_families()))
 
 
 def _protocols(chosen: argparse.Namespace) -> int:
-    from segmodels.files import write_text
     from segmodels.protocol_page import render
     from segmodels.protocols import load_protocols
-    from segmodels.settings import project_root
 
     del chosen
-    path = project_root() / "docs" / "protocols.md"
-    write_text(path, render(load_protocols()))
+    return _write_page("protocols", render(load_protocols()))
+
+
+def _write_page(name: str, text: str) -> int:
+    from segmodels.files import write_text
+    from segmodels.settings import project_root
+
+    path = project_root() / "docs" / f"{name}.md"
+    write_text(path, text)
     print(_relative(path))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -9,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    """Plain values of a YAML text; kept, because judging asks for the same few files often."""
+    return yaml.load(text, _Loader)  # a safe loader: plain values only
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Parse a YAML file that holds a mapping; nothing in it is ever executed.
 
@@ -107,8 +115,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             mapping of names.
     """
     try:
-        # A safe loader: plain values only.
-        value = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        value = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: no such file.") from None
     except OSError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # Before torch is imported, as our commands do it.
@@ -41,6 +43,21 @@ def mirror() -> Path:
     folder = Path(MIRROR).expanduser().resolve()
     assert folder.is_dir(), f"SEGMODELS_MIRROR={MIRROR} is not a folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference(mirror: Path) -> ModuleType:
+    """The module that rebuilds checkpoints and compares outputs; ``cases`` is their folder."""
+    path = mirror / "reference" / "reference.py"
+    if not path.is_file():
+        pytest.skip(f"no reference vectors at {path}")
+    spec = importlib.util.spec_from_file_location("segmodels_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.cases = path.parent / "cases"  # type: ignore[attr-defined]
+    return module
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -245,20 +243,6 @@ def test_windows_of_all_views_share_forward_passes() -> None:
 
 
 # --- the official implementations ------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def reference(mirror: Path) -> ModuleType:
-    path = mirror / "reference" / "reference.py"
-    if not path.is_file():
-        pytest.skip("the mirror holds no reference vectors")
-    spec = importlib.util.spec_from_file_location("segmodels_reference_fused", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.cases = path.parent / "cases"  # type: ignore[attr-defined]
-    return module
 
 
 @pytest.mark.parametrize("case_name", ["eval_segmenter_slide", "eval_mmseg_inference"])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -82,21 +79,6 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 # --- the official implementations ------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
-    folder = os.environ.get("SEGMODELS_MIRROR")
-    path = Path(folder or ".") / "reference" / "reference.py"
-    if not folder or not path.is_file():
-        pytest.skip("no reference vectors: set SEGMODELS_MIRROR")
-    spec = importlib.util.spec_from_file_location("segmodels_reference_inference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.cases = path.parent / "cases"  # type: ignore[attr-defined]
-    return module
 
 
 def loaded(reference: Any, name: str, folder: Path) -> tuple[dict[str, Any], SegModel]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,20 +14,6 @@ import yaml
 from segmodels.checkpoints import save_checkpoint
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
-
-
-@pytest.fixture(scope="session")
-def reference(mirror: Path) -> ModuleType:
-    """The module that rebuilds reference checkpoints and compares outputs."""
-    path = mirror / "reference" / "reference.py"
-    if not path.is_file():
-        pytest.skip(f"no reference vectors at {path}")
-    spec = importlib.util.spec_from_file_location("segmodels_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

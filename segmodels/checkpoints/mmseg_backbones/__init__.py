@@ -2,3 +2,15 @@
 
 Each has ``renamed(tensors)``. It changes keys below ``backbone.`` and hands on all others.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def replaced(name: str, prefixes: Mapping[str, str]) -> str:
+    """The name with its beginning exchanged; the first prefix that fits counts."""
+    for theirs, ours in prefixes.items():
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return name

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from segmodels.checkpoints.mmseg_backbones import replaced
+
 STAGE = re.compile(r"backbone\.layers\.(\d)\.(0|1\.\d+|2)\.(.+)")
 
 #: Beginnings of names below the patches and below a block.
@@ -32,7 +34,7 @@ def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _stage(tensor: Tensor, index: str, part: str, name: str) -> dict[str, Tensor]:
     number = int(index) + 1
     if part == "0":
-        return {f"backbone.patch_embed{number}.{_replaced(name, PATCHES)}": tensor}
+        return {f"backbone.patch_embed{number}.{replaced(name, PATCHES)}": tensor}
     if part == "2":
         return {f"backbone.norm{number}.{name}": tensor}
     return _block(f"backbone.block{number}.{part.removeprefix('1.')}", name, tensor)
@@ -45,13 +47,6 @@ def _block(prefix: str, name: str, tensor: Tensor) -> dict[str, Tensor]:
             f"{prefix}.attn.q.{kind}": tensor[:width],
             f"{prefix}.attn.kv.{kind}": tensor[width:],
         }
-    ours = _replaced(name, BLOCK)
+    ours = replaced(name, BLOCK)
     is_linear = ours.startswith("mlp.fc") and tensor.shape[2:] == (1, 1)
     return {f"{prefix}.{ours}": tensor.flatten(1) if is_linear else tensor}
-
-
-def _replaced(name: str, prefixes: Mapping[str, str]) -> str:
-    for theirs, ours in prefixes.items():
-        if name.startswith(theirs):
-            return ours + name.removeprefix(theirs)
-    return name

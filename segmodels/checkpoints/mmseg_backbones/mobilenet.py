@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from segmodels.checkpoints.mmseg_backbones import replaced
+
 PREFIXES = {"backbone.conv1.conv.": "backbone.conv_stem.", "backbone.conv1.bn.": "backbone.bn1."}
 BLOCK = re.compile(r"backbone\.layer(\d+)\.(\d+)\.conv\.(\d)\.(conv|bn)\.(.+)")
 
@@ -21,11 +23,8 @@ def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _rename(key: str) -> str:
-    for theirs, ours in PREFIXES.items():
-        if key.startswith(theirs):
-            return ours + key.removeprefix(theirs)
     found = BLOCK.fullmatch(key)
-    return key if found is None else _block(*found.groups())
+    return replaced(key, PREFIXES) if found is None else _block(*found.groups())
 
 
 def _block(layer: str, index: str, part: str, kind: str, rest: str) -> str:

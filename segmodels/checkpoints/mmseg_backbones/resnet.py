@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from segmodels.checkpoints.mmseg_backbones import replaced
+
 #: Prefixes, the first that fits counts: both stems number convolutions, norms and ReLUs
 #: alike, but the last norm has a name of its own in timm.
 PREFIXES = {"backbone.stem.7.": "backbone.bn1.", "backbone.stem.": "backbone.conv1."}
@@ -13,11 +15,4 @@ PREFIXES = {"backbone.stem.7.": "backbone.bn1.", "backbone.stem.": "backbone.con
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors under our names."""
-    return {_rename(key): tensor for key, tensor in tensors.items()}
-
-
-def _rename(key: str) -> str:
-    for theirs, ours in PREFIXES.items():
-        if key.startswith(theirs):
-            return ours + key.removeprefix(theirs)
-    return key
+    return {replaced(key, PREFIXES): tensor for key, tensor in tensors.items()}

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-PATCH_EMBED = "backbone.patch_embed.projection."
+from segmodels.checkpoints.mmseg_backbones import replaced
+
+PREFIXES = {"backbone.patch_embed.projection.": "backbone.patch_embed.proj."}
 STAGE = re.compile(r"backbone\.stages\.(\d+)\.(.+)")
 BLOCK = re.compile(r"(blocks\.\d+)\.(.+)")
 PARTS = {"attn.w_msa.": "attn.", "ffn.layers.0.0.": "mlp.fc1.", "ffn.layers.1.": "mlp.fc2."}
@@ -27,11 +29,9 @@ def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _converted(key: str, tensor: Tensor) -> tuple[str, Tensor]:
-    if key.startswith(PATCH_EMBED):
-        return "backbone.patch_embed.proj." + key.removeprefix(PATCH_EMBED), tensor
     stage = STAGE.fullmatch(key)
     if stage is None:
-        return key, tensor
+        return replaced(key, PREFIXES), tensor
     name = stage[2]
     merging = name.startswith("downsample.")
     return f"backbone.layers.{stage[1]}.{_part(name)}", reordered(tensor) if merging else tensor
@@ -41,10 +41,7 @@ def _part(name: str) -> str:
     block = BLOCK.fullmatch(name)
     if block is None:
         return name
-    for theirs, ours in PARTS.items():
-        if block[2].startswith(theirs):
-            return f"{block[1]}.{ours}{block[2].removeprefix(theirs)}"
-    return name
+    return f"{block[1]}.{replaced(block[2], PARTS)}"
 
 
 def reordered(tensor: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from segmodels.checkpoints.mmseg_backbones import replaced
+
 #: Beginnings of names below ``backbone.``; the first that fits counts.
 PREFIXES = {"patch_embed.projection.": "patch_embed.proj.", "ln1.": "norm."}
 
@@ -39,12 +41,5 @@ def _rename(key: str, encoder: str) -> str:
     name = key.removeprefix("backbone.")
     layer = LAYER.fullmatch(name)
     if layer is None:
-        return f"{encoder}.{_replaced(name, PREFIXES)}"
-    return f"{encoder}.blocks.{layer[1]}.{_replaced(layer[2], PARTS)}"
-
-
-def _replaced(name: str, prefixes: Mapping[str, str]) -> str:
-    for theirs, ours in prefixes.items():
-        if name.startswith(theirs):
-            return ours + name.removeprefix(theirs)
-    return name
+        return f"{encoder}.{replaced(name, PREFIXES)}"
+    return f"{encoder}.blocks.{layer[1]}.{replaced(layer[2], PARTS)}"
