@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from flows import tracking
 from segmodels import layout, steps
+from segmodels.costs import count_wanted
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Progress
 from segmodels.leaderboard import build_rows, write_leaderboard
@@ -67,6 +68,11 @@ def robustness(run: str, suite: str) -> None:
         steps.stress_run(run, suite, _device(), progress, force=True)
 
 
+def efficiency() -> None:
+    """Count what claims say about parameters and operations."""
+    print(count_wanted().relative_to(layout.reports().parent))
+
+
 def leaderboard() -> None:
     """Judge all evidence, render the leaderboard and catch MLflow up."""
     for path in write_leaderboard(layout.evidence(), layout.reports()):
@@ -97,7 +103,16 @@ def _bar(title: str, unit: str) -> Iterator[Progress]:
 
 STAGES: dict[str, Callable[..., None]] = {
     stage.__name__: stage
-    for stage in (download, prepare, weights, train, evaluate, robustness, leaderboard)
+    for stage in (
+        download,
+        prepare,
+        weights,
+        train,
+        evaluate,
+        robustness,
+        efficiency,
+        leaderboard,
+    )
 }
 
 

@@ -16,6 +16,8 @@ from segmodels.errors import SegmodelsError
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from segmodels.leaderboard import Row
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -56,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     add("show", _show, "show a claim, protocol, run, dataset, weights entry or model").add_argument(
         "name"
     )
-    verify = add("verify", _verify, "check a published claim: fetch, evaluate, judge")
+    claims = add("claims", _claims_validate, "check the claims files")
+    claims.add_subparsers(metavar="ACTION").add_parser(
+        "validate", help="every field, and every name a claim uses"
+    )
+    verify = add("verify", _verify, "check a published claim: fetch, evaluate or count, judge")
     verify.add_argument("claim")
     _device(verify)
     _force(verify)
@@ -71,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = evidence.add_subparsers(metavar="ACTION", required=True)
     check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
     check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
-    check.set_defaults(command=_evidence_check)
+    check.add_argument("--by", metavar="NAME", help="keep it as evidence of this third party")
+    check.add_argument("--url", default="", help="where the third party published it")
+    check.set_defaults(command=_evidence_check, by=None, url="")
     merge = actions.add_parser("merge", help="make the whole of all shards")
     merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
@@ -84,9 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     suite.add_argument("names", nargs="*", metavar="NAME")
     suite.add_argument("--check", action="store_true", help="only say whether it is up to date")
     add("leaderboard", _leaderboard, "judge all evidence again and render the leaderboard")
-    bench = add("bench", _bench, "count parameters and operations of models")
-    bench.add_argument("pattern", help="model names, e.g. 'segformer*'")
-    bench.add_argument("--size", type=int, default=512, help="side of the square input (pixels)")
+    _costs(add)
     add("catalogue", _catalogue, "write docs/models.md: what models are, hold and cost")
     add("protocols", _protocols, "write docs/protocols.md: which paper measures how")
     export = add("export", _export, "write a checkpoint as an ONNX file (extra: onnx)")
@@ -94,6 +100,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("onnx", type=Path, help="file to write")
     export.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"))
     return parser
+
+
+def _costs(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    bench = add("bench", _bench, "count parameters and operations of models, or take their time")
+    bench.add_argument("pattern", help="model names, e.g. 'segformer*'")
+    sides = "side of the square input, or HxW (pixels)"
+    bench.add_argument("--size", default="512", metavar="SIZE", help=sides)
+    timing = "take the time instead, as this entry of params/efficiency.yaml says"
+    bench.add_argument("--latency", metavar="NAME", help=timing)
+    _device(bench)
+    efficiency = add("efficiency", _efficiency, "count what claims say about networks")
+    asked = "JSON list of other counts: model, overrides, convention, height, width"
+    efficiency.add_argument("--wanted", type=Path, metavar="FILE", help=asked)
 
 
 def _device(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +135,7 @@ def _names(what: str) -> list[str]:
         "models": list_models,
         "datasets": lambda: sorted(assets.load_dataset_entries()),
         "protocols": lambda: sorted(protocols.load_protocols()),
-        "claims": lambda: sorted(claims.load_claims()),
+        "claims": lambda: sorted({**claims.load_claims(), **claims.load_statements()}),
         "runs": runs.run_names,
         "suites": runs.suite_names,
         "weights": lambda: sorted(assets.load_weights_entries()),
@@ -141,8 +160,8 @@ def _show(chosen: argparse.Namespace) -> int:
     from segmodels.errors import UnknownNameError
     from segmodels.models.registry import MODELS
 
+    published = {**claims.load_claims(), **claims.load_statements()}.get(chosen.name)
     found = {
-        "claim": claims.load_claims().get(chosen.name),
         "protocol": protocols.load_protocols().get(chosen.name),
         "run": runs.load_run(chosen.name) if chosen.name in runs.run_names() else None,
         "dataset": assets.load_dataset_entries().get(chosen.name),
@@ -150,9 +169,25 @@ def _show(chosen: argparse.Namespace) -> int:
         "model": MODELS.get(chosen.name),
     }
     shown = {kind: asdict(entry) for kind, entry in found.items() if entry is not None}
+    if published is not None:
+        shown["claim"] = published.model_dump(mode="json", exclude_defaults=True)
     if not shown:
         raise UnknownNameError("name", chosen.name, (n for what in _LISTS for n in _names(what)))
     print(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+    return 0
+
+
+def _claims_validate(chosen: argparse.Namespace) -> int:
+    from segmodels.claims import load_claims, load_statements
+    from segmodels.validation import problems
+
+    del chosen
+    found = problems()
+    for problem in found:
+        print(f"error: {problem}", file=sys.stderr)
+    if found:
+        return 1
+    print(f"{len(load_claims())} claims and {len(load_statements())} statements, all good")
     return 0
 
 
@@ -160,16 +195,33 @@ def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.verify import verify
 
     row = verify(chosen.claim, chosen.device, _progress, chosen.force)
-    verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
-    print(f"{row.claim}: claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}")
+    print(f"{row.claim}: {_compared(row)}")
     if row.interval:
         print(f"  95 % interval over images {row.interval[0]:.2f} to {row.interval[1]:.2f}")
-    print(f"  protocol {row.protocol}, {row.level or 'no weights evaluated'}")
+    if row.kind == "claim":
+        print(f"  protocol {row.protocol or 'not stated'}, {row.level or 'nothing measured'}")
     if row.evidence_file:
         print(f"  evidence reports/{row.evidence_file}")
-    if row.reason:
+    if row.verdict == "blocked":
+        _print_missing(chosen.claim)
+    elif row.reason:
         print(f"  {row.reason}")
     return 0
+
+
+def _compared(row: Row) -> str:
+    if row.claimed is None:
+        return row.verdict
+    verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
+    return f"{row.metric} claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}"
+
+
+def _print_missing(claim: str) -> None:
+    from segmodels.claims import load_claim
+    from segmodels.missing import instructions
+
+    for line in instructions(load_claim(claim)):
+        print(f"  {line}")
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
@@ -227,6 +279,7 @@ def _own_device(device: str) -> str:
 def _evidence_check(chosen: argparse.Namespace) -> int:
     from segmodels import layout
     from segmodels.evidence import check_evidence, evidence_files, registered_pixels
+    from segmodels.third_party import admit
 
     descriptions = layout.reports() / "datasets"
     asked = chosen.files or [layout.evidence()]
@@ -241,6 +294,9 @@ def _evidence_check(chosen: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             wrong += 1
             continue
+        if chosen.by:
+            copy = admit(path, layout.evidence(), descriptions, chosen.by, chosen.url)
+            print(f"{path}: kept as {_relative(copy)}")
         known = registered_pixels(evidence, descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
         print(f"{_relative(path)}: ok, {len(evidence.images)} images, {pixels}")
@@ -308,9 +364,45 @@ def _bench(chosen: argparse.Namespace) -> int:
     names = list_models(chosen.pattern)
     if not names:
         raise UnknownNameError("model", chosen.pattern, list_models())
+    size = _sides(chosen.size)
+    if chosen.latency:
+        return _bench_latency(names, chosen.latency, chosen.device, size)
     for name in names:
-        found = cost(name, image_size=(chosen.size, chosen.size))
+        found = cost(name, image_size=size)
         print(f"{name}: {found.parameters / 1e6:.2f} M parameters, {found.macs / 1e9:.2f} GMAC")
+    return 0
+
+
+def _sides(text: str) -> tuple[int, int]:
+    """Height and width of `--size`."""
+    sides = text.split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise SegmodelsError(f"there is no size {text!r}: give a side (512) or HxW (1024x2048).")
+    return int(sides[0]), int(sides[-1])
+
+
+def _bench_latency(names: list[str], protocol: str, device: str, size: tuple[int, int]) -> int:
+    from segmodels.efficiency.latency import load_latency_protocol, write_latency
+    from segmodels.efficiency.stopwatch import measure_latency
+
+    entry = load_latency_protocol(protocol)
+    for name in names:
+        record = measure_latency(name, entry, device, size)
+        milliseconds = f"{record.median * 1e3:.1f} ms"
+        print(
+            f"{name}: {record.images_per_second:.2f} images/s ({milliseconds}) on {record.device}"
+        )
+        print(f"  {_relative(write_latency(record))}")
+    return 0
+
+
+def _efficiency(chosen: argparse.Namespace) -> int:
+    from segmodels.costs import count_wanted
+    from segmodels.efficiency.counter import count
+    from segmodels.efficiency.record import read_wanted, write_measured
+
+    asked = chosen.wanted and read_wanted(chosen.wanted)
+    print(_relative(write_measured(count(asked)) if asked else count_wanted()))
     return 0
 
 

@@ -85,7 +85,7 @@ def read_json(path: Path) -> Any:
         raise SegmodelsError(f"{path}: not valid JSON ({error}).") from None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """A safe loader that refuses a name given twice, where YAML would keep the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -98,7 +98,8 @@ class _Loader(yaml.SafeLoader):
                     problem = f"{key.value!r} is given twice"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 @lru_cache(maxsize=32)

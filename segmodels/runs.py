@@ -35,6 +35,7 @@ class Run:
         seed: of initialisation and sampling and
         overrides: of the model's arguments.
         robustness: names in `params/robustness.yaml`.
+        retrains: ids of claims that this training answers, by the paper's own recipe.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Run:
     seed: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
     robustness: tuple[str, ...] = ()
+    retrains: tuple[str, ...] = ()
 
     @property
     def weights_folder(self) -> str:
@@ -63,7 +65,15 @@ class Run:
 
 _REQUIRED = {"model": str, "dataset": str, "split": str, "protocols": list}
 _TRAINED = ("seed", "overrides")
-_OPTIONAL = {"weights": str, "recipe": str, "seed": int, "overrides": dict, "robustness": list}
+_LISTS = ("protocols", "robustness", "retrains")
+_OPTIONAL = {
+    "weights": str,
+    "recipe": str,
+    "seed": int,
+    "overrides": dict,
+    "robustness": list,
+    "retrains": list,
+}
 
 
 def run_names() -> list[str]:
@@ -82,7 +92,7 @@ def load_run(name: str) -> Run:
     if not path.is_file():
         raise UnknownNameError("run", name, run_names())
     fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
-    for plural in ("protocols", "robustness"):
+    for plural in _LISTS:
         fields[plural] = tuple(take_list(str(path), plural, fields.get(plural, []), str))
     run = Run(name=name, **fields)
     _check(path, run)
@@ -103,6 +113,8 @@ def _check(path: Path, run: Run) -> None:
         raise SegmodelsError(f"{path}: field 'protocols' lists nothing.")
     if run.model not in list_models():
         raise SegmodelsError(f"{path}: {UnknownNameError('model', run.model, list_models())}")
+    if run.retrains and not run.recipe:
+        raise SegmodelsError(f"{path}: 'retrains' is for weights trained here.")
     if run.seed < 0:
         raise SegmodelsError(f"{path}: field 'seed' must be 0 or more, not {run.seed}.")
     try:

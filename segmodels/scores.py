@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,6 +88,33 @@ def bootstrap_interval(evidence: Evidence, protocol: Protocol, settings: Bootstr
     return _percentiles(drawn, settings.confidence)
 
 
+def mean_interval(
+    evidences: Sequence[Evidence], protocol: Protocol, settings: Bootstrap
+) -> Interval:
+    """Percentile bootstrap over images of the mean mIoU of several models, percent.
+
+    Args:
+        evidences: of one model, or of several seeds on the same images.
+        protocol: how the counts become a score.
+        settings: of the bootstrap.
+
+    Returns:
+        low and high; both NaN when no pixel is labelled.
+
+    Raises:
+        SegmodelsError: they did not see the same images and classes.
+    """
+    first, *others = evidences
+    if not others:
+        return bootstrap_interval(first, protocol, settings)
+    for other in others:
+        _check_same_images(first, other)
+    seed = _seed(digest(sorted(evidence.key for evidence in evidences)))
+    counts = [_counts_per_image(evidence, protocol) for evidence in evidences]
+    drawn = _resampled(counts, seed, settings.resamples)
+    return _percentiles(np.mean(drawn, axis=0), settings.confidence)
+
+
 def paired_bootstrap(a: Evidence, b: Evidence, protocol: Protocol, settings: Bootstrap) -> Interval:
     """Percentile bootstrap of mIoU(a) - mIoU(b) over images, percentage points.
 
@@ -110,6 +138,59 @@ def paired_bootstrap(a: Evidence, b: Evidence, protocol: Protocol, settings: Boo
     counts = [_counts_per_image(one, protocol) for one in (a, b)]
     first, second = _resampled(counts, paired_seed(a, b), settings.resamples)
     return _percentiles(first - second, settings.confidence)
+
+
+def kept(clean: Evidence, disturbed: Sequence[Evidence], protocol: Protocol) -> float:
+    """Share of the clean mIoU that is left, averaged over disturbances of the same images.
+
+    Args:
+        clean: evidence with its images; those that were disturbed are taken.
+        disturbed: one piece of evidence per condition.
+        protocol: how counts become a score.
+    """
+    shares = []
+    for evidence in disturbed:
+        intact = score(_first_images(clean, evidence), protocol).miou
+        shares.append(score(evidence, protocol).miou / intact)
+    return float(np.mean(shares))
+
+
+def paired_kept(
+    a: tuple[Evidence, Sequence[Evidence]],
+    b: tuple[Evidence, Sequence[Evidence]],
+    protocol: Protocol,
+    settings: Bootstrap,
+) -> Interval:
+    """Percentile bootstrap over images of kept(a) - kept(b), a share (0..1).
+
+    Every resample draws the same images for both models, clean and under every condition.
+
+    Args:
+        a: one model's clean evidence and its disturbed copies, all over the same first images.
+        b: the other's, under the same conditions in the same order.
+        protocol: how the counts become a score.
+        settings: of the bootstrap.
+
+    Raises:
+        SegmodelsError: two of them did not see the same images and classes.
+    """
+    first = a[1][0]
+    sides = [[_first_images(clean, first), *copies] for clean, copies in (a, b)]
+    everything = [evidence for side in sides for evidence in side]
+    for evidence in everything:
+        _check_same_images(first, evidence)
+    counts = [_counts_per_image(evidence, protocol) for evidence in everything]
+    drawn = _resampled(counts, paired_seed(a[0], b[0]), settings.resamples)
+    middle = len(sides[0])
+    shares = [
+        np.mean([one / clean for one in copies], axis=0)
+        for clean, *copies in (drawn[:middle], drawn[middle:])
+    ]
+    return _percentiles(shares[0] - shares[1], settings.confidence)
+
+
+def _first_images(clean: Evidence, disturbed: Evidence) -> Evidence:
+    return dataclasses.replace(clean, images=clean.images[: len(disturbed.images)])
 
 
 def paired_seed(a: Evidence, b: Evidence) -> list[int]:

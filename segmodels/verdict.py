@@ -1,36 +1,24 @@
-"""Judging: a claim and its evidence give a verdict. Integers in, one sentence out, no torch."""
+"""Judging: a claim and what was measured give a verdict. Numbers in, one sentence out, no torch."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Literal
 
 from segmodels.claims import Claim
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
-from segmodels.files import read_yaml, take_fields
 from segmodels.protocols import Protocol
-from segmodels.scores import Bootstrap, Interval, Score, bootstrap_interval, score
-from segmodels.settings import project_root
+from segmodels.rules import Level, Rules
+from segmodels.scores import Interval, mean_interval, score
 from segmodels.versions import EVALUATOR
 
-__all__ = [
-    "STATUSES",
-    "Bootstrap",
-    "Interval",
-    "Score",
-    "Status",
-    "Verdict",
-    "VerdictSettings",
-    "bootstrap_interval",
-    "judge",
-    "load_verdict_settings",
-    "measure",
-    "score",
-]
+if TYPE_CHECKING:
+    from segmodels.obstacles import Obstacle  # above, because it asks which networks there are
 
 Status = Literal[
     "verified", "better", "below", "partial", "stale", "unverified", "blocked", "measured"
@@ -41,43 +29,58 @@ STATUSES: dict[Status, str] = {
     "verified": "the measured number equals the printed one within the tolerance",
     "better": "the measured number is above the printed one by more than the tolerance",
     "below": "the measured number is below the printed one by more than the tolerance",
-    "partial": "only some images of the split were evaluated",
+    "partial": "only some images of the split were looked at, or only parts of a sentence hold",
     "stale": "the evidence was counted by another version of the evaluator",
     "unverified": "everything needed can be had, but nobody has run it yet",
-    "blocked": "the weights or the images cannot be fetched by everybody",
+    "blocked": "something that is needed cannot be had by everybody; the reason says what",
     "measured": "a number of our own that no paper prints under this protocol",
+}
+
+_LEVELS: dict[Level, str] = {
+    "released": "released weights",
+    "retrained": "retrained",
+    "third_party": "third party",
 }
 
 
 @dataclass(frozen=True)
-class VerdictSettings:
-    """`params/verdict.yaml`.
+class Answer:
+    """Evidence that answers a claim.
 
     Attributes:
-        version: raised when a rule changes.
-        released: tolerance for released weights, percentage points.
-        retrained: tolerance for weights trained here, percentage points.
-        bootstrap: how the interval is drawn.
+        evidence: one piece, or one per seed of weights that were trained again.
+        level: whose weights and whose run it is.
+        by: name of the third party, if it is one.
     """
 
-    version: int
-    released: float
-    retrained: float
-    bootstrap: Bootstrap
+    evidence: tuple[Evidence, ...]
+    level: Level
+    by: str = ""
+
+    def describe(self) -> str:
+        """The level for people: `retrained (3 seeds)`, `third party (NAME)`."""
+        seeds = len(self.evidence)
+        if self.level == "retrained":
+            return f"retrained ({seeds} seed{'s' if seeds > 1 else ''})"
+        return f"third party ({self.by})" if self.level == "third_party" else _LEVELS[self.level]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The answer to "does the published number hold?".
 
+    Numbers are in the claim's unit; None where nothing was measured or compared.
+
     Attributes:
         status: one of `STATUSES`.
-        verified: the measured number, percent; None without evidence.
-        gap: verified minus claimed, percentage points; None when either is missing.
-        interval: bootstrap interval over images, percent; None without evidence.
-        reason: one sentence for people.
-        level: `released weights` or `retrained (1 seed)`; None without evidence.
-        tolerance: allowed |gap|, percentage points; None when nothing was compared.
+        reason: one or a few sentences for people.
+        verified: the measured number; with several seeds their mean.
+        gap: verified minus claimed.
+        interval: bootstrap interval over images.
+        level: whose weights and whose run; `counted` for parameters and operations.
+        tolerance: allowed |gap|.
+        obstacle: kind of the first reason of a blocked claim.
+        seeds: the measured number of every seed, when there are several.
     """
 
     status: Status
@@ -87,77 +90,135 @@ class Verdict:
     interval: Interval | None = None
     level: str | None = None
     tolerance: float | None = None
+    obstacle: str | None = None
+    seeds: tuple[float, ...] = ()
 
 
-def load_verdict_settings(path: Path | None = None) -> VerdictSettings:
-    """Read `params/verdict.yaml`.
+def blocked(found: Sequence[Obstacle], rules: Rules) -> Verdict:
+    """A claim that cannot be checked: all reasons, the most telling first, and what would help.
 
     Raises:
-        SegmodelsError: a field is missing, unknown or impossible.
+        SegmodelsError: the rules do not know a kind of obstacle.
     """
-    path = path or project_root() / "params" / "verdict.yaml"
-    groups: dict[str, type] = {"version": int, "tolerance": dict, "bootstrap": dict}
-    top = take_fields(str(path), read_yaml(path), groups, {})
-    fields: dict[str, type] = {"released": float, "retrained": float}
-    tolerance = take_fields(f"{path}, tolerance", top["tolerance"], fields, {})
-    fields = {"resamples": int, "confidence": float}
-    drawing = take_fields(f"{path}, bootstrap", top["bootstrap"], fields, {})
-    if min(tolerance.values()) < 0:
-        raise SegmodelsError(f"{path}: a tolerance cannot be negative.")
-    if drawing["resamples"] < 1 or not 0 < drawing["confidence"] < 1:
-        raise SegmodelsError(f"{path}: 'resamples' is at least 1, 'confidence' between 0 and 1.")
-    return VerdictSettings(top["version"], **tolerance, bootstrap=Bootstrap(**drawing))
+    order = list(rules.obstacles)
+    if unknown := [o.kind for o in found if o.kind not in order]:
+        raise SegmodelsError(f"params/verdict.yaml: obstacle {unknown[0]!r} is missing.")
+    ranked = sorted(found, key=lambda o: order.index(o.kind))
+    told = " ".join(dict.fromkeys(o.text for o in ranked))
+    help_ = f"To change that: {rules.obstacles[ranked[0].kind].fix}."
+    return Verdict("blocked", f"{told} {help_}", obstacle=ranked[0].kind)
 
 
 def judge(
     claim: Claim,
-    protocol: Protocol,
-    evidence: Evidence | None,
-    blocked_reason: str | None,
-    settings: VerdictSettings,
+    protocol: Protocol | None,
+    answer: Answer | None,
+    obstacles: Sequence[Obstacle],
+    rules: Rules,
 ) -> Verdict:
-    """Compare a published number with evidence; evidence beats `blocked_reason`.
+    """Compare a published mIoU with evidence; evidence beats obstacles.
 
     Raises:
         SegmodelsError: the evidence was made under another protocol or on another split.
     """
     command = f"segmodels verify {claim.id}"
-    if claim.metric != "mIoU":
-        return Verdict("unverified", f"{claim.metric} is not measured yet, only mIoU is.")
-    if evidence is None and blocked_reason:
-        return Verdict("blocked", blocked_reason)
-    if evidence is None:
+    if answer is None or protocol is None:
+        if obstacles:
+            return blocked(obstacles, rules)
         return Verdict("unverified", f"Nobody has run it yet: {command}")
-    _check_match(claim, protocol, evidence)
-    seen = measure(protocol, evidence, "", command, settings)
-    if seen.verified is None:
+    for evidence in answer.evidence:
+        _check_match(claim, protocol, evidence)
+    seen = measure(protocol, answer, "", command, rules)
+    if seen.verified is None or seen.interval is None:
         return seen
-    tolerance = _tolerance(claim, evidence, settings)
+    allowed = rules.tolerance(answer.level)
+    half = (seen.interval[1] - seen.interval[0]) / 2
+    tolerance = _rounding(claim) + allowed.points + allowed.interval * half
     gap = seen.verified - claim.value
-    status, reason = _compare(gap, tolerance)
+    status, reason = _compare(gap, tolerance, "points")
     if seen.status != "measured":  # stale or partial: the numbers are shown, the word stays
-        status, reason = seen.status, seen.reason
+        status, reason = seen.status, seen.reason + _inside(claim, seen)
     return dataclasses.replace(seen, status=status, reason=reason, gap=gap, tolerance=tolerance)
 
 
-def measure(
-    protocol: Protocol, evidence: Evidence, reason: str, command: str, settings: VerdictSettings
+def judge_corrupted(
+    claim: Claim,
+    protocol: Protocol,
+    copies: Sequence[Evidence],
+    obstacles: Sequence[Obstacle],
+    rules: Rules,
 ) -> Verdict:
+    """Compare a published mean over severities of one corruption with evidence of each.
+
+    Args:
+        claim: of metric `mIoU-c`. Noises are averaged over severities 1 to 3, everything else
+            over 1 to 5, as the SegFormer paper does (Table 5).
+        protocol: how counts become a score.
+        copies: disturbed evidence of the claim's weights and images.
+        obstacles: why there may be none.
+        rules: of the tolerance.
+    """
+    wanted = range(1, 4 if claim.corruption.endswith("_noise") else 6)
+    found = {
+        condition["severity"]: evidence
+        for evidence in copies
+        if (condition := evidence.identity.condition or {}).get("corruption") == claim.corruption
+        and evidence.identity.images is None
+    }
+    used = [found[severity] for severity in wanted if severity in found]
+    command = f"segmodels verify {claim.id}"
+    if not used:
+        return judge(claim, None, None, obstacles, rules)
+    value = fmean(score(evidence, protocol).miou for evidence in used)
+    gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
+    status, reason = _compare(gap, tolerance, "points")
+    if len(used) < len(wanted):
+        status = "partial"
+        reason = f"Only {len(used)} of {len(wanted)} severities were evaluated: {command}"
+    return Verdict(status, reason, value, gap, None, _LEVELS["released"], tolerance)
+
+
+def judge_cost(
+    claim: Claim, counted: float | None, obstacles: Sequence[Obstacle], rules: Rules
+) -> Verdict:
+    """Compare published parameters or operations with what was counted: rounding alone.
+
+    Args:
+        claim: the claim.
+        counted: in the claim's unit; None when nobody counted.
+        obstacles: why nobody could.
+        rules: for the sentence that says what would help.
+    """
+    if obstacles:
+        return blocked(obstacles, rules)
+    if counted is None:
+        return Verdict("unverified", "Nobody has counted it yet: segmodels efficiency")
+    tolerance, gap = _rounding(claim), counted - claim.value
+    status, reason = _compare(gap, tolerance, claim.unit)
+    return Verdict(status, reason, counted, gap, None, "counted", tolerance)
+
+
+def measure(protocol: Protocol, answer: Answer, reason: str, command: str, rules: Rules) -> Verdict:
     """A number of our own: `measured`, unless the evidence is `stale` or `partial`.
 
     Args:
         protocol: how counts become a score.
-        evidence: what was counted.
+        answer: what was counted.
         reason: why there is nothing to compare with.
         command: what renews the evidence.
-        settings: of the bootstrap.
+        rules: of the bootstrap.
     """
-    level, miou = _level(evidence), score(evidence, protocol).miou
-    if math.isnan(miou):
+    level = answer.describe()
+    values = [score(evidence, protocol).miou for evidence in answer.evidence]
+    if any(math.isnan(value) for value in values):
         return Verdict("unverified", "The evidence holds no labelled pixel.", level=level)
-    status, why = _state(evidence, command) or ("measured", reason)
-    interval = bootstrap_interval(evidence, protocol, settings.bootstrap)
-    return Verdict(status, why, verified=miou, interval=interval, level=level)
+    states = (_state(evidence, command) for evidence in answer.evidence)
+    status, why = next(filter(None, states), None) or ("measured", reason)
+    interval = mean_interval(answer.evidence, protocol, rules.bootstrap)
+    if len(values) > 1:
+        level = f"{level[:-1]}, {fmean(values):.2f} ± {stdev(values):.2f})"
+    seeds = tuple(values) if len(values) > 1 else ()
+    return Verdict(status, why, fmean(values), interval=interval, level=level, seeds=seeds)
 
 
 def _state(evidence: Evidence, command: str) -> tuple[Status, str] | None:
@@ -170,24 +231,27 @@ def _state(evidence: Evidence, command: str) -> tuple[Status, str] | None:
     return None
 
 
-def _level(evidence: Evidence) -> str:
-    return "retrained (1 seed)" if "trained" in evidence.weights_origin else "released weights"
+def _inside(claim: Claim, seen: Verdict) -> str:
+    """What a part of the images says: whether the printed number lies in their interval."""
+    if seen.status != "partial" or seen.interval is None:
+        return ""
+    low, high = seen.interval
+    side = "inside" if low <= claim.value <= high else "outside"
+    return f" The printed number lies {side} the interval of those images."
 
 
-def _tolerance(claim: Claim, evidence: Evidence, settings: VerdictSettings) -> float:
-    trained = "trained" in evidence.weights_origin
-    allowed = settings.retrained if trained else settings.released
-    return allowed + 0.5 * 10.0**-claim.decimals
+def _rounding(claim: Claim) -> float:
+    return 0.5 * 10.0**-claim.decimals + claim.uncertainty
 
 
-def _compare(gap: float, tolerance: float) -> tuple[Status, str]:
+def _compare(gap: float, tolerance: float, unit: str) -> tuple[Status, str]:
     if abs(gap) <= tolerance + 1e-9:  # 52.9 - 52.8 is a little more than 0.1 in binary
-        return "verified", f"Within {tolerance:.3g} points of the printed number."
+        return "verified", f"Within {tolerance:.3g} {unit} of the printed number."
     status: Status = "better" if gap > 0 else "below"
     side = "above" if gap > 0 else "below"
     return (
         status,
-        f"{abs(gap):.2f} points {side} the printed number; {tolerance:.3g} are tolerated.",
+        f"{abs(gap):.2f} {unit} {side} the printed number; {tolerance:.3g} are tolerated.",
     )
 
 

@@ -2,76 +2,107 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from segmodels import layout
 from segmodels.assets import load_dataset_entry, load_weights_entry
-from segmodels.claims import Claim, load_claim
-from segmodels.errors import SegmodelsError
+from segmodels.claims import Claim, load_claims, load_statements
+from segmodels.errors import SegmodelsError, pick
+from segmodels.files import write_text
 from segmodels.leaderboard import Row, build_rows
+from segmodels.obstacles import obstacles
 from segmodels.protocols import load_protocol
 from segmodels.runs import Run, load_run, run_names
+from segmodels.settings import project_root
 
 if TYPE_CHECKING:
     from segmodels.evaluate import Progress
+
+_COSTS = ("params_M", "GFLOPs")
+_OPEN = ("unverified", "partial", "stale")
 
 
 def verify(
     claim_id: str, device: str = "cpu", progress: Progress | None = None, force: bool = False
 ) -> Row:
-    """Fetch what a claim needs, evaluate unless its evidence is here already (or forced),
-    and judge.
+    """Do what a claim or statement needs, unless it is done already (or forced), and judge.
 
-    A claim whose weights or dataset nobody can fetch is judged as it is: blocked, with the
-    reason.
+    Parameters and operations are counted; for a mIoU the weights and the dataset are fetched and
+    evaluated. What nobody can fetch is judged as it is: blocked, with the reasons
+    (`segmodels.missing.instructions` says what to do about them).
 
     Raises:
         UnknownNameError: no such claim; the message suggests the nearest.
         SegmodelsError: something obtainable could not be obtained or evaluated.
     """
-    claim = load_claim(claim_id)
-    judged = _row(claim)
-    if force or judged.verdict in ("unverified", "partial", "stale"):
-        if not _obtainable(claim):
-            return judged
-        from segmodels import steps  # brings torch, which judging does not need
+    entry = pick("claim", claim_id, {**load_claims(), **load_statements()})
+    judged = _row(claim_id)
+    if not force and judged.verdict not in _OPEN:
+        return judged
+    if not isinstance(entry, Claim) or entry.metric in _COSTS:
+        from segmodels.costs import count_wanted
 
-        run = run_of(claim)
-        steps.bring(run, device)
-        protocol = evaluated_protocol(run, claim.protocol)
-        steps.evaluate_run(run.name, protocol, device, progress, force)
-        judged = _row(claim)
-    return judged
+        count_wanted()
+    elif _obtainable(entry):
+        _evaluate(entry, device, progress, force)
+    return _row(claim_id)
 
 
-def _row(claim: Claim) -> Row:
-    (row,) = (row for row in build_rows(layout.evidence()) if row.claim == claim.id)
+def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool) -> None:
+    from segmodels import steps  # brings torch, which judging does not need
+
+    run = run_of(claim)
+    steps.bring(run, device)
+    steps.evaluate_run(run.name, evaluated_protocol(run, claim.protocol), device, progress, force)
+
+
+def _row(claim_id: str) -> Row:
+    (row,) = (row for row in build_rows(layout.evidence()) if row.claim == claim_id)
     return row
 
 
 def _obtainable(claim: Claim) -> bool:
-    if claim.weights is None:
+    if claim.weights is None or claim.metric != "mIoU":
         return False
-    return (
-        load_weights_entry(claim.weights).state == load_dataset_entry(claim.dataset).state == "ok"
-    )
+    entries = load_weights_entry(claim.weights), load_dataset_entry(claim.dataset)
+    return not obstacles(claim, *entries)
 
 
 def run_of(claim: Claim) -> Run:
     """The run in `params/runs` that evaluates a claim's weights on its split.
 
+    If there is none, `params/runs/<claim>.yaml` is written.
+
     Raises:
-        SegmodelsError: there is none; the message says what to write.
+        SegmodelsError: a run of that name does something else.
     """
     for run in map(load_run, run_names()):
         same = (run.weights, run.dataset, run.split) == (claim.weights, claim.dataset, claim.split)
         if same and claim.protocol in run.protocols:
             return run
-    raise SegmodelsError(
-        f"No run evaluates claim {claim.id!r}: add params/runs/{claim.id}.yaml with model "
-        f"{claim.model}, weights {claim.weights}, dataset {claim.dataset}, split {claim.split} "
-        f"and protocols [{claim.protocol}]."
-    )
+    if claim.id in run_names():
+        raise SegmodelsError(
+            f"params/runs/{claim.id}.yaml does not evaluate claim {claim.id!r}: give it weights "
+            f"{claim.weights}, dataset {claim.dataset}, split {claim.split} and protocols "
+            f"[{claim.protocol}], or another name."
+        )
+    _write_run(project_root() / "params" / "runs" / f"{claim.id}.yaml", claim)
+    return load_run(claim.id)
+
+
+def _write_run(path: Path, claim: Claim) -> None:
+    fields = {
+        "model": claim.model,
+        "weights": claim.weights,
+        "dataset": claim.dataset,
+        "split": claim.split,
+        "protocols": [claim.protocol],
+    }
+    head = f"# Written by `segmodels verify {claim.id}`.\n"
+    write_text(path, head + yaml.safe_dump(fields, sort_keys=False))
 
 
 def evaluated_protocol(run: Run, protocol: str) -> str:

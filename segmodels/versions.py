@@ -15,3 +15,6 @@ TRAINER = 1
 
 #: What `prepare` writes and what a fingerprint is computed from.
 DATASETS = 1
+
+#: How parameters and operations are counted (reports/efficiency.json).
+COUNTER = 1

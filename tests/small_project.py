@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from synthetic import VERDICT
 
 from segmodels.checkpoints import save_checkpoint
 from segmodels.files import sha256_of_file
@@ -27,11 +28,8 @@ shapes:
   splits: {}
 closed: {title: Closed, state: gated, source: nowhere, reason: the images want a login}
 """,
-    "verdict.yaml": """\
-version: 1
-tolerance: {released: 0.1, retrained: 1.0}
-bootstrap: {resamples: 20, confidence: 0.95}
-""",
+    "efficiency.yaml": "{}\n",
+    "verdict.yaml": VERDICT.format(resamples=20),
     "robustness.yaml": """\
 quick: {title: two, corruptions: [gaussian_noise], severities: [3], parameter_noise: [0.01]}
 """,

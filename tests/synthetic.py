@@ -72,6 +72,24 @@ def project(root: Path) -> Path:
     return root
 
 
+#: Rules with every kind of obstacle.
+VERDICT = """\
+version: 1
+tolerance: {{released: {{points: 0.1}}, retrained: {{points: 1.0}}, third_party: {{points: 0.1}}}}
+bootstrap: {{resamples: {resamples}, confidence: 0.95}}
+obstacles:
+  not implemented: {{means: no code, fix: write it}}
+  protocol not stated: {{means: nobody knows, fix: find out}}
+  weights unpublished: {{means: nobody has them, fix: ask the authors}}
+  weights gated: {{means: a login, fix: fetch them by hand}}
+  weights not registered: {{means: no entry, fix: add one}}
+  link lost: {{means: it died, fix: ask the authors}}
+  needs retraining: {{means: no weights, fix: train again}}
+  gated data: {{means: a login, fix: register}}
+  no reader: {{means: no code, fix: write it}}
+  another device: {{means: not comparable, fix: measure there}}
+"""
+
 _FILES = {
     "protocols.yaml": """\
 plain: {version: 1, title: whole image}
@@ -95,11 +113,8 @@ toy-weights:
 by-hand: {{model: espnet_p2_q8, state: gated, source: a drive, reason: it has no address}}
 never: {{model: espnet_p2_q8, state: unpublished, source: nowhere, reason: nobody has it}}
 """,
-    "verdict.yaml": """\
-version: 1
-tolerance: {released: 0.1, retrained: 1.0}
-bootstrap: {resamples: 200, confidence: 0.95}
-""",
+    "efficiency.yaml": "{}\n",
+    "verdict.yaml": VERDICT.format(resamples=200),
     "claims/toy.yaml": """\
 paper: toy
 title: "ToyNet: a <script>alert(1)</script> network"

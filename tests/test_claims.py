@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
+import yaml
+from synthetic import project
 
-from segmodels.assets import load_dataset_entries, load_weights_entries
-from segmodels.claims import load_claim, load_claims
+from segmodels.claims import CostPart, EvidencePart, load_claim, load_claims, load_statements
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.protocols import load_protocols
+from segmodels.models import list_models
+from segmodels.validation import problems
 
 CLAIM = """\
   - id: {id}
@@ -31,38 +34,90 @@ def write(tmp_path):
     return _write
 
 
-def test_everything_a_claim_of_this_project_names_exists():
-    protocols, weights, datasets = load_protocols(), load_weights_entries(), load_dataset_entries()
+#: What claims.csv calls a model that has another name here.
+RENAMED = [
+    (r"setr_(naive|pup|mla)_vit_large_patch16", r"setr_\1"),
+    (r"swin_(\w+)_upernet", r"upernet_swin_\1"),
+    (r"mmseg_(segmenter_\w+)", r"\1"),
+    (r"mmseg_(setr_(?:naive|pup|mla))(?:_b\d+)?", r"\1"),
+    (r"mmseg_(deeplabv3plus|pspnet)_r(50|101)", r"\1_resnet\2"),
+]
+
+
+def our_name(slug):
+    for pattern, name in RENAMED:
+        if re.fullmatch(pattern, slug):
+            return re.sub(pattern, name, slug)
+    return slug
+
+
+def collected(mirror):
+    with (mirror / "facts" / "claims.csv").open(newline="") as file:
+        return {row["claim_id"]: row for row in csv.DictReader(file)}
+
+
+def test_every_collected_claim_is_here_as_it_was_collected(mirror):
+    rows, claims = collected(mirror), load_claims()
+    assert len(rows) == 537
+    assert rows.keys() <= claims.keys()
+    for name, row in rows.items():
+        claim = claims[name]
+        assert claim.value == float(row["value"]), name
+        assert (claim.metric, claim.split) == (row["metric"], row["split"]), name
+        assert claim.model == our_name(row["model"]), name
+        assert claim.dataset == row["dataset"].replace(" (variant not stated)", ""), name
+        assert claim.arxiv == row["arxiv"] or not row["arxiv"], name
+        assert (claim.claimant == "authors") == (row["claimant"] == "authors"), name
+        assert claim.seen == row["confidence"].removeprefix("seen: "), name
+        printed = row["value"].partition(".")[2]
+        assert claim.decimals >= len(printed) or printed == "0", name
+        if claim.metric == "mIoU-c":
+            assert claim.corruption == row["corruption"], name
+
+
+def test_claims_have_what_a_reader_needs():
     for claim in load_claims().values():
-        assert claim.protocol in protocols
-        assert claim.weights in weights
-        assert claim.dataset in datasets
-        assert weights[claim.weights].model == claim.model
         assert claim.source
-        assert claim.url.startswith("https://")
-        assert round(claim.value, claim.decimals) == claim.value
+        assert claim.seen
+        assert claim.protocol or claim.stated or claim.metric == "top1" or claim.notes, claim.id
 
 
-def test_the_first_claims():
+def test_the_six_of_sotaverified_are_featured():
+    featured = [claim for claim in load_claims().values() if claim.featured]
+    assert len(featured) == 6
+    assert {claim.source for claim in featured} == {"SOTAVerified page of arXiv 2411.03033"}
     claims = load_claims()
     assert claims["espnet_p2_q8_camvid"].value == 55.64
-    assert claims["depict_sa_l_cityscapes_ms"].decimals == 0
-    assert sum(claim.paper == "depict" for claim in claims.values()) == 6
+    assert claims["depict_sa_l_cityscapes_ms"].printed == "81"
 
 
-def test_claims_repeat_what_was_collected(mirror):
-    with (mirror / "facts" / "claims.csv").open(newline="") as file:
-        collected = {row["claim_id"]: row for row in csv.DictReader(file)}
-    shared = [claim for claim in load_claims().values() if claim.id in collected]
-    assert len(shared) >= 6
-    for claim in shared:
-        row = collected[claim.id]
-        assert claim.value == float(row["value"])
-        assert (claim.model, claim.dataset, claim.split) == (
-            row["model"],
-            row["dataset"],
-            row["split"],
-        )
+def test_conflicts_name_each_other():
+    claims = load_claims()
+    named = {(claim.id, other) for claim in claims.values() for other in claim.conflicts}
+    assert named
+    assert named == {(other, one) for one, other in named}
+
+
+def test_nothing_is_wrong_with_the_claims_of_this_project():
+    assert problems() == []
+
+
+def test_the_statements_compare_what_exists():
+    statements = load_statements()
+    assert set(statements) >= {
+        "depict-outperforms-segmenter",
+        "depict-lighter-than-segmenter",
+        "depict-more-robust-to-parameter-noise",
+        "segformer-more-robust-to-corruption",
+        "segformer-less-sensitive-to-test-resolution",
+    }
+    for statement in statements.values():
+        for part in statement.parts:
+            if isinstance(part, EvidencePart):
+                assert not part.as_published  # nothing here was trained on the papers' terms
+            else:
+                assert isinstance(part, CostPart)
+                assert {part.subject, part.other} <= set(list_models())
 
 
 def test_claims_of_all_papers_are_read(write):
@@ -74,18 +129,31 @@ def test_claims_of_all_papers_are_read(write):
     assert load_claim("two", folder).title == "T"
 
 
+def test_defaults_stand_for_what_claims_leave_out(write):
+    head = "paper: p\ntitle: T\ndefaults: {notes: shared, split: test}\nclaims:\n"
+    claim = load_claims(write(CLAIM.format(id="one", value=50), head=head))["one"]
+    assert (claim.notes, claim.split) == ("shared", "val")
+
+
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
         (CLAIM.format(id="a", value=101), "'value' is a percentage, not 101"),
-        (CLAIM.format(id="a", value="high"), "field 'value' must be float"),
-        (CLAIM.format(id="a", value=50) + "    vaule: 3\n", "unknown field 'vaule'"),
+        (CLAIM.format(id="a", value="high"), "field 'value': .* number .*'high'"),
+        (CLAIM.format(id="a", value=".nan"), "field 'value': .* finite number"),
+        (CLAIM.format(id="a", value=50.25), "'decimals' is 1, but 'value' is 50.25"),
+        (CLAIM.format(id="A b", value=50), "field 'id': .*pattern.*'A b'"),
+        (CLAIM.format(id="a", value=50) + "    vaule: 3\n", "field 'vaule': Extra inputs"),
+        (CLAIM.format(id="a", value=50) + "    corruption: fog\n", "mIoU-c, and only with it"),
+        (CLAIM.format(id="a", value=50) + "    claimant: re-run\n", "field 'by' names who"),
+        (CLAIM.format(id="a", value=50) + "    title: mine\n", "'title' stands at the head"),
+        (CLAIM.format(id="a", value=50).replace("mIoU", "IoU"), "field 'metric': .*'mIoU-c'"),
         (
             CLAIM.format(id="a", value=50).replace("    source: Table 1\n", ""),
-            "'source' is missing",
+            "'source': Field req",
         ),
-        (CLAIM.format(id="a", value=50) * 2, "claim id 'a' occurs twice"),
-        ("  - just text\n", "expected fields, found str"),
+        (CLAIM.format(id="a", value=50) * 2, "id 'a' occurs twice"),
+        ("  - just text\n", "field 'claims.0': .* dictionary"),
     ],
 )
 def test_a_broken_claim_is_named(write, claim, message):
@@ -94,9 +162,53 @@ def test_a_broken_claim_is_named(write, claim, message):
     assert "paper.yaml" in str(caught.value)
 
 
-def test_a_file_without_claims_is_refused(write):
-    with pytest.raises(SegmodelsError, match="field 'claims' is missing"):
-        load_claims(write(head="paper: p\ntitle: T\n"))
+def test_every_broken_claim_is_told_at_once(write):
+    claims = [CLAIM.format(id=name, value=101) for name in ("first", "second")]
+    with pytest.raises(SegmodelsError, match=r"'first'[^']*'value'[^']*'second'"):
+        load_claims(write(*claims))
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("{kind: cost, about: a, subject: s, other: o, relation: less}", "relation"),
+        (
+            "{kind: evidence, about: a, subject: s, other: o, relation: lower, quantity: kept, "
+            "protocol: p, budget: b, as_published: false}",
+            "either 'condition' or 'under'",
+        ),
+        ("{about: a}", "discriminator|kind"),
+    ],
+)
+def test_a_broken_statement_is_named(write, part, message):
+    head = "paper: p\ntitle: T\nstatements:\n"
+    text = f"  - {{id: s, text: A beats B, source: abstract, parts: [{part}]}}\n"
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        load_statements(write(text, head=head))
+    assert "statement 's'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("protocol", "strct", "field 'protocol': Unknown protocol 'strct'. Did you mean 'strict'"),
+        ("dataset", "toys", "field 'dataset': Unknown dataset 'toys'. Did you mean 'toy'"),
+        ("weights", "toy-weight", "field 'weights': Unknown weights 'toy-weight'"),
+        ("model", "unet", "'toy-weights' are weights of 'espnet_p2_q8'"),
+        ("conflicts", ["nobody"], "there is no claim 'nobody'"),
+    ],
+)
+def test_names_that_lead_nowhere_are_found(tmp_path, monkeypatch, field, value, message):
+    root = project(tmp_path)
+    monkeypatch.setenv("SEGMODELS_ROOT", str(root))
+    assert problems() == []
+    path = root / "params" / "claims" / "toy.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["claims"][0][field] = value
+    path.write_text(yaml.safe_dump(content))
+    (problem,) = problems()
+    assert message in problem
+    assert "toy.yaml, claim 'toy_strict'" in problem
 
 
 def test_nothing_in_yaml_is_executed(write, tmp_path):

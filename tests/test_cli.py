@@ -122,15 +122,27 @@ def test_evaluate_under_one_protocol(root: Path, capsys: pytest.CaptureFixture[s
     assert [p.name for p in (layout.evidence() / "published").iterdir()] == ["plain"]
 
 
+def test_claims_validate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for action in ([], ["validate"]):
+        code, out, _ = run(capsys, "claims", *action)
+        assert code == 0
+        assert out.endswith("claims and 0 statements, all good\n")
+    path = root / "params/claims/toy.yaml"
+    path.write_text(path.read_text().replace("value: 50", "value: 500", 1))
+    code, _, error = run(capsys, "claims", "validate")
+    assert code == 1
+    assert "toy.yaml, claim 'toy_open': field 'value' is a percentage, not 500" in error
+
+
 def test_verify(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "verify", "toy_open")
     assert code == 0
-    assert out.startswith("toy_open: claimed 50")
+    assert out.startswith("toy_open: mIoU claimed 50")
     assert ": below\n" in out
     path = next(line.split()[1] for line in out.splitlines() if "evidence" in line)
     assert (root / path).is_file()
     code, out, _ = run(capsys, "verify", "toy_lost")
-    assert (code, out.splitlines()[0]) == (0, "toy_lost: claimed 50.0, not verified: blocked")
+    assert (code, out.splitlines()[0]) == (0, "toy_lost: mIoU claimed 50.0, not verified: blocked")
     assert "the address died" in out
 
 
@@ -167,7 +179,7 @@ def test_doctor(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["bench", "segfromer_b0"], "Did you mean 'segformer_b0'?"),
         (["train", "tiny", "--device", "cuda:77"], "'cuda:77'"),
         (["evaluate", "published", "--device", "abacus"], "'abacus'"),
-        (["verify", "toy_no_run"], "add params/runs/toy_no_run.yaml"),
+        (["evidence", "check", "nowhere.json"], "nowhere.json: no such file"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(

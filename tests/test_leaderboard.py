@@ -143,7 +143,7 @@ def test_complete_evidence_goes_first_then_the_newest_evaluator(root):
     [
         ({"weights": "never"}, "weights are unpublished: nobody has it."),
         ({"weights": "toy-weights", "dataset": "closed"}, "dataset is gated: it wants a login."),
-        ({}, "weights behind this number are not known"),
+        ({}, "No weights of this number are known"),
     ],
 )
 def test_blocked_claims_say_what_is_missing(root, fields, words):

@@ -12,25 +12,52 @@ from synthetic import evidence, matrices
 from segmodels.claims import Claim
 from segmodels.errors import SegmodelsError
 from segmodels.metrics import intersection_and_union, iou_from, mean_of
+from segmodels.obstacles import Obstacle
 from segmodels.protocols import Protocol
+from segmodels.rules import ObstacleRule, Rules, Tolerance, load_rules
+from segmodels.scores import Bootstrap, bootstrap_interval, mean_interval, score
 from segmodels.verdict import (
     STATUSES,
-    Bootstrap,
-    VerdictSettings,
-    bootstrap_interval,
+    Answer,
+    blocked,
     judge,
-    load_verdict_settings,
+    judge_corrupted,
+    judge_cost,
     measure,
-    score,
 )
 
 PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
-RULES = VerdictSettings(version=1, released=0.1, retrained=1.0, bootstrap=Bootstrap(200, 0.95))
+RULES = Rules(
+    version=1,
+    released=Tolerance(0.1),
+    retrained=Tolerance(0.5, interval=1.0),
+    third_party=Tolerance(0.2),
+    bootstrap=Bootstrap(200, 0.95),
+    obstacles={
+        "weights unpublished": ObstacleRule("nobody gave them out", "ask the authors"),
+        "gated data": ObstacleRule("a login", "register"),
+    },
+)
+GATED = Obstacle("gated data", "The images want a login.")
 
 
 def claim(value=50.0, decimals=2, **fields):
-    base = Claim("toy", "toy", "Toy", "m", "toy", "test", "mIoU", value, decimals, "plain", "here")
-    return dataclasses.replace(base, **fields)
+    base = {
+        "id": "toy",
+        "paper": "toy",
+        "title": "Toy",
+        "model": "m",
+        "dataset": "toy",
+        "split": "test",
+        "metric": "mIoU",
+        "protocol": "plain",
+        "source": "here",
+    }
+    return Claim.model_validate({**base, "value": value, "decimals": decimals, **fields})
+
+
+def released(*evidences):
+    return Answer(tuple(evidences), "released")
 
 
 def half_right(**fields):
@@ -64,19 +91,20 @@ def test_score_of_nothing_is_nan():
     ("value", "decimals", "status"),
     [
         (50.0, 2, "verified"),
-        (50.105, 2, "verified"),
-        (50.106, 2, "below"),
-        (49.895, 2, "verified"),
-        (49.894, 2, "better"),
-        (50.15, 1, "verified"),
-        (50.16, 1, "below"),
-        (50.6, 0, "verified"),
-        (49.4, 0, "verified"),
-        (50.61, 0, "below"),
+        (50.10, 2, "verified"),
+        (50.11, 2, "below"),
+        (49.90, 2, "verified"),
+        (49.89, 2, "better"),
+        (50.1, 1, "verified"),
+        (50.2, 1, "below"),
+        (49.8, 1, "better"),
+        (50, 0, "verified"),
+        (51, 0, "below"),
+        (49, 0, "better"),
     ],
 )
 def test_tolerance_is_a_setting_plus_the_rounding_of_the_print(value, decimals, status):
-    verdict = judge(claim(value, decimals), PLAIN, half_right(), None, RULES)
+    verdict = judge(claim(value, decimals), PLAIN, released(half_right()), [], RULES)
     assert verdict.status == status
     assert verdict.verified == 50.0
     assert verdict.gap == pytest.approx(50 - value)
@@ -84,51 +112,139 @@ def test_tolerance_is_a_setting_plus_the_rounding_of_the_print(value, decimals, 
     assert verdict.level == "released weights"
 
 
+def seeds(*rights):
+    """Evidence of one image per seed: `right` of 1000 pixels are found, mIoU is right / 10."""
+    return [
+        evidence(
+            np.array([[[right, 1000 - right], [0, 0]]]),
+            origin={"trained": "run", "recipe": "r", "seed": seed},
+            weights=f"{seed:064x}",
+        )
+        for seed, right in enumerate(rights)
+    ]
+
+
 def test_weights_trained_here_have_their_own_tolerance_and_level():
-    trained = half_right(origin={"trained": "run", "recipe": "r", "seed": 0})
-    verdict = judge(claim(50.9), PLAIN, trained, None, RULES)
+    answer = Answer(tuple(seeds(500)), "retrained")
+    verdict = judge(claim(50.4), PLAIN, answer, [], RULES)
     assert (verdict.status, verdict.level) == ("verified", "retrained (1 seed)")
+    assert judge(claim(50.6), PLAIN, answer, [], RULES).status == "below"
 
 
-def test_blocked_and_unverified_say_why():
-    blocked = judge(claim(), PLAIN, None, "The weights are lost.", RULES)
-    assert (blocked.status, blocked.reason) == ("blocked", "The weights are lost.")
-    unverified = judge(claim(), PLAIN, None, None, RULES)
-    assert unverified.status == "unverified"
-    assert "segmodels verify toy" in unverified.reason
-    assert (unverified.verified, unverified.gap, unverified.interval) == (None, None, None)
+def test_several_seeds_are_judged_by_their_mean():
+    verdict = judge(claim(50.4), PLAIN, Answer(tuple(seeds(490, 500, 510)), "retrained"), [], RULES)
+    assert verdict.level == "retrained (3 seeds, 50.00 ± 1.00)"
+    assert verdict.verified == pytest.approx(50)
+    assert verdict.seeds == pytest.approx((49, 50, 51))
+
+
+def test_the_interval_widens_the_tolerance_of_retrained_weights():
+    two = evidence(np.array([[[400, 600], [0, 0]], [[600, 400], [0, 0]]]))
+    verdict = judge(claim(50.0), PLAIN, Answer((two,), "retrained"), [], RULES)
+    low, high = verdict.interval
+    assert verdict.tolerance == pytest.approx(0.005 + 0.5 + (high - low) / 2)
+    same = judge(claim(50.0), PLAIN, released(two), [], RULES)
+    assert same.tolerance == pytest.approx(0.005 + 0.1)
+
+
+def test_third_parties_have_their_own_tolerance_and_name():
+    verdict = judge(claim(50.2), PLAIN, Answer((half_right(),), "third_party", "lab"), [], RULES)
+    assert (verdict.status, verdict.level) == ("verified", "third party (lab)")
+    assert verdict.tolerance == pytest.approx(0.205)
+
+
+def test_blocked_tells_every_reason_and_what_would_help():
+    lost = Obstacle("weights unpublished", "The weights are unpublished.")
+    verdict = blocked([GATED, lost], RULES)
+    assert verdict.obstacle == "weights unpublished"  # the rules name it first
+    assert verdict.reason == (
+        "The weights are unpublished. The images want a login. To change that: ask the authors."
+    )
+    assert judge(claim(), PLAIN, None, [GATED, lost], RULES) == verdict
+    with pytest.raises(SegmodelsError, match="obstacle 'gone' is missing"):
+        blocked([Obstacle("gone", "It is gone.")], RULES)
+
+
+def test_unverified_says_how():
+    verdict = judge(claim(), PLAIN, None, [], RULES)
+    assert verdict.status == "unverified"
+    assert "segmodels verify toy" in verdict.reason
+    assert (verdict.verified, verdict.gap, verdict.interval) == (None, None, None)
 
 
 def test_evidence_beats_an_obstacle():
-    verdict = judge(claim(), PLAIN, half_right(), "The dataset is gated.", RULES)
-    assert verdict.status == "verified"
+    assert judge(claim(), PLAIN, released(half_right()), [GATED], RULES).status == "verified"
 
 
 def test_partial_and_stale_show_numbers_but_are_not_verified():
-    partial = judge(claim(), PLAIN, half_right(expected=9), None, RULES)
+    partial = judge(claim(), PLAIN, released(half_right(expected=9)), [], RULES)
     assert partial.status == "partial"
     assert "1 of 9 images" in partial.reason
-    stale = judge(claim(), PLAIN, half_right(evaluator=0, expected=9), None, RULES)
+    assert "inside the interval" in partial.reason
+    assert "outside" in judge(claim(9), PLAIN, released(half_right(expected=9)), [], RULES).reason
+    stale = judge(claim(), PLAIN, released(half_right(evaluator=0, expected=9)), [], RULES)
     assert stale.status == "stale"
     assert "evaluator 0" in stale.reason
     assert partial.gap == stale.gap == 0.0
 
 
-def test_a_metric_nobody_measures_is_told():
-    verdict = judge(claim(metric="GFLOPs"), PLAIN, half_right(), None, RULES)
-    assert verdict.status == "unverified"
-    assert "GFLOPs" in verdict.reason
+@pytest.mark.parametrize(
+    ("counted", "status"),
+    [(8.44, "verified"), (8.36, "verified"), (8.46, "better"), (8.3, "below")],
+)
+def test_costs_are_judged_by_rounding_alone(counted, status):
+    verdict = judge_cost(claim(8.4, 1, metric="GFLOPs"), counted, [], RULES)
+    assert (verdict.status, verdict.level) == (status, "counted")
+    assert verdict.gap == pytest.approx(counted - 8.4)
+
+
+def test_a_number_read_off_a_figure_has_the_width_of_the_pen():
+    verdict = judge_cost(claim(8.4, 1, metric="GFLOPs", uncertainty=0.3), 8.7, [], RULES)
+    assert verdict.status == "verified"
+    assert verdict.tolerance == pytest.approx(0.35)
+
+
+def test_costs_nobody_counted_or_can_count():
+    assert judge_cost(claim(metric="GFLOPs"), None, [], RULES).status == "unverified"
+    assert judge_cost(claim(metric="fps"), None, [GATED], RULES).obstacle == "gated data"
+
+
+def corrupted(severity, right, name="fog", **fields):
+    condition = {"corruption": name, "severity": severity, "seed": 0}
+    counts = np.array([[[right, 1000 - right], [0, 0]]])
+    return evidence(counts, condition=condition, **fields)
+
+
+def test_a_corruption_is_the_mean_over_its_severities():
+    asked = claim(50.0, metric="mIoU-c", corruption="fog")
+    copies = [corrupted(severity, 400 + 50 * (severity - 1)) for severity in range(1, 6)]
+    verdict = judge_corrupted(asked, PLAIN, [*copies, corrupted(3, 0, "snow")], [], RULES)
+    assert (verdict.status, verdict.verified) == ("verified", 50.0)
+    part = judge_corrupted(asked, PLAIN, copies[1:], [], RULES)
+    assert (part.status, part.gap) == ("partial", pytest.approx(2.5))
+    assert "4 of 5 severities" in part.reason
+    assert judge_corrupted(asked, PLAIN, [], [GATED], RULES).status == "blocked"
+    first = [corrupted(3, 500, images=1)]  # of some images only
+    assert judge_corrupted(asked, PLAIN, first, [], RULES).status == "unverified"
+
+
+def test_noises_have_three_severities():
+    asked = claim(40.0, metric="mIoU-c", corruption="shot_noise")
+    copies = [corrupted(severity, 400, "shot_noise") for severity in (1, 2, 3)]
+    copies += [corrupted(severity, 0, "shot_noise") for severity in (4, 5)]
+    assert judge_corrupted(asked, PLAIN, copies, [], RULES).status == "verified"
 
 
 def test_evidence_without_labels_verifies_nothing():
     empty = evidence(np.zeros((2, 4, 4), np.int64))
-    verdict = judge(claim(), PLAIN, empty, None, RULES)
+    verdict = judge(claim(), PLAIN, released(empty), [], RULES)
     assert (verdict.status, verdict.verified) == ("unverified", None)
     assert verdict.reason
 
 
 def test_measured_gives_its_reason():
-    verdict = measure(PLAIN, half_right(), "No paper prints it.", "segmodels evaluate x", RULES)
+    answer = released(half_right())
+    verdict = measure(PLAIN, answer, "No paper prints it.", "segmodels evaluate x", RULES)
     assert (verdict.status, verdict.reason) == ("measured", "No paper prints it.")
     assert verdict.gap is None
 
@@ -145,7 +261,23 @@ def test_measured_gives_its_reason():
 )
 def test_evidence_of_something_else_is_refused(made, protocol):
     with pytest.raises(SegmodelsError, match="does not answer claim 'toy'"):
-        judge(claim(), protocol, made, None, RULES)
+        judge(claim(), protocol, released(made), [], RULES)
+
+
+def test_the_interval_of_one_model_is_its_own():
+    found = evidence(matrices(12))
+    own = bootstrap_interval(found, PLAIN, RULES.bootstrap)
+    assert mean_interval([found], PLAIN, RULES.bootstrap) == own
+
+
+def test_the_interval_of_a_mean_lies_between_those_of_its_parts():
+    first = evidence(matrices(30, right=40), weights="a" * 64)
+    second = evidence(matrices(30, right=90), weights="b" * 64)
+    low, high = mean_interval([first, second], PLAIN, RULES.bootstrap)
+    middle = (score(first, PLAIN).miou + score(second, PLAIN).miou) / 2
+    assert low < middle < high
+    assert bootstrap_interval(first, PLAIN, RULES.bootstrap)[1] < low
+    assert (low, high) == mean_interval([second, first], PLAIN, RULES.bootstrap)
 
 
 def test_interval_is_deterministic_and_holds_the_score():
@@ -195,26 +327,32 @@ def test_interval_equals_drawing_images_one_by_one(number, seed, protocol):
     np.testing.assert_allclose(bootstrap_interval(found, protocol, drawing), expected, rtol=1e-12)
 
 
-def test_the_settings_of_this_project():
-    rules = load_verdict_settings()
-    assert 0 < rules.released < rules.retrained
+def test_the_rules_of_this_project():
+    rules = load_rules()
+    assert 0 < rules.released.points < rules.retrained.points
+    assert rules.released.interval == 0  # the images are the same ones
     assert rules.bootstrap == Bootstrap(1000, 0.95)
     assert set(STATUSES) >= {"verified", "better", "below", "partial", "blocked", "unverified"}
+    assert set(rules.obstacles) >= {"weights unpublished", "gated data", "needs retraining"}
+
+
+GOOD = "{released: {points: 1}, retrained: {points: 1}, third_party: {points: 1}}"
 
 
 @pytest.mark.parametrize(
     ("tolerance", "bootstrap", "message"),
     [
-        ("{released: -1, retrained: 1}", "{resamples: 9, confidence: 0.9}", "negative"),
-        ("{released: 1, retrained: 1}", "{resamples: 0, confidence: 0.9}", "at least 1"),
-        ("{released: 1, retrained: 1}", "{resamples: 9, confidence: 95}", "between 0 and 1"),
-        ("{relased: 1, retrained: 1}", "{resamples: 9, confidence: 0.9}", "'released' is missing"),
-        ("{released: 1, retrained: 1}", "", "'bootstrap' is missing"),
+        (GOOD.replace("1", "-1", 1), "{resamples: 9, confidence: 0.9}", "released: .* negative"),
+        (GOOD, "{resamples: 0, confidence: 0.9}", "at least 1"),
+        (GOOD, "{resamples: 9, confidence: 95}", "between 0 and 1"),
+        (GOOD.replace("released", "relased"), "{resamples: 9, confidence: 0.9}", "is missing"),
+        (GOOD.replace("points", "point", 1), "{resamples: 9, confidence: 0.9}", "'points'"),
+        (GOOD, "", "'bootstrap' is missing"),
     ],
 )
-def test_broken_settings_are_named(tmp_path, tolerance, bootstrap, message):
+def test_broken_rules_are_named(tmp_path, tolerance, bootstrap, message):
     path = tmp_path / "verdict.yaml"
     path.write_text(f"version: 1\ntolerance: {tolerance}\nbootstrap: {bootstrap}\n")
     with pytest.raises(SegmodelsError, match=message) as caught:
-        load_verdict_settings(path)
+        load_rules(path)
     assert "verdict.yaml" in str(caught.value)

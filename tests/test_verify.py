@@ -55,7 +55,7 @@ def test_a_printed_number_that_holds(root: Path) -> None:
     [
         ("toy_lost", "the address died"),
         ("toy_closed", "the images want a login"),
-        ("toy_nobody", "not known"),
+        ("toy_nobody", "No weights of this number are known"),
     ],
 )
 def test_a_blocked_claim_says_why(root: Path, claim: str, reason: str) -> None:
@@ -72,11 +72,22 @@ def test_an_unknown_claim(root: Path) -> None:
         verify("toy_opne")
 
 
-def test_a_claim_without_a_run(root: Path) -> None:
-    with pytest.raises(SegmodelsError) as error:
-        verify("toy_no_run")
-    for words in ("params/runs/toy_no_run.yaml", "weights published", "split val", "[plain]"):
-        assert words in str(error.value)
+def test_a_claim_without_a_run_gets_one(root: Path) -> None:
+    row = verify("toy_no_run")
+    assert row.verdict == "below"
+    assert row.images == 2
+    run = load_run("toy_no_run")
+    assert (run.weights, run.split, run.protocols) == ("published", "val", ("plain",))
+    assert run_of(load_claim("toy_no_run")) == run
+
+
+def test_a_run_of_that_name_is_not_overwritten(root: Path) -> None:
+    path = root / "params/runs/toy_no_run.yaml"
+    text = (root / "params/runs/published.yaml").read_text()
+    path.write_text(text)
+    with pytest.raises(SegmodelsError, match=r"toy_no_run\.yaml does not evaluate claim"):
+        run_of(load_claim("toy_no_run"))
+    assert path.read_text() == text
 
 
 def test_weights_that_cannot_be_fetched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from segmodels.errors import SegmodelsError
 from segmodels.files import read_json, write_json, write_text
 from segmodels.leaderboard.page import render_html
 from segmodels.leaderboard.rows import Row, build_rows
-from segmodels.verdict import STATUSES, load_verdict_settings
+from segmodels.rules import load_rules
+from segmodels.verdict import STATUSES
 from segmodels.versions import EVALUATOR, SOFTWARE
 
 __all__ = [
@@ -69,7 +70,7 @@ def render_json(rows: list[Row]) -> str:
     value: dict[str, Any] = {
         "generated_by": f"segmodels {SOFTWARE}",
         "evaluator": EVALUATOR,
-        "settings": dataclasses.asdict(load_verdict_settings()),
+        "settings": dataclasses.asdict(load_rules()),
         "verdicts": {status: counted[status] for status in STATUSES if counted[status]},
         "rows": [dataclasses.asdict(row) for row in rows],
     }

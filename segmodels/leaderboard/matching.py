@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from segmodels.assets import DatasetEntry, WeightsEntry
 from segmodels.claims import Claim
 from segmodels.evidence import Evidence
-from segmodels.protocols import Protocol
+from segmodels.leaderboard.shelf import Found
 from segmodels.runs import Run
 
 
@@ -16,6 +16,7 @@ def asks_for(run: Run, claim: Claim) -> bool:
     return (
         (run.weights, run.dataset, run.split) == (claim.weights, claim.dataset, claim.split)
         and run.weights is not None
+        and claim.metric == "mIoU"
         and claim.protocol in run.protocols
     )
 
@@ -28,70 +29,29 @@ def has_released_weights(evidence: Evidence, entry: WeightsEntry) -> bool:
     return evidence.weights_origin.get("released") == entry.name
 
 
-def is_trained_by(evidence: Evidence, run: Run) -> bool:
-    """Whether the weights come out of this run's training."""
-    return evidence.weights_origin.get("trained") == run.name
+def best(candidates: Iterable[Found], dataset: DatasetEntry | None, split: str) -> Found | None:
+    """The evidence to judge by, in full precision.
 
-
-def best_answer(
-    candidates: Iterable[Evidence],
-    asked: Claim | Run,
-    protocol: Protocol,
-    dataset: DatasetEntry | None,
-) -> Evidence | None:
-    """The evidence on the asked images under the protocol's inference, in full precision.
-
-    Complete evidence goes before partial, then the newest evaluator, then more images.
+    Our own goes before a third party's, then complete evidence before partial, then the newest
+    evaluator, then more images.
 
     Args:
-        candidates: evidence of the right weights.
-        asked: the claim or run that names dataset and split.
-        protocol: its protocol.
+        candidates: evidence of the right weights, split and inference.
         dataset: images with another fingerprint than this entry lists are another data set;
             None takes any.
+        split: of the dataset.
     """
-    listed = dataset.splits.get(asked.split, {}).get("fingerprint") if dataset else None
+    listed = dataset.splits.get(split, {}).get("fingerprint") if dataset else None
     fitting = [
-        evidence
-        for evidence in candidates
-        if (evidence.identity.dataset, evidence.identity.split) == (asked.dataset, asked.split)
-        and evidence.identity.inference == protocol.inference
-        and evidence.identity.condition is None
-        and evidence.identity.precision == "fp32"
-        and listed in (None, evidence.identity.fingerprint)
+        found
+        for found in candidates
+        if found.evidence.identity.precision == "fp32"
+        and listed in (None, found.evidence.identity.fingerprint)
     ]
     return max(fitting, key=_merit, default=None)
 
 
-def _merit(evidence: Evidence) -> tuple[bool, int, int, str]:
-    return evidence.complete, evidence.identity.evaluator, len(evidence.images), evidence.key
-
-
-_SUBJECT = (
-    "weights",
-    "model",
-    "preprocessing",
-    "dataset",
-    "split",
-    "fingerprint",
-    "inference",
-    "precision",
-    "evaluator",
-)
-
-
-def is_disturbed_copy(disturbed: Evidence, clean: Evidence) -> bool:
-    """Whether only the condition differs and the clean evidence holds all its images."""
-    needed = disturbed.identity.images or disturbed.expected_images
-    return needed <= len(clean.images) and all(
-        getattr(disturbed.identity, name) == getattr(clean.identity, name) for name in _SUBJECT
-    )
-
-
-def obstacle(weights: WeightsEntry | None, dataset: DatasetEntry) -> str | None:
-    """Why nobody can check a number, one sentence per missing thing; None when all is there."""
-    if weights is None:
-        return "The weights behind this number are not known."
-    entries = (("weights are", weights), ("dataset is", dataset))
-    found = [f"The {what} {e.state}: {e.reason}." for what, e in entries if e.state != "ok"]
-    return " ".join(found) or None
+def _merit(found: Found) -> tuple[bool, bool, int, int, str]:
+    evidence = found.evidence
+    seen = len(evidence.images)
+    return not found.by, evidence.complete, evidence.identity.evaluator, seen, evidence.key

@@ -8,7 +8,8 @@ from importlib.resources import files
 
 from segmodels.leaderboard.charts import class_bars, common_span, interval_bar, robustness_section
 from segmodels.leaderboard.rows import Row, short_title
-from segmodels.verdict import STATUSES, VerdictSettings, load_verdict_settings
+from segmodels.rules import Rules, load_rules
+from segmodels.verdict import STATUSES
 from segmodels.versions import EVALUATOR, SOFTWARE
 
 _LEAD = (
@@ -17,14 +18,14 @@ _LEAD = (
 )
 
 
-def render_html(rows: list[Row], settings: VerdictSettings | None = None) -> str:
+def render_html(rows: list[Row], settings: Rules | None = None) -> str:
     """The page as text. Everything is inline: no network, no fonts, no timestamps.
 
     Args:
         rows: from `build_rows`.
         settings: printed in the footer (default: `params/verdict.yaml`).
     """
-    settings = settings or load_verdict_settings()
+    settings = settings or load_rules()
     claims = [row for row in rows if row.claimed is not None]
     claims.sort(key=lambda row: row.verified is None)  # numbers first, in the order of the rows
     others = [row for row in rows if row.claimed is None]
@@ -87,9 +88,7 @@ def _header(rows: list[Row]) -> str:
     )
 
 
-def _results(
-    title: str, intro: str, rows: list[Row], span: float, settings: VerdictSettings
-) -> str:
+def _results(title: str, intro: str, rows: list[Row], span: float, settings: Rules) -> str:
     if not rows:
         return ""
     interval = f"{settings.bootstrap.confidence:.0%} interval, &plusmn;{span:g}"
@@ -225,7 +224,7 @@ def _signed(gap: float | None) -> str:
     return text if text == "0.00" else ("+" if gap > 0 else "&minus;") + text
 
 
-def _footer(settings: VerdictSettings) -> str:
+def _footer(settings: Rules) -> str:
     meanings = "".join(
         f'<dt class="{status}"><span class="pill">{status}</span></dt><dd>{meaning}</dd>'
         for status, meaning in STATUSES.items()
@@ -236,7 +235,7 @@ def _footer(settings: VerdictSettings) -> str:
         "<p>Every image leaves a matrix of integer counts: which class each pixel has, which it "
         "was given. IoU per class is taken over the sum of all images and averaged over the "
         "classes that occur. The gap is verified minus claimed. A number is verified when the gap "
-        f"is at most {settings.released:g} points for released weights ({settings.retrained:g} "
+        f"is at most {settings.released.points:g} points for released weights ({settings.retrained.points:g} "
         "for weights trained here) plus half a unit of the last printed digit.</p>"
         f"<p>The {draws.confidence:.0%} interval comes from {draws.resamples} bootstrap draws "
         "over images and tells how much another choice of images would move the number; it "

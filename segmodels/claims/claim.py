@@ -1,0 +1,122 @@
+"""A claim is a published number with everything needed to check it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Metric = Literal["mIoU", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
+
+#: What the number of a metric counts.
+UNITS: dict[str, str] = {
+    "mIoU": "%",
+    "mIoU-c": "%",
+    "top1": "%",
+    "params_M": "M",
+    "GFLOPs": "GFLOPs",
+    "fps": "images/s",
+}
+
+#: Metrics that lie between 0 and 100.
+PERCENT = ("mIoU", "mIoU-c", "top1")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Size = Annotated[tuple[int, int], Field(strict=False)]
+
+
+class Entry(BaseModel):
+    """What every entry of a claims file has; unknown fields and wrong types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Claim(Entry):
+    """One published number.
+
+    Attributes:
+        id: unique, stable name: letters, digits, `_`, `.`, `-`.
+        paper: key of the paper whose model it is (the file it stands in).
+        title, arxiv, url: the paper's.
+        claimant: who prints the number: the `authors`; others who `quoted` it; a
+            `re-implementation` trained again; a `re-run` of released weights or code.
+        by: their name, when it is not the authors.
+        model: name for `create_model`, or a name of our own for a network that is not
+            implemented here.
+        overrides: arguments of the network that differ from its name's.
+        dataset, split: what it was measured on; `any` when the number does not depend on it.
+        metric: what the number is; its unit stands in `UNITS`.
+        corruption: which disturbance a `mIoU-c` averages over.
+        value: the number as printed.
+        decimals: digits after the point as printed; rounding is part of the tolerance.
+        uncertainty: of a number read off a figure, in its unit; part of the tolerance.
+        protocol: name in `params/protocols.yaml` or, for costs, `params/efficiency.yaml`; empty
+            when the source does not say how it measured.
+        image_size: height and width that a cost is stated for, pixels.
+        stated: how the source describes the measurement, as far as it does.
+        weights: name in `params/weights.yaml` of the weights behind the number, if any.
+        released: whether its weights were given out at all, as far as we know; an address or a
+            sentence about them stands in
+        checkpoint.
+        source: where the number is printed.
+        seen: how we saw it there.
+        conflicts: ids of claims that print another number for the same thing.
+        featured: stands at the top of the leaderboard.
+        notes: what a reader must know.
+    """
+
+    id: Name
+    paper: Name
+    title: Words
+    arxiv: Annotated[str, StringConstraints(pattern=r"^(\d{4}\.\d{4,5})?$")] = ""
+    url: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = ""
+    claimant: Literal["authors", "quoted", "re-implementation", "re-run"] = "authors"
+    by: str = ""
+    model: Words
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    dataset: Name
+    split: Words
+    metric: Metric
+    corruption: str = ""
+    value: float = Field(ge=0, allow_inf_nan=False)
+    decimals: int = Field(ge=0, le=6)
+    uncertainty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    protocol: str = ""
+    image_size: Size | None = None
+    stated: str = ""
+    weights: str | None = None
+    released: Literal["yes", "no", "unknown"] = "unknown"
+    checkpoint: str = ""
+    source: Words
+    seen: str = ""
+    conflicts: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    featured: bool = False
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Claim:
+        if self.metric in PERCENT and self.value > 100:
+            raise ValueError(f"field 'value' is a percentage, not {self.value}")
+        if round(self.value, self.decimals) != self.value:
+            raise ValueError(f"field 'decimals' is {self.decimals}, but 'value' is {self.value}")
+        if (self.metric == "mIoU-c") != bool(self.corruption):
+            raise ValueError("field 'corruption' goes with metric mIoU-c, and only with it")
+        if self.claimant != "authors" and not self.by:
+            raise ValueError(f"field 'by' names who made the {self.claimant}")
+        return self
+
+    @property
+    def printed(self) -> str:
+        """The number with the digits it was printed with."""
+        return f"{self.value:.{self.decimals}f}"
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value: `%`, `M` (millions), `GFLOPs` or `images/s`."""
+        return UNITS[self.metric]
+
+    @property
+    def who(self) -> str:
+        """Who prints the number, for people."""
+        return f"{self.claimant} ({self.by})" if self.by else self.claimant

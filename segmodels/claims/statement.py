@@ -1,0 +1,100 @@
+"""A statement is a published sentence that compares two models: "A beats B"."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from segmodels.claims.claim import Entry, Name, Size, Words
+
+Relation = Literal["higher", "lower"]
+
+
+class CostPart(Entry):
+    """Two networks compared by a cost that is counted, not measured.
+
+    Attributes:
+        about: what is compared, for people.
+        subject, other: model names; the statement is about the subject.
+        relation: how the subject's cost stands to the other's.
+        convention: name in `params/efficiency.yaml`.
+        image_size: height and width, pixels.
+        num_classes: of both networks.
+    """
+
+    kind: Literal["cost"]
+    about: Words
+    subject: Words
+    other: Words
+    relation: Relation
+    convention: Words
+    image_size: Size
+    num_classes: int = 150
+    subject_overrides: dict[str, Any] = Field(default_factory=dict)
+    other_overrides: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvidencePart(Entry):
+    """Two runs compared on the same images by a paired bootstrap.
+
+    Attributes:
+        about: what is compared, for people.
+        subject, other: names in `params/runs`.
+        relation: how the subject's number stands to the other's.
+        quantity: `mIoU`, or `kept`: the share of it that is left when something is changed.
+        condition: what disturbs, for `kept`: `corruption` or `parameter_noise`.
+        under: or other protocols, for `kept`: other test resolutions, for example.
+        protocol: name in `params/protocols.yaml`, of the undisturbed measurement.
+        budget: what both were trained with, for people.
+        as_published: whether that is the paper's own budget and data. If not, the part tells
+            something, but it can neither verify nor refute the statement.
+    """
+
+    kind: Literal["evidence"]
+    about: Words
+    subject: Words
+    other: Words
+    relation: Relation
+    quantity: Literal["mIoU", "kept"]
+    condition: Literal["", "corruption", "parameter_noise"] = ""
+    under: Annotated[tuple[Words, ...], Field(strict=False)] = ()
+    protocol: Words
+    budget: Words
+    as_published: bool
+
+    @model_validator(mode="after")
+    def _possible(self) -> EvidencePart:
+        if (self.quantity == "kept") != (bool(self.condition) != bool(self.under)):
+            raise ValueError("quantity 'kept' needs either 'condition' or 'under'")
+        return self
+
+
+Part = Annotated[CostPart | EvidencePart, Field(discriminator="kind")]
+
+
+class Statement(Entry):
+    """A published comparison, taken apart into what can be counted or measured.
+
+    Attributes:
+        id: unique, stable name.
+        paper, title, arxiv, url: the paper that says so.
+        text: what it says, in our words.
+        source: where it says so.
+        seen: how we saw it there.
+        parts: what must hold.
+        missing: parts that cannot be checked, each one sentence with the reason.
+        notes: what a reader must know.
+    """
+
+    id: Name
+    paper: Name
+    title: Words
+    arxiv: str = ""
+    url: str = ""
+    text: Words
+    source: Words
+    seen: str = ""
+    parts: Annotated[tuple[Part, ...], Field(strict=False, min_length=1)]
+    missing: Annotated[tuple[Words, ...], Field(strict=False)] = ()
+    notes: str = ""

@@ -1,0 +1,151 @@
+"""A convention is how parameters or operations are counted; without it a count is no claim.
+
+The same SegFormer-B5 has 1460.4 or 1447.6 "GFLOPs" at 1024x2048 in two tables of one paper,
+because one of them counts a classifier for 150 classes and the other one for 19. The rule
+behind a printed number is data (``params/efficiency.yaml``) and is never fitted to a single
+row: it has to be read somewhere, or to give a whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from segmodels.errors import SegmodelsError, pick
+from segmodels.files import digest, read_yaml, take_fields, take_list
+from segmodels.settings import project_root
+
+Quantity = Literal["parameters", "operations"]
+Part = Literal["whole", "encoder", "decoder"]
+Unit = Literal["MACs", "2xMACs"]
+
+#: Operations that are multiply-adds: worth one or two, as the unit says.
+MULTIPLY_ADDS = ("convolution", "linear", "projection", "attention", "product")
+
+#: Operations that are worth one whatever the unit.
+SINGLES = ("convolution_bias", "relu", "pooling")
+
+LATENCY = "latency"
+_LABELS = ("name", "title", "source")
+_WEIGHTS: Mapping[Unit, int] = {"MACs": 1, "2xMACs": 2}
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One way to count a network.
+
+    Attributes:
+        name: key in ``params/efficiency.yaml``.
+        version: raised when the meaning of the entry changes.
+        title: one line for people.
+        source: where the rule was read, or what shows it.
+        quantity: ``parameters`` or ``operations`` of one forward pass of one image.
+        part: the ``whole`` network, its ``encoder``, or its ``decoder`` (all but the encoder).
+        unused: parameters: whether tensors count that no forward pass reads (ImageNet heads).
+        auxiliary: parameters: whether heads count that only training uses.
+        unit: operations: whether a multiply-add is one operation or two.
+        counts: operations: which count. ``convolution`` and ``linear`` layers; ``projection``,
+            a product with a learned matrix that is no layer; ``attention``, its two products;
+            ``product``, of two computed tensors elsewhere; ``convolution_bias`` and ``relu``,
+            one per output; ``pooling``, one per input.
+        classes: outputs of the network, whatever the dataset; None leaves them to the claim.
+    """
+
+    name: str
+    version: int
+    title: str
+    source: str
+    quantity: Quantity
+    part: Part
+    unused: bool = False
+    auxiliary: bool = False
+    unit: Unit | None = None
+    counts: tuple[str, ...] = ()
+    classes: int | None = None
+
+    def __post_init__(self) -> None:
+        for problem in _problems(self):
+            raise SegmodelsError(f"convention {self.name!r}: {problem}")
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of everything but the descriptions."""
+        said = {k: v for k, v in vars(self).items() if k not in _LABELS}
+        return digest({**said, "counts": sorted(self.counts)})
+
+    def weigh(self, operations: Mapping[str, int]) -> dict[str, int]:
+        """What each kind of operation contributes, in this unit; kinds that are 0 are left out."""
+        per = _WEIGHTS[self.unit or "MACs"]
+        weights = {**dict.fromkeys(MULTIPLY_ADDS, per), **dict.fromkeys(SINGLES, 1)}
+        found = {kind: weights[kind] * operations.get(kind, 0) for kind in sorted(self.counts)}
+        return {kind: number for kind, number in found.items() if number}
+
+
+def _problems(convention: Convention) -> Iterator[str]:
+    for field, choices in (("quantity", Quantity), ("part", Part)):
+        if getattr(convention, field) not in get_args(choices):
+            yield f"`{field}` must be one of {', '.join(get_args(choices))}."
+    if convention.classes is not None and convention.classes < 1:
+        yield "`classes` must be at least 1."
+    if convention.quantity == "parameters":
+        if convention.unit or convention.counts:
+            yield "`unit` and `counts` are for operations; leave them out."
+        return
+    if convention.unused or convention.auxiliary:
+        yield "`unused` and `auxiliary` are for parameters; leave them out."
+    if convention.unit not in get_args(Unit):
+        yield f"`unit` must be one of {', '.join(get_args(Unit))}."
+    if not convention.counts:
+        yield "`counts` must list what counts."
+    for kind in convention.counts:
+        if kind not in MULTIPLY_ADDS + SINGLES:
+            yield f"`counts` lists {kind!r}. Known: {', '.join(MULTIPLY_ADDS + SINGLES)}."
+
+
+_REQUIRED = {"version": int, "title": str, "source": str, "quantity": str, "part": str}
+_OPTIONAL = {"unused": bool, "auxiliary": bool, "unit": str, "counts": list, "classes": int}
+
+
+def load_conventions(path: Path | None = None) -> dict[str, Convention]:
+    """The counting conventions of ``params/efficiency.yaml`` by name.
+
+    Raises:
+        SegmodelsError: an entry has a missing, unknown or impossible field.
+    """
+    path = path or efficiency_file()
+    return {
+        name: _parse(path, name, entry)
+        for name, entry in read_yaml(path).items()
+        if not is_latency(entry)
+    }
+
+
+def load_convention(name: str, path: Path | None = None) -> Convention:
+    """One counting convention by name.
+
+    Raises:
+        UnknownNameError: no such convention; the message suggests the nearest.
+    """
+    return pick("convention", name, load_conventions(path))
+
+
+def efficiency_file() -> Path:
+    """Where conventions and latency protocols stand."""
+    return project_root() / "params" / "efficiency.yaml"
+
+
+def is_latency(entry: object) -> bool:
+    """Whether an entry says how seconds are measured, not how something is counted."""
+    return isinstance(entry, dict) and entry.get("quantity") == LATENCY
+
+
+def _parse(path: Path, name: str, entry: object) -> Convention:
+    source = f"{path}, {name!r}"
+    fields: dict[str, Any] = take_fields(source, entry, _REQUIRED, _OPTIONAL)
+    fields["counts"] = tuple(take_list(source, "counts", fields.get("counts", []), str))
+    try:
+        return Convention(name=name, **fields)
+    except SegmodelsError as error:
+        raise SegmodelsError(f"{path}, {error}") from None

@@ -1,0 +1,343 @@
+"""Everything on the table while judging, and the row that comes of each claim or run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from segmodels.assets import (
+    DatasetEntry,
+    WeightsEntry,
+    load_dataset_entries,
+    load_weights_entries,
+)
+from segmodels.claims import Claim, Statement, load_claims, load_statements
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.evidence import Evidence
+from segmodels.leaderboard.costs import Costs
+from segmodels.leaderboard.matching import asks_for, best
+from segmodels.leaderboard.robustness import summarise
+from segmodels.leaderboard.rows import Row, short_title
+from segmodels.leaderboard.shelf import Found, Shelf, conditions
+from segmodels.leaderboard.statements import judge_statement
+from segmodels.obstacles import Obstacle, obstacles
+from segmodels.protocols import Protocol, load_protocols
+from segmodels.rules import Level, load_rules
+from segmodels.runs import Run, load_run, run_names
+from segmodels.scores import score
+from segmodels.verdict import Answer, Verdict, judge, judge_corrupted, judge_cost, measure
+
+_OTHER_IMAGES = (
+    "Evidence {} was counted on other images than params/datasets.yaml lists, so it says nothing."
+)
+
+
+class Judge:
+    """Claims, runs, entries and evidence of a project."""
+
+    def __init__(self, folder: Path, link_from: Path) -> None:
+        self.link_from, self.rules = link_from, load_rules()
+        self.claims = list(load_claims().values())
+        self.statements = list(load_statements().values())
+        self.runs = [load_run(name) for name in run_names()]
+        self.weights, self.datasets = load_weights_entries(), load_dataset_entries()
+        self.protocols, self.shelf, self.costs = load_protocols(), Shelf(folder), Costs()
+        self.by_model: dict[tuple[str, str], list[Claim]] = {}
+        for claim in self.claims:
+            self.by_model.setdefault((claim.model, claim.dataset), []).append(claim)
+
+    # Claims.
+
+    def claimed(self, claim: Claim) -> Row:
+        """The row of a claim."""
+        weights, dataset = self._entries(claim)
+        hindered = obstacles(claim, weights, dataset)
+        if claim.metric in ("params_M", "GFLOPs", "fps"):
+            return self._cost_row(claim, hindered)
+        protocol = self._protocol(claim)
+        if claim.metric == "mIoU-c":
+            verdict = self._corrupted(claim, protocol, weights, hindered)
+            return self._claim_row(claim, verdict, protocol, None, weights)
+        found = self._answer(claim, protocol, weights, dataset)
+        answer = found and found[0]
+        verdict = judge(claim, protocol, answer, hindered, self.rules)
+        if answer is None and (stranger := self._stranger(claim, protocol, weights)):
+            verdict = dataclasses.replace(verdict, reason=_OTHER_IMAGES.format(stranger))
+        return self._claim_row(claim, verdict, protocol, found and found[1], weights)
+
+    def _cost_row(self, claim: Claim, hindered: list[Obstacle]) -> Row:
+        convention = self.costs.protocol(claim)
+        verdict = judge_cost(claim, self.costs.counted(claim), hindered, self.rules)
+        return dataclasses.replace(
+            self._told(claim, verdict),
+            protocol_title=convention.title if convention else "",
+            protocol_source=convention.source if convention else "",
+            protocol_version=convention.version if convention else 0,
+            evidence_file=self.costs.file(self.link_from) if verdict.level == "counted" else None,
+            rerun="segmodels efficiency",
+        )
+
+    def _claim_row(
+        self,
+        claim: Claim,
+        verdict: Verdict,
+        protocol: Protocol | None,
+        found: Found | None,
+        entry: WeightsEntry | None,
+    ) -> Row:
+        row = self._under(self._told(claim, verdict), protocol)
+        runs = [r.name for r in self.runs if asks_for(r, claim) or claim.id in r.retrains]
+        published = next((d for f in entry.files for d in f.sha256), None) if entry else None
+        row = dataclasses.replace(
+            row,
+            run=runs[0] if runs else None,
+            weights=published,
+            weights_origin={"released": claim.weights} if claim.weights else {},
+        )
+        return self._with_evidence(row, protocol, found) if found and protocol else row
+
+    def _told(self, claim: Claim, verdict: Verdict) -> Row:
+        """What stands in the claim and its verdict."""
+        return dataclasses.replace(
+            _verdict_row(verdict),
+            claim=claim.id,
+            claimed=claim.value,
+            decimals=claim.decimals,
+            model=claim.model,
+            dataset=claim.dataset,
+            split=claim.split,
+            protocol=claim.protocol,
+            paper=claim.paper,
+            title=claim.title,
+            arxiv=claim.arxiv,
+            source=claim.source,
+            url=claim.url,
+            notes=claim.notes,
+            metric=claim.metric,
+            unit=claim.unit,
+            claimant=claim.who,
+            seen=claim.seen,
+            checkpoint=claim.checkpoint,
+            stated=claim.stated,
+            corruption=claim.corruption,
+            conflicts=claim.conflicts,
+            rerun=f"segmodels verify {claim.id}",
+        )
+
+    def _answer(
+        self,
+        claim: Claim,
+        protocol: Protocol | None,
+        weights: WeightsEntry | None,
+        dataset: DatasetEntry | None,
+    ) -> tuple[Answer, Found] | None:
+        """Evidence of the released weights, or of weights trained again for this claim."""
+        if protocol is None:
+            return None
+        question = claim.dataset, claim.split, protocol.inference
+        released = self.shelf.released(*question, weights) if weights else []
+        if found := best(released, dataset, claim.split):
+            level: Level = "third_party" if found.by else "released"
+            return Answer((found.evidence,), level, found.by), found
+        runs = [run for run in self.runs if claim.id in run.retrains]
+        each = (best(self.shelf.trained(*question, r.name), dataset, claim.split) for r in runs)
+        seeds = [found for found in each if found]
+        if not seeds:
+            return None
+        return Answer(tuple(conditions(seeds)), "retrained"), seeds[0]
+
+    def _stranger(
+        self, claim: Claim, protocol: Protocol | None, weights: WeightsEntry | None
+    ) -> str | None:
+        """Key of evidence of the right weights on images that are not the registered ones."""
+        if protocol is None or weights is None:
+            return None
+        right = self.shelf.released(claim.dataset, claim.split, protocol.inference, weights)
+        found = best(right, None, claim.split)
+        return found.evidence.key if found else None
+
+    def _corrupted(
+        self,
+        claim: Claim,
+        protocol: Protocol | None,
+        weights: WeightsEntry | None,
+        hindered: list[Obstacle],
+    ) -> Verdict:
+        """Mean over severities of one corruption of the clean dataset."""
+        if protocol is None or weights is None:
+            return judge(claim, protocol, None, hindered, self.rules)
+        clean = claim.dataset.removesuffix("_c")
+        right = self.shelf.released(clean, claim.split, protocol.inference, weights)
+        found = best(right, self.datasets.get(clean), claim.split)
+        copies = conditions(self.shelf.disturbed(found.evidence)) if found else []
+        return judge_corrupted(claim, protocol, copies, hindered, self.rules)
+
+    def _entries(self, claim: Claim) -> tuple[WeightsEntry | None, DatasetEntry | None]:
+        if claim.weights is not None and claim.weights not in self.weights:
+            error = UnknownNameError("weights", claim.weights, self.weights)
+            raise SegmodelsError(f"claim {claim.id!r}: {error}")
+        if claim.dataset not in self.datasets and claim.dataset != "any":
+            error = UnknownNameError("dataset", claim.dataset, self.datasets)
+            raise SegmodelsError(f"claim {claim.id!r}: {error}")
+        return self.weights.get(claim.weights or ""), self.datasets.get(claim.dataset)
+
+    def _protocol(self, claim: Claim) -> Protocol | None:
+        if claim.protocol and claim.protocol not in self.protocols:
+            error = UnknownNameError("protocol", claim.protocol, self.protocols)
+            raise SegmodelsError(f"claim {claim.id!r}: {error}")
+        return self.protocols.get(claim.protocol)
+
+    # Statements.
+
+    def stated(self, statement: Statement) -> Row:
+        """The row of a statement."""
+        verdict = judge_statement(
+            statement, self.costs, self._evidence_of, self.protocols, self.rules
+        )
+        return dataclasses.replace(
+            _verdict_row(verdict),
+            claim=statement.id,
+            kind="relative",
+            metric="statement",
+            unit="",
+            model=statement.text,
+            paper=statement.paper,
+            title=statement.title,
+            arxiv=statement.arxiv,
+            url=statement.url,
+            source=statement.source,
+            seen=statement.seen,
+            notes=statement.notes,
+            claimant="authors",
+            rerun="segmodels leaderboard",
+        )
+
+    def _evidence_of(self, run: Run, protocol: Protocol) -> tuple[Found | None, list[Found]]:
+        """Clean evidence of a run under a protocol, and its disturbed copies."""
+        found = best(self._of_run(run, protocol), self.datasets[run.dataset], run.split)
+        return found, self.shelf.disturbed(found.evidence) if found else []
+
+    def _of_run(self, run: Run, protocol: Protocol) -> list[Found]:
+        entry = self.weights.get(run.weights or "")
+        question = run.dataset, run.split, protocol.inference
+        if entry:
+            return self.shelf.released(*question, entry)
+        return self.shelf.trained(*question, run.name)
+
+    # Measurements of our own.
+
+    def measured(self, run: Run) -> Iterable[Row]:
+        """The rows of a run's protocols that have evidence and are no claim's."""
+        same = self.by_model.get((run.model, run.dataset), [])
+        for protocol in (self.protocols[name] for name in run.protocols):
+            found, _ = self._evidence_of(run, protocol)
+            asked = (asks_for(run, c) or c.id in run.retrains for c in same)
+            named = (c.protocol == protocol.name for c in same)
+            if found is None or any(a and n for a, n in zip(asked, named, strict=True)):
+                continue
+            command = f"segmodels evaluate {run.name}"
+            own: Level = "released" if run.weights else "retrained"
+            level: Level = "third_party" if found.by else own
+            answer = Answer((found.evidence,), level, found.by)
+            reason = _why_measured(run, protocol, same)
+            verdict = measure(protocol, answer, reason, command, self.rules)
+            row = dataclasses.replace(
+                _verdict_row(verdict),
+                kind="measurement",
+                model=run.model,
+                dataset=run.dataset,
+                split=run.split,
+                run=run.name,
+                rerun=command,
+            )
+            yield self._with_evidence(self._under(row, protocol), protocol, found)
+
+    def _under(self, row: Row, protocol: Protocol | None) -> Row:
+        if protocol is None:
+            return row
+        return dataclasses.replace(
+            row,
+            protocol=protocol.name,
+            protocol_title=protocol.title,
+            protocol_source=protocol.source,
+            protocol_version=protocol.version,
+            protocol_fields={**protocol.inference, **protocol.scoring},
+        )
+
+    def _with_evidence(self, row: Row, protocol: Protocol, found: Found) -> Row:
+        evidence = found.evidence
+        identity, seen = evidence.identity, score(evidence, protocol)
+        disturbed = conditions(self.shelf.disturbed(evidence))
+        return dataclasses.replace(
+            row,
+            evidence=evidence.key,
+            evidence_file=self._link(found.path),
+            images=len(evidence.images),
+            expected_images=evidence.expected_images,
+            weights=identity.weights,
+            weights_origin=evidence.weights_origin,
+            fingerprint=identity.fingerprint,
+            evaluator=identity.evaluator,
+            software=dict(sorted(evidence.software.items())),
+            pixel_accuracy=_rounded(seen.pixel_accuracy),
+            mean_accuracy=_rounded(seen.mean_accuracy),
+            per_class={name: _rounded(iou) for name, iou in seen.per_class.items()},
+            robustness=summarise(evidence, disturbed, protocol) if disturbed else None,
+            figure=self._figure(row.run, evidence, protocol),
+        )
+
+    def _link(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self.link_from)).as_posix()
+
+    def _figure(self, run: str | None, evidence: Evidence, protocol: Protocol) -> str | None:
+        """The picture a run made under this inference, if it is here."""
+        if run is None:
+            return None
+        same = (p.name for p in self.protocols.values() if p.inference == protocol.inference)
+        names = [protocol.name, *same]
+        paths = (self.link_from / "figures" / f"{run}-{name}.png" for name in names)
+        return next((self._link(path) for path in paths if path.is_file()), None)
+
+
+def _why_measured(run: Run, protocol: Protocol, same: list[Claim]) -> str:
+    same = [claim for claim in same if claim.metric == "mIoU"]
+    if not same:
+        return "No published number is known for this model on this dataset."
+    here = [c for c in same if (c.protocol, c.split) == (protocol.name, run.split)]
+    claim = (here or same)[0]
+    printed = f"{short_title(claim.title, claim.paper)} claims {claim.printed}"
+    if here:
+        return f"{printed} under this protocol, but with other weights."
+    under = claim.protocol or "a protocol it does not state"
+    return f"No published number uses this protocol; {printed} under {under}."
+
+
+def _verdict_row(verdict: Verdict) -> Row:
+    """A row that says what a verdict says, and nothing about what was judged."""
+    interval = verdict.interval
+    return Row(
+        claim=None,
+        claimed=None,
+        verified=_rounded(verdict.verified),
+        gap=_rounded(verdict.gap),
+        interval=interval and (round(interval[0], 4), round(interval[1], 4)),
+        verdict=verdict.status,
+        level=verdict.level,
+        reason=verdict.reason,
+        tolerance=_rounded(verdict.tolerance),
+        model="",
+        dataset="",
+        split="",
+        protocol="",
+        evidence=None,
+        obstacle=verdict.obstacle,
+        seeds=tuple(round(value, 4) for value in verdict.seeds),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    """Four decimals; None for NaN, which JSON cannot hold."""
+    return None if value is None or math.isnan(value) else round(value, 4)

@@ -1,0 +1,113 @@
+"""Evidence that somebody else computed: looked at as closely as can be, then shown as theirs.
+
+Counts that were made up, but consistently, cannot be told from counted ones without the weights
+and the images. So evidence of others has a level of its own, carries their name, and never
+stands in for evidence that was computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from segmodels.assets import WeightsEntry, load_dataset_entries, load_weights_entries
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import (
+    Evidence,
+    check_evidence,
+    evidence_files,
+    read_evidence,
+    write_evidence,
+)
+from segmodels.files import write_text
+from segmodels.leaderboard.matching import has_released_weights
+from segmodels.leaderboard.shelf import THIRD_PARTY, third_party
+from segmodels.protocols import load_protocols
+from segmodels.rules import load_rules
+from segmodels.scores import score
+from segmodels.versions import EVALUATOR
+
+_LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") -> Path:
+    """Check evidence of a third party and keep a copy under its name.
+
+    Args:
+        path: their `<key>.json`, with its counts beside it.
+        folder: all evidence of the project (`reports/evidence`).
+        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+        by: who computed it: lower-case letters, digits and `-`.
+        url: where they published it.
+
+    Returns:
+        the path of the copy.
+
+    Raises:
+        SegmodelsError: anything about it is wrong or unknown; nothing is written.
+    """
+    if not by or not set(by) <= _LETTERS:
+        raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
+    evidence = check_evidence(path, descriptions)
+    for problem in objections(evidence):
+        raise SegmodelsError(f"{path}: {problem}")
+    _compare_with_ours(path, evidence, folder)
+    place = folder / THIRD_PARTY / by
+    copy = write_evidence(place, evidence)
+    if url:
+        write_text(place / "about.yaml", yaml.safe_dump({"by": by, "url": url}))
+    return copy
+
+
+def objections(evidence: Evidence) -> Iterator[str]:
+    """Why evidence cannot answer anything here, beyond what its own files show."""
+    identity = evidence.identity
+    datasets = load_dataset_entries()
+    listed = datasets[identity.dataset].splits if identity.dataset in datasets else {}
+    split = listed.get(identity.split)
+    if split is None:
+        yield f"the images of {identity.dataset} {identity.split} are not registered here."
+        return
+    if split.get("fingerprint") not in (None, identity.fingerprint):
+        yield f"it saw other images than {identity.dataset} {identity.split} as registered here."
+    if evidence.expected_images != split.get("images", evidence.expected_images):
+        yield f"it expects {evidence.expected_images} images, the split has {split['images']}."
+    if identity.evaluator != EVALUATOR:
+        yield f"it was counted by evaluator {identity.evaluator}, this is {EVALUATOR}; count again."
+    if not any(p.inference == identity.inference for p in load_protocols().values()):
+        yield "no protocol in params/protocols.yaml has its inference; add the protocol first."
+    yield from _about_weights(evidence)
+
+
+def _about_weights(evidence: Evidence) -> Iterator[str]:
+    entry = _entry(evidence)
+    name = evidence.identity.model.get("name")
+    if entry is None:
+        yield "its weights are none of params/weights.yaml; add the entry with their sha256 first."
+    elif name != entry.model:
+        yield f"weights {entry.name!r} are those of {entry.model!r}, not of {name!r}."
+
+
+def _entry(evidence: Evidence) -> WeightsEntry | None:
+    entries = load_weights_entries().values()
+    return next((entry for entry in entries if has_released_weights(evidence, entry)), None)
+
+
+def _compare_with_ours(path: Path, evidence: Evidence, folder: Path) -> None:
+    """Where the same thing was counted here, the two must come to the same number."""
+    ours = [p for p in evidence_files(folder) if p.stem == evidence.key]
+    own = next((p for p in ours if not third_party(p, folder)), None)
+    if own is None:
+        return
+    allowed = load_rules().third_party.points
+    for protocol in load_protocols().values():
+        if protocol.inference != evidence.identity.inference:
+            continue
+        here, there = (score(e, protocol).miou for e in (read_evidence(own), evidence))
+        if not abs(here - there) <= allowed:
+            raise SegmodelsError(
+                f"{path}: says mIoU {there:.2f} under {protocol.name}, but the same weights on the "
+                f"same images gave {here:.2f} here ({own.name}); {allowed} points are tolerated."
+            )

@@ -1,0 +1,59 @@
+"""A made-up project in a folder, and rows judged from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from synthetic import project
+
+from segmodels.evidence import Evidence, write_evidence
+from segmodels.leaderboard import Row, build_rows
+
+
+class Board:
+    """A project with claims, runs and evidence that a test adds to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = project(root)
+        self.evidence = root / "reports" / "evidence"
+
+    def claim(self, name: str, **fields: Any) -> None:
+        """Add a claim to the paper `toy`."""
+        base = {"model": "espnet_p2_q8", "dataset": "toy", "split": "test", "metric": "mIoU"}
+        base |= {"value": 50, "decimals": 1, "protocol": "strict", "source": "Table 2"}
+        self._add("claims", {"id": name, **base, **fields})
+
+    def statement(self, name: str, *parts: dict[str, Any], **fields: Any) -> None:
+        """Add a statement to the paper `toy`."""
+        base = {"id": name, "text": "A beats B", "source": "abstract", "parts": list(parts)}
+        self._add("statements", {**base, **fields})
+
+    def _add(self, kind: str, entry: dict[str, Any]) -> None:
+        path = self.root / "params" / "claims" / "toy.yaml"
+        content = yaml.safe_load(path.read_text())
+        content.setdefault(kind, []).append(entry)
+        path.write_text(json.dumps(content))
+
+    def run(self, name: str, **fields: Any) -> None:
+        """Add a run that trains on the toy set."""
+        base = {"model": "espnet_p2_q8", "dataset": "toy", "split": "test"}
+        base |= {"protocols": ["plain"], "recipe": "short", "seed": 0, "overrides": {}}
+        (self.root / "params" / "recipes" / "short.yaml").write_text("title: short\n")
+        path = self.root / "params" / "runs" / f"{name}.yaml"
+        path.write_text(json.dumps({**base, **fields}))
+
+    def keep(self, *found: Evidence, folder: str = "toy-run/strict") -> None:
+        """Add evidence."""
+        for one in found:
+            write_evidence(self.evidence / folder, one)
+
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return build_rows(self.evidence)
+
+    def row(self, name: str) -> Row:
+        """The row of a claim or statement."""
+        return next(row for row in self.rows() if row.claim == name)

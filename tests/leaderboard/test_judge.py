@@ -1,0 +1,194 @@
+"""Evidence of others, weights trained again, counted costs and corruptions on the leaderboard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+from synthetic import evidence, matrices
+
+from segmodels.claims import load_claims
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import write_evidence
+from segmodels.leaderboard.costs import all_wanted, wanted_by_claim
+from segmodels.protocols import load_protocol
+from segmodels.scores import score
+
+
+def other_counts(key_of):
+    """Evidence of the same identity with other counts."""
+    return evidence(matrices(6, right=61), origin=key_of.weights_origin)
+
+
+def test_evidence_of_others_has_their_name_and_level(board):
+    found = evidence()
+    board.keep(found, folder="third-party/some-lab")
+    row = board.row("toy_strict")
+    assert (row.verdict, row.level) == ("better", "third party (some-lab)")
+    assert row.evidence_file == f"evidence/third-party/some-lab/{found.key}.json"
+
+
+def test_our_own_evidence_goes_before_that_of_others(board):
+    ours = evidence()
+    board.keep(ours)
+    write_evidence(board.evidence / "third-party" / "some-lab", other_counts(ours))
+    row = board.row("toy_strict")
+    assert row.level == "released weights"
+    assert row.verified == round(score(ours, load_protocol("strict")).miou, 4)
+
+
+def test_weights_trained_again_answer_the_claims_their_runs_name(board):
+    board.claim("toy_again", protocol="plain", value=80)
+    for seed, right in enumerate((60, 70)):
+        name = f"again-{seed}"
+        board.run(name, seed=seed, retrains=["toy_again"])
+        trained = {"trained": name, "recipe": "short", "seed": seed}
+        board.keep(
+            evidence(matrices(6, right=right), origin=trained, weights=f"{seed:064x}"),
+            folder=f"{name}/plain",
+        )
+    row = board.row("toy_again")
+    assert row.level.startswith("retrained (2 seeds, ")
+    assert row.verified == pytest.approx(np.mean(row.seeds), abs=1e-4)
+    assert row.run == "again-0"
+    measured = [r for r in board.rows() if r.kind == "measurement" and r.run == "again-0"]
+    assert not measured  # the number stands in the claim's row
+
+
+def test_released_weights_go_before_retrained_ones(board):
+    board.run("again", protocols=["strict"], retrains=["toy_strict"])
+    board.keep(evidence(origin={"trained": "again"}, weights="0" * 64), folder="again/strict")
+    assert board.row("toy_strict").level == "retrained (1 seed)"
+    board.keep(evidence())
+    assert board.row("toy_strict").level == "released weights"
+
+
+def test_retrains_is_for_weights_trained_here(board):
+    path = board.root / "params" / "runs" / "toy-run.yaml"
+    path.write_text(path.read_text() + "retrains: [toy_strict]\n")
+    with pytest.raises(SegmodelsError, match="'retrains' is for weights trained here"):
+        board.rows()
+
+
+COUNTING = {
+    "params-all": {
+        "version": 1,
+        "title": "all parameters",
+        "source": "here",
+        "quantity": "parameters",
+        "part": "whole",
+        "unused": True,
+        "auxiliary": True,
+    }
+}
+
+
+def cost_claim(board, **fields):
+    path = board.root / "params" / "efficiency.yaml"
+    path.write_text(yaml.safe_dump(COUNTING))
+    board.claim(
+        "toy_params",
+        **{
+            "metric": "params_M",
+            "protocol": "params-all",
+            "image_size": [64, 64],
+            "dataset": "any",
+            "value": 3.8,
+            "model": "segformer_b0",
+            **fields,
+        },
+    )
+
+
+def test_costs_are_counted_on_request_and_judged_from_the_record(board):
+    from segmodels.costs import count_wanted
+
+    cost_claim(board)
+    assert board.row("toy_params").verdict == "unverified"
+    count_wanted()
+    row = board.row("toy_params")
+    assert (row.verdict, row.level, row.unit) == ("verified", "counted", "M")
+    assert row.evidence_file == "efficiency.json"
+    assert row.protocol_title == "all parameters"
+    recounted = {"params-all": {**COUNTING["params-all"], "version": 2}}
+    (board.root / "params" / "efficiency.yaml").write_text(yaml.safe_dump(recounted))
+    assert board.row("toy_params").verdict == "unverified"  # counted by another rule
+
+
+def test_what_no_network_here_has_is_not_wanted(board):
+    cost_claim(board, model="nobodys_network")
+    assert wanted_by_claim(load_claims()["toy_params"]) is not None
+    assert all_wanted(load_claims().values(), ()) == []
+    row = board.row("toy_params")
+    assert (row.verdict, row.obstacle) == ("blocked", "not implemented")
+
+
+def test_an_unknown_convention_is_named(board):
+    cost_claim(board, protocol="params-al")
+    with pytest.raises(SegmodelsError, match=r"'toy_params': .*Did you mean 'params-all'"):
+        board.rows()
+
+
+def test_speeds_are_never_compared(board):
+    board.claim("toy_fps", metric="fps", value=50.5, protocol="", dataset="any")
+    row = board.row("toy_fps")
+    assert (row.verdict, row.obstacle, row.unit) == ("blocked", "another device", "images/s")
+
+
+@pytest.mark.parametrize(
+    ("fields", "obstacle", "words"),
+    [
+        ({"protocol": "", "stated": "crop 512"}, "protocol not stated", "only: crop 512"),
+        ({"model": "hrnet"}, "not implemented", "'hrnet' is not implemented"),
+        ({"weights": "never"}, "weights unpublished", "nobody has it"),
+        ({"weights": "by-hand"}, "weights gated", "it has no address"),
+        ({"released": "no"}, "weights unpublished", "gives out no weights"),
+        ({"released": "yes", "checkpoint": "a zoo"}, "weights not registered", "(a zoo)"),
+        ({}, "needs retraining", "No weights of this number are known"),
+        ({"dataset": "closed", "weights": "toy-weights"}, "gated data", "it wants a login"),
+    ],
+)
+def test_every_obstacle_is_told_with_what_would_help(board, fields, obstacle, words):
+    board.claim("toy_blocked", **fields)
+    row = board.row("toy_blocked")
+    assert (row.verdict, row.obstacle) == ("blocked", obstacle)
+    assert words in row.reason
+    assert "To change that: " in row.reason
+    assert row.verified is None
+
+
+def test_a_corruption_is_judged_from_its_severities(board):
+    board.claim(
+        "toy_fog",
+        metric="mIoU-c",
+        corruption="fog",
+        dataset="toy",
+        weights="toy-weights",
+        protocol="plain",
+    )
+    assert board.row("toy_fog").verdict == "unverified"
+    copies = [
+        evidence(condition={"corruption": "fog", "severity": severity, "seed": 0})
+        for severity in range(1, 6)
+    ]
+    board.keep(evidence(), *copies[:2])
+    assert board.row("toy_fog").verdict == "partial"
+    board.keep(*copies)
+    row = board.row("toy_fog")
+    assert row.verdict == "better"
+    assert row.verified == round(score(copies[0], load_protocol("plain")).miou, 4)
+
+
+def test_a_picture_of_the_run_is_linked(board):
+    board.keep(evidence())
+    assert board.row("toy_strict").figure is None
+    figures = board.root / "reports" / "figures"
+    figures.mkdir()
+    (figures / "toy-run-plain.png").write_bytes(b"")  # of the same inference
+    assert board.row("toy_strict").figure == "figures/toy-run-plain.png"
+
+
+def test_featured_claims_stand_first(board):
+    board.claim("toy_low", value=10, weights="toy-weights")
+    board.claim("toy_first", value=1, weights="toy-weights", featured=True)
+    assert [row.claim for row in board.rows()] == ["toy_first", "toy_strict", "toy_low"]
