@@ -1,9 +1,9 @@
 """How long judging and rendering takes as claims and evidence grow: it must grow with them.
 
-    python benchmarks/leaderboard.py --sizes 100 1000 10000 --json reports/bench/leaderboard-cpu.json
+    python benchmarks/leaderboard.py --sizes 100 1000 10000 --json reports/bench/leaderboard.json
 
-A project is made up in a temporary folder: N claims in papers of 50, each with weights of its own,
-and 10 N pieces of evidence of small splits, one in ten of which answers a claim. Reading and
+A project is made up in a temporary folder: N claims in papers of 50, each with weights of its
+own, and 10 N pieces of evidence of small splits, one in ten of which answers a claim. Reading and
 checking the evidence, judging, and rendering are timed apart; seconds are of the whole process.
 The floor is reading and hashing the same files.
 """

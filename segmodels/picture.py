@@ -16,6 +16,8 @@ from segmodels.protocols import Protocol
 
 _GAP = 6
 _WHITE = 255
+#: Colours of the error panel: right, wrong, without truth.
+_RIGHT, _WRONG, _UNKNOWN = (228, 228, 222), (196, 52, 40), (0, 0, 0)
 
 
 def colour(labels: Pixels, palette: tuple[tuple[int, int, int], ...]) -> Pixels:
@@ -25,11 +27,17 @@ def colour(labels: Pixels, palette: tuple[tuple[int, int, int], ...]) -> Pixels:
     return np.asarray(table[labels])
 
 
+def error(labels: Pixels, prediction: Pixels) -> Pixels:
+    """Where a prediction is wrong: uint8 (H, W, 3), grey right, red wrong, black without truth."""
+    kinds = np.where(labels == VOID, 2, labels != prediction)
+    return np.array([_RIGHT, _WRONG, _UNKNOWN], dtype=np.uint8)[kinds]
+
+
 def draw_picture(
     model: SegModel, dataset: Dataset, protocol: Protocol, path: Path, number: int = 3
 ) -> None:
     """Write a PNG: one row per image (evenly spread over the split), columns image, truth,
-    prediction.
+    prediction, error.
     """
     spread = np.linspace(0, len(dataset) - 1, min(number, len(dataset))).round().astype(int)
     rows = [_row(model, dataset, protocol, int(index)) for index in spread]
@@ -44,7 +52,8 @@ def _row(model: SegModel, dataset: Dataset, protocol: Protocol, index: int) -> P
     prediction = predict(model, sample.image, protocol)
     # Void truth is black; black there in the prediction too lets the eye compare like with like.
     shown = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
-    panels = (sample.image, colour(sample.label, dataset.palette), colour(shown, dataset.palette))
+    labels = [colour(sample.label, dataset.palette), colour(shown, dataset.palette)]
+    panels = (sample.image, *labels, error(sample.label, shown))
     height, width = sample.label.shape
     return np.concatenate([_pad(panel, height, width + _GAP) for panel in panels], axis=1)
 

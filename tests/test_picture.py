@@ -9,7 +9,7 @@ from segmodels.datasets import open_dataset, prepare_dataset
 from segmodels.datasets.shapes import Shapes, draw_scene
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
-from segmodels.picture import colour, draw_picture
+from segmodels.picture import colour, draw_picture, error
 from segmodels.preprocessing import IMAGENET
 from segmodels.protocols import Protocol
 
@@ -38,23 +38,33 @@ def test_colours_follow_the_palette_and_the_rest_is_black():
     assert found.tolist() == [[[1, 2, 3], [4, 5, 6], [0, 0, 0], [0, 0, 0]]]
 
 
-def test_a_row_is_image_truth_and_prediction(project, model, tmp_path):
+def test_errors_are_red_right_pixels_grey_and_void_black():
+    labels = np.array([[0, 1, 255, 255]], dtype=np.uint8)
+    right, wrong, *unknown = error(labels, np.array([[0, 0, 1, 255]], dtype=np.uint8))[0].tolist()
+    assert (right, wrong) == ([228, 228, 222], [196, 52, 40])
+    assert unknown == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_a_row_is_image_truth_prediction_and_error(project, model, tmp_path):
     prepare_dataset("shapes")
     path = tmp_path / "new" / "picture.png"
     draw_picture(model, open_dataset("shapes", "test"), PLAIN, path)
     drawn = read(path)
     scenes = [draw_scene(0, "test", index) for index in range(3)]
     assert drawn.shape[0] == sum(scene.label.shape[0] + 6 for scene in scenes)
-    assert drawn.shape[1] == max(3 * (scene.label.shape[1] + 6) for scene in scenes)
+    assert drawn.shape[1] == max(4 * (scene.label.shape[1] + 6) for scene in scenes)
     top = 0
     for scene in scenes:
         height, width = scene.label.shape
         row = drawn[top : top + height]
         truth = row[:, width + 6 : 2 * width + 6]
         prediction = row[:, 2 * (width + 6) : 3 * width + 12]
+        wrong = row[:, 3 * (width + 6) : 4 * width + 18]
         np.testing.assert_array_equal(row[:, :width], scene.image)
         np.testing.assert_array_equal(truth, colour(scene.label, Shapes.palette))
         np.testing.assert_array_equal((prediction == 0).all(axis=2), scene.label == 255)
+        differs = (prediction != truth).any(axis=2)
+        np.testing.assert_array_equal((wrong == (196, 52, 40)).all(axis=2), differs)
         top += height + 6
     assert list(path.parent.iterdir()) == [path]
 

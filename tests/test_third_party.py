@@ -6,8 +6,8 @@ import json
 import shutil
 
 import pytest
-from board import Board
 from synthetic import evidence, matrices
+from toy_board import Board
 
 from segmodels.cli import main
 from segmodels.errors import SegmodelsError

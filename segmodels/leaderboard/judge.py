@@ -16,7 +16,6 @@ from segmodels.assets import (
 )
 from segmodels.claims import Claim, Statement, load_claims, load_statements
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.evidence import Evidence
 from segmodels.leaderboard.costs import Costs
 from segmodels.leaderboard.matching import asks_for, best
 from segmodels.leaderboard.robustness import summarise
@@ -286,20 +285,20 @@ class Judge:
             mean_accuracy=_rounded(seen.mean_accuracy),
             per_class={name: _rounded(iou) for name, iou in seen.per_class.items()},
             robustness=summarise(evidence, disturbed, protocol) if disturbed else None,
-            figure=self._figure(row.run, evidence, protocol),
+            figure=self._figure(row.run, found),
         )
 
     def _link(self, path: Path) -> str:
         return Path(os.path.relpath(path, self.link_from)).as_posix()
 
-    def _figure(self, run: str | None, evidence: Evidence, protocol: Protocol) -> str | None:
-        """The picture a run made under this inference, if it is here."""
-        if run is None:
-            return None
-        same = (p.name for p in self.protocols.values() if p.inference == protocol.inference)
-        names = [protocol.name, *same]
-        paths = (self.link_from / "figures" / f"{run}-{name}.png" for name in names)
-        return next((self._link(path) for path in paths if path.is_file()), None)
+    def _figure(self, run: str | None, found: Found) -> str | None:
+        """Where the evaluation of a run puts its picture, whether or not it is here."""
+        known = next((r for r in self.runs if r.name == run and not found.by), None)
+        inference = found.evidence.identity.inference
+        for name in known.protocols if known else ():
+            if self.protocols[name].inference == inference:
+                return f"figures/{run}-{name}.png"
+        return None
 
 
 def _why_measured(run: Run, protocol: Protocol, same: list[Claim]) -> str:

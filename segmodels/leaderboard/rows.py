@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from segmodels.claims import Claim
 from segmodels.leaderboard.robustness import Robustness
 from segmodels.verdict import Status
 
@@ -78,8 +79,7 @@ def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row
 
     Args:
         evidence_folder: searched with all folders below it; may be missing.
-        link_from: folder that `evidence_file` and `figure` are relative to (default: the
-            parent folder).
+        link_from: folder that `evidence_file` is relative to (default: the parent folder).
 
     Returns:
         claims first (featured ones, then by paper and metric, highest value first), then
@@ -91,12 +91,19 @@ def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row
     from segmodels.leaderboard.judge import Judge
 
     judge = Judge(evidence_folder, link_from or evidence_folder.parent)
-    claims = sorted(judge.claims, key=lambda c: (not c.featured, c.paper, c.metric, -c.value, c.id))
+    claims = sorted(judge.claims, key=_place)
     return [
         *map(judge.claimed, claims),
         *map(judge.stated, judge.statements),
         *_distinct(row for run in judge.runs for row in judge.measured(run)),
     ]
+
+
+def _place(claim: Claim) -> tuple[bool, str, str, float]:
+    """Featured claims keep the order of their file."""
+    if claim.featured:
+        return False, claim.paper, "", 0.0
+    return True, claim.paper, claim.metric, -claim.value
 
 
 def _distinct(found: Iterable[Row]) -> list[Row]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from board import Board
+from toy_board import Board
 
 
 @pytest.fixture

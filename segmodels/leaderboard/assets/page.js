@@ -1,0 +1,150 @@
+// Filters, search, and views that can be linked. Table, sorting and paging are DataTables'.
+"use strict";
+const data = JSON.parse(document.getElementById("rows").textContent);
+const form = document.querySelector(".filters");
+const controls = Object.fromEntries([...form.querySelectorAll("[data-filter]")].map((c) => [c.dataset.filter, c]));
+const counters = [...document.querySelectorAll(".counters button")];
+const board = document.getElementById("board");
+const heads = [...board.tHead.rows[0].cells].map((cell) => cell.textContent.split(" ")[0]);
+
+const rows = data.rows.map((cells, index) => {
+  const row = { index };
+  data.repeated.forEach((name, i) => { row[name] = data.words[cells[i]]; });
+  data.plain.forEach((name, i) => { row[name] = cells[data.repeated.length + i]; });
+  return row;
+});
+// Escaped, for DataTables reads what it searches as HTML wherever it holds an ampersand.
+const text = (row) => esc([row.model, row.dataset, row.split, row.paper, row.title, row.metric, row.protocol,
+  row.claimant, row.corruption, row.obstacle, row.arxiv, row.page, row.evidence].join(" "));
+
+const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const esc = (value) => String(value).replace(/[&<>"']/g, (sign) => SIGNS[sign]);
+const name = (value) => esc(value).replace(/[_-]/g, "$&<wbr>");
+const small = (value) => (value ? `<small>${esc(value)}</small>` : "");
+const number = (value, digits) => (value === null ? "–" : value.toFixed(digits));
+const signed = (value, digits) => {
+  if (value === null) return "–";
+  const shown = Math.abs(value).toFixed(digits);
+  return Number(shown) === 0 ? shown : (value > 0 ? "+" : "−") + shown;
+};
+const interval = (row) => {
+  if (row.low === null) return "–";
+  const [low, dot, high] = (row.bar ?? []).map((place) => `${place / 10}%`);
+  const tick = row.claimed === null ? "" : " ticked";
+  const bar = row.bar ? `<span class="bar ${esc(row.status)}${tick}" style="--low:${low};--dot:${dot};--high:${high}"></span>` : "";
+  return `${bar}<span class="bounds">${number(row.low, row.digits)}–${number(row.high, row.digits)}</span>`;
+};
+
+// One entry per column: what is shown, and what it is sorted by.
+const COLUMNS = {
+  Dataset: [(r) => name(r.dataset) + small(r.split), (r) => r.dataset],
+  Model: [(r) => `<a href="claims/${esc(r.page)}.html">${name(r.model)}</a>${small(r.paper)}`, (r) => r.model],
+  Metric: [(r) => esc(r.metric) + (r.corruption ? `<small>${name(r.corruption)}</small>` : ""), (r) => r.metric],
+  Claimed: [(r) => number(r.claimed, r.printed), (r) => r.claimed],
+  Verified: [(r) => (r.verified === null ? "–" : `<b>${number(r.verified, r.digits)}</b>`), (r) => r.verified],
+  Gap: [(r) => `<span class="gap ${esc(r.status)}">${signed(r.gap, r.digits)}</span>`, (r) => r.gap],
+  Interval: [interval, (r) => (r.low === null ? null : r.high - r.low)],
+  Status: [(r) => `<span class="status ${esc(r.status)}">${esc(r.status)}</span>${small(r.obstacle)}`, (r) => r.status],
+  Level: [(r) => esc(r.level), (r) => r.level],
+  Protocol: [(r) => (r.protocol ? `<code>${esc(r.protocol)}</code>` : "not stated"), (r) => r.protocol],
+  Evidence: [(r) => (r.file ? `<a href="${esc(r.file)}"><code>${esc(r.evidence.slice(0, 12))}</code></a>` : "–"), (r) => r.evidence],
+};
+const NUMBERS = ["Claimed", "Verified", "Gap"];
+
+// What is missing comes last, whichever way the rest is sorted.
+const compare = (way) => (a, b) => {
+  const [x, y] = [a === null || a === "", b === null || b === ""];
+  if (x || y) return x - y;
+  return way * (typeof a === "number" ? a - b : a.localeCompare(b));
+};
+DataTable.ext.type.order["missing-last-asc"] = compare(1);
+DataTable.ext.type.order["missing-last-desc"] = compare(-1);
+DataTable.ext.errMode = "throw";
+
+board.hidden = form.hidden = false;
+const table = new DataTable(board, {
+  data: rows,
+  columns: heads.map((head) => ({
+    data: null,
+    type: "missing-last",
+    className: NUMBERS.includes(head) ? "num" : "",
+    cellType: head === "Model" ? "th" : "td",
+    orderSequence: NUMBERS.includes(head) ? ["desc", "asc", ""] : ["asc", "desc", ""],
+    render: (_, kind, row) => (kind === "display" ? COLUMNS[head][0](row) : kind === "filter" ? (head === "Model" ? text(row) : "") : COLUMNS[head][1](row)),
+    createdCell: (cell) => {
+      cell.dataset.label = head;
+      if (cell.textContent === "–") cell.classList.add("none");
+      cell.setAttribute("role", head === "Model" ? "rowheader" : "cell");
+      if (head === "Model") cell.scope = "row";
+    },
+  })),
+  createdRow: (line) => line.setAttribute("role", "row"),
+  order: [],
+  pageLength: 50,
+  autoWidth: false,
+  deferRender: true,
+  layout: { topStart: null, topEnd: null, top: "info", bottomStart: "info", bottomEnd: "paging", bottom: null },
+  language: {
+    info: "Rows _START_ to _END_ of _TOTAL_", infoEmpty: "No rows", infoFiltered: "(_MAX_ in all)",
+    zeroRecords: "No row fits. Clear the filters to see all.",
+  },
+});
+
+const pressed = () => counters.filter((b) => b.getAttribute("aria-pressed") === "true").map((b) => b.dataset.status);
+const press = (names) => counters.forEach((b) => b.setAttribute("aria-pressed", String(names.includes(b.dataset.status))));
+table.search.fixed("filters", (_, row) => {
+  const wanted = pressed();
+  return (!wanted.length || wanted.includes(row.status))
+    && Object.entries(controls).every(([name, c]) => name === "q" || !c.value || row[name] === c.value);
+});
+
+// The view lives behind the # of the address.
+const view = () => {
+  const state = new URLSearchParams();
+  for (const [name, control] of Object.entries(controls)) if (control.value) state.set(name, control.value);
+  if (pressed().length) state.set("status", pressed().join(","));
+  const [order] = table.order();
+  if (order?.[1]) state.set("sort", `${heads[order[0]].toLowerCase()}:${order[1]}`);
+  if (table.page()) state.set("page", table.page() + 1);
+  return state.toString();
+};
+const show = () => {
+  const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  for (const [name, control] of Object.entries(controls)) {
+    control.value = state.get(name) ?? "";
+    if (control.selectedIndex === -1) control.value = "";
+  }
+  press((state.get("status") ?? "").split(","));
+  const [name, way] = (state.get("sort") ?? "").split(":");
+  const column = heads.findIndex((head) => head.toLowerCase() === name);
+  table.order(column >= 0 && ["asc", "desc"].includes(way) ? [[column, way]] : []);
+  table.search(controls.q.value).draw();
+  const page = Math.trunc(Number(state.get("page"))) - 1;
+  if (page > 0 && page < table.page.info().pages) table.page(page).draw("page");
+};
+const marks = [...document.querySelectorAll("#scatter [data-row]")];
+const remember = () => {
+  const state = view();
+  if (state === location.hash.slice(1) || (!state && !location.hash.includes("="))) return;
+  history.replaceState(null, "", state ? `#${state}` : location.pathname + location.search);
+};
+const dim = () => {
+  const left = new Set(table.rows({ search: "applied" }).indexes().toArray());
+  for (const mark of marks) mark.classList.toggle("out", !left.has(Number(mark.dataset.row)));
+};
+
+const search = () => table.search(controls.q.value).draw();
+form.addEventListener("input", search);
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("reset", () => { press([]); table.order([]); setTimeout(search); });
+for (const button of counters) {
+  button.disabled = false;
+  button.addEventListener("click", () => {
+    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    search();
+  });
+}
+show();
+dim();
+table.on("draw", () => { remember(); dim(); });
+addEventListener("hashchange", () => { if (location.hash.includes("=") || !location.hash) show(); });

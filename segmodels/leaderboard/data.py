@@ -1,0 +1,73 @@
+"""The rows as the page's script reads them: short arrays, repeated words once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from segmodels.leaderboard.bars import places
+from segmodels.leaderboard.markup import digits, evidence_name, is_file, metric, page_names, paper
+from segmodels.leaderboard.rows import Row
+
+#: Fields whose words repeat from row to row: the row holds an index into `words`.
+REPEATED = (
+    *("dataset", "split", "model", "paper", "title", "metric", "status", "level"),
+    *("protocol", "claimant", "obstacle", "corruption", "arxiv"),
+)
+PLAIN = (
+    *("page", "claimed", "printed", "verified", "digits", "gap", "low", "high", "bar"),
+    *("evidence", "file"),
+)
+
+
+def first_to_last(rows: list[Row]) -> list[Row]:
+    """The order of the page: what SOTAVerified shows, scores, measurements, costs, the rest."""
+
+    def rank(row: Row) -> int:
+        if row.claim and row.source.startswith("SOTAVerified page"):
+            return 0
+        if row.verified is None:
+            return 4
+        return 3 if row.unit != "%" else 1 if row.claim else 2
+
+    return sorted(rows, key=rank)
+
+
+def table_data(rows: list[Row], span: float) -> str:
+    """JSON that may stand inside a script element.
+
+    Args:
+        rows: in the order of the page.
+        span: half the width of an interval bar, percentage points.
+    """
+    words: dict[str, int] = {}
+    lines = [
+        [words.setdefault(word, len(words)) for word in _repeated(row)] + _plain(row, name, span)
+        for row, name in zip(rows, page_names(rows), strict=True)
+    ]
+    value = {"repeated": REPEATED, "plain": PLAIN, "words": list(words), "rows": lines}
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def level(row: Row) -> str:
+    """Where the measured weights come from."""
+    return row.level or "not run"
+
+
+def _repeated(row: Row) -> list[str]:
+    return [
+        *(row.dataset, row.split, row.model, paper(row), row.title, metric(row)),
+        *(row.verdict, level(row), row.protocol, row.claimant, row.obstacle or ""),
+        *(row.corruption, row.arxiv),
+    ]
+
+
+def _plain(row: Row, name: str, span: float) -> list[Any]:
+    low, high = row.interval or (None, None)
+    file = row.evidence_file or ""
+    numbers = [row.claimed, row.decimals, row.verified, digits(row), row.gap, low, high]
+    shown = file if is_file(file) else ""
+    return [name, *numbers, places(row, span), evidence_name(row), shown]

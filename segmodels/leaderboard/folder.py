@@ -1,0 +1,109 @@
+"""The folder of the leaderboard: the page, its tables, and a page per row."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from segmodels.files import write_text
+from segmodels.leaderboard.badge import render_badge
+from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
+from segmodels.leaderboard.docs import ProtocolDocs
+from segmodels.leaderboard.markdown import render_markdown
+from segmodels.leaderboard.markup import GENERATOR, page_names
+from segmodels.leaderboard.page import render_html
+from segmodels.leaderboard.rows import Row, build_rows
+from segmodels.rules import load_rules
+from segmodels.verdict import STATUSES
+from segmodels.versions import EVALUATOR, SOFTWARE
+
+
+def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:
+    """Judge everything and write `leaderboard.{md,html,json}` and a page per row in `claims/`.
+
+    A claim gets `claims/<id>.{html,svg,json}`, a measurement that no claim asks for
+    `claims/<run>-<protocol>.{html,svg}`. Files of rows that no longer exist are removed.
+
+    Returns:
+        the paths written.
+
+    Raises:
+        SegmodelsError: a file in `params/` or a piece of evidence is broken, or the table library
+            is missing; nothing is written.
+    """
+    rows = build_rows(evidence_folder, link_from=out_folder)
+    texts = {
+        out_folder / "leaderboard.md": render_markdown(rows),
+        out_folder / "leaderboard.html": render_html(rows),
+        out_folder / "leaderboard.json": render_json(rows),
+    }
+    texts |= {out_folder / "claims" / name: text for name, text in _pages(rows, out_folder)}
+    for path, text in texts.items():
+        write_text(path, text)
+    _forget(out_folder / "claims", set(texts))
+    return list(texts)
+
+
+def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
+    """Names and texts of everything in `claims/`."""
+    pages = dict(zip(page_names(rows), rows, strict=True))
+    siblings: dict[tuple[str | None, ...], dict[str, Row]] = defaultdict(dict)
+    for name, row in pages.items():
+        siblings[_question(row)][name] = row
+    docs = ProtocolDocs(out_folder / "claims")
+    for name, row in pages.items():
+        near = {k: pages[k] for k in row.conflicts if k in pages}
+        if row.weights:
+            near |= siblings[_question(row)]
+        near.pop(name, None)
+        yield f"{name}.html", render_claim(row, name, near, docs.address(row.protocol))
+        yield f"{name}.svg", render_badge(row)
+        if row.claim:
+            yield f"{name}.json", _json(dataclasses.asdict(row))
+    if pages:
+        yield "style.css", style_sheet()
+        yield "page.js", script()
+
+
+def _question(row: Row) -> tuple[str | None, ...]:
+    """Rows that agree in this differ in their protocol at most."""
+    return row.weights, row.dataset, row.split, row.metric, row.corruption
+
+
+def _forget(folder: Path, kept: set[Path]) -> None:
+    """Remove what an earlier call wrote about rows that are gone; leave foreign files alone."""
+    for path in set(folder.glob("*")) - kept:
+        if path.suffix in (".html", ".svg", ".json", ".css", ".js") and _is_ours(path):
+            path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix != ".json":
+        return GENERATOR in text[:2000]
+    try:
+        row = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and row.get("claim") == path.stem
+
+
+def render_json(rows: list[Row]) -> str:
+    """All rows with the rules they were judged by."""
+    counted = Counter(row.verdict for row in rows)
+    value: dict[str, Any] = {
+        "generated_by": f"segmodels {SOFTWARE}",
+        "evaluator": EVALUATOR,
+        "settings": dataclasses.asdict(load_rules()),
+        "verdicts": {status: counted[status] for status in STATUSES if counted[status]},
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
+    return _json(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
