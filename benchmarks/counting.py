@@ -1,19 +1,21 @@
 """Counting pixels and drawing intervals, against what people use today, in one run.
 
-    python benchmarks/counting.py [--rounds 21] [--images 2000] [--json FILE]
+    python benchmarks/counting.py [--threads 1] [--rounds 21] [--json FILE]
 
 Peers: mmsegmentation's way (three `torch.histc` over the pixels that are not void), written
 from its definition, and `cv2.calcHist` over classes x classes, which leaves void out and
-checks nothing. Ours keeps void, checks every value and gives int64. Variants are interleaved
-on one thread; milliseconds are medians of process time. Maps: `areas` change from pixel to
-pixel about as often as label maps of photographs do (2 to 3 %), `noise` at every pixel.
+checks nothing. Ours keeps void, checks every value and gives int64. Variants are interleaved;
+milliseconds are medians of process time, which other work on the machine lengthens less than the
+time on the wall. The record holds the load of the machine before and after, and a note.
+Maps: `areas` change from pixel to pixel about as often as label maps of photographs do (2 to
+3 %), `noise` at every pixel.
 The last part draws 10 000 resamples of evidence as large as ADE20K's validation split.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from models import write_record
 
 from segmodels.counting import confusion_matrix
 from segmodels.evidence import Evidence, Identity, ImageCounts
@@ -149,12 +152,16 @@ def intervals(images: int) -> dict[str, float]:
 def main() -> None:
     """Print milliseconds and ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--note", default="", help="what a reader of the record should know")
     parser.add_argument("--json", type=Path, help="write the medians here too")
+    parser.set_defaults(device="cpu")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    torch.set_num_threads(chosen.threads)
+    cv2.setNumThreads(chosen.threads)
+    load = [os.getloadavg()[0]]
     counted = counting(chosen.rounds)
     for title, times in counted.items():
         print(title + ": " + ", ".join(f"{name} {ms:.2f} ms" for name, ms in times.items()))
@@ -167,7 +174,10 @@ def main() -> None:
         + ", ".join(f"{k} {s:.1f} s" for k, s in drawn.items())
     )
     if chosen.json:
-        chosen.json.write_text(json.dumps({"ms": counted, "seconds": drawn}, indent=2) + "\n")
+        load.append(os.getloadavg()[0])
+        rows = [{"case": title, "milliseconds": times} for title, times in counted.items()]
+        about = {"note": chosen.note, "load": load, "images": chosen.images}
+        write_record(chosen.json, chosen, {**about, "rows": rows, "interval_seconds": drawn})
 
 
 if __name__ == "__main__":

@@ -33,11 +33,12 @@ from models import explicit_attention, macs, matmul_rate, medians, segformer_pai
 from torch import Tensor, nn
 
 import segmodels as sm
-from segmodels.fused import low_resolution, predict_fast
+from segmodels.fused import predict_fast
 from segmodels.inference import image_views, predict_views
 from segmodels.models.base import ModelConfig, SegModel, upsample
 from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
+from segmodels.windows import low_resolution
 
 SEGMENTER = "segmenter_vit_tiny_patch16_mask"
 SIX_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)

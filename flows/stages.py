@@ -62,6 +62,12 @@ def evaluate(run: str, protocol: str) -> None:
         print(f"warning: MLflow was not told about {run}: {error}", file=sys.stderr)
 
 
+def labels(run: str, protocol: str) -> None:
+    """Keep the label maps of a run under a protocol; counting them must give its evidence."""
+    with _bar(f"{run} {protocol}", "images") as progress:
+        steps.keep_maps(run, protocol, _device(), progress)
+
+
 def robustness(run: str, suite: str) -> None:
     """Count a run under every condition of a robustness suite."""
     with _bar(f"{run} {suite}", "conditions") as progress:
@@ -109,6 +115,7 @@ STAGES: dict[str, Callable[..., None]] = {
         weights,
         train,
         evaluate,
+        labels,
         robustness,
         efficiency,
         leaderboard,

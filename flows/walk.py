@@ -22,7 +22,7 @@ from prefect.states import Cancelled
 from flows import pipeline
 from flows.pipeline import Outcome, Stage
 
-GPU_GROUPS = frozenset({"train", "evaluate", "robustness"})
+GPU_GROUPS = frozenset({"train", "evaluate", "labels", "robustness"})
 GPU_TAG = "gpu"
 MAX_JOBS = 64
 RETRY_SECONDS = 10.0

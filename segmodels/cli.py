@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from segmodels.errors import SegmodelsError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from segmodels.evidence import Evidence
     from segmodels.leaderboard import Row
 
 Command = Callable[[argparse.Namespace], int]
@@ -67,23 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     _device(verify)
     _force(verify)
     evaluate = add("evaluate", _evaluate, "evaluate a run under each of its protocols")
-    evaluate.add_argument("run")
-    evaluate.add_argument("--protocol", help="only this one of its protocols")
-    shard = "count part I (from 0) of N only; torchrun says so by itself"
-    evaluate.add_argument("--shard", metavar="I/N", help=shard)
-    _device(evaluate)
-    _force(evaluate)
+    _evaluate_options(evaluate)
     evidence = add("evidence", _evidence_check, "check evidence, or merge its shards")
-    actions = evidence.add_subparsers(metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
-    check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
-    check.add_argument("--by", metavar="NAME", help="keep it as evidence of this third party")
-    check.add_argument("--url", default="", help="where the third party published it")
-    check.set_defaults(command=_evidence_check, by=None, url="")
-    merge = actions.add_parser("merge", help="make the whole of all shards")
-    merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
-    merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
-    merge.set_defaults(command=_evidence_merge)
+    _evidence_actions(evidence)
     training = add("train", _train, "train the weights of a run")
     training.add_argument("run")
     _device(training)
@@ -113,6 +100,35 @@ def _costs(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
     efficiency = add("efficiency", _efficiency, "count what claims say about networks")
     asked = "JSON list of other counts: model, overrides, convention, height, width"
     efficiency.add_argument("--wanted", type=Path, metavar="FILE", help=asked)
+
+
+def _evaluate_options(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("run")
+    evaluate.add_argument("--protocol", help="only this one of its protocols")
+    shard = "count part I (from 0) of N only; torchrun says so by itself"
+    evaluate.add_argument("--shard", metavar="I/N", help=shard)
+    less = "of the network; bf16 is compared with fp32, which is evaluated first if it is not here"
+    evaluate.add_argument("--precision", choices=("fp32", "bf16"), help=less)
+    kept = "keep the label maps in labels/RUN/PROTOCOL"
+    evaluate.add_argument("--keep-labels", action="store_true", help=kept)
+    _device(evaluate)
+    _force(evaluate)
+
+
+def _evidence_actions(evidence: argparse.ArgumentParser) -> None:
+    actions = evidence.add_subparsers(metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
+    check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
+    kept = "count the label maps in and below this folder instead, e.g. labels/RUN/PROTOCOL"
+    check.add_argument("--labels", type=Path, metavar="FOLDER", help=kept)
+    check.add_argument("--by", metavar="NAME", help="keep it as evidence of this third party")
+    check.add_argument("--url", default="", help="where the third party published it")
+    check.set_defaults(command=_evidence_check)
+    merge = actions.add_parser("merge", help="make the whole of all shards")
+    merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
+    merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
+    merge.add_argument("--labels", type=Path, metavar="FOLDER", help="merge the label maps to it")
+    merge.set_defaults(command=_evidence_merge)
 
 
 def _device(parser: argparse.ArgumentParser) -> None:
@@ -226,6 +242,7 @@ def _print_missing(claim: str) -> None:
 
 def _evaluate(chosen: argparse.Namespace) -> int:
     from segmodels import steps
+    from segmodels.effect import effect_sentence
     from segmodels.errors import UnknownNameError
     from segmodels.locks import only_one
     from segmodels.runs import load_run
@@ -242,17 +259,20 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         steps.bring(run, device, _curve)  # the first of several; the others find it done
     watch = _progress if shard is None or shard[0] == 0 else None
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
+    how: tuple[Any, ...] = (device, watch, chosen.force, chosen.precision, chosen.keep_labels)
     for protocol in (evaluated_protocol(run, name) for name in asked):
         if shard is None:
-            found = steps.evaluate_run(run.name, protocol, device, watch, chosen.force)
+            found = steps.evaluate_run(run.name, protocol, *how)
         else:
-            found = steps.evaluate_run_shard(run.name, protocol, shard, device, watch, chosen.force)
+            found = steps.evaluate_run_shard(run.name, protocol, shard, *how)
         if found.shard is not None:
             path = _relative(shard_file(found.key, found.shard))
             print(f"{run.name}, {protocol}: shard {found.shard} waits for the others in {path}")
             continue
         for name, scores in steps.scores_of(run, found).items():
             print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {found.key})")
+        for entry in (found.effect or {}).get("scores", ()):
+            print(f"  {effect_sentence(found, entry)}")
     return 0
 
 
@@ -277,6 +297,42 @@ def _own_device(device: str) -> str:
 
 
 def _evidence_check(chosen: argparse.Namespace) -> int:
+    return _check_labels(chosen) if chosen.labels else _check_files(chosen)
+
+
+def _check_labels(chosen: argparse.Namespace) -> int:
+    from segmodels import layout
+    from segmodels.datasets import open_dataset
+    from segmodels.evidence import read_evidence
+    from segmodels.labelmaps import check_maps, evidence_of, map_folders
+
+    folders, wrong = map_folders(chosen.labels), 0
+    if not folders:
+        raise SegmodelsError(f"{chosen.labels}: no label maps here (no manifest.json).")
+    for folder in folders:
+        try:
+            file = _find_key(evidence_of(folder), chosen.files or [layout.evidence()])
+            if file is None:
+                raise SegmodelsError(f"{folder}: evidence {evidence_of(folder)} is not here.")
+            evidence = read_evidence(file)
+            dataset = open_dataset(evidence.identity.dataset, evidence.identity.split)
+            number = check_maps(folder, evidence, dataset)
+        except SegmodelsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            wrong += 1
+            continue
+        print(f"{_relative(folder)}: ok, {number} maps give the counts of {evidence.key}")
+    return 1 if wrong else 0
+
+
+def _find_key(key: str, places: list[Path]) -> Path | None:
+    from segmodels.evidence import evidence_files
+
+    files = (f for p in places for f in (evidence_files(p) if p.is_dir() else [p]))
+    return next((file for file in files if file.stem == key), None)
+
+
+def _check_files(chosen: argparse.Namespace) -> int:
     from segmodels import layout
     from segmodels.evidence import check_evidence, evidence_files, registered_pixels
     from segmodels.third_party import admit
@@ -290,6 +346,7 @@ def _evidence_check(chosen: argparse.Namespace) -> int:
     for path in paths:
         try:
             evidence = check_evidence(path, descriptions)
+            effect = _checked_effect(evidence, [*paths, layout.evidence()])
         except SegmodelsError as error:
             print(f"error: {error}", file=sys.stderr)
             wrong += 1
@@ -299,8 +356,25 @@ def _evidence_check(chosen: argparse.Namespace) -> int:
             print(f"{path}: kept as {_relative(copy)}")
         known = registered_pixels(evidence, descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
-        print(f"{_relative(path)}: ok, {len(evidence.images)} images, {pixels}")
+        print(f"{_relative(path)}: ok, {len(evidence.images)} images, {pixels}{effect}")
     return 1 if wrong else 0
+
+
+def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
+    """What to say about an effect; nothing about evidence in fp32."""
+    from segmodels.effect import check_effect, full_precision
+    from segmodels.evidence import read_evidence
+
+    if evidence.identity.precision == "fp32":
+        return ""
+    wanted = full_precision(evidence.identity).key
+    full = _find_key(wanted, places)
+    if evidence.effect is None:
+        return f", effect of {evidence.identity.precision} not measured"
+    if full is None:
+        return f", fp32 evidence {wanted} not here to compare with"
+    check_effect(evidence, read_evidence(full))
+    return f", effect as against {wanted}"
 
 
 def _evidence_merge(chosen: argparse.Namespace) -> int:
@@ -308,6 +382,11 @@ def _evidence_merge(chosen: argparse.Namespace) -> int:
     from segmodels.shards import merge_evidence
 
     whole = merge_evidence(map(read_evidence, chosen.files))
+    if chosen.labels:
+        from segmodels.labelmaps import merge_maps
+        from segmodels.sharded import shard_maps
+
+        merge_maps([shard_maps(file) for file in chosen.files], chosen.labels, whole)
     print(_relative(write_evidence(chosen.folder, whole)))
     return 0
 

@@ -1,7 +1,9 @@
 """Evaluating: stream the images of a split through a model and keep one count matrix each.
 
-Images are judged independently, each on one thread, by as many workers as there are cores:
-the result depends neither on their number nor on where a killed evaluation was taken up.
+On a processor images are judged independently, each on one thread, by as many workers as there
+are cores; on a GPU several at a time share forward passes of one size (`segmodels.windows`) and
+are counted there. The result depends neither on their number nor on where a killed evaluation
+was taken up.
 Finished images are appended to a scratch file named by the evidence key; the next attempt
 continues behind its last whole line. Memory does not grow with the split beyond those lines.
 
@@ -13,8 +15,8 @@ no difference whether gloo, nccl or nothing at all connects them.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from segmodels.counting import count_pairs
 from segmodels.datasets.base import Dataset, Sample
@@ -33,19 +36,22 @@ from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Identity, ImageCounts, Shard
 from segmodels.files import combine
-from segmodels.fused import predict_fast
+from segmodels.fused import predict_many
+from segmodels.inference import to_device
+from segmodels.labelmaps import check_names, publish, write_map
 from segmodels.locks import only_one
+from segmodels.metrics import Counts
 from segmodels.models.base import SegModel
 from segmodels.pixels import VOID, Pixels
 from segmodels.protocols import Protocol
+from segmodels.scratch import Line, read_lines
 from segmodels.settings import cache_dir
 from segmodels.versions import EVALUATOR
+from segmodels.windows import Batching
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: The digest of an image with its labels, and what was counted on it.
-Line = tuple[str, ImageCounts]
 #: Called with the number of finished images and of all images.
 Progress = Callable[[int, int], None]
 #: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
@@ -63,6 +69,7 @@ class Subject:
         fingerprint: registered fingerprint of the whole split.
         condition: name and arguments of a disturbance, None for clean.
         disturb: the disturbance of pixels that `condition` describes, if it is one.
+        images: in hand at a time; None for what is usual on the model's device.
     """
 
     model: SegModel
@@ -71,6 +78,7 @@ class Subject:
     fingerprint: str
     condition: dict[str, Any] | None = None
     disturb: Disturb | None = None
+    images: int | None = None
 
 
 def identify(
@@ -87,7 +95,7 @@ def identify(
         dataset=dataset.name,
         split=dataset.split,
         fingerprint=subject.fingerprint,
-        inference=protocol.inference,
+        inference=protocol.inference_fp32,
         condition=subject.condition,
         images=first,
         precision=protocol.precision,
@@ -102,6 +110,7 @@ def evaluate(
     first: int | None = None,
     progress: Progress | None = None,
     shard: tuple[int, int] | None = None,
+    maps: Path | None = None,
 ) -> tuple[Evidence, dict[str, Any]]:
     """Count a split, or its first images, under a protocol.
 
@@ -113,6 +122,8 @@ def evaluate(
         progress: told after every image.
         shard: `(index, number)`: count images index, index + number, … only. The evidence of
             all shards gives `merge_evidence` the bytes that one process would have written.
+        maps: folder that afterwards holds the label map of every image (`segmodels.labelmaps`);
+            None keeps none.
 
     Returns:
         the evidence, and the record of the measurement (machine, seconds, peak memory).
@@ -131,13 +142,21 @@ def evaluate(
     start, device = time.perf_counter(), str(next(subject.model.parameters()).device)
     number = len(dataset) if first is None else min(first, len(dataset))
     wanted = range(number) if part is None else range(part.index, number, part.number)
+    unfinished = scratch.with_suffix(".maps")
+    draft = unfinished if maps else None
+    if maps:
+        check_names(files.name for files in dataset.files)
     with only_one(scratch.with_name(f"{name}.lock"), f"evaluation {name}"):
-        lines, resumed = _count_images(subject, dataset, protocol, scratch, wanted, progress)
+        lines, resumed = _count_images(subject, dataset, protocol, scratch, wanted, draft, progress)
         scratch.unlink()  # before the check: counts of wrong images must not be taken up again
         if part is None:
             _check_content(lines, dataset, subject.fingerprint)
         else:
-            part = dataclasses.replace(part, digests=tuple(one for one, _ in lines))
+            part = dataclasses.replace(part, digests=tuple(line.digest for line in lines))
+        if maps:
+            kept = [line.kept for line in lines if line.kept]
+            publish(unfinished, maps, identity.key, subject.model.num_classes, kept)
+        shutil.rmtree(unfinished, ignore_errors=True)  # of an attempt that was to keep maps
     evidence = Evidence(
         identity=identity,
         classes=dataset.class_names,
@@ -145,7 +164,7 @@ def evaluate(
         expected_images=len(dataset),
         weights_origin=subject.origin,
         software=software(),
-        images=tuple(counts for _, counts in lines),
+        images=tuple(line.counts for line in lines),
         shard=part,
     )
     record = {
@@ -176,65 +195,82 @@ def _count_images(
     protocol: Protocol,
     scratch: Path,
     wanted: range,
+    draft: Path | None,
     progress: Progress | None,
 ) -> tuple[list[Line], int]:
     """Append what `scratch` lacks; returns all lines, and how many of them it had."""
-    lines = _read_lines(scratch)
+    lines = read_lines(scratch, draft)
     resumed_at = len(lines)
 
-    def judged(index: int) -> Line:
-        sample = dataset.read(index)
-        counts = judge_image(subject, sample, protocol, len(dataset.class_names))
-        return sample_digest(sample), counts
+    def judged(indices: Sequence[int]) -> list[Line]:
+        samples = [dataset.read(index) for index in indices]
+        return judge_images(subject, samples, protocol, len(dataset.class_names), draft)
 
+    left, size = wanted[resumed_at:], _batching(subject).images
+    hands = [left[start : start + size] for start in range(0, len(left), size)]
     with scratch.open("a", encoding="utf-8") as sink:
-        for one, counts in _in_order(judged, wanted[resumed_at:], _workers(subject.model)):
-            sink.write(json.dumps({"digest": one, "counts": counts.to_line()}) + "\n")
-            sink.flush()
-            lines.append((one, counts))
-            if progress:
-                progress(len(lines), len(wanted))
+        for judged_images in _in_order(judged, hands, _workers(subject.model)):
+            for line in judged_images:
+                sink.write(line.to_text())
+                sink.flush()
+                lines.append(line)
+                if progress:
+                    progress(len(lines), len(wanted))
     return lines, resumed_at
 
 
-def judge_image(subject: Subject, sample: Sample, protocol: Protocol, classes: int) -> ImageCounts:
-    """Predict one image and count it against its labels.
+def judge_images(
+    subject: Subject,
+    samples: Sequence[Sample],
+    protocol: Protocol,
+    classes: int,
+    draft: Path | None = None,
+) -> list[Line]:
+    """Predict some images, count them against their labels, and keep maps if there is a folder.
 
     Raises:
         SegmodelsError: a label or prediction is out of range; the message names the image.
     """
-    image = sample.image
-    if subject.disturb:
-        image = subject.disturb(sample.name, image)
-    prediction = predict_fast(subject.model, image, protocol)
+    images = [
+        subject.disturb(sample.name, sample.image) if subject.disturb else sample.image
+        for sample in samples
+    ]
+    found = predict_many(subject.model, images, protocol, _batching(subject))
+    return [
+        _judged(subject, sample, prediction, classes, draft)
+        for sample, prediction in zip(samples, found, strict=True)
+    ]
+
+
+def _judged(
+    subject: Subject, sample: Sample, prediction: Tensor, classes: int, draft: Path | None
+) -> Line:
     try:
-        matrix = count_pairs(sample.label, prediction, classes, subject.model.num_classes, VOID)
+        matrix = _counted(sample.label, prediction, classes, subject.model.num_classes)
     except SegmodelsError as error:
         raise SegmodelsError(f"image {sample.name!r}: {error}") from None
-    return ImageCounts.from_matrix(sample.name, matrix)
+    kept = write_map(draft, sample.name, prediction.cpu().numpy()) if draft else None
+    return Line(sample_digest(sample), ImageCounts.from_matrix(sample.name, matrix), kept)
 
 
-def _read_lines(scratch: Path) -> list[Line]:
-    """Finished images of an interrupted evaluation; what follows the last good line is cut off."""
-    if not scratch.exists():
-        return []
-    lines, good = [], 0
-    for line in scratch.read_bytes().splitlines(keepends=True):
-        try:
-            entry = json.loads(line) if line.endswith(b"\n") else None
-            lines.append((entry["digest"], ImageCounts.from_line(entry["counts"])))  # type: ignore[index]
-        except (ValueError, KeyError, TypeError):
-            break
-        good += len(line)
-    with scratch.open("r+b") as handle:
-        handle.truncate(good)
-    return lines
+def _counted(label: Pixels, prediction: Tensor, classes: int, outputs: int) -> Counts:
+    """Counts, taken where the prediction is."""
+    if prediction.device.type == "cpu":
+        return count_pairs(label, prediction.numpy(), classes, outputs, VOID)
+    there = to_device(label, prediction.device)
+    return count_pairs(there, prediction, classes, outputs, VOID)
+
+
+def _batching(subject: Subject) -> Batching:
+    """The passes of the device, which no setting changes: labels follow them at ties."""
+    usual = Batching.usual(next(subject.model.parameters()).device)
+    return dataclasses.replace(usual, images=subject.images or usual.images)
 
 
 def _check_content(lines: Sequence[Line], dataset: Dataset, fingerprint: str) -> None:
     if len(lines) < len(dataset):
         return  # the registered fingerprint is that of the whole split
-    found = combine((counts.image, one) for one, counts in lines)
+    found = combine((line.counts.image, line.digest) for line in lines)
     if found != fingerprint:
         raise SegmodelsError(
             f"{dataset.root}: the {dataset.split} images are not those that were registered "

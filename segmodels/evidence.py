@@ -44,7 +44,7 @@ class Identity:
         dataset: dataset name.
         split: split name.
         fingerprint: hex SHA-256 of the decoded images and labels of the split.
-        inference: the inference half of the protocol.
+        inference: the inference half of the protocol, but for the precision.
         condition: what was disturbed (a corruption, parameter noise), None for clean.
         images: how many images from the start of the split, None for all.
         precision: arithmetic of the network (`fp32` defines the number).
@@ -134,6 +134,7 @@ class Evidence:
         software: versions of the packages between pixels and counts.
         images: one entry per evaluated image, in dataset order.
         shard: which part of the images these are; None for all of them.
+        effect: what a cheaper arithmetic did to the scores (`segmodels.effect`); None in fp32.
     """
 
     identity: Identity
@@ -144,6 +145,7 @@ class Evidence:
     software: dict[str, str]
     images: tuple[ImageCounts, ...]
     shard: Shard | None = None
+    effect: dict[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -194,6 +196,8 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
     }
     if evidence.shard is not None:
         head["shard"] = asdict(evidence.shard)
+    if evidence.effect is not None:
+        head["effect"] = evidence.effect
     path = folder / f"{evidence.key}.json"
     write_json(path, head)
     return path
@@ -217,6 +221,7 @@ def read_evidence(path: Path) -> Evidence:
             software=dict(head["software"]),
             images=tuple(_read_counts(path, head["counts_sha256"])),
             shard=_read_shard(head.get("shard")),
+            effect=head.get("effect"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error!r}).") from None

@@ -20,7 +20,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
 from segmodels.protocols import Precision, Protocol, Sides, pair
-from segmodels.transforms import resized_view, view_size
+from segmodels.transforms import Values, resized_view, view_size
 
 View = tuple[Tensor, str | None]
 
@@ -89,10 +89,18 @@ def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[
             pixels = resized_view(model.preprocessing.apply(image), protocol, scale)
         else:
             pixels = model.preprocessing.apply(resized_view(image, protocol, scale))
-        view = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(device)
+        view = to_device(pixels.transpose(2, 0, 1), device)[None]
         yield view, None
         if protocol.flip:
             yield view.flip(_MIRRORED_AXIS["horizontal"]), "horizontal"
+
+
+def to_device(values: Values, device: torch.device) -> Tensor:
+    """An array as a tensor on a device; to a GPU through pinned memory, without waiting."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def predict_views(
@@ -174,6 +182,13 @@ def _lowres(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
 
 
 def _lowres_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tensor:
+    check_once(model, pixels, protocol)
+    model.check(pixels)
+    return _lowres(model, pixels, protocol.precision)
+
+
+def check_once(model: SegModel, pixels: Tensor, protocol: Protocol) -> None:
+    """Refuse `upsample_once` where a network pads inside: its logits would cover the padding."""
     height, width = pixels.shape[-2:]
     if model.upsampled_size(height, width) != (height, width):
         raise SegmodelsError(
@@ -181,8 +196,6 @@ def _lowres_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tenso
             f"{type(model).__name__} at {height}x{width}, which it pads inside; choose a size "
             f"that is a multiple of {model.stride}."
         )
-    model.check(pixels)
-    return _lowres(model, pixels, protocol.precision)
 
 
 def padded(pixels: Tensor, multiple: int) -> Tensor:

@@ -50,3 +50,8 @@ def record(run: str, what: str) -> Path:
 def figure(run: str, protocol: str) -> Path:
     """A few images with their truth and prediction, as PNG."""
     return reports() / "figures" / f"{run}-{protocol}.png"
+
+
+def maps(run: str, protocol: str) -> Path:
+    """Label maps of a run under a protocol: large, for DVC's cache and not for git."""
+    return project_root() / "labels" / run / protocol

@@ -137,6 +137,11 @@ class Protocol:
         return {k: v for k, v in self._said().items() if k not in _SCORING}
 
     @property
+    def inference_fp32(self) -> dict[str, Any]:
+        """The inference half without the precision, which evidence names in a field of its own."""
+        return {k: v for k, v in self.inference.items() if k != "precision"}
+
+    @property
     def scoring(self) -> dict[str, Any]:
         """The fields that decide how counts become a number."""
         return {k: v for k, v in self._said().items() if k in _SCORING}

@@ -36,6 +36,7 @@ class Run:
         overrides: of the model's arguments.
         robustness: names in `params/robustness.yaml`.
         retrains: ids of claims that this training answers, by the paper's own recipe.
+        keep_labels: whether `dvc repro` keeps the label maps of every protocol.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Run:
     overrides: dict[str, Any] = field(default_factory=dict)
     robustness: tuple[str, ...] = ()
     retrains: tuple[str, ...] = ()
+    keep_labels: bool = False
 
     @property
     def weights_folder(self) -> str:
@@ -73,6 +75,7 @@ _OPTIONAL = {
     "overrides": dict,
     "robustness": list,
     "retrains": list,
+    "keep_labels": bool,
 }
 
 
@@ -194,16 +197,8 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
         "trained": {
             run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe
         },
-        "evaluated": {
-            f"{run.name}-{protocol}": {
-                "run": run.name,
-                "protocol": protocol,
-                "dataset": run.dataset,
-                "weights": run.weights_folder,
-            }
-            for run in runs
-            for protocol in run.distinct_protocols()
-        },
+        "evaluated": _evaluated(runs),
+        "labelled": _evaluated([run for run in runs if run.keep_labels]),
         "stressed": {
             f"{run.name}-{suite}": {
                 "run": run.name,
@@ -215,6 +210,19 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
             for run in runs
             for suite in run.robustness
         },
+    }
+
+
+def _evaluated(runs: list[Run]) -> dict[str, Any]:
+    return {
+        f"{run.name}-{protocol}": {
+            "run": run.name,
+            "protocol": protocol,
+            "dataset": run.dataset,
+            "weights": run.weights_folder,
+        }
+        for run in runs
+        for protocol in run.distinct_protocols()
     }
 
 

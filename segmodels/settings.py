@@ -11,6 +11,7 @@ from segmodels.errors import SegmodelsError
 ROOT = "SEGMODELS_ROOT"
 CACHE = "SEGMODELS_CACHE"
 MIRROR = "SEGMODELS_MIRROR"
+IMAGES = "SEGMODELS_IMAGES"
 
 
 def project_root() -> Path:
@@ -61,3 +62,17 @@ def mirror_dir() -> Path | None:
     if not folder.is_dir():
         raise SegmodelsError(f"{MIRROR}={named} is not a folder. Correct it or unset it.")
     return folder
+
+
+def images_at_once() -> int | None:
+    """Images in hand at a time (`SEGMODELS_IMAGES`); None leaves it to the device.
+
+    Raises:
+        SegmodelsError: it is no number of images.
+    """
+    named = os.environ.get(IMAGES)
+    if not named:
+        return None
+    if not named.isdecimal() or int(named) < 1:
+        raise SegmodelsError(f"{IMAGES}={named} is no number of images: 1 or more.")
+    return int(named)

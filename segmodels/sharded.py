@@ -4,6 +4,10 @@
 
 needs no connection between the processes, only a cache folder that all of them see. Without
 such a folder `segmodels evidence merge` puts together what was copied by hand.
+
+Only `evaluate` is dealt out. A verdict needs the whole evidence, which all processes but the last
+do not have: `segmodels verify` behind a sharded `evaluate` finds it and judges at once. A
+robustness suite is many evaluations already, and its stage is run by DVC as one process.
 """
 
 from __future__ import annotations
@@ -18,13 +22,15 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Progress, Subject, evaluate, identify
 from segmodels.evidence import Evidence, Shard, read_evidence, write_evidence
 from segmodels.files import read_json, write_json
+from segmodels.labelmaps import is_whole, merge_maps
 from segmodels.locks import only_one
 from segmodels.protocols import Protocol
 from segmodels.settings import cache_dir
 from segmodels.shards import merge_evidence
 
-#: Called once, by the process that merged, with the whole evidence and its own record.
-Finish = Callable[[Evidence, dict[str, Any]], None]
+#: Called once, by the process that merged, with the whole evidence and its own record; gives
+#: the evidence as it was kept.
+Finish = Callable[[Evidence, dict[str, Any]], Evidence]
 
 
 def evaluate_shard(
@@ -35,6 +41,7 @@ def evaluate_shard(
     finish: Finish,
     progress: Progress | None = None,
     force: bool = False,
+    maps: Path | None = None,
 ) -> Evidence:
     """Count one shard, unless it was counted already, and merge if it was the last.
 
@@ -46,6 +53,7 @@ def evaluate_shard(
         finish: keeps the whole evidence; the shards are deleted when it returns.
         progress: told after every image.
         force: count although this shard lies in the cache.
+        maps: folder that the merged label maps of all shards are to become; None keeps none.
 
     Returns:
         the whole evidence from the process that merged, its own shard from every other.
@@ -55,34 +63,48 @@ def evaluate_shard(
             deleted, so that the next attempt counts them again.
     """
     part, key = Shard(*shard), identify(subject, dataset, protocol).key
-    mine = shard_file(key, part)
-    if not force and mine.is_file():
+    mine, keeps = shard_file(key, part), maps is not None
+    if not force and _finished(mine, keeps):
         evidence = read_evidence(mine)
     else:
-        evidence, record = evaluate(subject, dataset, protocol, progress=progress, shard=shard)
+        draft = shard_maps(mine) if keeps else None
+        evidence, record = evaluate(
+            subject, dataset, protocol, progress=progress, shard=shard, maps=draft
+        )
         write_json(mine.with_name("record.json"), record)
         write_evidence(mine.parent, evidence)
     # Who waits here finds the shards of all who were here before: none of several processes
     # that finish at the same moment can leave merging to another that has already looked.
     with only_one(mine.parents[1] / "merge.lock", f"merging {key}", wait=True):
         files = [shard_file(key, Shard(i, part.number)) for i in range(part.number)]
-        if not all(file.is_file() for file in files):
+        if not all(_finished(file, keeps) for file in files):
             return evidence
         record = read_json(mine.with_name("record.json"))
         try:
             whole = merge_evidence(read_evidence(file) for file in files)
+            if maps is not None:
+                merge_maps([shard_maps(file) for file in files], maps, whole)
         except SegmodelsError:
             _delete(files)
             raise
-        finish(whole, record)
+        kept = finish(whole, record)
         _delete(files)
-        return whole
+        return kept
 
 
 def shard_file(key: str, shard: Shard) -> Path:
     """Where a finished shard waits for the others."""
     folder = cache_dir() / "evaluations" / key / f"{shard.index}-of-{shard.number}"
     return folder / f"{key}.json"
+
+
+def shard_maps(file: Path) -> Path:
+    """Where the label maps of a shard wait, beside its evidence."""
+    return file.parent / "maps"
+
+
+def _finished(file: Path, keeps: bool) -> bool:
+    return file.is_file() and (not keeps or is_whole(shard_maps(file), file.stem))
 
 
 def _delete(files: list[Path]) -> None:

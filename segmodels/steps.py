@@ -6,6 +6,7 @@ they give the same evidence keys and the same numbers.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,17 +27,20 @@ from segmodels.datasets import (
     prepare_dataset,
 )
 from segmodels.datasets.fingerprint import check_expected
+from segmodels.effect import measure_effect
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Progress, Subject, evaluate, identify
 from segmodels.evidence import Evidence, read_evidence, write_evidence
 from segmodels.fetch import fetch_archives, fetch_weights
 from segmodels.files import digest, read_json, sha256_of_file, write_json
+from segmodels.labelmaps import is_whole
 from segmodels.picture import draw_picture
-from segmodels.protocols import Protocol, load_protocol
+from segmodels.protocols import Precision, Protocol, load_protocol
 from segmodels.recipes import load_recipe
+from segmodels.rules import load_rules
 from segmodels.runs import Run, load_run
 from segmodels.scores import score
-from segmodels.settings import project_root
+from segmodels.settings import images_at_once, project_root
 from segmodels.sharded import evaluate_shard
 from segmodels.stress import Condition, load_stress_suite, stressed
 from segmodels.train import Job, train
@@ -113,17 +117,60 @@ def evaluate_run(
     device: str = "cpu",
     progress: Progress | None = None,
     force: bool = False,
+    precision: Precision | None = None,
+    keep: bool = False,
 ) -> Evidence:
     """Count a run's split under a protocol and write evidence, metrics, record and picture.
 
     Evidence that exists anywhere in the project under the same key is taken over, not computed
     again, unless forced. The folder of the run and protocol ends up holding this evidence alone.
+
+    Args:
+        run_name: in `params/runs`.
+        protocol_name: one of the run's.
+        device: where the network runs.
+        progress: told after every image.
+        force: count although the evidence is here.
+        precision: another one than the protocol's; results then lie in folders and files
+            named `<protocol>-<precision>`. What is measured in less than fp32 is measured in
+            fp32 first, unless that is here, and says what the difference is.
+        keep: keep the label maps too, in `labels/<run>/<protocol>`.
+    """
+    run, protocol = load_run(run_name), protocol_in(protocol_name, precision)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    if _lacks_fp32(subject, dataset, protocol):
+        evaluate_run(run_name, protocol_name, device, progress, precision="fp32")
+    maps = layout.maps(run.name, protocol.name) if keep else None
+    evidence = _known_or_new(run, subject, dataset, protocol, progress, force, maps)
+    return _keep(run, subject, dataset, protocol, evidence)
+
+
+def keep_maps(
+    run_name: str, protocol_name: str, device: str = "cpu", progress: Progress | None = None
+) -> Path:
+    """Keep the label maps behind evidence that is here; they must give its counts.
+
+    Returns:
+        their folder.
+
+    Raises:
+        SegmodelsError: there is no such evidence, or it was counted on a machine whose
+            arithmetic gives other labels; then count it again here.
     """
     run, protocol = load_run(run_name), load_protocol(protocol_name)
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
-    evidence = _known_or_new(run, subject, dataset, protocol, progress, force)
-    _keep(run, subject, dataset, protocol, evidence)
-    return evidence
+    known, folder = _known(subject, dataset, protocol), layout.maps(run.name, protocol.name)
+    again = f"segmodels evaluate {run.name} --protocol {protocol.name}"
+    if known is None:
+        raise SegmodelsError(f"run {run.name!r} has no evidence under {protocol.name!r}: {again}")
+    found, _ = evaluate(subject, dataset, protocol, progress=progress, maps=folder)
+    if found.images != known.images:
+        shutil.rmtree(folder)
+        raise SegmodelsError(
+            f"the labels of run {run.name!r} on {device} do not give the counts of evidence "
+            f"{known.key}, which was counted elsewhere. Count it here: {again} --force"
+        )
+    return folder
 
 
 def evaluate_run_shard(
@@ -133,6 +180,8 @@ def evaluate_run_shard(
     device: str = "cpu",
     progress: Progress | None = None,
     force: bool = False,
+    precision: Precision | None = None,
+    keep: bool = False,
 ) -> Evidence:
     """`evaluate_run` as one of several processes, `shard` being `(index, number)`.
 
@@ -140,27 +189,61 @@ def evaluate_run_shard(
         the whole evidence from the process that was last and wrote everything, or that found
         it written; its own shard from every other.
     """
-    run, protocol = load_run(run_name), load_protocol(protocol_name)
+    run, protocol = load_run(run_name), protocol_in(protocol_name, precision)
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
-    known = None if force else _known(subject, dataset, protocol)
+    if _lacks_fp32(subject, dataset, protocol):  # who ends last here also ended last in fp32
+        evaluate_run_shard(run_name, protocol_name, shard, device, progress, precision="fp32")
+    maps = layout.maps(run.name, protocol.name) if keep else None
+    known = None if force else _known(subject, dataset, protocol, maps)
     if known is not None:
-        if shard[0] == 0:  # one of us is enough, and two would be in each other's way
-            _keep(run, subject, dataset, protocol, known)
-        return known
+        # One of us is enough to write it down, and two would be in each other's way.
+        return _keep(run, subject, dataset, protocol, known) if shard[0] == 0 else known
 
-    def finish(evidence: Evidence, record: dict[str, Any]) -> None:
+    def finish(evidence: Evidence, record: dict[str, Any]) -> Evidence:
         write_json(layout.record(run.name, protocol.name), record)
-        _keep(run, subject, dataset, protocol, evidence)
+        return _keep(run, subject, dataset, protocol, evidence)
 
-    return evaluate_shard(subject, dataset, protocol, shard, finish, progress, force)
+    return evaluate_shard(subject, dataset, protocol, shard, finish, progress, force, maps)
+
+
+def protocol_in(name: str, precision: Precision | None) -> Protocol:
+    """A protocol by name, in another precision if asked, which its own name then tells."""
+    protocol = load_protocol(name)
+    if precision in (None, protocol.precision):
+        return protocol
+    return protocol.replace(name=f"{name}-{precision}", precision=precision)
 
 
 def _keep(
     run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, evidence: Evidence
-) -> None:
+) -> Evidence:
+    if protocol.precision != "fp32":
+        evidence = _with_effect(run, subject, dataset, protocol, evidence)
     replace_evidence(layout.evidence() / run.name / protocol.name, [evidence])
     write_json(layout.metrics(run.name, protocol.name), scores_of(run, evidence))
     draw_picture(subject.model, dataset, protocol, layout.figure(run.name, protocol.name))
+    return evidence
+
+
+def _lacks_fp32(subject: Subject, dataset: Dataset, protocol: Protocol) -> bool:
+    reduced = protocol.precision != "fp32"
+    return reduced and _known(subject, dataset, protocol.replace(precision="fp32")) is None
+
+
+def _with_effect(
+    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, evidence: Evidence
+) -> Evidence:
+    full = _known(subject, dataset, protocol.replace(precision="fp32"))
+    if full is None:  # shards on machines that share no folder
+        own = protocol.name in run.protocols
+        name = protocol.name if own else protocol.name.removesuffix(f"-{protocol.precision}")
+        raise SegmodelsError(
+            f"evidence {evidence.key} of run {run.name!r} is in {protocol.precision}, and the same "
+            f"in fp32 is not here to compare with. First: segmodels evaluate {run.name} "
+            f"--protocol {name} --precision fp32"
+        )
+    judged, settings = _of_inference(run, evidence), load_rules().bootstrap
+    return dataclasses.replace(evidence, effect=measure_effect(evidence, full, judged, settings))
 
 
 def stress_run(
@@ -214,7 +297,7 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
     else:
         origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
     fingerprint = description(run.dataset)["splits"][run.split]["fingerprint"]
-    return Subject(model, weights_digest(path), origin, fingerprint)
+    return Subject(model, weights_digest(path), origin, fingerprint, images=images_at_once())
 
 
 def weights_path(folder: Path) -> Path:
@@ -282,28 +365,43 @@ def _known_or_new(
     protocol: Protocol,
     progress: Progress | None,
     force: bool,
+    maps: Path | None = None,
 ) -> Evidence:
-    known = None if force else _known(subject, dataset, protocol)
+    known = None if force else _known(subject, dataset, protocol, maps)
     if known is not None:
         return known
-    evidence, record = evaluate(subject, dataset, protocol, progress=progress)
+    evidence, record = evaluate(subject, dataset, protocol, progress=progress, maps=maps)
     if subject.condition is None:
         write_json(layout.record(run.name, protocol.name), record)
     return evidence
 
 
-def _known(subject: Subject, dataset: Dataset, protocol: Protocol) -> Evidence | None:
-    path = find_key(identify(subject, dataset, protocol).key)
+def _known(
+    subject: Subject, dataset: Dataset, protocol: Protocol, maps: Path | None = None
+) -> Evidence | None:
+    """Evidence that is here already, and its label maps if they are asked for."""
+    key = identify(subject, dataset, protocol).key
+    path = find_key(key) if maps is None or is_whole(maps, key) else None
     evidence = None if path is None else read_evidence(path)
     same = evidence is not None and evidence.weights_origin == subject.origin
     return evidence if same else None
 
 
 def scores_of(run: Run, evidence: Evidence) -> dict[str, dict[str, float | None]]:
-    """Scores under every protocol of the run that this evidence answers."""
-    protocols = [load_protocol(name) for name in run.protocols]
-    answered = [p for p in protocols if p.inference == evidence.identity.inference]
+    """Scores under every protocol of the run that this evidence answers.
+
+    Evidence in a precision that was asked for, but that no protocol of the run has, is scored
+    as those in fp32 are.
+    """
+    protocols = _of_inference(run, evidence)
+    same = [p for p in protocols if p.precision == evidence.identity.precision]
+    answered = same or [p for p in protocols if p.precision == "fp32"]
     return {p.name: _scores(evidence, p) for p in answered}
+
+
+def _of_inference(run: Run, evidence: Evidence) -> list[Protocol]:
+    protocols = map(load_protocol, run.protocols)
+    return [p for p in protocols if p.inference_fp32 == evidence.identity.inference]
 
 
 def _scores(evidence: Evidence, protocol: Protocol) -> dict[str, float | None]:

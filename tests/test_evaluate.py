@@ -21,8 +21,9 @@ from segmodels import evaluate as module
 from segmodels import layout, steps
 from segmodels.datasets import VOID, Dataset, open_dataset
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Subject, evaluate, identify, judge_image
+from segmodels.evaluate import Subject, evaluate, identify, judge_images
 from segmodels.evidence import Evidence, write_evidence
+from segmodels.fused import predict_many
 from segmodels.inference import predict
 from segmodels.models import create_model
 from segmodels.preprocessing import HALF
@@ -115,9 +116,9 @@ def test_convolutions_on_a_gpu_would_not_be_rounded(
 
     def spy(*arguments: Any) -> Any:
         seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
-        return predict(*arguments)
+        return predict_many(*arguments)
 
-    monkeypatch.setattr(module, "predict_fast", spy)
+    monkeypatch.setattr(module, "predict_many", spy)
     before = torch.backends.cudnn.allow_tf32
     evaluate(subject, dataset, PLAIN)
     assert set(seen) == {(False, False)}
@@ -273,12 +274,12 @@ def test_resumed_evidence_is_the_same_to_the_byte(
 _KILLED = """
 import time
 from segmodels import evaluate as module, steps
-real = module.judge_image
+real = module.judge_images
 def slow(*arguments):
-    counts = real(*arguments)
-    time.sleep(0 if counts.image == "00000" else 60)
-    return counts
-module.judge_image = slow
+    (line,) = real(*arguments)
+    time.sleep(0 if line.counts.image == "00000" else 60)
+    return [line]
+module.judge_images = slow
 steps.evaluate_run("published", "plain")
 """
 
@@ -366,8 +367,8 @@ def test_a_damaged_image_is_named_and_finished_work_is_kept(
 
 
 def test_one_image_alone(subject: Subject, dataset: Dataset) -> None:
-    counts = judge_image(subject, dataset.read(0), PLAIN, 8)
-    assert sum(counts.counts) == dataset.read(0).label.size
+    (line,) = judge_images(subject, [dataset.read(0)], PLAIN, 8)
+    assert sum(line.counts.counts) == dataset.read(0).label.size
 
 
 @pytest.mark.parametrize("wrong", ["label", "prediction"])
@@ -378,9 +379,10 @@ def test_values_out_of_range_name_the_image(
     if wrong == "label":
         sample = dataclasses.replace(sample, label=np.full_like(sample.label, 9))
     else:
-        monkeypatch.setattr(module, "predict_fast", lambda *_: np.full_like(sample.label, 8))
+        wrong_labels = torch.full(sample.label.shape, 8, dtype=torch.uint8)
+        monkeypatch.setattr(module, "predict_many", lambda *_: [wrong_labels])
     with pytest.raises(SegmodelsError, match=f"image '00001': {wrong} holds"):
-        judge_image(subject, sample, PLAIN, 8)
+        judge_images(subject, [sample], PLAIN, 8)
 
 
 # --- dealt out to several processes ------------------------------------------------------
@@ -428,9 +430,9 @@ def test_a_stopped_shard_is_taken_up_again(subject: Subject, dataset: Dataset) -
 def test_the_scratch_file_is_read_once(
     subject: Subject, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[Path] = []
-    real = module._read_lines
-    monkeypatch.setattr(module, "_read_lines", lambda path: read.append(path) or real(path))
+    read: list[tuple[Any, ...]] = []
+    real = module.read_lines
+    monkeypatch.setattr(module, "read_lines", lambda *given: read.append(given) or real(*given))
     evaluate(subject, dataset, PLAIN)
     assert len(read) == 1
 

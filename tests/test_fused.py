@@ -21,14 +21,15 @@ from segmodels.axis import Axis, bands, matrix, slots
 from segmodels.checkpoints import load_checkpoint
 from segmodels.datasets import open_dataset
 from segmodels.errors import SegmodelsError
-from segmodels.fused import covers, low_resolution, predict_fast, tiles
-from segmodels.inference import image_views, predict, predict_views, window_origins
+from segmodels.fused import covers, predict_fast, tiles
+from segmodels.inference import decided_at, image_views, predict, predict_views, window_origins
 from segmodels.models import create_model
 from segmodels.models.base import ModelConfig, SegModel
 from segmodels.pixels import Pixels
 from segmodels.preprocessing import HALF
 from segmodels.protocols import Protocol
 from segmodels.runs import load_run
+from segmodels.windows import LowResolution, low_resolution
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -58,7 +59,7 @@ def noise(height: int, width: int, seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def scores(maps: list[fused.LowResolution], softmax: bool = True) -> Tensor:
+def scores(maps: list[LowResolution], softmax: bool = True) -> Tensor:
     """What the tiles hold, as one tensor (classes, H, W), each pixel written once."""
     height, width = maps[0].output
     whole = torch.full((maps[0].logits.shape[-1], height, width), torch.nan)
@@ -191,6 +192,49 @@ def test_probabilities_are_those_of_the_reference_path(
     torch.testing.assert_close(found, expected, rtol=0, atol=TIE)
 
 
+@settings(max_examples=40)
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    fixed=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    at=st.sampled_from(["image", "input"]),
+    flip=st.booleans(),
+    average=st.sampled_from(["probabilities", "logits"]),
+)
+def test_one_step_from_the_network_to_the_image(
+    height: int, width: int, fixed: tuple[int, int], at: str, flip: bool, average: Any
+) -> None:
+    protocol = Protocol(
+        "once",
+        1,
+        resize_fixed=(4 * fixed[0], 4 * fixed[1]),  # `Coarse` pads other sizes inside
+        upsample_once=True,
+        argmax_at=at,  # type: ignore[arg-type]
+        flip=flip,
+        average=average,
+    )
+    model, image = Coarse(), noise(height, width, seed=width)
+    size = decided_at(image, protocol)
+    views = list(image_views(model, image, protocol))
+    expected = predict_views(model, views, size, protocol)
+    found = scores(low_resolution(model, views, size, protocol), softmax=average == "probabilities")
+    if average == "logits":
+        found = found.softmax(dim=0)
+    torch.testing.assert_close(found, expected, rtol=0, atol=TIE)
+
+
+def test_one_step_is_another_number_and_refused_where_the_network_pads() -> None:
+    image, once = noise(40, 52), WHOLE.replace(upsample_once=True)
+    for protocol in (once, once.replace(flip=True, scales=(1.0, 2.0))):
+        expected = predict(Coarse(), image, protocol)
+        assert np.array_equal(predict_fast(Coarse(), image, protocol), expected)
+    small = once.replace(resize_fixed=(20, 24))
+    steps = predict_fast(Coarse(), image, small.replace(upsample_once=False))
+    assert np.count_nonzero(predict_fast(Coarse(), image, small) != steps) > 0
+    with pytest.raises(SegmodelsError, match=r"at 41x52, which it pads inside; .* multiple of 4"):
+        predict_fast(Coarse(), noise(41, 52), once)
+
+
 @settings(max_examples=20)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), window=st.integers(2, 60))
 def test_small_views_are_enlarged_to_the_window(height: int, width: int, window: int) -> None:
@@ -233,7 +277,7 @@ def test_windows_of_all_views_share_forward_passes() -> None:
     batches: list[tuple[int, ...]] = []
     image = noise(48 + 32, 48 + 32)
     protocol = SLIDE.replace(flip=True)
-    for number, expected in ((1, [1] * 8), (3, [3, 3, 2]), (100, [8])):
+    for number, expected in ((1, [1] * 8), (3, [3, 3, 3]), (20, [20])):  # filled up
         batches.clear()
         predict_fast(Counting(), image, protocol, window_batch=number)
         assert [shape[0] for shape in batches] == expected
@@ -255,7 +299,7 @@ def test_official_probabilities(reference: Any, case_name: str, tmp_path: Path) 
     assert len(case["runs"]) == 3
     for run in case["runs"]:
         protocol = official_protocol(run)
-        assert covers(model, protocol)
+        assert covers(model)
         views = reference.tta_images(run)
         found = scores(low_resolution(model, views, tuple(run["ori_shape"]), protocol))
         report = reference.compare_probs(case, run, found)
@@ -295,6 +339,7 @@ REAL = {
     "slide": Protocol("slide", 1, window=224, stride=160),
     "rectangles": Protocol("rectangles", 1, window=(200, 232), stride=(150, 200)),
     "views": Protocol("views", 1, scales=(0.5, 0.75, 1.25), flip=True),
+    "once": Protocol("once", 1, resize_fixed=256, upsample_once=True),
     "all": Protocol(
         "all", 1, window=224, stride=160, enlarge=True, scales=(0.5, 1.0, 1.25), flip=True
     ),
@@ -304,8 +349,8 @@ REAL = {
 @pytest.mark.parametrize("name", REAL)
 def test_no_label_of_a_real_image_differs(camvid: tuple[SegModel, list[Pixels]], name: str) -> None:
     model, images = camvid
-    assert covers(model, REAL[name])
-    for image in images if name in ("whole", "half") else images[:1]:
+    assert covers(model)
+    for image in images if name in ("whole", "half", "once") else images[:1]:
         expected = predict(model, image, REAL[name])
         assert len(np.unique(expected)) > 5
         assert np.count_nonzero(predict_fast(model, image, REAL[name]) != expected) == 0
@@ -317,7 +362,7 @@ def test_batches_and_threads_change_no_label_of_a_real_image(
     model, (image, *_) = camvid
     protocol = Protocol("slide", 1, window=224, stride=160)
     expected = predict_fast(model, image, protocol)
-    for number in (3, 100):
+    for number in (3, 16):
         found = predict_fast(model, image, protocol, window_batch=number)
         assert np.array_equal(found, expected)
     before = torch.get_num_threads()
@@ -374,12 +419,9 @@ class Own(Coarse):
 
 def test_what_is_not_covered_is_left_to_the_reference_path() -> None:
     image = noise(40, 52)
-    assert not covers(Own(), WHOLE)
+    assert not covers(Own())
     assert np.array_equal(predict_fast(Own(), image, WHOLE), predict(Own(), image, WHOLE))
     assert not np.array_equal(predict(Own(), image, WHOLE), predict(Coarse(), image, WHOLE))
-    once = WHOLE.replace(upsample_once=True)
-    assert not covers(Coarse(), once)
-    assert np.array_equal(predict_fast(Coarse(), image, once), predict(Coarse(), image, once))
 
 
 def test_refusals() -> None:

@@ -147,6 +147,19 @@ def test_the_active_file_of_the_camvid_suite(project):
     assert list(active["stressed"]) == ["camvid-unet-half-quick", "camvid-segformer-half-quick"]
 
 
+def test_only_runs_that_ask_for_it_keep_their_labels(project, edit_yaml):
+    assert yaml.safe_load(active_text(["quick"]))["labelled"] == {}
+    run = project / "params" / "runs" / "shapes-depict-nano.yaml"
+    edit_yaml(run, lambda content: content.update(keep_labels=True))
+    active = yaml.safe_load(active_text(["quick"]))
+    names = [f"shapes-depict-nano-{name}" for name in load_run("shapes-depict-nano").protocols]
+    assert list(active["labelled"]) == names
+    assert all(active["labelled"][name] == active["evaluated"][name] for name in names)
+    edit_yaml(run, lambda content: content.update(keep_labels="yes, please"))
+    with pytest.raises(SegmodelsError, match="'keep_labels' must be bool"):
+        active_text(["quick"])
+
+
 def test_suites_add_up_and_repeat_nothing(project):
     both = yaml.safe_load(active_text(["quick", "camvid", "quick"]))
     assert len(both["runs"]) == len(set(both["runs"])) == 6
@@ -156,6 +169,7 @@ def test_suites_add_up_and_repeat_nothing(project):
 def test_every_stage_of_dvc_finds_its_fields(project):
     """`dvc.yaml` reads these; a missing one would stop every stage, not only its own."""
     active = yaml.safe_load(active_text(["quick", "camvid"]))
+    assert active["labelled"] == {}  # it has the fields of `evaluated`
     for group, fields in {
         "trained": {"dataset", "recipe"},
         "evaluated": {"run", "protocol", "dataset", "weights"},

@@ -15,7 +15,9 @@ from segmodels.assets import (
     load_weights_entries,
 )
 from segmodels.claims import Claim, Statement, load_claims, load_statements
+from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.evidence import Evidence
 from segmodels.leaderboard.costs import Costs
 from segmodels.leaderboard.matching import asks_for, best
 from segmodels.leaderboard.robustness import summarise
@@ -63,6 +65,8 @@ class Judge:
         found = self._answer(claim, protocol, weights, dataset)
         answer = found and found[0]
         verdict = judge(claim, protocol, answer, hindered, self.rules)
+        if answer and protocol:
+            verdict = _with_effect(verdict, answer.evidence[0], protocol)
         if answer is None and (stranger := self._stranger(claim, protocol, weights)):
             verdict = dataclasses.replace(verdict, reason=_OTHER_IMAGES.format(stranger))
         return self._claim_row(claim, verdict, protocol, found and found[1], weights)
@@ -138,11 +142,14 @@ class Judge:
             return None
         question = claim.dataset, claim.split, protocol.inference
         released = self.shelf.released(*question, weights) if weights else []
-        if found := best(released, dataset, claim.split):
+        if found := best(released, dataset, claim.split, protocol):
             level: Level = "third_party" if found.by else "released"
             return Answer((found.evidence,), level, found.by), found
         runs = [run for run in self.runs if claim.id in run.retrains]
-        each = (best(self.shelf.trained(*question, r.name), dataset, claim.split) for r in runs)
+        each = (
+            best(self.shelf.trained(*question, r.name), dataset, claim.split, protocol)
+            for r in runs
+        )
         seeds = [found for found in each if found]
         if not seeds:
             return None
@@ -155,7 +162,7 @@ class Judge:
         if protocol is None or weights is None:
             return None
         right = self.shelf.released(claim.dataset, claim.split, protocol.inference, weights)
-        found = best(right, None, claim.split)
+        found = best(right, None, claim.split, protocol)
         return found.evidence.key if found else None
 
     def _corrupted(
@@ -170,7 +177,7 @@ class Judge:
             return judge(claim, protocol, None, hindered, self.rules)
         clean = claim.dataset.removesuffix("_c")
         right = self.shelf.released(clean, claim.split, protocol.inference, weights)
-        found = best(right, self.datasets.get(clean), claim.split)
+        found = best(right, self.datasets.get(clean), claim.split, protocol)
         copies = conditions(self.shelf.disturbed(found.evidence)) if found else []
         return judge_corrupted(claim, protocol, copies, hindered, self.rules)
 
@@ -216,7 +223,8 @@ class Judge:
 
     def _evidence_of(self, run: Run, protocol: Protocol) -> tuple[Found | None, list[Found]]:
         """Clean evidence of a run under a protocol, and its disturbed copies."""
-        found = best(self._of_run(run, protocol), self.datasets[run.dataset], run.split)
+        dataset = self.datasets[run.dataset]
+        found = best(self._of_run(run, protocol), dataset, run.split, protocol)
         return found, self.shelf.disturbed(found.evidence) if found else []
 
     def _of_run(self, run: Run, protocol: Protocol) -> list[Found]:
@@ -243,6 +251,7 @@ class Judge:
             answer = Answer((found.evidence,), level, found.by)
             reason = _why_measured(run, protocol, same)
             verdict = measure(protocol, answer, reason, command, self.rules)
+            verdict = _with_effect(verdict, found.evidence, protocol)
             row = dataclasses.replace(
                 _verdict_row(verdict),
                 kind="measurement",
@@ -299,6 +308,12 @@ class Judge:
             if self.protocols[name].inference == inference:
                 return f"figures/{run}-{name}.png"
         return None
+
+
+def _with_effect(verdict: Verdict, evidence: Evidence, protocol: Protocol) -> Verdict:
+    """Say what less than full precision did to the number, if it was counted so."""
+    told = effect_sentence(evidence, effect_under(evidence, protocol))
+    return dataclasses.replace(verdict, reason=f"{told} {verdict.reason}") if told else verdict
 
 
 def _why_measured(run: Run, protocol: Protocol, same: list[Claim]) -> str:

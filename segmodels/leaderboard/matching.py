@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from segmodels.assets import DatasetEntry, WeightsEntry
 from segmodels.claims import Claim
+from segmodels.effect import effect_under
 from segmodels.evidence import Evidence
 from segmodels.leaderboard.shelf import Found
+from segmodels.protocols import Protocol
 from segmodels.runs import Run
 
 
@@ -29,26 +31,27 @@ def has_released_weights(evidence: Evidence, entry: WeightsEntry) -> bool:
     return evidence.weights_origin.get("released") == entry.name
 
 
-def best(candidates: Iterable[Found], dataset: DatasetEntry | None, split: str) -> Found | None:
-    """The evidence to judge by, in full precision.
+def best(
+    candidates: Iterable[Found], dataset: DatasetEntry | None, split: str, protocol: Protocol
+) -> Found | None:
+    """The evidence to judge by.
 
     Our own goes before a third party's, then complete evidence before partial, then the newest
-    evaluator, then more images.
+    evaluator, then more images. Where there is none in full precision, evidence in less is taken
+    if it says what this did to the number, which the reader must be told (`effect_sentence`).
 
     Args:
         candidates: evidence of the right weights, split and inference.
         dataset: images with another fingerprint than this entry lists are another data set;
             None takes any.
         split: of the dataset.
+        protocol: how counts become the number.
     """
     listed = dataset.splits.get(split, {}).get("fingerprint") if dataset else None
-    fitting = [
-        found
-        for found in candidates
-        if found.evidence.identity.precision == "fp32"
-        and listed in (None, found.evidence.identity.fingerprint)
-    ]
-    return max(fitting, key=_merit, default=None)
+    fitting = [f for f in candidates if listed in (None, f.evidence.identity.fingerprint)]
+    full = [found for found in fitting if found.evidence.identity.precision == "fp32"]
+    lesser = (found for found in fitting if effect_under(found.evidence, protocol))
+    return max(full or lesser, key=_merit, default=None)
 
 
 def _merit(found: Found) -> tuple[bool, bool, int, int, str]:

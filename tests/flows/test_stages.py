@@ -58,6 +58,8 @@ def test_every_stage(root: Path, capsys: pytest.CaptureFixture[str], told: list[
     ]
     assert run(capsys, "evaluate", "published", "plain")[0] == 0
     assert {row.run for row in told.pop()} == {"published"}  # of this run alone
+    assert run(capsys, "labels", "published", "plain")[0] == 0
+    assert (root / "labels/published/plain/manifest.json").is_file()
     assert run(capsys, "robustness", "tiny", "quick")[0] == 0
     assert not told
     code, out, _ = run(capsys, "leaderboard")

@@ -21,6 +21,7 @@ SIZE = (75, 109)
 PROTOCOLS = (
     Protocol("whole", 1, resize_short=67),
     Protocol("slide", 1, window=64, stride=40, enlarge=True),
+    Protocol("once", 1, resize_fixed=(64, 96), upsample_once=True, flip=True),
     Protocol("views", 1, window=(70, 66), stride=(50, 47), scales=(0.75, 1.25), flip=True),
 )
 #: Bare backbones are classifiers; a small ResNet does not exist, its heads are the same.
@@ -49,7 +50,7 @@ def model(request: pytest.FixtureRequest) -> SegModel:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
 def test_labels(model: SegModel, protocol: Protocol) -> None:
-    assert covers(model, protocol)
+    assert covers(model)
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     expected = predict_views(model, image_views(model, image, protocol), SIZE, protocol)
     assert len(expected.argmax(dim=0).unique()) > 1
