@@ -49,7 +49,7 @@ def weights(name: str) -> None:
 def train(run: str) -> None:
     """Train the weights of a run, its curve live in MLflow."""
     with tracking.training(run) as log:
-        steps.train_run(run, _device(), log)
+        log.made(steps.weights_path(steps.train_run(run, _device(), log)))
 
 
 def evaluate(run: str, protocol: str) -> None:
@@ -57,7 +57,8 @@ def evaluate(run: str, protocol: str) -> None:
     with _bar(f"{run} {protocol}", "images") as progress:
         steps.evaluate_run(run, protocol, _device(), progress, force=True)
     try:
-        _track(run)
+        rows = build_rows(layout.evidence(), link_from=layout.reports())
+        tracking.log_rows([row for row in rows if row.evidence and row.run == run])
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
         print(f"warning: MLflow was not told about {run}: {error}", file=sys.stderr)
 
@@ -83,12 +84,7 @@ def leaderboard() -> None:
     """Judge all evidence, render the leaderboard and catch MLflow up."""
     for path in write_leaderboard(layout.evidence(), layout.reports()):
         print(path.relative_to(layout.reports().parent))
-    _track(None)
-
-
-def _track(run: str | None) -> None:
-    rows = build_rows(layout.evidence(), link_from=layout.reports())
-    tracking.log_rows([row for row in rows if row.evidence and run in (None, row.run)])
+    tracking.log_leaderboard(build_rows(layout.evidence(), link_from=layout.reports()))
 
 
 def _device() -> str:

@@ -11,6 +11,8 @@ import pytest
 import small_project
 
 from segmodels import cli, layout, steps
+from segmodels.cli import evaluating
+from segmodels.cli.progress import Progress
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, find_evidence
 from segmodels.sharded import shard_file
@@ -161,22 +163,22 @@ def test_a_shard_that_is_none(root: Path, capsys: pytest.CaptureFixture[str], wr
 
 
 def test_torchrun_gives_every_process_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cli._own_device("cuda") == "cuda"
-    assert cli._shard(None) is None
+    assert evaluating.own_device("cuda") == "cuda"
+    assert evaluating.shard_of(None) is None
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert cli._own_device("cuda") == "cuda:1"
-    assert cli._own_device("cpu") == "cpu"
-    assert cli._shard(None) == (3, 4)
-    assert cli._shard("0/2") == (0, 2)
+    assert evaluating.own_device("cuda") == "cuda:1"
+    assert evaluating.own_device("cpu") == "cpu"
+    assert evaluating.shard_of(None) == (3, 4)
+    assert evaluating.shard_of("0/2") == (0, 2)
 
 
 def test_a_bar_for_those_who_watch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    progress = cli._Progress()
+    progress = Progress()
     for done in (3, 4, 5):  # two were finished by an earlier attempt
         progress(done, 5)
     error = capsys.readouterr().err

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.folder import render_json, write_leaderboard
+from segmodels.leaderboard.folder import write_leaderboard
 from segmodels.leaderboard.markdown import render_markdown
 from segmodels.leaderboard.page import render_html
+from segmodels.leaderboard.record import render_json
 from segmodels.leaderboard.rows import Row, build_rows
 
 __all__ = [

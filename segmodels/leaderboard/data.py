@@ -20,17 +20,23 @@ PLAIN = (
 )
 
 
+#: Parts of the page, in its order: what SOTAVerified shows, scores, our own measurements,
+#: costs, the rest.
+PARTS = ("shown", "scores", "own", "costs", "open")
+
+
+def part(row: Row) -> str:
+    """Which of `PARTS` a row belongs to."""
+    if row.claim and row.source.startswith("SOTAVerified page"):
+        return "shown"
+    if row.verified is None:
+        return "open"
+    return "costs" if row.unit != "%" else "scores" if row.claim else "own"
+
+
 def first_to_last(rows: list[Row]) -> list[Row]:
-    """The order of the page: what SOTAVerified shows, scores, measurements, costs, the rest."""
-
-    def rank(row: Row) -> int:
-        if row.claim and row.source.startswith("SOTAVerified page"):
-            return 0
-        if row.verified is None:
-            return 4
-        return 3 if row.unit != "%" else 1 if row.claim else 2
-
-    return sorted(rows, key=rank)
+    """The order of the page."""
+    return sorted(rows, key=lambda row: PARTS.index(part(row)))
 
 
 def table_data(rows: list[Row], span: float) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from segmodels.files import write_text
 from segmodels.leaderboard.badge import render_badge
@@ -16,17 +14,15 @@ from segmodels.leaderboard.docs import ProtocolDocs
 from segmodels.leaderboard.markdown import render_markdown
 from segmodels.leaderboard.markup import GENERATOR, page_names
 from segmodels.leaderboard.page import render_html
+from segmodels.leaderboard.record import render_json, whole
 from segmodels.leaderboard.rows import Row, build_rows
-from segmodels.rules import load_rules
-from segmodels.verdict import STATUSES
-from segmodels.versions import EVALUATOR, SOFTWARE
 
 
 def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:
     """Judge everything and write `leaderboard.{md,html,json}` and a page per row in `claims/`.
 
     A claim gets `claims/<id>.{html,svg,json}`, a measurement that no claim asks for
-    `claims/<run>-<protocol>.{html,svg}`. Files of rows that no longer exist are removed.
+    `claims/<run>-<protocol>.{html,svg,json}`. Files of rows that no longer exist are removed.
 
     Returns:
         the paths written.
@@ -62,8 +58,7 @@ def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
         near.pop(name, None)
         yield f"{name}.html", render_claim(row, name, near, docs.address(row.protocol))
         yield f"{name}.svg", render_badge(row)
-        if row.claim:
-            yield f"{name}.json", _json(dataclasses.asdict(row))
+        yield f"{name}.json", _json(whole(row, name))
     if pages:
         yield "style.css", style_sheet()
         yield "page.js", script()
@@ -89,20 +84,7 @@ def _is_ours(path: Path) -> bool:
         row = json.loads(text)
     except ValueError:
         return False
-    return isinstance(row, dict) and row.get("claim") == path.stem
-
-
-def render_json(rows: list[Row]) -> str:
-    """All rows with the rules they were judged by."""
-    counted = Counter(row.verdict for row in rows)
-    value: dict[str, Any] = {
-        "generated_by": f"segmodels {SOFTWARE}",
-        "evaluator": EVALUATOR,
-        "settings": dataclasses.asdict(load_rules()),
-        "verdicts": {status: counted[status] for status in STATUSES if counted[status]},
-        "rows": [dataclasses.asdict(row) for row in rows],
-    }
-    return _json(value)
+    return isinstance(row, dict) and path.stem in (row.get("page"), row.get("claim"))
 
 
 def _json(value: object) -> str:

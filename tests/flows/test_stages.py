@@ -12,6 +12,7 @@ import small_project
 import yaml
 
 from flows import stages, tracking
+from flows.tracking import store
 from segmodels import layout, steps
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import Row
@@ -24,7 +25,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[list[Row]]:
     """What MLflow would have been told; the real one is in test_tracking."""
     rows: list[list[Row]] = []
     monkeypatch.setattr(tracking, "log_rows", rows.append)
-    monkeypatch.setattr(tracking, "_client", no_client)
+    monkeypatch.setattr(tracking, "log_leaderboard", rows.append)
+    monkeypatch.setattr(store, "connect", no_client)
     return rows
 
 
@@ -64,7 +66,9 @@ def test_every_stage(root: Path, capsys: pytest.CaptureFixture[str], told: list[
     assert not told
     code, out, _ = run(capsys, "leaderboard")
     assert "reports/leaderboard.md" in out.splitlines()
-    assert {row.run for row in told.pop()} == {"tiny", "published"}
+    rows = told.pop()
+    assert {row.run for row in rows if row.evidence} == {"tiny", "published"}
+    assert {row.claim for row in rows} >= {"toy_open", "toy_lost"}  # the blocked are told too
 
 
 def test_the_commands_of_the_pipeline_are_these() -> None:

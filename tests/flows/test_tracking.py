@@ -7,31 +7,21 @@ test's business, what MLflow warns about is not.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import small_project
 import yaml
+from mlflow_database import STAGE, held, links, models, python, stage
 
 from flows import tracking
+from flows.tracking import store
 from segmodels import steps
 from segmodels.runs import load_run
-
-#: One or more stages, separated by commas, in one process.
-STAGE = """
-import sys
-from flows.stages import main
-lines = ' '.join(sys.argv[1:]).split(',')
-sys.exit(max(main(line.split()) for line in lines))
-"""
 
 
 @pytest.fixture
@@ -43,83 +33,29 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    code = f"import mlflow; mlflow.MlflowClient('sqlite:///{path}')"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=240)
-    return path
-
-
-def python(root: Path, code: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    done = subprocess.run(  # noqa: PLW1510 - the caller looks at the code
-        [sys.executable, "-c", code, *arguments],
-        cwd=root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def stage(root: Path, *arguments: str, **environment: str) -> str:
-    code, _, error = python(root, STAGE, *arguments, **environment)
-    assert code == 0, error
-    return error
-
-
-def held(root: Path) -> list[dict[str, Any]]:
-    """All runs in the project's database, read past MLflow."""
-    with closing(sqlite3.connect(root / "mlflow.db")) as base:
-        runs = base.execute(
-            "select run_uuid, r.name, status, artifact_uri, e.name from runs r "
-            "join experiments e using (experiment_id) order by start_time"
-        ).fetchall()
-        return [
-            {
-                "id": run,
-                "name": name,
-                "status": status,
-                "experiment": experiment,
-                "metrics": pairs(base, "latest_metrics", run),
-                "params": pairs(base, "params", run),
-                "tags": pairs(base, "tags", run),
-                "curve": base.execute(
-                    "select key, step, value from metrics where run_uuid = ? order by 1, 2", (run,)
-                ).fetchall(),
-                "artifacts": artifacts(Path(uri.removeprefix("file://"))),
-            }
-            for run, name, status, uri, experiment in runs
-        ]
-
-
-def pairs(base: sqlite3.Connection, table: str, run: str) -> dict[str, Any]:
-    return dict(base.execute(f"select key, value from {table} where run_uuid = ?", (run,)))
-
-
-def artifacts(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
 def warnings_in(error: str) -> list[str]:
     return [line for line in error.splitlines() if line.startswith("warning: MLflow")]
 
 
 def test_one_run_per_evidence(root: Path) -> None:
-    assert not warnings_in(stage(root, "evaluate", "published", "plain"))
-    (run,) = held(root)
-    row = claim_row(root)
+    assert not warnings_in(stage(root, "evaluate", "published", "plain", ",", "leaderboard"))
+    both = run, summary = held(root)
+    assert (summary["name"], summary["tags"]["kind"]) == ("leaderboard", "summary")
+    row = json.loads((root / "reports/claims/toy_open.json").read_text())
     assert (run["experiment"], run["name"], run["status"]) == ("segmodels", "toy_open", "FINISHED")
     metrics = run["metrics"]
-    assert metrics["claimed"] == 50
-    assert metrics["verified"] == row["verified"]
+    assert metrics["claimed_mIoU"] == 50
+    assert metrics["verified_mIoU"] == row["verified"]
     assert metrics["gap"] == row["gap"]
-    assert metrics["interval_low"] <= metrics["verified"] <= metrics["interval_high"]
-    assert metrics["verified.plain"] >= metrics["verified"]  # the same counts, void left out
+    assert metrics["interval_low"] <= metrics["verified_mIoU"] <= metrics["interval_high"]
+    # The same counts, void left out.
+    assert metrics["verified_mIoU.plain"] >= metrics["verified_mIoU"]
     expected = {
         "kind": "claim",
-        "status": "below",
+        "verdict": "below",
+        "dataset": "shapes",
+        "paper": "toy",
+        "claimant": "authors",
         "level": "released weights",
         "claim": "toy_open",
         "run": "published",
@@ -140,10 +76,10 @@ def test_one_run_per_evidence(root: Path) -> None:
     }
     assert (root / "mlartifacts").is_dir()
 
-    # Told again, by this stage and by the leaderboard: nothing is new, nothing is written.
+    # Told again by both stages: nothing is new, nothing is written.
     files = {path: path.stat().st_mtime_ns for path in (root / "mlartifacts").rglob("*")}
     stage(root, "evaluate", "published", "plain", ",", "leaderboard")
-    assert held(root) == [run]
+    assert held(root) == list(both)
     assert {p: p.stat().st_mtime_ns for p in (root / "mlartifacts").rglob("*")} == files
 
     # The claim changes, downwards: the same run says so, and its table does not grow.
@@ -151,20 +87,14 @@ def test_one_run_per_evidence(root: Path) -> None:
     lower = f"value: {row['verified']:.1f}"
     path.write_text(path.read_text().replace("value: 50", lower))
     stage(root, "leaderboard")
-    (after,) = held(root)
+    after, _ = held(root)
     assert after["id"] == run["id"]
-    assert after["tags"]["status"] == "verified"
-    assert after["metrics"]["claimed"] == float(lower.split()[1])
+    assert after["tags"]["verdict"] == "verified"
+    assert after["metrics"]["claimed_mIoU"] == float(lower.split()[1])
     assert abs(after["metrics"]["gap"]) <= 0.05
     table = "per_class.json"
     assert after["artifacts"][table] == run["artifacts"][table]
     assert after["params"] == run["params"]
-
-
-def claim_row(root: Path) -> dict[str, Any]:
-    code, _, error = python(root, "from segmodels.cli import main; main(['leaderboard'])")
-    assert code == 0, error
-    return dict(json.loads((root / "reports/claims/toy_open.json").read_text()))
 
 
 def test_a_run_cut_short_is_completed(root: Path) -> None:
@@ -179,9 +109,9 @@ def test_a_run_cut_short_is_completed(root: Path) -> None:
     (run,) = held(root)
     assert "digest" not in run["tags"]
     stage(root, "leaderboard")
-    (after,) = held(root)
+    after, _ = held(root)
     assert after["id"] == run["id"]
-    assert after["tags"]["status"] == "below"
+    assert after["tags"]["verdict"] == "below"
     assert "published-plain.png" in after["artifacts"]
 
 
@@ -198,7 +128,7 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
 
     # Nothing evaluated this time, yet MLflow catches up.
     assert not warnings_in(stage(root, "leaderboard"))
-    assert [run["tags"]["run"] for run in held(root)] == ["published"]
+    assert [run["tags"].get("run") for run in held(root)] == ["published", None]
 
 
 def test_the_training_curve(root: Path) -> None:
@@ -243,6 +173,20 @@ def test_four_processes_make_the_database_together(root: Path) -> None:
     assert [run["status"] for run in held(root)] == ["FINISHED"] * 4
 
 
+def test_weights_find_their_training(root: Path) -> None:
+    stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain")
+    training, run = held(root)
+    assert training["tags"]["weights_sha256"] == run["tags"]["weights_sha256"]
+    (model,) = models(root)
+    assert (model["name"], model["status"]) == ("tiny", "READY")
+    assert model["source_run"] == training["id"]
+    assert model["tags"] == {"origin": "trained", "weights_sha256": run["tags"]["weights_sha256"]}
+    assert links(root) == {
+        ("RUN_OUTPUT", training["id"], model["id"]),
+        ("RUN_INPUT", run["id"], model["id"]),
+    }
+
+
 def test_the_default_store_is_a_file_of_the_project(root: Path) -> None:
     assert tracking.default_uri() == f"sqlite:///{root / 'mlflow.db'}"
 
@@ -253,7 +197,7 @@ def test_nothing_else_is_stopped_by_what_mlflow_raises(
     def broken() -> None:
         raise ValueError("two\nlines " + "x" * 1000)
 
-    monkeypatch.setattr(tracking, "_client", broken)
+    monkeypatch.setattr(store, "connect", broken)
     with tracking.training("r") as log:
         log({"step": 1.0, "loss": float("nan")}, 1)
     tracking.log_rows([])

@@ -1,0 +1,112 @@
+"""The leaderboard in MLflow: runs that say what the rows say, told once and kept up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows.tracking import store
+from flows.tracking.datasets import dataset_of, inputs
+from flows.tracking.entry import Entry, entries, key_of
+from flows.tracking.models import Models
+from flows.tracking.registry import register
+from flows.tracking.summary import log_summary
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from segmodels.leaderboard import Row
+
+#: Tags that may vanish when a run is told again; `status` is what earlier versions called
+#: `verdict`. All others stay, those of MLflow and of people among them.
+_VANISHING = ("status", "level", "reason", "claim", "claimant", "run", "protocol", "unit")
+
+
+def log_rows(rows: list[Row]) -> None:
+    """Make MLflow hold one run per piece of evidence or counted claim. Idempotent."""
+    with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
+        _Board().tell(entries(rows))
+
+
+def log_leaderboard(rows: list[Row]) -> None:
+    """Tell all rows there are: the runs, which runs are out of date, the registry, the summary."""
+    with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
+        board, told = _Board(), entries(rows)
+        board.tell(told)
+        board.retire({entry.key for entry in told})
+        register(board.client, board.models, told)
+        log_summary(board.client, board.experiment, board.known, rows)
+
+
+class _Board:
+    """The experiment with the runs it holds, by key."""
+
+    def __init__(self) -> None:
+        self.client: MlflowClient = store.connect()
+        self.experiment = store.experiment(self.client, store.EXPERIMENT)
+        found = store.every(self.client.search_runs, [self.experiment], max_results=1000)
+        self.known: dict[str, Any] = {}
+        for run in found:  # newest first; of two with one key the older one stays
+            if key := key_of(run.data.tags):
+                self.known[key] = run
+        self.models = Models(self.client, self.experiment)
+
+    def tell(self, told: list[Entry]) -> None:
+        for entry in told:
+            known = self.known.get(entry.key)
+            if known is None or not _is_told(entry, known.data.tags):
+                self._tell(entry, known)
+
+    def _tell(self, entry: Entry, known: Any) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        if known is None:
+            tags = {**entry.identity, "kind": entry.row.kind}
+            known = self.client.create_run(self.experiment, run_name=entry.name, tags=tags)
+        run, old = known.info.run_id, known.data
+        model = self.models.of(entry) if entry.row.evidence else None
+        self._attach(entry, known, model)
+        # MLflow shows the latest value, so one that replaces another must be younger.
+        about: dict[str, Any] = {"timestamp": int(1000 * time.time()), "step": 0, "model_id": model}
+        if dataset := dataset_of(entry.row):
+            about |= {"dataset_name": dataset.name, "dataset_digest": dataset.digest}
+        metrics = entry.metrics_for(old.metrics)
+        params = {key: value for key, value in entry.params.items() if key not in old.params}
+        # Tags go last, among them the digest: an interrupted run is told again next time.
+        self.client.log_batch(
+            run,
+            [Metric(key, value, run_id=run, **about) for key, value in metrics.items()],
+            [Param(key, value) for key, value in params.items()],
+        )
+        for key in _outdated(entry, old.tags):
+            self.client.delete_tag(run, key)
+        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in entry.tags.items()])
+        if known.info.status != "FINISHED":
+            self.client.set_terminated(run)
+
+    def _attach(self, entry: Entry, known: Any, model: str | None) -> None:
+        """Artifacts, the images as MLflow's dataset and the weights as its model."""
+        run = known.info.run_id
+        for name, table in entry.tables.items():
+            self.client.log_dict(run, table, name)
+        for path in entry.files:
+            self.client.log_artifact(run, str(path))
+        if new := inputs(entry.row, model, known.inputs):
+            self.client.log_inputs(run, **new)
+
+    def retire(self, current: set[str]) -> None:
+        """Mark runs that no row tells any more; what they hold stays."""
+        for key, run in self.known.items():
+            is_ours = run.data.tags.get("kind") != "summary"
+            if is_ours and key not in current and run.data.tags.get("current") != "false":
+                self.client.set_tag(run.info.run_id, "current", "false")
+
+
+def _is_told(entry: Entry, tags: Mapping[str, str]) -> bool:
+    return (tags.get("digest"), tags.get("current")) == (entry.tags["digest"], "true")
+
+
+def _outdated(entry: Entry, tags: Mapping[str, str]) -> list[str]:
+    """Tags of an earlier telling that no longer hold."""
+    return [key for key in tags if key in _VANISHING and key not in entry.tags]

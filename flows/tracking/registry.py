@@ -1,0 +1,100 @@
+"""MLflow's registry: one registered model per network and dataset, one version per weights.
+
+Aliases: `released` is what the authors gave out, `best` the highest mIoU under the protocol
+that most versions were measured with. Versions point at logged models; no weights are copied.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flows.tracking import store
+from flows.tracking.models import Models
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from flows.tracking.entry import Entry
+    from segmodels.leaderboard import Row
+
+
+def register(client: MlflowClient, models: Models, told: Iterable[Entry]) -> None:
+    """Make the registry hold every network and all weights that were measured. Idempotent."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for entry in told:
+        for row in entry.rows:
+            if row.evidence and row.weights in models.known:
+                groups[f"{row.model}-{row.dataset}"].append(row)
+    registered = {model.name: model for model in store.every(client.search_registered_models)}
+    versions = {
+        (version.name, version.tags.get("weights_sha256")): str(version.version)
+        for version in store.every(client.search_model_versions)
+    }
+    for name, rows in groups.items():
+        present = registered[name].aliases if name in registered else {}
+        if name not in registered:
+            client.create_registered_model(name, {"dataset": rows[0].dataset}, _described(rows[0]))
+        numbers = _versions(client, models, name, rows, versions)
+        for alias, weights in aliases(rows).items():
+            if str(present.get(alias)) != numbers[weights]:
+                client.set_registered_model_alias(name, alias, numbers[weights])
+
+
+def _versions(
+    client: MlflowClient,
+    models: Models,
+    name: str,
+    rows: list[Row],
+    known: dict[tuple[str, str | None], str],
+) -> dict[str, str]:
+    """Version numbers by sha256 of the weights; missing versions are made."""
+    numbers: dict[str, str] = {}
+    for row in sorted(rows, key=_origin):
+        weights = row.weights or ""
+        if (name, weights) not in known:
+            known[name, weights] = _version(client, name, models.known[weights], row)
+        numbers[weights] = known[name, weights]
+    return numbers
+
+
+def _version(client: MlflowClient, name: str, model: Any, row: Row) -> str:
+    made = client.create_model_version(
+        name,
+        source=f"models:/{model.model_id}",
+        tags={"weights_sha256": row.weights, "origin": _origin(row)},
+        description=f"Weights {_origin(row)}, known by their sha256; fetched by `{row.rerun}`.",
+        model_id=model.model_id,
+    )
+    return str(made.version)
+
+
+def aliases(rows: list[Row]) -> dict[str, str]:
+    """sha256 of the weights by alias, of rows of one network and dataset."""
+    found: dict[str, str] = {}
+    released = [row for row in rows if "released" in row.weights_origin]
+    if released:
+        found["released"] = min(released, key=_origin).weights or ""
+    whole = [row for row in rows if row.verified is not None and row.images == row.expected_images]
+    if whole:
+        common = _common_protocol(whole)
+        found["best"] = max(whole, key=lambda r: (r.protocol == common, r.verified)).weights or ""
+    return found
+
+
+def _common_protocol(rows: list[Row]) -> str:
+    """The protocol under which most weights were measured; the first by name among equals."""
+    pairs = {(row.protocol, row.weights) for row in rows}
+    counted = Counter(protocol for protocol, _ in pairs)
+    return min(counted, key=lambda protocol: (-counted[protocol], protocol))
+
+
+def _origin(row: Row) -> str:
+    """`released NAME` or `trained NAME`; the former sort first."""
+    kind = "released" if "released" in row.weights_origin else "trained"
+    return f"{kind} {row.weights_origin.get(kind, row.weights)}"
+
+
+def _described(row: Row) -> str:
+    return f"{row.model} on {row.dataset}. Versions are weights, known by their sha256."

@@ -1,0 +1,141 @@
+"""MLflow's store: where it is, the experiments in it, and how to survive without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from segmodels.locks import only_one
+from segmodels.settings import cache_dir, project_root
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "segmodels"
+TRAINING = "segmodels-training"
+
+_GROUPS = {
+    "aggregateFunction": "average",
+    "groupByKeys": [
+        {"mode": "tag", "groupByData": "dataset"},
+        {"mode": "tag", "groupByData": "paper"},
+    ],
+}
+
+
+def _view(which: str, metrics: list[str], **more: Any) -> dict[str, Any]:
+    """A table of current runs: a filter and columns, as MLflow's page keeps them."""
+    tags = ["verdict", "level", "protocol"]
+    return {
+        "selectedColumns": [
+            "attributes.`Dataset`",
+            *(f"metrics.`{name}`" for name in metrics),
+            *(f"tags.`{name}`" for name in tags),
+        ],
+        "orderByKey": f"metrics.`{metrics[0]}`",
+        "orderByAsc": False,
+        "searchFilter": f"tags.current = 'true' and {which}",
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "modelVersionFilter": "All Runs",
+        "datasetsFilter": [],
+        **more,
+    }
+
+
+_MIOU = ["claimed_mIoU", "verified_mIoU", "gap"]
+_COSTS = ["claimed_params_M", "verified_params_M", "claimed_GFLOPs", "verified_GFLOPs"]
+
+#: Views of the table of runs, opened by `?viewStateShareKey=NAME` in its address. The tags are
+#: how MLflow itself keeps a shared view; where they are not understood, nothing else changes.
+_VIEWS = {
+    "leaderboard": _view("tags.metric = 'mIoU'", _MIOU),
+    "costs": _view("tags.level = 'counted'", _COSTS),
+    "papers": _view("tags.kind != 'summary'", [*_MIOU, *_COSTS], groupBy=_GROUPS),
+}
+
+_EXPERIMENTS: dict[str, dict[str, str]] = {
+    EXPERIMENT: {f"mlflow.sharedViewState.{k}": json.dumps(view) for k, view in _VIEWS.items()},
+    TRAINING: {},
+}
+
+# Read by MLflow when it is imported. Its own retries would hang four minutes on a dead server.
+_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def default_uri() -> str:
+    """Where MLflow writes when nobody says otherwise."""
+    return f"sqlite:///{project_root() / 'mlflow.db'}"
+
+
+@contextmanager
+def sink(what: str) -> Iterator[None]:
+    """Whatever MLflow raises ends here, in one line."""
+    try:
+        yield
+    except Exception as error:  # a sink must not stop the work it records
+        text = " ".join(str(error).split())[:300]
+        print(
+            f"warning: MLflow took no {what} ({type(error).__name__}: {text}). The run goes on; "
+            f"the next leaderboard stage catches up.",
+            file=sys.stderr,
+        )
+
+
+def connect() -> MlflowClient:
+    """A client of the store; the first one makes the database."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
+    mlflow.set_tracking_uri(uri)
+    with alone("mlflow"):  # two processes that make the database at once would break it
+        return mlflow.MlflowClient(uri)
+
+
+def alone(lock: str) -> Any:
+    """Let one process of this project at a time do what must not be done twice."""
+    return only_one(cache_dir() / f"{lock}.lock", "writing to MLflow", wait=True)
+
+
+def experiment(client: MlflowClient, name: str) -> str:
+    """The experiment's id, made once even when several processes come first together.
+
+    All experiments are made at the first need, so that the one people look at is number 1.
+    """
+    with alone("mlflow"):
+        ids = {known: _made(client, known, tags) for known, tags in _EXPERIMENTS.items()}
+    return ids[name]
+
+
+def _made(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        own = client.tracking_uri == default_uri()
+        place = (project_root() / "mlartifacts" / name).as_uri() if own else None
+        return str(client.create_experiment(name, artifact_location=place, tags=tags))
+    for key, value in tags.items():  # an earlier version knew other columns
+        if known.tags.get(key) != value:
+            client.set_experiment_tag(known.experiment_id, key, value)
+    return str(known.experiment_id)
+
+
+def every(search: Any, *arguments: Any, **named: Any) -> Iterable[Any]:
+    """All results of one of MLflow's searches, page by page."""
+    token: str | None = None
+    while True:
+        page = search(*arguments, **named, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -1,0 +1,65 @@
+"""One MLflow run that sums up the leaderboard, claims that nobody can check included."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from flows.tracking.entry import SUMMARY, table, table_tag
+from segmodels import layout
+from segmodels.files import digest
+from segmodels.verdict import STATUSES
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from segmodels.leaderboard import Row
+
+_COLUMNS = (
+    "claim",
+    "paper",
+    "model",
+    "dataset",
+    "metric",
+    "claimed",
+    "verified",
+    "gap",
+    "verdict",
+    "obstacle",
+    "reason",
+)
+
+
+def log_summary(
+    client: MlflowClient, experiment: str, known: dict[str, Any], rows: list[Row]
+) -> None:
+    """How many claims have which verdict, over time, with the table and the pages."""
+    from mlflow.entities import Metric, RunTag
+
+    lines = [[getattr(row, name) for name in _COLUMNS] for row in rows if row.claim]
+    counted = Counter(row.verdict for row in rows if row.claim)
+    told = digest([lines, [row.verified for row in rows]])
+    run = known.get(SUMMARY)
+    if run is not None and run.data.tags.get("digest") == told:
+        return
+    if run is None:
+        run = client.create_run(experiment, run_name="leaderboard", tags={"kind": SUMMARY})
+    run_id, now = run.info.run_id, int(1000 * time.time())
+    client.log_dict(run_id, table(list(_COLUMNS), lines), "claims.json")
+    for name in ("leaderboard.html", "leaderboard.md", "leaderboard.json"):
+        if (path := layout.reports() / name).is_file():
+            client.log_artifact(run_id, str(path))
+    step = int(run.data.metrics.get("tellings", 0)) + 1
+    counts = {f"claims_{status}": counted[status] for status in STATUSES if status != "measured"}
+    counts |= {"claims": len(lines), "tellings": step}
+    client.log_batch(run_id, [Metric(key, value, now, step) for key, value in counts.items()])
+    tags = {
+        "digest": told,
+        "current": "true",
+        "mlflow.loggedArtifacts": table_tag("claims.json"),
+        "mlflow.note.content": "All claims with their verdicts; `claims.json` holds the reasons.",
+    }
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    if run.info.status != "FINISHED":
+        client.set_terminated(run_id)

@@ -1,0 +1,60 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from segmodels.cli import (
+    board,
+    checking,
+    costs,
+    evaluating,
+    evidence,
+    listing,
+    project,
+)
+from segmodels.cli.common import Command
+from segmodels.errors import SegmodelsError
+
+__all__ = ["main"]
+
+#: In the order of `segmodels --help`.
+_GROUPS = (listing, checking, evaluating, evidence, board, costs, project)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0 is success, 1 an error told in one line, 2 wrong usage."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see flows/stages.py
+    chosen = _parser().parse_args(arguments)
+    try:
+        command: Command = chosen.command
+        code = command(chosen)
+        sys.stdout.flush()  # a reader that went away is noticed here, not at exit
+        return code
+    except SegmodelsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("stopped; finished work is kept and taken up next time", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="segmodels", description="Published semantic-segmentation results, checked."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    for group in _GROUPS:
+        group.add(add)
+    return parser

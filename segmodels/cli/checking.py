@@ -1,0 +1,73 @@
+"""`segmodels claims` and `segmodels verify`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from segmodels.cli.common import Add, device_option, force_option
+from segmodels.cli.progress import progress
+
+if TYPE_CHECKING:
+    from segmodels.leaderboard import Row
+
+
+def add(commands: Add) -> None:
+    """Add both."""
+    claims = commands("claims", _claims_validate, "check the claims files")
+    claims.add_subparsers(metavar="ACTION").add_parser(
+        "validate", help="every field, and every name a claim uses"
+    )
+    about = "check a published claim: fetch, evaluate or count, judge"
+    verify = commands("verify", _verify, about)
+    verify.add_argument("claim")
+    device_option(verify)
+    force_option(verify)
+
+
+def _claims_validate(chosen: argparse.Namespace) -> int:
+    from segmodels.claims import load_claims, load_statements
+    from segmodels.validation import problems
+
+    del chosen
+    found = problems()
+    for problem in found:
+        print(f"error: {problem}", file=sys.stderr)
+    if found:
+        return 1
+    print(f"{len(load_claims())} claims and {len(load_statements())} statements, all good")
+    return 0
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from segmodels.verify import verify
+
+    row = verify(chosen.claim, chosen.device, progress, chosen.force)
+    print(f"{row.claim}: {_compared(row)}")
+    if row.interval:
+        print(f"  95 % interval over images {row.interval[0]:.2f} to {row.interval[1]:.2f}")
+    if row.kind == "claim":
+        print(f"  protocol {row.protocol or 'not stated'}, {row.level or 'nothing measured'}")
+    if row.evidence_file:
+        print(f"  evidence reports/{row.evidence_file}")
+    if row.verdict == "blocked":
+        _print_missing(chosen.claim)
+    elif row.reason:
+        print(f"  {row.reason}")
+    return 0
+
+
+def _compared(row: Row) -> str:
+    if row.claimed is None:
+        return row.verdict
+    verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
+    return f"{row.metric} claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}"
+
+
+def _print_missing(claim: str) -> None:
+    from segmodels.claims import load_claim
+    from segmodels.missing import instructions
+
+    for line in instructions(load_claim(claim)):
+        print(f"  {line}")

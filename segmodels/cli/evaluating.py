@@ -1,0 +1,95 @@
+"""`segmodels evaluate` and `segmodels train`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import nullcontext
+from typing import Any
+
+from segmodels.cli.common import Add, device_option, force_option, relative
+from segmodels.cli.progress import curve, progress
+from segmodels.errors import SegmodelsError
+
+
+def add(commands: Add) -> None:
+    """Add both."""
+    evaluate = commands("evaluate", _evaluate, "evaluate a run under each of its protocols")
+    evaluate.add_argument("run")
+    evaluate.add_argument("--protocol", help="only this one of its protocols")
+    shard = "count part I (from 0) of N only; torchrun says so by itself"
+    evaluate.add_argument("--shard", metavar="I/N", help=shard)
+    less = "of the network; bf16 is compared with fp32, which is evaluated first if it is not here"
+    evaluate.add_argument("--precision", choices=("fp32", "bf16"), help=less)
+    kept = "keep the label maps in labels/RUN/PROTOCOL"
+    evaluate.add_argument("--keep-labels", action="store_true", help=kept)
+    device_option(evaluate)
+    force_option(evaluate)
+    training = commands("train", _train, "train the weights of a run")
+    training.add_argument("run")
+    device_option(training)
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    from segmodels import steps
+    from segmodels.effect import effect_sentence
+    from segmodels.errors import UnknownNameError
+    from segmodels.locks import only_one
+    from segmodels.runs import load_run
+    from segmodels.settings import cache_dir
+    from segmodels.sharded import shard_file
+    from segmodels.verify import evaluated_protocol
+
+    run = load_run(chosen.run)
+    if chosen.protocol and chosen.protocol not in run.protocols:
+        raise UnknownNameError(f"protocol of run {run.name}", chosen.protocol, run.protocols)
+    shard, device = shard_of(chosen.shard), own_device(chosen.device)
+    lock = cache_dir() / f"bring-{run.name}.lock"
+    with nullcontext() if shard is None else only_one(lock, f"bringing {run.name}", wait=True):
+        steps.bring(run, device, curve)  # the first of several; the others find it done
+    watch = progress if shard is None or shard[0] == 0 else None
+    asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
+    how: tuple[Any, ...] = (device, watch, chosen.force, chosen.precision, chosen.keep_labels)
+    for protocol in (evaluated_protocol(run, name) for name in asked):
+        if shard is None:
+            found = steps.evaluate_run(run.name, protocol, *how)
+        else:
+            found = steps.evaluate_run_shard(run.name, protocol, shard, *how)
+        if found.shard is not None:
+            path = relative(shard_file(found.key, found.shard))
+            print(f"{run.name}, {protocol}: shard {found.shard} waits for the others in {path}")
+            continue
+        for name, scores in steps.scores_of(run, found).items():
+            print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {found.key})")
+        for entry in (found.effect or {}).get("scores", ()):
+            print(f"  {effect_sentence(found, entry)}")
+    return 0
+
+
+def shard_of(named: str | None) -> tuple[int, int] | None:
+    """`--shard`, or what torchrun tells this process; None when it is alone."""
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    if named is None and ranks == "1":
+        return None
+    text = named or f"{os.environ.get('RANK')}/{ranks}"
+    index, _, number = text.partition("/")
+    if not (index.isdecimal() and number.isdecimal() and int(index) < int(number)):
+        raise SegmodelsError(
+            f"there is no shard {text!r}: the first of two is 0/2, the second 1/2."
+        )
+    return int(index), int(number)
+
+
+def own_device(device: str) -> str:
+    """With torchrun, every process of a machine has a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if device == "cuda" and local is not None else device
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    from segmodels import steps
+    from segmodels.runs import load_run
+
+    steps.bring_data(load_run(chosen.run).dataset)
+    print(steps.train_run(chosen.run, chosen.device, curve))
+    return 0

@@ -1,0 +1,127 @@
+"""`segmodels evidence`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segmodels.cli.common import Add, relative
+from segmodels.errors import SegmodelsError
+
+if TYPE_CHECKING:
+    from segmodels.evidence import Evidence
+
+
+def add(commands: Add) -> None:
+    """Add it."""
+    evidence = commands("evidence", _evidence_check, "check evidence, or merge its shards")
+    actions = evidence.add_subparsers(metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
+    check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
+    kept = "count the label maps in and below this folder instead, e.g. labels/RUN/PROTOCOL"
+    check.add_argument("--labels", type=Path, metavar="FOLDER", help=kept)
+    check.add_argument("--by", metavar="NAME", help="keep it as evidence of this third party")
+    check.add_argument("--url", default="", help="where the third party published it")
+    check.set_defaults(command=_evidence_check)
+    merge = actions.add_parser("merge", help="make the whole of all shards")
+    merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
+    merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
+    merge.add_argument("--labels", type=Path, metavar="FOLDER", help="merge the label maps to it")
+    merge.set_defaults(command=_evidence_merge)
+
+
+def _evidence_check(chosen: argparse.Namespace) -> int:
+    return _check_labels(chosen) if chosen.labels else _check_files(chosen)
+
+
+def _check_labels(chosen: argparse.Namespace) -> int:
+    from segmodels import layout
+    from segmodels.datasets import open_dataset
+    from segmodels.evidence import read_evidence
+    from segmodels.labelmaps import check_maps, evidence_of, map_folders
+
+    folders, wrong = map_folders(chosen.labels), 0
+    if not folders:
+        raise SegmodelsError(f"{chosen.labels}: no label maps here (no manifest.json).")
+    for folder in folders:
+        try:
+            file = _find_key(evidence_of(folder), chosen.files or [layout.evidence()])
+            if file is None:
+                raise SegmodelsError(f"{folder}: evidence {evidence_of(folder)} is not here.")
+            evidence = read_evidence(file)
+            dataset = open_dataset(evidence.identity.dataset, evidence.identity.split)
+            number = check_maps(folder, evidence, dataset)
+        except SegmodelsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            wrong += 1
+            continue
+        print(f"{relative(folder)}: ok, {number} maps give the counts of {evidence.key}")
+    return 1 if wrong else 0
+
+
+def _find_key(key: str, places: list[Path]) -> Path | None:
+    from segmodels.evidence import evidence_files
+
+    files = (f for p in places for f in (evidence_files(p) if p.is_dir() else [p]))
+    return next((file for file in files if file.stem == key), None)
+
+
+def _check_files(chosen: argparse.Namespace) -> int:
+    from segmodels import layout
+    from segmodels.evidence import check_evidence, evidence_files, registered_pixels
+    from segmodels.third_party import admit
+
+    descriptions = layout.reports() / "datasets"
+    asked = chosen.files or [layout.evidence()]
+    paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
+    if not paths:
+        raise SegmodelsError(f"{asked[0]}: no evidence here.")
+    wrong = 0
+    for path in paths:
+        try:
+            evidence = check_evidence(path, descriptions)
+            effect = _checked_effect(evidence, [*paths, layout.evidence()])
+        except SegmodelsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            wrong += 1
+            continue
+        if chosen.by:
+            copy = admit(path, layout.evidence(), descriptions, chosen.by, chosen.url)
+            print(f"{path}: kept as {relative(copy)}")
+        known = registered_pixels(evidence, descriptions) is not None
+        pixels = "pixels as in the labels" if known else "labels not here to compare with"
+        print(f"{relative(path)}: ok, {len(evidence.images)} images, {pixels}{effect}")
+    return 1 if wrong else 0
+
+
+def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
+    """What to say about an effect; nothing about evidence in fp32."""
+    from segmodels.effect import check_effect, full_precision
+    from segmodels.evidence import read_evidence
+
+    if evidence.identity.precision == "fp32":
+        return ""
+    wanted = full_precision(evidence.identity).key
+    full = _find_key(wanted, places)
+    if evidence.effect is None:
+        return f", effect of {evidence.identity.precision} not measured"
+    if full is None:
+        return f", fp32 evidence {wanted} not here to compare with"
+    check_effect(evidence, read_evidence(full))
+    return f", effect as against {wanted}"
+
+
+def _evidence_merge(chosen: argparse.Namespace) -> int:
+    from segmodels.evidence import read_evidence, write_evidence
+    from segmodels.shards import merge_evidence
+
+    whole = merge_evidence(map(read_evidence, chosen.files))
+    if chosen.labels:
+        from segmodels.labelmaps import merge_maps
+        from segmodels.sharded import shard_maps
+
+        merge_maps([shard_maps(file) for file in chosen.files], chosen.labels, whole)
+    print(relative(write_evidence(chosen.folder, whole)))
+    return 0

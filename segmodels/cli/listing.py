@@ -1,0 +1,72 @@
+"""`segmodels list` and `segmodels show`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+
+from segmodels.cli.common import Add
+from segmodels.errors import SegmodelsError
+
+
+def add(commands: Add) -> None:
+    """Add both."""
+    listing = commands("list", _list, "list models, datasets, protocols, claims, runs or suites")
+    listing.add_argument("what", nargs="?", default="models", choices=_LISTS)
+    listing.add_argument("--match", default="*", help="only names that match, e.g. 'segformer*'")
+    about = "show a claim, protocol, run, dataset, weights entry or model"
+    commands("show", _show, about).add_argument("name")
+
+
+_LISTS = ("models", "datasets", "protocols", "claims", "runs", "suites", "weights")
+
+
+def _names(what: str) -> list[str]:
+    from segmodels import assets, claims, protocols, runs
+    from segmodels.models import list_models
+
+    known: dict[str, Callable[[], list[str]]] = {
+        "models": list_models,
+        "datasets": lambda: sorted(assets.load_dataset_entries()),
+        "protocols": lambda: sorted(protocols.load_protocols()),
+        "claims": lambda: sorted({**claims.load_claims(), **claims.load_statements()}),
+        "runs": runs.run_names,
+        "suites": runs.suite_names,
+        "weights": lambda: sorted(assets.load_weights_entries()),
+    }
+    return known[what]()
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    import fnmatch
+
+    names = fnmatch.filter(_names(chosen.what), chosen.match)
+    if not names:
+        raise SegmodelsError(f"No {chosen.what} match {chosen.match!r}.")
+    print("\n".join(names))
+    return 0
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from segmodels import assets, claims, protocols, runs
+    from segmodels.errors import UnknownNameError
+    from segmodels.models.registry import MODELS
+
+    published = {**claims.load_claims(), **claims.load_statements()}.get(chosen.name)
+    found = {
+        "protocol": protocols.load_protocols().get(chosen.name),
+        "run": runs.load_run(chosen.name) if chosen.name in runs.run_names() else None,
+        "dataset": assets.load_dataset_entries().get(chosen.name),
+        "weights": assets.load_weights_entries().get(chosen.name),
+        "model": MODELS.get(chosen.name),
+    }
+    shown = {kind: asdict(entry) for kind, entry in found.items() if entry is not None}
+    if published is not None:
+        shown["claim"] = published.model_dump(mode="json", exclude_defaults=True)
+    if not shown:
+        raise UnknownNameError("name", chosen.name, (n for what in _LISTS for n in _names(what)))
+    print(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+    return 0

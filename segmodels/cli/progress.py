@@ -1,0 +1,41 @@
+"""How far a command has come."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+class Progress:
+    """A bar with the time that is left; where nobody watches, one line at the end."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[NoReturn] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of so many images are done."""
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif done == total:
+            print(f"{done}/{total} images", file=sys.stderr)
+
+    def _draw(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None:  # what an earlier attempt finished says nothing about speed
+            self.bar = tqdm(total=total, initial=done - 1, unit=" images", leave=True)
+        self.bar.update()
+        if done == total:
+            self.bar.close()
+            self.bar = None
+
+
+progress = Progress()
+
+
+def curve(point: dict[str, float], steps: int) -> None:
+    """One point of a training curve."""
+    print(f"step {point['step']:.0f}/{steps}: mIoU {point['val_miou']:.2f}", file=sys.stderr)

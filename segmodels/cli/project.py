@@ -1,0 +1,81 @@
+"""`segmodels doctor`, `suite`, `export`, and the commands that write pages of docs/."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from segmodels.cli.common import Add, relative
+
+
+def add(commands: Add) -> None:
+    """Add them."""
+    commands("doctor", _doctor, "check that this machine is ready")
+    suite = commands("suite", _suite, "choose what `dvc repro` rebuilds (no name: show it)")
+    suite.add_argument("names", nargs="*", metavar="NAME")
+    suite.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    commands("catalogue", _catalogue, "write docs/models.md: what models are, hold and cost")
+    commands("protocols", _protocols, "write docs/protocols.md: which paper measures how")
+    export = commands("export", _export, "write a checkpoint as an ONNX file (extra: onnx)")
+    export.add_argument("checkpoint", type=Path, help="file or folder, any known format")
+    export.add_argument("onnx", type=Path, help="file to write")
+    export.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"))
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from segmodels.doctor import examine
+
+    del chosen
+    findings = examine()
+    for finding in findings:
+        print(f"{finding.level:5} {finding.subject}: {finding.text}")
+    return 1 if any(finding.level == "bad" for finding in findings) else 0
+
+
+def _suite(chosen: argparse.Namespace) -> int:
+    from segmodels.files import read_yaml
+    from segmodels.runs import activate, check_active, suite_names
+    from segmodels.settings import project_root
+
+    if chosen.check:
+        check_active()
+    elif chosen.names:
+        activate(chosen.names)
+    active = read_yaml(project_root() / "params" / "active.yaml")
+    print(f"active: {', '.join(active['suites'])} (known: {', '.join(suite_names())})")
+    print("\n".join(f"  {run}" for run in active["runs"]))
+    return 0
+
+
+def _catalogue(chosen: argparse.Namespace) -> int:
+    from segmodels.catalogue import load_families, render
+
+    del chosen
+    return _write_page("models", render(load_families()))
+
+
+def _protocols(chosen: argparse.Namespace) -> int:
+    from segmodels.protocol_page import render
+    from segmodels.protocols import load_protocols
+
+    del chosen
+    return _write_page("protocols", render(load_protocols()))
+
+
+def _write_page(name: str, text: str) -> int:
+    from segmodels.files import write_text
+    from segmodels.settings import project_root
+
+    path = project_root() / "docs" / f"{name}.md"
+    write_text(path, text)
+    print(relative(path))
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from segmodels.checkpoints import load_checkpoint
+    from segmodels.export import export_onnx
+
+    model = load_checkpoint(chosen.checkpoint)
+    print(relative(export_onnx(model, chosen.onnx, tuple(chosen.size))))
+    return 0

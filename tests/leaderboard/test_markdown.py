@@ -1,0 +1,98 @@
+"""The leaderboard as Markdown: whole tables, the known first, the blocked folded away."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from page_rows import HOSTILE, make_row, make_rows, unrun
+
+from segmodels.leaderboard import Row, render_markdown
+from segmodels.leaderboard.robustness import Robustness
+
+SHOWN = "SOTAVerified page of a paper"
+
+
+def headings(text: str) -> list[str]:
+    return [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+
+
+def board() -> list[Row]:
+    stress = Robustness(clean=50.0, mean=40.0, ratio=0.8, curves=())
+    return [
+        unrun(claim="shown", source=SHOWN, reason="The weights are gated."),
+        make_row(robustness=stress),
+        make_row(claim="costs", metric="params_M", unit="M", level="counted", interval=None),
+        unrun(claim="dark_1", paper="dark", title="", reason="Nobody has them."),
+        unrun(claim="dark_2", paper="dark", title="", reason="Nobody has them."),
+        unrun(claim="said", kind="relative", metric="statement", unit="", model="A beats B"),
+        make_row(claim=None, claimed=None, kind="measurement", verdict="measured", run="mine"),
+    ]
+
+
+def test_what_is_known_comes_first() -> None:
+    text = render_markdown(board())
+    assert headings(text) == [
+        "Papers",
+        "Claims that SOTAVerified shows",
+        "Scores",
+        "Costs",
+        "Statements",
+        "Our own measurements",
+        "Robustness",
+        "Not checked",
+    ]
+    for row in board():
+        assert text.count(f"| {row.claim} |") == (1 if row.claim and row.claim != "said" else 0)
+    assert text.count("A beats B") == 1
+    assert "| mine |" in text
+
+
+def test_numbers_link_to_their_evidence() -> None:
+    row = make_row()
+    line = next(x for x in render_markdown([row]).splitlines() if x.startswith("| net_toy"))
+    assert (
+        f"| 50.0 | [50.02]({row.evidence_file}) | +0.02 | 49.10\u201350.90 | **verified**" in line
+    )
+
+
+def test_what_is_blocked_is_folded_with_each_reason_once() -> None:
+    text = render_markdown(board())
+    fold = text[text.index("<details>") : text.index("</details>")]
+    assert "<summary><b>dark</b>: 2 weights unpublished</summary>\n\n|" in fold
+    assert [line[:9] for line in fold.splitlines() if line.startswith("| dark")] == [
+        "| dark_1 ",
+        "| dark_2 ",
+    ]
+    assert fold.count("Nobody has them.") == 1
+    assert "\n\n1. Nobody has them.\n" in fold
+    assert "- The weights are gated.\n" in text
+
+
+def test_every_table_is_whole_whatever_people_write() -> None:
+    wild = dict.fromkeys(("model", "title", "reason", "protocol"), HOSTILE + " | a \\| b")
+    rows = [dataclasses.replace(row, **wild) for row in [*board(), *make_rows(12)]]
+    text = render_markdown(rows)
+    width = 0
+    for line in text.splitlines():
+        cells = len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) if line.startswith("|") else 0
+        assert cells == width or not width or not cells, line
+        width = cells
+    assert set(re.findall(r"<(/?\w+)", text)) == {
+        *("details", "/details", "summary", "/summary", "b", "/b")
+    }
+
+
+def test_counts_per_paper_add_up() -> None:
+    rows = make_rows(60)
+    lines = render_markdown(rows).partition("## Papers")[2].partition("\n## ")[0].splitlines()
+    papers = [line.split("|")[2:-1] for line in lines if line.startswith("| paper_")]
+    numbers = [[int(cell.strip() or 0) for cell in cells] for cells in papers]
+    assert len(numbers) == 12
+    for total, *counts in numbers:
+        assert total == sum(counts)
+    assert sum(line[0] for line in numbers) == len(rows)
+
+
+def test_nothing_yet() -> None:
+    assert "Nothing yet" in render_markdown([])
