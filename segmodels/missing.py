@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from segmodels.assets import DatasetEntry, WeightsEntry, load_dataset_entries, load_weights_entries
 from segmodels.claims import Claim
-from segmodels.obstacles import obstacles
-from segmodels.rules import load_rules
+from segmodels.obstacles import Obstacle, obstacles
+from segmodels.rules import ObstacleRule, load_rules
 from segmodels.settings import MIRROR
 
 
@@ -15,9 +15,19 @@ def instructions(claim: Claim) -> list[str]:
     """One line per thing that is missing, and lines about how to get it; empty if nothing is."""
     weights = load_weights_entries().get(claim.weights or "")
     dataset = load_dataset_entries().get(claim.dataset)
-    rules = load_rules().obstacles
+    found = obstacles(claim, weights, dataset)
+    return to_do(found, weights, dataset, load_rules().obstacles)
+
+
+def to_do(
+    found: Iterable[Obstacle],
+    weights: WeightsEntry | None,
+    dataset: DatasetEntry | None,
+    rules: Mapping[str, ObstacleRule],
+) -> list[str]:
+    """The same for obstacles that are known: a line each, what to do about it indented below."""
     lines: list[str] = []
-    for obstacle in obstacles(claim, weights, dataset):
+    for obstacle in found:
         lines.append(f"{obstacle.kind}: {obstacle.text}")
         lines.append(f"  to change that: {rules[obstacle.kind].fix}")
         if obstacle.kind in ("gated data", "no reader") and dataset:

@@ -49,6 +49,27 @@ def make_row(**changes: Any) -> Row:
     return Row(**{**fields, **changes})
 
 
+def make_statement(**changes: Any) -> Row:
+    """A sentence with a part of every outcome, the last of them at another budget."""
+    outcomes = [("Size", "holds", True), ("Speed", "fails", True), ("Accuracy", "open", False)]
+    nothing = dict.fromkeys(
+        ("claimed", "verified", "gap", "interval", "level", "tolerance", "evidence")
+    )
+    words = dict.fromkeys(("dataset", "split", "protocol", "unit", "evidence_file"), "")
+    fields = {
+        **{**nothing, **words, "claim": "net-beats-other", "model": "Net beats Other"},
+        **{"kind": "relative", "metric": "statement", "verdict": "partial", "per_class": {}},
+        **{"reason": "Size: holds, 1 M against 2 M.", "source": "abstract", "weights": None},
+        **{"images": None, "fingerprint": None, "evaluator": None, "url": "https://example.org"},
+        "weights_origin": {},
+        "findings": tuple(
+            {"about": about, "outcome": outcome, "text": f"{i} against 2.", "counts": counts}
+            for i, (about, outcome, counts) in enumerate(outcomes)
+        ),
+    }
+    return make_row(**{**fields, **changes})
+
+
 def unrun(**changes: Any) -> Row:
     """A claim nobody has measured."""
     nothing = dict.fromkeys(

@@ -13,11 +13,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from page_rows import HOSTILE, make_row, make_rows, unrun
+from page_rows import HOSTILE, make_row, make_rows, make_statement, unrun
+from PIL import Image
 from synthetic import project
 
 from segmodels.leaderboard import Row, folder, render_html
 from segmodels.leaderboard.robustness import Curve, Point, Robustness
+from segmodels.verdict import STATUSES
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -30,6 +32,11 @@ DEPICT = [
     ("cityscapes", 78.8),
     ("pascal_context", 58.6),
     ("pascal_context", 57.9),
+]
+
+PAGES = [
+    "leaderboard.html",
+    *(f"claims/{name}.html" for name in ("net_toy", "net-beats-other", "closed", "hostile")),
 ]
 
 
@@ -47,6 +54,9 @@ def some_rows() -> list[Row]:
         make_row(robustness=Robustness(50.0, 37.5, 0.75, (curve,)), figure="figures/net.png"),
         make_row(claim=None, claimed=None, run="net", protocol="toy-ms", verified=51.5, gap=None),
         make_row(claim="hostile", model=HOSTILE, paper="hostile", title="", protocol=HOSTILE),
+        make_statement(),
+        unrun(claim="closed", paper="closed", todo=("gated data: No.", "  at https://x.org/a")),
+        make_row(claim="unpainted", paper="unpainted", figure="figures/elsewhere.png"),
     ]
 
 
@@ -74,6 +84,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in ("evidence/net/toy-ss/0123456789abcdef.json", "figures/net.png"):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_bytes(b"")
+    Image.new("RGB", (600, 150), "green").save(out / "figures" / "net.png")
     return out
 
 
@@ -86,9 +97,14 @@ class Visit:
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def _hear(self, message: Any) -> None:
+        """Everything but the browser's own line about a picture that is not in git."""
+        if not re.search(r"/figures/[^/]+\.png$", message.location.get("url", "")):
+            self.complaints.append(message.text)
 
     def open(self, path: Path, view: str = "") -> Any:
         self.page.goto(path.as_uri() + view)
@@ -174,7 +190,9 @@ def test_columns_sort_both_ways_and_what_is_missing_comes_last(visit: Any, repor
         assert "\u2013" not in gaps[:20]
         assert gaps[20:] == ["\u2013"] * (len(gaps) - 20)
     sort_by(page, "Claimed")
-    numbers = [float(text) for text in shown(page, "Claimed")]
+    *printed, last = shown(page, "Claimed")
+    assert last == "\u2013"  # the statement
+    numbers = [float(text) for text in printed]
     assert numbers == sorted(numbers, reverse=True)
 
 
@@ -212,21 +230,99 @@ def test_views_by_hand_do_no_harm(visit: Any, reports: Path, view: str) -> None:
 def test_everything_linked_is_there(visit: Any, reports: Path) -> None:
     page = visit().open(reports / "leaderboard.html")
     pages = [reports / "leaderboard.html", *sorted((reports / "claims").glob("*.html"))[::20]]
-    pages += [reports / "claims" / name for name in ("net_toy.html", "hostile.html")]
+    names = ("net_toy.html", "hostile.html", "unpainted.html", "net-beats-other.html")
+    pages += [reports / "claims" / name for name in names]
     for path in pages:
         page.goto(path.as_uri())
         links = page.evaluate(
             "[...document.querySelectorAll('a[href],img,link,script[src]')]"
             ".map((e) => e.href?.baseVal ?? e.href ?? e.src)"
         )
-        links = [link for link in links if not link.startswith(("data:", "#"))]
+        links = [link for link in links if not link.startswith(("data:", "#", "https://"))]
         assert links
         for link in links:
             target = Path(re.sub(r"^file://", "", str(link)).split("#")[0])
             if not target.is_absolute():  # an SVG keeps its address as it was written
                 target = path.parent / target
             made_up = "evidence" in target.parts and target.name != "0123456789abcdef.json"
-            assert made_up or target.is_file(), (path.name, link)
+            picture = target.parent == reports / "figures"  # made by a run, not kept in git
+            assert made_up or picture or target.is_file(), (path.name, link)
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_picture_that_is_not_there_leaves_a_sentence(
+    visit: Any, reports: Path, script: bool
+) -> None:
+    page = visit(java_script_enabled=script).open(reports / "claims" / "unpainted.html")
+    on_top = """(p) => {
+      const { x, y } = p.getBoundingClientRect();
+      return document.elementFromPoint(x + 9, y + 9).tagName;
+    }"""
+    sentence, picture = page.locator(".picture p"), page.locator(".picture img")
+    sentence.scroll_into_view_if_needed()
+    assert sentence.evaluate(on_top) == "P"
+    assert picture.evaluate("(image) => image.clientWidth") == 0
+    page.goto((reports / "claims" / "net_toy.html").as_uri())
+    sentence.scroll_into_view_if_needed()
+    api.expect(picture).to_have_js_property("clientWidth", 600)
+    assert sentence.evaluate(on_top) == "IMG"
+
+
+def test_a_statement_is_a_row_without_empty_cells(visit: Any, reports: Path) -> None:
+    page = visit().open(reports / "leaderboard.html", "#q=%22beats+other%22")
+    assert count(page) == 1
+    cells = page.locator("#board tbody tr > *:visible")
+    outcome = "1 of 3 parts holds, 1 does not, 1 open"
+    assert [text.split("\n")[0] for text in cells.all_inner_texts()] == [
+        *("statement", "Net beats Other", "partial", outcome)
+    ]
+    head = page.locator("#board thead th", has_text="Status").bounding_box()
+    assert cells.nth(2).bounding_box()["x"] == pytest.approx(head["x"], abs=1)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert "\u2013" not in page.locator("#board tbody").inner_text()
+    parts = page.locator("#statements li")
+    assert [text.split()[0] for text in parts.all_inner_texts()] == ["holds", "does", "open"]
+    page.get_by_role("link", name="Statements that compare models").click()
+    api.expect(page.locator("#statements")).to_be_in_viewport()
+
+
+def test_counters_count_what_the_filters_leave(visit: Any, reports: Path) -> None:
+    page = visit().open(reports / "leaderboard.html")
+    rows = some_rows()
+    below = [row for row in rows if row.verdict == "below"]
+    assert counter(page, "below").inner_text().split() == [str(len(below)), "below"]
+    counter(page, "better").click()  # of one counter the others do not depend
+    assert counter(page, "below").inner_text().split() == [str(len(below)), "below"]
+    page.get_by_role("combobox", name="Dataset").select_option("set_2")
+    left = sum(row.dataset == "set_2" for row in below)
+    told = [str(left), "of", str(len(below)), "below"]
+    assert counter(page, "below").inner_text().split() == told
+    page.get_by_label("Search").fill("nothing like this")
+    assert counter(page, "below").inner_text().split() == ["0", *told[1:]]
+    page.get_by_role("button", name="Clear").click()
+    api.expect(counter(page, "below").locator("small")).to_be_empty()
+
+
+def test_every_verdict_says_what_it_means(visit: Any, reports: Path) -> None:
+    page = visit().open(reports / "leaderboard.html")
+    titles = page.locator("#board tbody .status").evaluate_all("(all) => all.map((s) => s.title)")
+    assert set(titles) <= set(STATUSES.values())
+    page.get_by_text("How to read this").click()
+    assert page.locator(".guide li").count() == 5
+    assert page.locator(".guide li").first.is_visible()
+
+
+def test_print_is_a_table_on_light_paper(visit: Any, reports: Path) -> None:
+    one = visit(color_scheme="dark", viewport={"width": 1030, "height": 700})  # A4, landscape
+    page = one.open(reports / "leaderboard.html")
+    page.emulate_media(media="print")
+    assert not page.locator(".filters").is_visible()
+    assert page.locator("#board tbody tr").first.evaluate("(e) => e.offsetHeight") < 60
+    display = "getComputedStyle(document.querySelector('#board tbody tr')).display"
+    assert page.evaluate(display) == "table-row"
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", ground))) > 700
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1030
 
 
 def test_strangers_run_nothing(visit: Any, reports: Path) -> None:
@@ -311,7 +407,7 @@ _CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["leaderboard.html", "claims/net_toy.html"])
+@pytest.mark.parametrize("name", PAGES[:4])
 def test_text_is_readable_in_light_and_dark(
     visit: Any, reports: Path, scheme: str, name: str
 ) -> None:
@@ -321,7 +417,7 @@ def test_text_is_readable_in_light_and_dark(
     assert page.evaluate(_CONTRAST) == []
 
 
-@pytest.mark.parametrize("name", ["leaderboard.html", "claims/net_toy.html", "claims/hostile.html"])
+@pytest.mark.parametrize("name", PAGES)
 def test_no_page_scrolls_sideways(visit: Any, reports: Path, name: str) -> None:
     page = visit().open(reports / name)
     for width in (390, 768, 1050, 1300):
@@ -354,6 +450,8 @@ def test_a_static_host_serves_it_as_well(browser: Any, host: str) -> None:
     page.wait_for_url("**/claims/net_toy.html")
     assert f"({host}/reports/claims/net_toy.svg)" in page.locator("main").inner_text()
     assert page.locator("img[src$='.svg']").evaluate("(image) => image.naturalWidth") > 50
+    page.goto(f"{host}/reports/claims/unpainted.html")
+    assert page.get_by_text("it is not kept in git").is_visible()
     one.context.close()
     assert one.complaints == []
     assert [url for url in one.asked if not url.startswith((host, "data:"))] == []

@@ -21,6 +21,7 @@ ALL = {
     "evaluate@tiny-plain",
     "evaluate@published-plain",
     "robustness@tiny-quick",
+    "efficiency",
     "leaderboard",
 }
 
@@ -70,7 +71,7 @@ def build(root: Path) -> Repository:
     run = root / "params/runs/tiny.yaml"
     run.write_text(run.read_text().replace("[plain, strict, views]", "[plain, strict]"))
     ignored = shutil.ignore_patterns("__pycache__")
-    for package in ("segmodels", "flows"):
+    for package in ("segmodels", "flows", "docs"):
         shutil.copytree(CHECKOUT / package, root / package, ignore=ignored)
     # MLflow takes seconds to start; nothing here may depend on it.
     (root / "mlflow.py").write_text("raise ImportError('left out of this test')\n")

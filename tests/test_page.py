@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from page_rows import HOSTILE, Checker, make_row, make_rows, unrun
+from page_rows import HOSTILE, Checker, make_row, make_rows, make_statement, unrun
 from synthetic import project
 
 from segmodels.errors import SegmodelsError
@@ -18,9 +18,10 @@ from segmodels.leaderboard.badge import badge_words, render_badge
 from segmodels.leaderboard.bars import class_bars, common_span, interval_bar, places
 from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.data import first_to_last, table_data
-from segmodels.leaderboard.docs import ProtocolDocs
+from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.findings import statement_section
 from segmodels.leaderboard.gaps import gap_section, protocol_gaps
-from segmodels.leaderboard.markup import page_names, signed
+from segmodels.leaderboard.markup import page_names, side, signed
 from segmodels.leaderboard.robustness import Curve, Point, Robustness
 from segmodels.leaderboard.scatter import Axis, points, scatter_section
 from segmodels.verdict import STATUSES
@@ -64,8 +65,9 @@ def test_the_table_holds_the_numbers_of_every_row() -> None:
 def test_sotaverified_comes_first_then_what_was_measured() -> None:
     shown = [unrun(claim=f"d{i}", source="SOTAVerified page of arXiv 2411.03033") for i in "ab"]
     size = make_row(claim="size", metric="params_M", unit="M")
-    rows = [unrun(claim="c"), size, measurement(), make_row(), *shown]
-    assert first_to_last(rows) == [*shown, *rows[3:0:-1], rows[0]]
+    sentence = make_statement()
+    rows = [unrun(claim="c"), size, sentence, measurement(), make_row(), *shown]
+    assert first_to_last(rows) == [*shown, *rows[4:0:-1], rows[0]]
 
 
 def test_names_of_pages_are_safe_unique_and_free_of_order() -> None:
@@ -162,18 +164,25 @@ def hostile_row() -> Row:
         protocol_fields={HOSTILE: HOSTILE},
         conflicts=(HOSTILE,),
         robustness=Robustness(50.0, 40.0, 0.8, (curve,)),
+        todo=(HOSTILE, f"  {HOSTILE} https://example.org/{HOSTILE} `{HOSTILE}`"),
     )
+
+
+def hostile_statement() -> Row:
+    part = {"about": HOSTILE, "outcome": HOSTILE, "text": HOSTILE, "counts": False}
+    words = dict.fromkeys(("model", "source", "url", "paper", "title", "reason", "stated"), HOSTILE)
+    return make_statement(claim="stated", findings=(part,), **words)
 
 
 def test_strangers_text_stays_text() -> None:
     row = hostile_row()
     other = dataclasses.replace(row, claim="second", protocol="p" + HOSTILE, corruption="")
-    rows = [row, other]
+    rows = [row, other, hostile_statement()]
     plain, main = Checker(render_html([make_row()])), Checker(render_html(rows))
     assert main.tags.count("script") == plain.tags.count("script") == 3
     pages = [main]
     for name, one in zip(page_names(rows), rows, strict=True):
-        text = render_claim(one, name, {HOSTILE: row, "net": other}, docs="docs.md#x")
+        text = render_claim(one, name, {HOSTILE: row, "net": other})
         pages.append(Checker(text))
         assert pages[-1].tags.count("script") == 1
         ElementTree.fromstring(render_badge(one))
@@ -186,7 +195,7 @@ def test_strangers_text_stays_text() -> None:
 
 def test_data_cannot_close_its_script() -> None:
     text = table_data([hostile_row()], 1.0)
-    assert not set("<>&\u2028") & set(text)
+    assert not set("<>&\u2028") & set(text + table_data([hostile_statement()], 1.0))
     assert read_data(text)[0]["model"] == HOSTILE
 
 
@@ -200,7 +209,21 @@ def test_only_web_addresses_and_files_beside_the_page_become_links(url: str) -> 
     assert read_data(table_data([row], 1.0))[0]["file"] == ""
 
 
-def test_a_page_of_a_claim_tells_everything() -> None:
+def some_docs(root: Path) -> Docs:
+    """The pages of `docs/` seen from `reports/claims`."""
+    (root / "docs").mkdir()
+    protocols = (
+        "# All\n\n### Toy (2)\n\n`prose`\n\n| name | x |\n|---|---|\n| `toy-ss`<br>`b` | 1 |\n"
+    )
+    costs = (
+        "# Costs\n\n`latency` and `params-all`\n\n## What is counted\n\n| `params-all` | all |\n"
+    )
+    for name, text in (("protocols", protocols), ("efficiency", costs), ("verdicts", "# V")):
+        (root / "docs" / f"{name}.md").write_text(text)
+    return Docs(root / "reports" / "claims")
+
+
+def test_a_page_of_a_claim_tells_everything(tmp_path: Path) -> None:
     row = make_row(
         claimant="authors",
         seen="repo README",
@@ -211,18 +234,22 @@ def test_a_page_of_a_claim_tells_everything() -> None:
         figure="figures/net.png",
         notes="a note",
         protocol_version=2,
+        stated="512x512, see https://example.org/how.",
     )
     others = {"net_again": make_row(claimed=51.0), "net_ms": make_row(protocol="toy-ms")}
-    checker = Checker(render_claim(row, "net_toy", others, docs="../../docs/protocols.md#toy"))
+    checker = Checker(render_claim(row, "net_toy", others, some_docs(tmp_path)))
     assert checker.open == []
     assert set(checker.links) == {
         *("data:,", "style.css", "page.js", "../leaderboard.html", "net_toy.svg"),
         *("../figures/net.png", "https://example.org/net.pth", "net_again.html", "net_ms.html"),
-        *("https://arxiv.org/abs/1803.06815", "../../docs/protocols.md#toy"),
+        *("https://arxiv.org/abs/1803.06815", "https://example.org/how"),
+        *(f"../../docs/{at}" for at in ("protocols.md#toy-2", "verdicts.md#the-words")),
+        "../../docs/verdicts.md#the-level",
         "../evidence/net/toy-ss/0123456789abcdef.json",
     }
     for words in (
         *(row.reason, "50.02", "+0.02", "49.10\u201350.90", "49.90, 50.10", row.rerun, "a note"),
+        *(STATUSES["verified"], "512x512, see", "made by dvc repro or fetched by dvc pull"),
         *("net_again (51.0), elsewhere", "sky90.0road10.0", "absent", row.weights, "version 2"),
         "[![mIoU 50.0 verified](reports/claims/net_toy.svg)](reports/claims/net_toy.html)",
     ):
@@ -238,8 +265,9 @@ def test_a_page_leaves_out_what_is_not_known() -> None:
         unit="",
     )
     text = Checker(render_claim(statement, "statement", {})).text
-    assert "not stated" in text
-    assert not re.search(r"None|Claimed|Interval|per class|Printed in", text)
+    assert "Loses less in fog." in text
+    assert not re.search(r"None|Claimed|Interval|per class|Printed in|not stated|missing", text)
+    assert "not stated" in render_claim(make_row(protocol=""), "net", {})
 
 
 def test_units_other_than_percent_keep_their_digits_and_have_no_bar() -> None:
@@ -252,12 +280,107 @@ def test_units_other_than_percent_keep_their_digits_and_have_no_bar() -> None:
 
 
 def test_docs_are_linked_where_they_describe_a_protocol(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    page = "# All\n\n### Pascal Context (59)\n\n| name | x |\n|---|---|\n| `a`<br>`b` | 1 |\n"
-    (tmp_path / "docs" / "protocols.md").write_text(page)
-    docs = ProtocolDocs(tmp_path / "reports" / "claims")
-    assert docs.address("b") == "../../docs/protocols.md#pascal-context-59"
-    assert docs.address("c") == ""
+    docs = some_docs(tmp_path)
+    assert docs.protocol("b") == "../../docs/protocols.md#toy-2"
+    assert docs.protocol("params-all") == "../../docs/efficiency.md#what-is-counted"
+    assert docs.protocol("latency") == "../../docs/efficiency.md#costs"
+    assert docs.protocol("c") == ""
+    assert docs.verdict("the-level") == "../../docs/verdicts.md#the-level"
+    (tmp_path / "docs" / "verdicts.md").unlink()
+    assert Docs(tmp_path).verdict() == ""
+
+
+def test_the_table_links_protocols_and_says_what_they_are(tmp_path: Path) -> None:
+    row = make_row(protocol_title="Toy, whole image")
+    (found,) = read_data(table_data([row], 1.0, some_docs(tmp_path)))
+    assert found["docs"] == "../../docs/protocols.md#toy-2"
+    assert found["about"] == "Toy, whole image"
+    assert (
+        "../../docs/verdicts.md#the-words"
+        in Checker(render_html([row], docs=Docs(tmp_path / "reports" / "claims"))).links
+    )
+
+
+def test_a_picture_is_a_png_and_has_words_for_when_it_is_not_there() -> None:
+    page = render_claim(make_row(figure="figures/net.png"), "net", {})
+    picture = page[page.index('<figure class="picture">') :]
+    assert 'src="../figures/net.png"' in picture
+    assert "it is not kept in git" in picture
+    assert 'class="picture"' not in render_claim(make_row(figure="figures/net.html"), "net", {})
+
+
+def test_what_is_missing_stands_on_the_page_once_and_with_links() -> None:
+    todo = (
+        "weights gated: They lie in a drive.",
+        "  published at https://example.org/drive?a=1&b=2",
+        "gated data: Behind a registration.",
+        "  registration: https://example.org/register, and `retrains`",
+    )
+    row = unrun(todo=todo, reason="They lie in a drive. Behind a registration. Fetch them.")
+    page = render_claim(row, "net", {})
+    checker = Checker(page)
+    assert {"https://example.org/drive?a=1&b=2", "https://example.org/register"} <= {*checker.links}
+    assert "<code>retrains</code>" in page
+    assert checker.text.count("They lie in a drive.") == 1
+    assert page.count("<li>") == 4
+    stranger = unrun(todo=todo, reason="Evidence is of other images.")
+    assert stranger.reason in Checker(render_claim(stranger, "net", {})).text
+
+
+def test_statements_have_a_section_with_the_outcome_of_every_part() -> None:
+    rows = [make_row(), make_statement()]
+    section = Checker(statement_section(rows))
+    assert section.open == []
+    assert set(section.links) == {"claims/net-beats-other.html", "https://example.org"}
+    assert "1 of 3 parts holds, 1 does not, 1 open" in section.text
+    for words in ("holdsSize 0 against 2.", "does not holdSpeed", "openat another budgetAccuracy"):
+        assert words in section.text
+    assert statement_section(rows[:1]) == ""
+    page = Checker(render_claim(rows[1], "net-beats-other", {}))
+    assert "does not holdSpeed 1 against 2." in page.text
+    assert rows[1].reason not in page.text  # the list says it
+    assert "statement" in render_badge(rows[1])
+
+
+def test_statements_have_no_empty_numbers_in_the_table() -> None:
+    row, sentence = read_data(table_data([make_row(), make_statement()], 1.0))
+    assert (row["parts"], row["level"]) == ("", "released weights")
+    assert sentence["parts"] == "1 of 3 parts holds, 1 does not, 1 open"
+    assert (sentence["model"], sentence["level"]) == ("Net beats Other", "")
+    (untold,) = read_data(table_data([make_statement(findings=())], 1.0))
+    assert untold["parts"] == "see its page"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"metric": "GFLOPs", "unit": "GFLOPs", "verdict": "below"}, "fewer than printed"),
+        ({"metric": "params_M", "unit": "M", "verdict": "better"}, "more than printed"),
+        ({"metric": "params_M", "unit": "M"}, ""),
+        ({"verdict": "below"}, ""),
+    ],
+)
+def test_a_cost_beside_its_print_is_no_failure(changes: dict[str, str], words: str) -> None:
+    row = make_row(**changes)
+    assert side(row) == read_data(table_data([row], 1.0))[0]["side"] == words
+    neutral = f'class="status {row.verdict} cost"'
+    for page in (render_claim(row, "net", {}), render_html([row])):
+        assert (neutral in page) == bool(words)
+        assert (f"{words}</" in page) or not words
+    if words:
+        assert ("below", "better")[words.startswith("more")] not in badge_words(row)[1]
+        assert "says nothing about quality" in render_claim(row, "net", {})
+        assert f'{row.verdict} cost"><title>' in scatter_section([row])
+
+
+def test_newcomers_get_five_lines_and_the_way_to_what_stands_below() -> None:
+    page = render_html([make_row(), make_statement()])
+    guide = page[page.index('<details class="guide">') : page.index("</details>")]
+    assert guide.count("<li>") == 5
+    for word in ("verified", "below", "blocked", "Level", "Protocol"):
+        assert word in guide
+    assert {"#statements", "#scatter"} <= {*Checker(page).links}
+    assert "#scatter" not in Checker(render_html([unrun()])).links
 
 
 def test_bars_share_one_scale_and_mark_what_lies_beyond() -> None:

@@ -54,7 +54,7 @@ _COSTS = ["claimed_params_M", "verified_params_M", "claimed_GFLOPs", "verified_G
 #: how MLflow itself keeps a shared view; where they are not understood, nothing else changes.
 _VIEWS = {
     "leaderboard": _view("tags.metric = 'mIoU'", _MIOU),
-    "costs": _view("tags.level = 'counted'", _COSTS),
+    "costs": _view("tags.unit != '%'", _COSTS),
     "papers": _view("tags.kind != 'summary'", [*_MIOU, *_COSTS], groupBy=_GROUPS),
 }
 

@@ -1,4 +1,7 @@
-"""The leaderboard: verdicts, rendered. Its bytes depend on `params/`, evidence and `itables`."""
+"""The leaderboard: verdicts, rendered.
+
+Its bytes depend on `params/`, `docs/`, `reports/efficiency.json`, evidence and `itables`.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from segmodels.leaderboard.markup import GENERATOR, digits, number
+from segmodels.leaderboard.markup import GENERATOR, digits, number, side
 from segmodels.leaderboard.rows import Row
 
 #: White text stands on each with a contrast of at least 4.5.
@@ -27,7 +27,8 @@ def badge_words(row: Row) -> tuple[str, str]:
     left = name if row.claimed is None else f"{name} {number(row.claimed, row.decimals)}"
     if row.verified is None or row.verdict == "verified":
         return left, row.verdict
-    return left, f"{row.verdict} {number(row.verified, digits(row))}"
+    word = side(row).partition(" ")[0] or row.verdict
+    return left, f"{word} {number(row.verified, digits(row))}"
 
 
 def render_badge(row: Row) -> str:
@@ -35,13 +36,15 @@ def render_badge(row: Row) -> str:
     left, right = badge_words(row)
     widths = [len(text) * _LETTER + 2 * _SIDE for text in (left, right)]
     whole = sum(widths)
-    title = escape(f"segmodels: {row.model} on {row.dataset} {row.split}, {left}: {right}")
+    about = f" on {row.dataset} {row.split}" if row.dataset else ""
+    title = escape(f"segmodels: {row.model}{about}, {left}: {right}")
+    colour = _GREY if side(row) else _COLOURS.get(row.verdict, _GREY)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:.0f}" height="20" '
         f'viewBox="0 0 {whole:.1f} 20" role="img" aria-labelledby="t"><title id="t">{title}</title>'
         f"<desc>{GENERATOR}</desc>"
         f'<rect width="{whole:.1f}" height="20" rx="3" fill="#33383d"/>'
-        f'<path fill="{_COLOURS.get(row.verdict, _GREY)}" d="M{widths[0]:.1f} 0H{whole - 3:.1f}'
+        f'<path fill="{colour}" d="M{widths[0]:.1f} 0H{whole - 3:.1f}'
         f'a3 3 0 0 1 3 3V17a3 3 0 0 1-3 3H{widths[0]:.1f}z"/>'
         '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
         f"{_text(left, _SIDE)}{_text(right, widths[0] + _SIDE)}</g></svg>\n"

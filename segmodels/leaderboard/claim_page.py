@@ -7,44 +7,53 @@ from string import Template
 
 from segmodels.leaderboard.badge import badge_words
 from segmodels.leaderboard.bars import class_bars, common_span, interval_bar
+from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.findings import finding_list, summary
 from segmodels.leaderboard.markup import (
     GENERATOR,
+    LEVELS,
+    UP,
     asset,
+    below_status,
     bounds,
     digits,
-    evidence_name,
     facts,
-    file_link,
     is_file,
-    link,
+    meaning,
     metric,
     number,
     paper,
     signed,
     status,
 )
+from segmodels.leaderboard.provenance import printed, provenance
 from segmodels.leaderboard.rows import Row
+from segmodels.leaderboard.todo import tells_everything, todo_list
 
-_UP = "../"
+_NO_PICTURE = (
+    "<p>The picture is made by <code>dvc repro</code> or fetched by <code>dvc pull</code>; "
+    "it is not kept in git.</p>"
+)
 
 
-def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: str = "") -> str:
+def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | None = None) -> str:
     """One page as text.
 
     Args:
         row: the row.
         name: file name of the page without ending.
         neighbours: rows this one names or shares its checkpoint with, by the name of their page.
-        docs: address of the description of its protocol; "" for none.
+        docs: where protocols and verdicts are described, seen from the page.
     """
-    about = f"{row.dataset} {row.split}, {metric(row)}"
+    about = f"{row.dataset} {row.split}, {metric(row)}" if row.dataset else metric(row)
     parts = [
-        _verdict(row),
+        _verdict(row, docs),
+        _parts(row),
         _command(row),
         _picture(row),
         _classes(row),
-        _facts("Printed in", _printed(row, neighbours)),
-        _facts("Provenance", _provenance(row, docs)),
+        _facts("Printed in", printed(row, neighbours)),
+        _facts("Provenance", provenance(row, docs)),
         _neighbours(row, neighbours),
         _badge(row, name),
     ]
@@ -75,7 +84,7 @@ def _facts(title: str, items: list[tuple[str, str]]) -> str:
     return _section(title, facts(items)) if any(value for _, value in items) else ""
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Row, docs: Docs | None) -> str:
     unit = f" {row.unit}" if row.unit and row.unit != "%" else ""
     seeds = ", ".join(number(seed, digits(row)) for seed in row.seeds)
     tolerance = "" if row.tolerance is None else f"{row.tolerance:.3g}"
@@ -86,15 +95,41 @@ def _verdict(row: Row) -> str:
         ("Gap", "" if row.gap is None else signed(row.gap, digits(row))),
         ("Interval", "" if row.interval is None else bounds(row)),
         ("Tolerance", tolerance),
-        ("Level", escape(row.level or "")),
+        ("Level", _level(row, docs)),
         ("Seeds", seeds),
     ]
     cells = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in numbers if v)
-    obstacle = f' <span class="soft">{escape(row.obstacle)}</span>' if row.obstacle else ""
+    more = f' <span class="soft">{escape(below_status(row))}</span>' if below_status(row) else ""
+    words = docs.verdict() if docs else ""
+    all_words = f' <a href="{escape(words)}">All verdicts</a>.' if words else ""
     return (
-        f'<section class="verdict"><h2>{status(row)}{obstacle}</h2><p>{escape(row.reason)}</p>'
+        f'<section class="verdict"><h2>{status(row)}{more}</h2>'
+        f'<p class="soft">That is: {escape(meaning(row))}.{all_words}</p>{_reason(row)}'
         f'<dl class="numbers">{cells}</dl>{_bar(row)}</section>'
     )
+
+
+def _level(row: Row, docs: Docs | None) -> str:
+    """Linked to what it means, and with the meaning as a title for where the link leads nowhere."""
+    text = escape(row.level or "")
+    means = next((m for word, m in LEVELS.items() if text.startswith(word)), "")
+    address = docs.verdict("the-level") if docs and means else ""
+    if address:
+        return f'<a href="{escape(address)}" title="{means}">{text}</a>'
+    return f'<span title="{means}">{text}</span>' if means else text
+
+
+def _reason(row: Row) -> str:
+    """The reason, unless a list on this page says the same."""
+    return "" if row.findings or tells_everything(row) else f"<p>{escape(row.reason)}</p>"
+
+
+def _parts(row: Row) -> str:
+    """The parts of a statement, or what would unblock a claim."""
+    if row.findings:
+        return _section(f"Part by part: {summary(row)}", finding_list(row))
+    todo = todo_list(row)
+    return _section("What is missing, and how to get it", todo) if todo else ""
 
 
 def _bar(row: Row) -> str:
@@ -124,83 +159,22 @@ def _copied(text: str, what: str) -> str:
 
 
 def _picture(row: Row) -> str:
-    if not row.figure or not is_file(row.figure):
+    """The picture over a sentence, which is left when the picture does not load.
+
+    Needs no script. The name is no `alt`, which a browser would draw over the sentence.
+    """
+    if not row.figure or not is_file(row.figure) or not row.figure.endswith(".png"):
         return ""
     alt = f"Image, ground truth, prediction and error of {row.model} on {row.dataset}"
     return _section(
         "Image, truth, prediction, error",
-        f'<figure><img loading="lazy" src="{escape(_UP + row.figure)}" alt="{escape(alt)}">'
-        "</figure>",
+        f'<figure class="picture">{_NO_PICTURE}<img loading="lazy" alt="" '
+        f'aria-label="{escape(alt)}" src="{escape(UP + row.figure)}"></figure>',
     )
 
 
 def _classes(row: Row) -> str:
     return _section("IoU per class, %", class_bars(row.per_class)) if row.per_class else ""
-
-
-def _printed(row: Row, neighbours: dict[str, Row]) -> list[tuple[str, str]]:
-    conflicts = [_neighbour(name, neighbours) for name in row.conflicts]
-    arxiv = link(f"https://arxiv.org/abs/{row.arxiv}", row.arxiv) if row.arxiv else ""
-    return [
-        ("Claim", file_link("", row.claim or "")),
-        ("Paper", link(row.url, row.title or row.paper)),
-        ("arXiv", arxiv),
-        ("Source", escape(row.source)),
-        ("Claimed by", escape(row.claimant)),
-        ("Seen in", escape(row.seen)),
-        ("Disturbed by", escape(row.corruption)),
-        ("Checkpoint", link(row.checkpoint, row.checkpoint)),
-        ("Note", escape(row.notes)),
-        ("Printed otherwise by", ", ".join(conflicts)),
-    ]
-
-
-def _neighbour(name: str, neighbours: dict[str, Row]) -> str:
-    if name not in neighbours:
-        return escape(name)
-    row = neighbours[name]
-    printed = "" if row.claimed is None else f" ({number(row.claimed, row.decimals)})"
-    return f'<a href="{escape(name)}.html">{escape(name)}</a>{printed}'
-
-
-def _provenance(row: Row, docs: str) -> list[tuple[str, str]]:
-    origin = ", ".join(f"{k} {v}" for k, v in row.weights_origin.items() if v is not None)
-    images = "" if row.images is None else f"{row.images} of {row.expected_images}"
-    accuracies = [
-        ("Pixel accuracy", row.pixel_accuracy),
-        ("Class accuracy", row.mean_accuracy),
-    ]
-    return [
-        ("Protocol", _protocol(row, docs)),
-        ("Settings", escape(_settings(row))),
-        ("Protocol from", escape(row.protocol_source)),
-        ("Images", images),
-        *((name, f"{value:.2f} %") for name, value in accuracies if value is not None),
-        ("Weights", escape(origin)),
-        ("Weights sha256", file_link("", row.weights or "")),
-        ("Dataset content", file_link("", row.fingerprint or "")),
-        ("Counted by", "" if row.evaluator is None else f"evaluator {row.evaluator}"),
-        ("Software", escape(", ".join(f"{k} {v}" for k, v in row.software.items()))),
-        ("Evidence", file_link(row.evidence_file or "", evidence_name(row), _UP)),
-        ("Run", file_link("", row.run or "")),
-    ]
-
-
-def _protocol(row: Row, docs: str) -> str:
-    if not row.protocol:
-        return "not stated"
-    version = f" version {row.protocol_version}" if row.protocol_version else ""
-    title = f", {escape(row.protocol_title)}" if row.protocol_title else ""
-    name = file_link(docs, row.protocol) if docs else f"<code>{escape(row.protocol)}</code>"
-    return f"{name}{version}{title}"
-
-
-def _settings(row: Row) -> str:
-    def shown(value: object) -> str:
-        return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value).lower()
-
-    whole = [] if row.protocol_fields.get("window") or not row.protocol_fields else ["whole image"]
-    return ", ".join([*whole, *(f"{k} {shown(v)}" for k, v in row.protocol_fields.items() if v)])
 
 
 def _neighbours(row: Row, neighbours: dict[str, Row]) -> str:

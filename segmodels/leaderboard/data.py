@@ -6,13 +6,23 @@ import json
 from typing import Any
 
 from segmodels.leaderboard.bars import places
-from segmodels.leaderboard.markup import digits, evidence_name, is_file, metric, page_names, paper
+from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.findings import summary
+from segmodels.leaderboard.markup import (
+    digits,
+    evidence_name,
+    is_file,
+    metric,
+    page_names,
+    paper,
+    side,
+)
 from segmodels.leaderboard.rows import Row
 
 #: Fields whose words repeat from row to row: the row holds an index into `words`.
 REPEATED = (
     *("dataset", "split", "model", "paper", "title", "metric", "status", "level"),
-    *("protocol", "claimant", "obstacle", "corruption", "arxiv"),
+    *("protocol", "claimant", "obstacle", "side", "corruption", "arxiv", "about", "docs", "parts"),
 )
 PLAIN = (
     *("page", "claimed", "printed", "verified", "digits", "gap", "low", "high", "bar"),
@@ -21,14 +31,16 @@ PLAIN = (
 
 
 #: Parts of the page, in its order: what SOTAVerified shows, scores, our own measurements,
-#: costs, the rest.
-PARTS = ("shown", "scores", "own", "costs", "open")
+#: sentences, costs, the rest.
+PARTS = ("shown", "scores", "own", "statement", "costs", "open")
 
 
 def part(row: Row) -> str:
     """Which of `PARTS` a row belongs to."""
     if row.claim and row.source.startswith("SOTAVerified page"):
         return "shown"
+    if row.kind == "relative":
+        return "statement"
     if row.verified is None:
         return "open"
     return "costs" if row.unit != "%" else "scores" if row.claim else "own"
@@ -39,16 +51,18 @@ def first_to_last(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: PARTS.index(part(row)))
 
 
-def table_data(rows: list[Row], span: float) -> str:
+def table_data(rows: list[Row], span: float, docs: Docs | None = None) -> str:
     """JSON that may stand inside a script element.
 
     Args:
         rows: in the order of the page.
         span: half the width of an interval bar, percentage points.
+        docs: where protocols are described, seen from the page.
     """
     words: dict[str, int] = {}
     lines = [
-        [words.setdefault(word, len(words)) for word in _repeated(row)] + _plain(row, name, span)
+        [words.setdefault(word, len(words)) for word in _repeated(row, docs)]
+        + _plain(row, name, span)
         for row, name in zip(rows, page_names(rows), strict=True)
     ]
     value = {"repeated": REPEATED, "plain": PLAIN, "words": list(words), "rows": lines}
@@ -59,16 +73,21 @@ def table_data(rows: list[Row], span: float) -> str:
 
 
 def level(row: Row) -> str:
-    """Where the measured weights come from."""
-    return row.level or "not run"
+    """Where the measured weights come from; "" for a statement, which has many."""
+    return row.level or ("" if row.kind == "relative" else "not run")
 
 
-def _repeated(row: Row) -> list[str]:
+def _repeated(row: Row, docs: Docs | None) -> list[str]:
     return [
         *(row.dataset, row.split, row.model, paper(row), row.title, metric(row)),
-        *(row.verdict, level(row), row.protocol, row.claimant, row.obstacle or ""),
-        *(row.corruption, row.arxiv),
+        *(row.verdict, level(row), row.protocol, row.claimant, row.obstacle or "", side(row)),
+        *(row.corruption, row.arxiv, row.protocol_title),
+        *(docs.protocol(row.protocol) if docs else "", _parts(row)),
     ]
+
+
+def _parts(row: Row) -> str:
+    return (summary(row) or "see its page") if row.kind == "relative" else ""
 
 
 def _plain(row: Row, name: str, span: float) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from segmodels.files import write_text
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
-from segmodels.leaderboard.docs import ProtocolDocs
+from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.markdown import render_markdown
 from segmodels.leaderboard.markup import GENERATOR, page_names
 from segmodels.leaderboard.page import render_html
@@ -34,7 +34,7 @@ def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:
     rows = build_rows(evidence_folder, link_from=out_folder)
     texts = {
         out_folder / "leaderboard.md": render_markdown(rows),
-        out_folder / "leaderboard.html": render_html(rows),
+        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder)),
         out_folder / "leaderboard.json": render_json(rows),
     }
     texts |= {out_folder / "claims" / name: text for name, text in _pages(rows, out_folder)}
@@ -50,13 +50,13 @@ def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
     siblings: dict[tuple[str | None, ...], dict[str, Row]] = defaultdict(dict)
     for name, row in pages.items():
         siblings[_question(row)][name] = row
-    docs = ProtocolDocs(out_folder / "claims")
+    docs = Docs(out_folder / "claims")
     for name, row in pages.items():
         near = {k: pages[k] for k in row.conflicts if k in pages}
         if row.weights:
             near |= siblings[_question(row)]
         near.pop(name, None)
-        yield f"{name}.html", render_claim(row, name, near, docs.address(row.protocol))
+        yield f"{name}.html", render_claim(row, name, near, docs)
         yield f"{name}.svg", render_badge(row)
         yield f"{name}.json", _json(whole(row, name))
     if pages:

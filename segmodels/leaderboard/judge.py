@@ -23,7 +23,8 @@ from segmodels.leaderboard.matching import asks_for, best
 from segmodels.leaderboard.robustness import summarise
 from segmodels.leaderboard.rows import Row, short_title
 from segmodels.leaderboard.shelf import Found, Shelf, conditions
-from segmodels.leaderboard.statements import judge_statement
+from segmodels.leaderboard.statements import Finding, judge_statement
+from segmodels.missing import to_do
 from segmodels.obstacles import Obstacle, obstacles
 from segmodels.protocols import Protocol, load_protocols
 from segmodels.rules import Level, load_rules
@@ -53,9 +54,22 @@ class Judge:
     # Claims.
 
     def claimed(self, claim: Claim) -> Row:
-        """The row of a claim."""
+        """The row of a claim; of a blocked one with what would help."""
         weights, dataset = self._entries(claim)
         hindered = obstacles(claim, weights, dataset)
+        row = self._judged(claim, weights, dataset, hindered)
+        if row.verdict != "blocked":
+            return row
+        todo = to_do(hindered, weights, dataset, self.rules.obstacles)
+        return dataclasses.replace(row, todo=tuple(todo))
+
+    def _judged(
+        self,
+        claim: Claim,
+        weights: WeightsEntry | None,
+        dataset: DatasetEntry | None,
+        hindered: list[Obstacle],
+    ) -> Row:
         if claim.metric in ("params_M", "GFLOPs", "fps"):
             return self._cost_row(claim, hindered)
         protocol = self._protocol(claim)
@@ -200,7 +214,7 @@ class Judge:
 
     def stated(self, statement: Statement) -> Row:
         """The row of a statement."""
-        verdict = judge_statement(
+        verdict, findings = judge_statement(
             statement, self.costs, self._evidence_of, self.protocols, self.rules
         )
         return dataclasses.replace(
@@ -219,6 +233,7 @@ class Judge:
             notes=statement.notes,
             claimant="authors",
             rerun="segmodels leaderboard",
+            findings=tuple(map(_part, findings)),
         )
 
     def _evidence_of(self, run: Run, protocol: Protocol) -> tuple[Found | None, list[Found]]:
@@ -350,6 +365,11 @@ def _verdict_row(verdict: Verdict) -> Row:
         obstacle=verdict.obstacle,
         seeds=tuple(round(value, 4) for value in verdict.seeds),
     )
+
+
+def _part(finding: Finding) -> dict[str, str | bool]:
+    names = ("about", "outcome", "text", "counts")
+    return {name: getattr(finding, name) for name in names}
 
 
 def _rounded(value: float | None) -> float | None:

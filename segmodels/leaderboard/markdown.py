@@ -30,7 +30,7 @@ def render_markdown(rows: list[Row]) -> str:
     """
     kinds: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        kinds["statement" if row.kind == "relative" else part(row)].append(row)
+        kinds[part(row)].append(row)
     stressed = {row.evidence: row for row in reversed(rows) if row.robustness}.values()
     shown = kinds["shown"]
     return "\n".join(

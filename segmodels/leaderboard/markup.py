@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 
 from segmodels.leaderboard.rows import Row, short_title
+from segmodels.verdict import STATUSES
 
 #: Stands in every page and badge, so that a later run knows them for its own.
 GENERATOR = "segmodels leaderboard"
@@ -21,6 +22,18 @@ METRICS = {
     "GFLOPs": "GFLOPs",
     "fps": "images/s",
 }
+#: From the page of a row to the folder of the main page.
+UP = "../"
+#: What the words in front of a level mean.
+LEVELS = {
+    "released weights": "the file its authors gave out, counted here",
+    "retrained": "trained here by a recipe of ours",
+    "third party": "counted by somebody else, checked here as far as it can be",
+    "counted": "parameters and operations, counted from the network itself",
+}
+#: A cost on either side of its print: neither is a failure, so both get their own words.
+_SIDES = {"below": "fewer than printed", "better": "more than printed"}
+_SPECIAL = re.compile(r"`[^`]+`|https?://[^\s<>\"']*[^\s<>\"'.,;:()]")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -93,9 +106,34 @@ def bounds(row: Row) -> str:
     return f"{low:.{digits(row)}f}\u2013{high:.{digits(row)}f}"
 
 
+def side(row: Row) -> str:
+    """`fewer than printed` or `more than printed` for parameters and operations, else ""."""
+    return _SIDES.get(row.verdict, "") if row.metric in ("params_M", "GFLOPs") else ""
+
+
+def tone(row: Row) -> str:
+    """Classes that give a row its colour: a cost beside its print has none."""
+    return f"{row.verdict} cost" if side(row) else row.verdict
+
+
+def meaning(row: Row) -> str:
+    """What the verdict of a row says, in words."""
+    if side(row):
+        return f"{side(row)} by more than its rounding; this says nothing about quality"
+    return STATUSES[row.verdict]
+
+
 def status(row: Row) -> str:
-    """The verdict as a mark and a word."""
-    return f'<span class="status {escape(row.verdict)}">{escape(row.verdict)}</span>'
+    """The verdict as a mark and a word; what it means comes up when it is pointed at."""
+    return (
+        f'<span class="status {escape(tone(row))}" title="{escape(meaning(row))}">'
+        f"{escape(row.verdict)}</span>"
+    )
+
+
+def below_status(row: Row) -> str:
+    """What stands below a verdict: the obstacle, or the side of a cost; "" for neither."""
+    return row.obstacle or side(row)
 
 
 def evidence_name(row: Row) -> str:
@@ -114,6 +152,18 @@ def link(address: str, text: str) -> str:
     if not text or not address.startswith(("https://", "http://")):
         return escape(text)
     return f'<a href="{escape(address)}">{escape(text)}</a>'
+
+
+def prose(text: str) -> str:
+    """Text with its web addresses as links, and what stands in backticks as code."""
+    parts, start = [], 0
+    for found in _SPECIAL.finditer(text):
+        special = found[0]
+        code = f"<code>{escape(special.strip('`'))}</code>"
+        shown = code if special.startswith("`") else link(special, special)
+        parts += [escape(text[start : found.start()]), shown]
+        start = found.end()
+    return "".join([*parts, escape(text[start:])])
 
 
 def file_link(address: str, text: str, up: str = "") -> str:

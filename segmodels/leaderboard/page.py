@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from html import escape
@@ -10,11 +11,15 @@ from string import Template
 from segmodels.leaderboard.bars import common_span
 from segmodels.leaderboard.curves import robustness_section
 from segmodels.leaderboard.data import first_to_last, level, table_data
+from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.findings import statement_section
 from segmodels.leaderboard.gaps import gap_section
+from segmodels.leaderboard.guide import about, how_to_read
 from segmodels.leaderboard.library import inline, table_library
 from segmodels.leaderboard.markup import (
     GENERATOR,
     asset,
+    below_status,
     bounds,
     digits,
     evidence_name,
@@ -30,7 +35,6 @@ from segmodels.leaderboard.rows import Row
 from segmodels.leaderboard.scatter import scatter_section
 from segmodels.rules import Rules, load_rules
 from segmodels.verdict import STATUSES
-from segmodels.versions import EVALUATOR, SOFTWARE
 
 #: The columns of the table, and which of them hold numbers.
 COLUMNS = (
@@ -48,12 +52,13 @@ _FILTERS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def render_html(rows: list[Row], settings: Rules | None = None) -> str:
+def render_html(rows: list[Row], settings: Rules | None = None, docs: Docs | None = None) -> str:
     """The page as text. Everything is inline: no network, no fonts, no timestamps.
 
     Args:
         rows: from `build_rows`.
         settings: printed in the footer (default: `params/verdict.yaml`).
+        docs: where protocols and verdicts are described, seen from the page.
 
     Raises:
         SegmodelsError: the table library is not installed.
@@ -61,15 +66,21 @@ def render_html(rows: list[Row], settings: Rules | None = None) -> str:
     rows = first_to_last(rows)
     span = common_span(rows)
     settings = settings or load_rules()
+    sections = [
+        *(statement_section(rows), scatter_section(rows)),
+        *(gap_section(rows), robustness_section(rows)),
+    ]
     return Template(asset("page.html")).substitute(
         generator=GENERATOR,
         style=asset("palette.css") + asset("page.css"),
         counters=_counters(rows),
         filters="".join(_filter(name, rows) for name in _FILTERS),
         board=_board(rows, span, settings) if rows else '<p class="note">Nothing yet.</p>',
-        sections="\n".join([scatter_section(rows), gap_section(rows), robustness_section(rows)]),
-        about=_about(settings),
-        data=table_data(rows, span) if rows else "null",
+        sections="\n".join(sections),
+        jumps=_jumps(sections),
+        reading=how_to_read(settings),
+        about=about(settings, docs),
+        data=table_data(rows, span, docs) if rows else "null",
         library=table_library() if rows else "",
         script=inline(asset("page.js")) if rows else "",
     )
@@ -79,11 +90,19 @@ def _counters(rows: list[Row]) -> str:
     counted = Counter(row.verdict for row in rows)
     return "".join(
         f'<li><button type="button" class="{name}" disabled aria-pressed="false" '
-        f'data-status="{name}" title="{escape(meaning)}"><b>{counted[name]}</b> '
-        f'<span class="status {name}">{name}</span></button></li>'
+        f'data-status="{name}" data-total="{counted[name]}" title="{escape(meaning)}">'
+        f'<b>{counted[name]}</b><small></small> <span class="status {name}">{name}</span>'
+        "</button></li>"
         for name, meaning in STATUSES.items()
         if counted[name]
     )
+
+
+def _jumps(sections: list[str]) -> str:
+    """Links to what stands below the table."""
+    heads = re.findall(r'<section id="(\w+)"><h2>([^<]+)</h2>', "".join(sections))
+    links = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in heads)
+    return f'<nav aria-label="Below the table"><ul>{links}</ul></nav>' if links else ""
 
 
 def _filter(name: str, rows: list[Row]) -> str:
@@ -129,7 +148,7 @@ def _head(name: str, span: float, settings: Rules) -> str:
 
 
 def _plain_row(row: Row, name: str) -> str:
-    obstacle = f"<small>{escape(row.obstacle)}</small>" if row.obstacle else ""
+    below = f"<small>{escape(below_status(row))}</small>" if below_status(row) else ""
     cells = [
         f"{escape(row.dataset)}<small>{escape(row.split)}</small>",
         f'<a href="claims/{escape(name)}.html">{escape(row.model)}</a>'
@@ -139,33 +158,9 @@ def _plain_row(row: Row, name: str) -> str:
         number(row.verified, digits(row)),
         signed(row.gap, digits(row)),
         bounds(row),
-        status(row) + obstacle,
+        status(row) + below,
         escape(level(row)),
         escape(row.protocol or "not stated"),
-        file_link(row.evidence_file or "", evidence_name(row)[:12]),
+        file_link(row.evidence_file or "", evidence_name(row)[:10]),
     ]
     return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}</tr>"
-
-
-def _about(settings: Rules) -> str:
-    meanings = "".join(
-        f'<dt><span class="status {name}">{name}</span></dt><dd>{escape(meaning)}</dd>'
-        for name, meaning in STATUSES.items()
-    )
-    draws = settings.bootstrap
-    return (
-        "<p>Every image leaves a matrix of integer counts: which class each pixel has, which it "
-        "was given. IoU per class is taken over the sum of all images and averaged over the "
-        "classes that occur. The gap is verified minus claimed. A number is verified when the gap "
-        "is within the tolerance, which half a unit of the last printed digit is part of; the page "
-        "of each row names it.</p>"
-        f"<p>The {draws.confidence:.0%} interval comes from {draws.resamples} bootstrap draws "
-        "over images and tells how much another choice of images would move the number. For "
-        "released weights it does not decide the verdict. In the bars the dot is the verified "
-        "number, the upright tick the claimed one; all bars share one scale, and a dot at the "
-        "very end lies beyond "
-        f"it.</p><dl>{meanings}</dl>"
-        '<p>The same table: <a href="leaderboard.md">Markdown</a>, '
-        '<a href="leaderboard.json">JSON</a>. Written by <code>segmodels leaderboard</code> '
-        f"{SOFTWARE} from evidence alone (evaluator {EVALUATOR}, rules {settings.version}).</p>"
-    )

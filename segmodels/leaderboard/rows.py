@@ -17,8 +17,10 @@ class Row:
     """One line of the leaderboard: a verdict with everything needed to doubt it.
 
     `claimed`, `verified`, `gap`, `interval`, `tolerance` and `seeds` are in `unit`; `per_class`
-    is IoU in percent with None for a class that never occurs. What is unknown without evidence
-    is None. The fields are described in docs/leaderboard-schema.md.
+    is IoU in percent with None for a class that never occurs. `findings` are the parts of a
+    statement (about, outcome, text, counts), `todo` what would unblock a claim, details indented
+    by two spaces. What is unknown without evidence is None. The fields are described in
+    docs/leaderboard-schema.md.
     """
 
     claim: str | None
@@ -72,6 +74,8 @@ class Row:
     conflicts: tuple[str, ...] = ()
     seeds: tuple[float, ...] = ()
     figure: str | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+    todo: tuple[str, ...] = ()
 
 
 def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row]:

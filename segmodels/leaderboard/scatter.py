@@ -8,7 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from segmodels.leaderboard.markup import bounds, digits, metric, number, page_names, signed
+from segmodels.leaderboard.markup import (
+    bounds,
+    digits,
+    metric,
+    number,
+    page_names,
+    side,
+    signed,
+    tone,
+)
 from segmodels.leaderboard.rows import Row
 
 _WIDTH, _HEIGHT = 440, 340
@@ -129,8 +138,8 @@ def _plan(
         (
             costs,
             _costs,
-            "Parameters, operations and speed: gap in percent of the claimed number, over that "
-            "number.",
+            "Parameters and operations: gap in percent of the claimed number, over that number. "
+            "Below the line fewer were counted than printed, above it more; neither is better.",
         ),
     ]
 
@@ -211,11 +220,11 @@ def _mark(point: Point, x: Axis, y: Axis, height: tuple[float, float, float]) ->
     title = (
         f"{row.model}, {row.dataset} {row.split}, {metric(row)}, {row.protocol}: claimed "
         f"{number(row.claimed, row.decimals)}, verified {number(row.verified, digits(row))}"
-        f"{interval}, gap {signed(row.gap, digits(row))}, {row.verdict}"
+        f"{interval}, gap {signed(row.gap, digits(row))}, {side(row) or row.verdict}"
     )
     return (
         f'<a href="claims/{escape(point.page)}.html" tabindex="-1" data-row="{point.index}" '
-        f'class="{escape(row.verdict)}"><title>{escape(title)}</title>'
+        f'class="{escape(tone(row))}"><title>{escape(title)}</title>'
         f'<path class="range" d="M{across:.1f} {low:.1f}V{high:.1f}"/>'
         f'<path class="mark" d="M{across:.1f} {middle:.1f}{_MARKS.get(row.verdict, _MARK)}"/></a>'
     )

@@ -25,15 +25,25 @@ class Finding:
     """What one part came to.
 
     Attributes:
+        about: what is compared; "" for something nobody here can measure.
         outcome: whether it holds; `open` when nothing was measured or the two are too close.
-        text: one sentence with the numbers.
+        text: the numbers, or why there are none.
         counts: whether it can decide the statement: it was counted, or measured at the paper's
             own budget.
+        said: the outcome in the words of the reason, where `text` does not tell it.
     """
 
+    about: str
     outcome: Outcome
     text: str
     counts: bool
+    said: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The part as one sentence."""
+        told = f"{self.said}, {self.text}" if self.said else self.text
+        return f"{self.about}: {told}" if self.about else told
 
 
 def judge_statement(
@@ -42,11 +52,12 @@ def judge_statement(
     evidence_of: EvidenceOf,
     protocols: Mapping[str, Protocol],
     rules: Rules,
-) -> Verdict:
+) -> tuple[Verdict, list[Finding]]:
     """`verified` when every part holds at the paper's terms, `below` when none of those holds.
 
     What holds at another budget, or in part, is `partial`; what nothing here bears out is
-    `unverified`. The reason tells every part.
+    `unverified`. The reason tells every part; the findings hold the same apart, with what is
+    missing as open.
     """
     findings = [
         _cost(part, costs)
@@ -54,8 +65,9 @@ def judge_statement(
         else _measured(part, evidence_of, protocols, rules)
         for part in statement.parts
     ]
-    told = " ".join([*(finding.text for finding in findings), *statement.missing])
-    return Verdict(_status(findings, bool(statement.missing)), told)
+    every = [*findings, *(Finding("", "open", text, True) for text in statement.missing)]
+    told = " ".join(finding.sentence for finding in every)
+    return Verdict(_status(findings, bool(statement.missing)), told), every
 
 
 def _status(findings: list[Finding], missing: bool) -> Status:
@@ -71,14 +83,14 @@ def _status(findings: list[Finding], missing: bool) -> Status:
 def _cost(part: CostPart, costs: Costs) -> Finding:
     found = costs.compared(part)
     if found is None:
-        return Finding("open", f"{part.about}: not counted yet (segmodels efficiency).", True)
+        return Finding(part.about, "open", "not counted yet (segmodels efficiency).", True)
     subject, other = found
     holds = subject < other if part.relation == "lower" else subject > other
     convention = costs.conventions[part.convention]
     unit = "M" if convention.quantity == "parameters" else "G"
     word = "holds" if holds else "does not hold"
-    text = f"{part.about}: {word}, {subject:.2f} {unit} against {other:.2f} {unit}."
-    return Finding("holds" if holds else "fails", text, True)
+    text = f"{subject:.2f} {unit} against {other:.2f} {unit}."
+    return Finding(part.about, "holds" if holds else "fails", text, True, word)
 
 
 def _measured(
@@ -121,7 +133,7 @@ def _elsewhere(
 
 
 def _open(part: EvidencePart, why: str) -> Finding:
-    return Finding("open", f"{part.about}: not measured yet ({why}).", part.as_published)
+    return Finding(part.about, "open", f"not measured yet ({why}).", part.as_published)
 
 
 def _common(first: list[Found], second: list[Found], condition: str) -> list[tuple[Found, Found]]:
@@ -145,8 +157,9 @@ def _compared(part: EvidencePart, values: tuple[float, float], interval: Interva
     above, below = low > 0, high < 0
     wanted, contrary = (above, below) if part.relation == "higher" else (below, above)
     outcome: Outcome = "holds" if wanted else "fails" if contrary else "open"
-    word = {"holds": "so it is", "fails": "the opposite", "open": "too close to tell"}[outcome]
+    word = {"holds": "so it is", "fails": "the opposite", "open": ""}[outcome]
     what = "mIoU" if part.quantity == "mIoU" else "percent of the clean mIoU kept"
     numbers = f"{values[0]:.2f} against {values[1]:.2f} {what}"
-    text = f"{part.about}: {word}, {numbers}, difference {low:+.2f} to {high:+.2f} ({part.budget})."
-    return Finding(outcome, text, part.as_published)
+    close = "too close to tell, " if outcome == "open" else ""
+    text = f"{close}{numbers}, difference {low:+.2f} to {high:+.2f} ({part.budget})."
+    return Finding(part.about, outcome, text, part.as_published, word)

@@ -131,9 +131,9 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
     assert [run["tags"].get("run") for run in held(root)] == ["published", None]
 
 
-def test_the_training_curve(root: Path) -> None:
-    stage(root, "train", "tiny")
-    (run,) = held(root)
+def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
+    stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain")
+    run, measured = held(root)
     assert (run["experiment"], run["name"], run["status"]) == (
         "segmodels-training",
         "tiny",
@@ -148,6 +148,17 @@ def test_the_training_curve(root: Path) -> None:
         for row in written
     ]
 
+    # The weights found their training, and the measurement its weights.
+    weights = {"weights_sha256": run["tags"]["weights_sha256"]}
+    assert weights.items() <= measured["tags"].items()
+    (model,) = models(root)
+    assert (model["name"], model["status"], model["source_run"]) == ("tiny", "READY", run["id"])
+    assert model["tags"] == {"origin": "trained", **weights}
+    assert links(root) == {
+        ("RUN_OUTPUT", run["id"], model["id"]),
+        ("RUN_INPUT", measured["id"], model["id"]),
+    }
+
     path = root / "params/recipes/tiny.yaml"
     recipe = yaml.safe_load(path.read_text())
     wild = {**recipe, "lr": 1.0e30, "clip": 1.0e30, "steps": 8, "validate_every": 1}
@@ -155,7 +166,7 @@ def test_the_training_curve(root: Path) -> None:
     code, _, error = python(root, STAGE, "train", "tiny")
     assert code == 1
     assert error.splitlines()[-1].startswith("error: run 'tiny': the loss is")
-    failed = next(r for r in held(root) if r["id"] != run["id"])
+    failed = next(r for r in held(root) if r["id"] not in (run["id"], measured["id"]))
     assert failed["status"] == "FAILED"
 
 
@@ -171,20 +182,6 @@ def test_four_processes_make_the_database_together(root: Path) -> None:
         assert process.returncode == 0
         assert not warnings_in(error)
     assert [run["status"] for run in held(root)] == ["FINISHED"] * 4
-
-
-def test_weights_find_their_training(root: Path) -> None:
-    stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain")
-    training, run = held(root)
-    assert training["tags"]["weights_sha256"] == run["tags"]["weights_sha256"]
-    (model,) = models(root)
-    assert (model["name"], model["status"]) == ("tiny", "READY")
-    assert model["source_run"] == training["id"]
-    assert model["tags"] == {"origin": "trained", "weights_sha256": run["tags"]["weights_sha256"]}
-    assert links(root) == {
-        ("RUN_OUTPUT", training["id"], model["id"]),
-        ("RUN_INPUT", run["id"], model["id"]),
-    }
 
 
 def test_the_default_store_is_a_file_of_the_project(root: Path) -> None:

@@ -155,6 +155,13 @@ def test_every_obstacle_is_told_with_what_would_help(board, fields, obstacle, wo
     assert words in row.reason
     assert "To change that: " in row.reason
     assert row.verified is None
+    assert any(line.startswith(f"{obstacle}: ") for line in row.todo)
+    assert any(line.startswith("  to change that: ") for line in row.todo)
+
+
+def test_only_blocked_rows_have_something_to_do(board):
+    assert board.row("toy_strict").verdict == "unverified"
+    assert board.row("toy_strict").todo == ()
 
 
 def test_a_corruption_is_judged_from_its_severities(board):

@@ -44,23 +44,31 @@ def test_what_nobody_measured_is_unverified(runs):
     assert "Accuracy: not measured yet (segmodels evaluate one and two)." in row.reason
     assert row.reason.endswith("On ADE20K: no images.")
     assert row.model == "A beats B"
+    told = "not measured yet (segmodels evaluate one and two)."
+    assert row.findings == (
+        {"about": "Accuracy", "outcome": "open", "text": told, "counts": False},
+        {"about": "", "outcome": "open", "text": "On ADE20K: no images.", "counts": True},
+    )
 
 
 @pytest.mark.parametrize(
-    ("one", "two", "verdict", "words"),
+    ("one", "two", "verdict", "words", "outcome"),
     [
-        (90, 40, "partial", "so it is"),
-        (40, 90, "unverified", "the opposite"),
-        (60, 60, "unverified", "too close to tell"),
+        (90, 40, "partial", "so it is", "holds"),
+        (40, 90, "unverified", "the opposite", "fails"),
+        (60, 60, "unverified", "too close to tell", "open"),
     ],
 )
-def test_at_another_budget_nothing_is_verified_or_refuted(runs, one, two, verdict, words):
+def test_at_another_budget_nothing_is_verified_or_refuted(runs, one, two, verdict, words, outcome):
     runs.statement("better", part())
     runs.keep(trained("one", one), folder="one/plain")
     runs.keep(trained("two", two), folder="two/plain")
     row = runs.row("better")
     assert row.verdict == verdict
     assert f"Accuracy: {words}" in row.reason
+    (found,) = row.findings
+    assert (found["about"], found["outcome"], found["counts"]) == ("Accuracy", outcome, False)
+    assert row.reason.endswith(found["text"])
     assert "(toy images)" in row.reason
 
 
@@ -138,3 +146,6 @@ def test_costs_decide(board, relations, verdict):
     row = board.row("lighter")
     assert row.verdict == verdict
     assert "M against" in row.reason
+    assert all(part["counts"] and "M against" in part["text"] for part in row.findings)
+    outcomes = ["holds" if relation == "lower" else "fails" for relation in relations]
+    assert [part["outcome"] for part in row.findings] == outcomes

@@ -1,5 +1,4 @@
 // Filters, search, and views that can be linked. Table, sorting and paging are DataTables'.
-"use strict";
 const data = JSON.parse(document.getElementById("rows").textContent);
 const form = document.querySelector(".filters");
 const controls = Object.fromEntries([...form.querySelectorAll("[data-filter]")].map((c) => [c.dataset.filter, c]));
@@ -11,11 +10,11 @@ const rows = data.rows.map((cells, index) => {
   const row = { index };
   data.repeated.forEach((name, i) => { row[name] = data.words[cells[i]]; });
   data.plain.forEach((name, i) => { row[name] = cells[data.repeated.length + i]; });
+  row.text = [row.model, row.dataset, row.split, row.paper, row.title, row.metric, row.protocol, row.claimant,
+    row.corruption, row.obstacle, row.side, row.arxiv, row.page, row.evidence].join(" ").toLowerCase();
   return row;
 });
-// Escaped, for DataTables reads what it searches as HTML wherever it holds an ampersand.
-const text = (row) => esc([row.model, row.dataset, row.split, row.paper, row.title, row.metric, row.protocol,
-  row.claimant, row.corruption, row.obstacle, row.arxiv, row.page, row.evidence].join(" "));
+const meanings = Object.fromEntries(counters.map((b) => [b.dataset.status, b.title]));
 
 const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const esc = (value) => String(value).replace(/[&<>"']/g, (sign) => SIGNS[sign]);
@@ -23,39 +22,48 @@ const name = (value) => esc(value).replace(/[_-]/g, "$&<wbr>");
 const small = (value) => (value ? `<small>${esc(value)}</small>` : "");
 const number = (value, digits) => (value === null ? "–" : value.toFixed(digits));
 const signed = (value, digits) => {
-  if (value === null) return "–";
   const shown = Math.abs(value).toFixed(digits);
   return Number(shown) === 0 ? shown : (value > 0 ? "+" : "−") + shown;
+};
+const tone = (row) => esc(row.status) + (row.side ? " cost" : "");
+const protocol = (row) => {
+  const code = `<code title="${esc(row.about)}">${esc(row.protocol)}</code>`;
+  return row.docs ? `<a href="${esc(row.docs)}">${code}</a>` : row.protocol ? code : row.parts ? "" : "not stated";
 };
 const interval = (row) => {
   if (row.low === null) return "–";
   const [low, dot, high] = (row.bar ?? []).map((place) => `${place / 10}%`);
   const tick = row.claimed === null ? "" : " ticked";
-  const bar = row.bar ? `<span class="bar ${esc(row.status)}${tick}" style="--low:${low};--dot:${dot};--high:${high}"></span>` : "";
+  const bar = row.bar ? `<span class="bar ${tone(row)}${tick}" style="--low:${low};--dot:${dot};--high:${high}"></span>` : "";
   return `${bar}<span class="bounds">${number(row.low, row.digits)}–${number(row.high, row.digits)}</span>`;
 };
 
 // One entry per column: what is shown, and what it is sorted by.
 const COLUMNS = {
-  Dataset: [(r) => name(r.dataset) + small(r.split), (r) => r.dataset],
+  Dataset: [(r) => name(r.dataset) + small(r.parts ? "statement" : r.split), (r) => r.dataset],
   Model: [(r) => `<a href="claims/${esc(r.page)}.html">${name(r.model)}</a>${small(r.paper)}`, (r) => r.model],
   Metric: [(r) => esc(r.metric) + (r.corruption ? `<small>${name(r.corruption)}</small>` : ""), (r) => r.metric],
   Claimed: [(r) => number(r.claimed, r.printed), (r) => r.claimed],
   Verified: [(r) => (r.verified === null ? "–" : `<b>${number(r.verified, r.digits)}</b>`), (r) => r.verified],
-  Gap: [(r) => `<span class="gap ${esc(r.status)}">${signed(r.gap, r.digits)}</span>`, (r) => r.gap],
+  Gap: [(r) => (r.gap === null ? "–" : `<span class="gap ${tone(r)}">${signed(r.gap, r.digits)}</span>`), (r) => r.gap],
   Interval: [interval, (r) => (r.low === null ? null : r.high - r.low)],
-  Status: [(r) => `<span class="status ${esc(r.status)}">${esc(r.status)}</span>${small(r.obstacle)}`, (r) => r.status],
-  Level: [(r) => esc(r.level), (r) => r.level],
-  Protocol: [(r) => (r.protocol ? `<code>${esc(r.protocol)}</code>` : "not stated"), (r) => r.protocol],
-  Evidence: [(r) => (r.file ? `<a href="${esc(r.file)}"><code>${esc(r.evidence.slice(0, 12))}</code></a>` : "–"), (r) => r.evidence],
+  Status: [(r) => `<span class="status ${tone(r)}" title="${esc(r.side || meanings[r.status])}">${esc(r.status)}</span>${small(r.obstacle || r.side)}`, (r) => r.status],
+  Level: [(r) => esc(r.parts || r.level), (r) => r.level],
+  Protocol: [protocol, (r) => r.protocol],
+  Evidence: [(r) => (r.file ? `<a href="${esc(r.file)}"><code>${esc(r.evidence.slice(0, 10))}</code></a>` : "–"), (r) => r.evidence],
 };
 const NUMBERS = ["Claimed", "Verified", "Gap"];
+// A statement has no numbers: its sentence and its outcome stand where they would.
+const WIDE = { Model: ["Metric", "Claimed", "Verified", "Gap", "Interval"], Level: ["Protocol", "Evidence"] };
+const widen = (cells) => Object.entries(WIDE).forEach(([head, covered]) => {
+  cells[heads.indexOf(head)].colSpan = covered.length + 1;
+  for (const one of covered) cells[heads.indexOf(one)].hidden = true;
+});
 
 // What is missing comes last, whichever way the rest is sorted.
 const compare = (way) => (a, b) => {
   const [x, y] = [a === null || a === "", b === null || b === ""];
-  if (x || y) return x - y;
-  return way * (typeof a === "number" ? a - b : a.localeCompare(b));
+  return x || y ? x - y : way * (typeof a === "number" ? a - b : a.localeCompare(b));
 };
 DataTable.ext.type.order["missing-last-asc"] = compare(1);
 DataTable.ext.type.order["missing-last-desc"] = compare(-1);
@@ -70,7 +78,8 @@ const table = new DataTable(board, {
     className: NUMBERS.includes(head) ? "num" : "",
     cellType: head === "Model" ? "th" : "td",
     orderSequence: NUMBERS.includes(head) ? ["desc", "asc", ""] : ["asc", "desc", ""],
-    render: (_, kind, row) => (kind === "display" ? COLUMNS[head][0](row) : kind === "filter" ? (head === "Model" ? text(row) : "") : COLUMNS[head][1](row)),
+    render: (_, kind, row) => COLUMNS[head][kind === "display" ? 0 : 1](row),
+    searchable: false,
     createdCell: (cell) => {
       cell.dataset.label = head;
       if (cell.textContent === "–") cell.classList.add("none");
@@ -78,11 +87,11 @@ const table = new DataTable(board, {
       if (head === "Model") cell.scope = "row";
     },
   })),
-  createdRow: (line) => line.setAttribute("role", "row"),
-  order: [],
-  pageLength: 50,
-  autoWidth: false,
-  deferRender: true,
+  createdRow: (line, row, _, cells) => {
+    line.setAttribute("role", "row");
+    if (row.parts) widen(cells);
+  },
+  order: [], pageLength: 50, autoWidth: false, deferRender: true,
   layout: { topStart: null, topEnd: null, top: "info", bottomStart: "info", bottomEnd: "paging", bottom: null },
   language: {
     info: "Rows _START_ to _END_ of _TOTAL_", infoEmpty: "No rows", infoFiltered: "(_MAX_ in all)",
@@ -90,12 +99,26 @@ const table = new DataTable(board, {
   },
 });
 
-const pressed = () => counters.filter((b) => b.getAttribute("aria-pressed") === "true").map((b) => b.dataset.status);
-const press = (names) => counters.forEach((b) => b.setAttribute("aria-pressed", String(names.includes(b.dataset.status))));
+const pressed = () => counters.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.status);
+const press = (names) => counters.forEach((b) => { b.ariaPressed = String(names.includes(b.dataset.status)); });
+// What is typed and chosen; counters go on from there, so each tells what pressing it would show.
+let fits = () => true;
+const search = () => {
+  const words = (controls.q.value.toLowerCase().match(/"[^"]+"|\S+/g) ?? []).map((w) => w.replaceAll('"', ""));
+  const chosen = Object.entries(controls).filter(([name, c]) => name !== "q" && c.value).map(([name, c]) => [name, c.value]);
+  fits = (row) => words.every((w) => row.text.includes(w)) && chosen.every(([name, value]) => row[name] === value);
+  const left = rows.filter(fits).map((row) => row.status);
+  for (const button of counters) {
+    const { status, total } = button.dataset;
+    const all = !words.length && !chosen.length;
+    button.querySelector("b").textContent = all ? total : left.filter((s) => s === status).length;
+    button.querySelector("small").textContent = all ? "" : ` of ${total}`;
+  }
+  table.draw();
+};
 table.search.fixed("filters", (_, row) => {
   const wanted = pressed();
-  return (!wanted.length || wanted.includes(row.status))
-    && Object.entries(controls).every(([name, c]) => name === "q" || !c.value || row[name] === c.value);
+  return (!wanted.length || wanted.includes(row.status)) && fits(row);
 });
 
 // The view lives behind the # of the address.
@@ -118,7 +141,7 @@ const show = () => {
   const [name, way] = (state.get("sort") ?? "").split(":");
   const column = heads.findIndex((head) => head.toLowerCase() === name);
   table.order(column >= 0 && ["asc", "desc"].includes(way) ? [[column, way]] : []);
-  table.search(controls.q.value).draw();
+  search();
   const page = Math.trunc(Number(state.get("page"))) - 1;
   if (page > 0 && page < table.page.info().pages) table.page(page).draw("page");
 };
@@ -133,16 +156,12 @@ const dim = () => {
   for (const mark of marks) mark.classList.toggle("out", !left.has(Number(mark.dataset.row)));
 };
 
-const search = () => table.search(controls.q.value).draw();
 form.addEventListener("input", search);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => { press([]); table.order([]); setTimeout(search); });
 for (const button of counters) {
   button.disabled = false;
-  button.addEventListener("click", () => {
-    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-    search();
-  });
+  button.addEventListener("click", () => { button.ariaPressed = String(button.ariaPressed !== "true"); search(); });
 }
 show();
 dim();

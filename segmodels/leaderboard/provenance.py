@@ -1,0 +1,77 @@
+"""Where a number comes from: who printed it, and what ours was made from."""
+
+from __future__ import annotations
+
+from html import escape
+
+from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.markup import UP, evidence_name, file_link, link, number, prose
+from segmodels.leaderboard.rows import Row
+
+
+def printed(row: Row, neighbours: dict[str, Row]) -> list[tuple[str, str]]:
+    """Where a number is printed and by whom, as names and HTML."""
+    conflicts = [_neighbour(name, neighbours) for name in row.conflicts]
+    arxiv = link(f"https://arxiv.org/abs/{row.arxiv}", row.arxiv) if row.arxiv else ""
+    return [
+        ("Claim", file_link("", row.claim or "")),
+        ("Paper", link(row.url, row.title or row.paper)),
+        ("arXiv", arxiv),
+        ("Source", prose(row.source)),
+        ("It describes it as", prose(row.stated)),
+        ("Claimed by", escape(row.claimant)),
+        ("Seen in", escape(row.seen)),
+        ("Disturbed by", escape(row.corruption)),
+        ("Checkpoint", link(row.checkpoint, row.checkpoint)),
+        ("Note", prose(row.notes)),
+        ("Printed otherwise by", ", ".join(conflicts)),
+    ]
+
+
+def _neighbour(name: str, neighbours: dict[str, Row]) -> str:
+    if name not in neighbours:
+        return escape(name)
+    row = neighbours[name]
+    printed = "" if row.claimed is None else f" ({number(row.claimed, row.decimals)})"
+    return f'<a href="{escape(name)}.html">{escape(name)}</a>{printed}'
+
+
+def provenance(row: Row, docs: Docs | None) -> list[tuple[str, str]]:
+    """What a number was made from, as names and HTML; what is not known is empty."""
+    origin = ", ".join(f"{k} {v}" for k, v in row.weights_origin.items() if v is not None)
+    images = "" if row.images is None else f"{row.images} of {row.expected_images}"
+    accuracies = [
+        ("Pixel accuracy", row.pixel_accuracy),
+        ("Class accuracy", row.mean_accuracy),
+    ]
+    return [
+        ("Protocol", _protocol(row, docs)),
+        ("Settings", escape(_settings(row))),
+        ("Protocol from", prose(row.protocol_source)),
+        ("Images", images),
+        *((name, f"{value:.2f} %") for name, value in accuracies if value is not None),
+        ("Weights", escape(origin)),
+        ("Weights sha256", file_link("", row.weights or "")),
+        ("Dataset content", file_link("", row.fingerprint or "")),
+        ("Counted by", "" if row.evaluator is None else f"evaluator {row.evaluator}"),
+        ("Software", escape(", ".join(f"{k} {v}" for k, v in row.software.items()))),
+        ("Evidence", file_link(row.evidence_file or "", evidence_name(row), UP)),
+        ("Run", file_link("", row.run or "")),
+    ]
+
+
+def _protocol(row: Row, docs: Docs | None) -> str:
+    if not row.protocol:
+        return "" if row.kind == "relative" else "not stated"
+    version = f" version {row.protocol_version}" if row.protocol_version else ""
+    title = f", {escape(row.protocol_title)}" if row.protocol_title else ""
+    name = file_link(docs.protocol(row.protocol) if docs else "", row.protocol)
+    return f"{name}{version}{title}"
+
+
+def _settings(row: Row) -> str:
+    def shown(value: object) -> str:
+        return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value).lower()
+
+    whole = [] if row.protocol_fields.get("window") or not row.protocol_fields else ["whole image"]
+    return ", ".join([*whole, *(f"{k} {shown(v)}" for k, v in row.protocol_fields.items() if v)])
