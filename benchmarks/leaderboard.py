@@ -139,6 +139,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--json", type=Path)
+    parser.set_defaults(
+        device="cpu", threads=1, rounds=1
+    )  # what a record says about every benchmark
     chosen = parser.parse_args()
     found = {size: measure(size) for size in chosen.sizes}
     for size, seconds in found.items():

@@ -58,7 +58,8 @@ def evaluate(run: str, protocol: str) -> None:
         steps.evaluate_run(run, protocol, _device(), progress, force=True)
     try:
         rows = build_rows(layout.evidence(), link_from=layout.reports())
-        tracking.log_rows([row for row in rows if row.evidence and row.run == run])
+        keys = {row.evidence for row in rows if row.run == run} - {None}
+        tracking.log_rows([row for row in rows if row.evidence in keys])
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
         print(f"warning: MLflow was not told about {run}: {error}", file=sys.stderr)
 

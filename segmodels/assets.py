@@ -25,18 +25,33 @@ class RemoteFile:
         url: public address.
         sha256: accepted hex digests. Empty when the address serves an archive that is packed
             on request (its bytes are not promised): then the content is verified after decoding.
+        sha1: hex digest, where the source publishes only that. It tells a damaged or another
+            file, not one made to deceive.
         bytes: approximate size for messages, if known.
     """
 
     name: str
     url: str
     sha256: tuple[str, ...] = ()
+    sha1: str = ""
     bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class WeightsEntry:
-    """One released checkpoint of `params/weights.yaml`."""
+    """One released checkpoint of `params/weights.yaml`.
+
+    Attributes:
+        name: key.
+        model: name for `create_model`.
+        state: whether anyone can fetch it.
+        source: where it is given out.
+        licence: of the file.
+        reason: why it cannot be had, unless the state is `ok`.
+        files: what to fetch.
+        unseen: nobody here has had the files, and no checksum is published. Evidence records the
+            sha256 of what was fetched; who fetches them first should add it here.
+    """
 
     name: str
     model: str
@@ -45,6 +60,7 @@ class WeightsEntry:
     licence: str = ""
     reason: str = ""
     files: tuple[RemoteFile, ...] = ()
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,9 @@ class DatasetEntry:
 
     Attributes:
         splits: expected content per split: `images` (number) and `fingerprint` (hex SHA-256
-            over decoded images and labels), the identity of the dataset.
+            over decoded images and labels), the identity of the dataset; `also` explains other
+            numbers of images that are in circulation.
+        note: what readers should know before they fetch it.
         settings: what the reader itself understands (the synthetic set's seed and sizes).
     """
 
@@ -64,6 +82,7 @@ class DatasetEntry:
     licence: str = ""
     registration: str = ""
     reason: str = ""
+    note: str = ""
     archives: tuple[RemoteFile, ...] = ()
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -77,15 +96,19 @@ def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
     """
     path = path or project_root() / "params" / "weights.yaml"
     required = {"model": str, "state": str, "source": str}
-    optional = {"licence": str, "reason": str, "files": list}
+    optional = {"licence": str, "reason": str, "files": list, "unseen": bool}
     entries = {}
     for name, raw in read_yaml(path).items():
         where = f"{path}, weights {name!r}"
         fields = take_fields(where, raw, required, optional)
         fields["files"] = _files(where, fields.get("files", []))
         _check_state(where, fields, bool(fields["files"]))
+        _check_seen(where, fields)
         entries[name] = WeightsEntry(name=name, **fields)
     return entries
+
+
+_SPLIT = {"images": int, "fingerprint": str, "also": dict}
 
 
 def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
@@ -100,6 +123,7 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
         "licence": str,
         "registration": str,
         "reason": str,
+        "note": str,
         "archives": list,
         "splits": dict,
         "settings": dict,
@@ -110,24 +134,25 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
         fields = take_fields(where, raw, required, optional)
         fields["archives"] = _files(where, fields.get("archives", []))
         for split, expected in fields.get("splits", {}).items():
-            take_fields(
-                f"{where}, split {split!r}", expected, {}, {"images": int, "fingerprint": str}
-            )
+            take_fields(f"{where}, split {split!r}", expected, {}, _SPLIT)
         _check_state(where, fields, True)
         entries[name] = DatasetEntry(name=name, **fields)
     return entries
 
 
+_FILE = {"sha256": list, "sha1": str, "bytes": int}
+
+
 def _files(where: str, raw: list[object]) -> tuple[RemoteFile, ...]:
     files = []
     for entry in raw:
-        fields = take_fields(
-            f"{where}, file", entry, {"name": str, "url": str}, {"sha256": list, "bytes": int}
-        )
+        fields = take_fields(f"{where}, file", entry, {"name": str, "url": str}, _FILE)
         one = f"{where}, file {fields['name']!r}"
         fields["sha256"] = tuple(fields.get("sha256", ()))
-        if bad := [d for d in fields["sha256"] if not _is_sha256(d)]:
+        if bad := [d for d in fields["sha256"] if not _is_digest(d, 64)]:
             raise SegmodelsError(f"{one}: {bad[0]!r} is not a sha256 (64 digits 0-9a-f).")
+        if "sha1" in fields and not _is_digest(fields["sha1"], 40):
+            raise SegmodelsError(f"{one}: {fields['sha1']!r} is not a sha1 (40 digits 0-9a-f).")
         if not _is_plain(fields["name"]):
             raise SegmodelsError(f"{one}: field 'name' is a file name without folders.")
         if not fields["url"].startswith(("https://", "http://")):
@@ -140,8 +165,8 @@ def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not set(name) & set('/\\*?[]"')
 
 
-def _is_sha256(text: object) -> bool:
-    return isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef")
+def _is_digest(text: object, digits: int) -> bool:
+    return isinstance(text, str) and len(text) == digits and set(text) <= set("0123456789abcdef")
 
 
 def _check_state(where: str, fields: dict[str, Any], obtainable: bool) -> None:
@@ -154,6 +179,15 @@ def _check_state(where: str, fields: dict[str, Any], obtainable: bool) -> None:
         raise SegmodelsError(f"{where}: state {state!r} needs a 'reason' that readers are shown.")
     if state == "ok" and not obtainable:
         raise SegmodelsError(f"{where}: state 'ok' needs 'files' to fetch.")
+
+
+def _check_seen(where: str, fields: dict[str, Any]) -> None:
+    """A file whose checksum nobody knows is an exception that has to be said."""
+    unknown = [file.name for file in fields["files"] if not file.sha256]
+    if unknown and not fields.get("unseen"):
+        raise SegmodelsError(f"{where}: file {unknown[0]!r} needs its sha256, or 'unseen: true'.")
+    if fields.get("unseen") and not unknown:
+        raise SegmodelsError(f"{where}: 'unseen' is for files whose sha256 is not known.")
 
 
 def load_weights_entry(name: str) -> WeightsEntry:

@@ -140,9 +140,10 @@ _HEAD = """# Models
 Millions of parameters, all of them (unused ImageNet heads and auxiliary heads for the training
 included), and 10^9 multiply-adds (GMAC) of one image through the network in its paper's form:
 convolutions and matrix products, attention's included, without norms, activations and resizing.
-"Printed" is what the source in the last column prints; both sides use the same convention, and 150
-classes unless the family says otherwise. An empty cell means that nothing is printed, or that we
-know of nothing."""
+"Printed" is what the source in the last column prints, for 150 classes unless the family says
+otherwise. Operations that were printed from mmcv's counter hold 0.1 to 0.2 % more (biases and
+ReLU); [efficiency.md](efficiency.md) counts them as they did. An empty cell means that nothing is
+printed, or that we know of nothing."""
 
 
 def _table(family: Family) -> Iterator[str]:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import shutil
 import ssl
+import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -19,12 +20,13 @@ from tqdm import tqdm
 
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
 from segmodels.errors import SegmodelsError
-from segmodels.files import sha256_of_file
+from segmodels.files import sha1_of_file, sha256_of_file
 from segmodels.locks import only_one
 from segmodels.settings import CACHE, MIRROR, cache_dir, mirror_dir
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60.0
+_LARGE = 500_000_000
 #: What a network does to a download; other OSErrors come from the disk.
 _BROKEN = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 
@@ -76,14 +78,54 @@ def fetch_weights(entry: WeightsEntry, folder: Path) -> Path:
 def fetch_archives(entry: DatasetEntry, folder: Path) -> Path:
     """Fetch all archives of a dataset; returns the folder.
 
+    What is behind a registration comes from the mirror, where its user has put it.
+
     Raises:
         SegmodelsError: it cannot be obtained; the message gives the registered reason.
     """
-    if entry.state != "ok":
-        raise SegmodelsError(f"dataset {entry.name!r} is {entry.state}: {entry.reason}")
+    if entry.state != "ok" and not archives_at_hand(entry, folder):
+        raise SegmodelsError(
+            f"dataset {entry.name!r} is {entry.state}: {entry.reason}. Where to get it and how to "
+            f"use a copy that is here: segmodels data show {entry.name}"
+        )
+    _announce(entry, folder)
     for file in entry.archives:
         fetch(file, folder)
     return folder
+
+
+def archives_at_hand(entry: DatasetEntry, folder: Path) -> bool:
+    """Whether all archives of a dataset are in a folder or in the mirror (there are some).
+
+    Raises:
+        SegmodelsError: the mirror has one, but damaged or another.
+    """
+    here = [(folder / f.name).is_file() or _in_mirror(f) is not None for f in entry.archives]
+    return bool(here) and all(here)
+
+
+def _announce(entry: DatasetEntry, folder: Path) -> None:
+    """Say how much a large dataset is before its first byte comes, and refuse where it cannot fit.
+
+    Files that are here or in the mirror are not counted again.
+    """
+    lacking = [f for f in entry.archives if not (folder / f.name).is_file() and not _in_mirror(f)]
+    size = sum(file.bytes or 0 for file in lacking)
+    if size < _LARGE:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(folder).free, 2 * size
+    tqdm.write(
+        f"{entry.name}: {len(lacking)} files, about {size / 1e9:.1f} GB to download, twice that on "
+        f"the disk once unpacked. Licence: {entry.licence}",
+        file=sys.stderr,
+    )
+    if free < needed:
+        raise SegmodelsError(
+            f"{folder}: {free / 1e9:.1f} GB are free, about {needed / 1e9:.1f} GB are needed for "
+            f"{entry.name}. Make room, or use a copy where it lies: segmodels data add "
+            f"{entry.name} PATH"
+        )
 
 
 def _fault(file: RemoteFile, path: Path) -> str | None:
@@ -92,6 +134,9 @@ def _fault(file: RemoteFile, path: Path) -> str | None:
         found = sha256_of_file(path)
         if found not in file.sha256:
             return f"its sha256 is {found}, not the registered {file.sha256[0]}"
+    elif file.sha1:
+        if (found := sha1_of_file(path)) != file.sha1:
+            return f"its sha1 is {found}, not the published {file.sha1}"
     elif file.name.endswith(".zip") and not zipfile.is_zipfile(path):
         # Without a promised digest this is what can be said before its content is decoded.
         return "it is not a whole zip archive"

@@ -25,6 +25,12 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha1_of_file(path: Path) -> str:
+    """Hex SHA-1 of a file's bytes, for sources that publish nothing better."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha1").hexdigest()
+
+
 def canonical_json(value: object) -> str:
     """One spelling per value: sorted keys, no spaces, no NaN. What every digest is taken of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -46,6 +46,7 @@ def _about_dataset(entry: DatasetEntry) -> Iterator[str]:
     for archive in entry.archives:
         size = f", about {archive.bytes / 1e6:.0f} MB" if archive.bytes else ""
         yield f"  file: {archive.name}{size}, into the folder that {MIRROR} names"
+    yield f"  or use a copy where it lies: segmodels data add {entry.name} PATH"
 
 
 def _about_weights(entry: WeightsEntry) -> Iterator[str]:

@@ -192,7 +192,10 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
     datasets = {name: load_dataset_entry(name) for name in sorted({r.dataset for r in runs})}
     return {
         "downloaded": [name for name, entry in datasets.items() if entry.archives],
-        "generated": [name for name, entry in datasets.items() if not entry.archives],
+        "generated": [n for n, entry in datasets.items() if not entry.archives and entry.settings],
+        "registered": [
+            n for n, entry in datasets.items() if not entry.archives and not entry.settings
+        ],
         "released": sorted({run.weights for run in runs if run.weights}),
         "trained": {
             run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe

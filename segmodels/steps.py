@@ -21,12 +21,15 @@ from segmodels.datasets import (
     Dataset,
     data_folder,
     dataset_kind,
+    described_split,
     description,
     description_path,
     open_dataset,
     prepare_dataset,
 )
 from segmodels.datasets.fingerprint import check_expected
+from segmodels.datasets.folder import POINTER, write_pointer
+from segmodels.datasets.registration import registered
 from segmodels.effect import measure_effect
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Progress, Subject, evaluate, identify
@@ -48,7 +51,10 @@ from segmodels.train import Progress as TrainProgress
 
 
 def download(dataset: str) -> Path:
-    """Fetch the archives of a dataset; returns their folder."""
+    """Fetch the archives of a dataset, or note which copy is used; returns the folder."""
+    if copy := registered(dataset):
+        write_pointer(layout.downloads(dataset) / POINTER, *copy)
+        return layout.downloads(dataset)
     return fetch_archives(load_dataset_entry(dataset), layout.downloads(dataset))
 
 
@@ -84,7 +90,7 @@ def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None
 def _job(run: Run, device: str) -> Job:
     if run.recipe is None:
         raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
-    about = description(run.dataset)["splits"]["train"]
+    about = described_split(run.dataset, "train")
     return Job(
         run=run.name,
         model=run.model,
@@ -296,7 +302,7 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
         )
     else:
         origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
-    fingerprint = description(run.dataset)["splits"][run.split]["fingerprint"]
+    fingerprint = described_split(run.dataset, run.split)["fingerprint"]
     return Subject(model, weights_digest(path), origin, fingerprint, images=images_at_once())
 
 
@@ -327,7 +333,7 @@ def bring_data(dataset: str) -> None:
             pass
         else:
             return
-    if load_dataset_entry(dataset).archives:
+    if load_dataset_entry(dataset).archives and not registered(dataset):
         download(dataset)
     prepare(dataset)
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import yaml
 
 from segmodels import layout
-from segmodels.assets import load_dataset_entry, load_weights_entry
-from segmodels.claims import Claim, load_claims, load_statements
+from segmodels.assets import DatasetEntry, load_dataset_entry, load_weights_entry
+from segmodels.claims import Claim, Statement, load_claims, load_statements
+from segmodels.datasets.registration import registered
 from segmodels.errors import SegmodelsError, pick
+from segmodels.fetch import archives_at_hand
 from segmodels.files import write_text
 from segmodels.leaderboard import Row, build_rows
 from segmodels.obstacles import obstacles
@@ -31,16 +33,18 @@ def verify(
     """Do what a claim or statement needs, unless it is done already (or forced), and judge.
 
     Parameters and operations are counted; for a mIoU the weights and the dataset are fetched and
-    evaluated. What nobody can fetch is judged as it is: blocked, with the reasons
+    evaluated. What cannot be fetched is judged as it is, unless its user has a copy of the
+    images (`segmodels data add`): blocked, with the reasons
     (`segmodels.missing.instructions` says what to do about them).
 
     Raises:
         UnknownNameError: no such claim; the message suggests the nearest.
         SegmodelsError: something obtainable could not be obtained or evaluated.
     """
-    entry = pick("claim", claim_id, {**load_claims(), **load_statements()})
+    known: dict[str, Claim | Statement] = {**load_claims(), **load_statements()}
+    entry = pick("claim", claim_id, known)
     judged = _row(claim_id)
-    if not force and judged.verdict not in _OPEN:
+    if not force and not _to_do(entry, judged):
         return judged
     if not isinstance(entry, Claim) or entry.metric in _COSTS:
         from segmodels.costs import count_wanted
@@ -64,11 +68,26 @@ def _row(claim_id: str) -> Row:
     return row
 
 
+def _to_do(entry: Claim | Statement, judged: Row) -> bool:
+    """What is blocked for everybody may be open for whoever has a copy of the images."""
+    if judged.verdict == "blocked":
+        return isinstance(entry, Claim) and _obtainable(entry)
+    return judged.verdict in _OPEN
+
+
 def _obtainable(claim: Claim) -> bool:
     if claim.weights is None or claim.metric != "mIoU":
         return False
-    entries = load_weights_entry(claim.weights), load_dataset_entry(claim.dataset)
-    return not obstacles(claim, *entries)
+    weights, dataset = load_weights_entry(claim.weights), load_dataset_entry(claim.dataset)
+    if obstacles(claim, weights, None):
+        return False
+    return not obstacles(claim, weights, dataset) or _has_copy(dataset)
+
+
+def _has_copy(dataset: DatasetEntry) -> bool:
+    """Whether its images are on this machine, though not everybody can get them."""
+    folder = layout.downloads(dataset.name)
+    return registered(dataset.name) is not None or archives_at_hand(dataset, folder)
 
 
 def run_of(claim: Claim) -> Run:

@@ -26,7 +26,7 @@ TIPPED = 1e-4
 
 @pytest.fixture(scope="module")
 def committed() -> Evidence:
-    (evidence,) = find_evidence(REPOSITORY / "reports" / "evidence" / RUN)
+    (evidence,) = find_evidence(REPOSITORY / "reports" / "evidence" / RUN / "espnet-camvid")
     return evidence
 
 

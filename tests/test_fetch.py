@@ -400,3 +400,57 @@ def test_what_cannot_be_had_gives_its_reason(folder):
     with pytest.raises(SegmodelsError, match=r"^dataset 'd' is lost: the address died"):
         fetch_archives(dataset, folder)
     assert not folder.exists()
+
+
+# Datasets
+
+
+SHA1 = hashlib.sha1(CONTENT).hexdigest()
+
+
+def dataset(state="ok", **file):
+    archive = RemoteFile("a.bin", "http://127.0.0.1:9/a.bin", **file)
+    return DatasetEntry("odd", "Odd", state, "here", "free", reason="closed", archives=(archive,))
+
+
+@pytest.fixture
+def mirrored(tmp_path, monkeypatch):
+    """The file, in a mirror."""
+    path = tmp_path / "mirror" / "deep" / "a.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    monkeypatch.setenv("SEGMODELS_MIRROR", str(tmp_path / "mirror"))
+    return path
+
+
+def test_the_published_sha1_is_checked(mirrored, tmp_path):
+    folder = fetch_archives(dataset(sha1=SHA1), tmp_path / "a")
+    assert (folder / "a.bin").read_bytes() == CONTENT
+    with pytest.raises(SegmodelsError, match=rf"its sha1 is {SHA1}, not the published {'ab' * 20}"):
+        fetch_archives(dataset(sha1="ab" * 20), tmp_path / "b")
+
+
+def test_what_is_behind_a_registration_comes_from_the_mirror(mirrored, tmp_path):
+    folder = fetch_archives(dataset("gated", sha1=SHA1), tmp_path / "a")
+    assert (folder / "a.bin").read_bytes() == CONTENT
+    mirrored.unlink()
+    assert fetch_archives(dataset("gated", sha1=SHA1), tmp_path / "a") == folder
+    with pytest.raises(SegmodelsError, match=r"'odd' is gated: closed\. .*data show odd"):
+        fetch_archives(dataset("gated", sha1=SHA1), tmp_path / "b")
+
+
+def test_a_large_download_is_announced_and_must_fit(mirrored, tmp_path, monkeypatch, capsys):
+    entry = dataset(sha1=SHA1, bytes=600_000_000)
+    fetch_archives(entry, tmp_path / "a")  # from the mirror: nothing to announce
+    assert capsys.readouterr().err == ""
+    monkeypatch.delenv("SEGMODELS_MIRROR")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_199_999_999))
+    with pytest.raises(SegmodelsError, match=r"1.2 GB are free, about 1.2 GB are needed for odd"):
+        fetch_archives(entry, tmp_path / "b")
+    told = capsys.readouterr().err
+    assert "odd: 1 files, about 0.6 GB to download" in told
+    assert "Licence: free" in told
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_200_000_000))
+    with pytest.raises(SegmodelsError, match="cannot be downloaded"):
+        fetch_archives(entry, tmp_path / "b")

@@ -428,8 +428,8 @@ def test_every_shipped_protocol_labels_an_image(name: str) -> None:
 
 def shrunk(sides: Any) -> Any:
     if isinstance(sides, tuple):
-        return tuple(side // 8 for side in sides)
-    return sides // 8 if sides else sides
+        return tuple(max(16, side // 8) for side in sides)
+    return max(16, sides // 8) if sides else sides
 
 
 def test_logits_are_resized_to_the_image() -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small_project
 import yaml
+from copies import write_image, write_label
 
 from segmodels import layout, steps
+from segmodels.checkpoints import save_checkpoint
 from segmodels.claims import load_claim
+from segmodels.datasets import add_dataset
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.files import sha256_of_file
+from segmodels.models import create_model
 from segmodels.runs import load_run
 from segmodels.verify import evaluated_protocol, run_of, verify
 
@@ -120,3 +126,41 @@ def test_evidence_on_other_images_is_no_answer(root: Path) -> None:
     path.write_text(yaml.safe_dump(entries))
     row = verify("toy_open")
     assert row.fingerprint == about["test"]["fingerprint"]
+
+
+def test_a_copy_opens_what_is_gated_for_everybody(root: Path, tmp_path: Path) -> None:
+    """Blocked without the images, judged with a copy of them, and by the same row."""
+    mirror = tmp_path / "street"
+    save_checkpoint(create_model("segformer_nano", 19), mirror)
+    files = [
+        {"name": path.name, "url": "http://127.0.0.1:9/s", "sha256": [sha256_of_file(path)]}
+        for path in sorted(mirror.iterdir())
+    ]
+    weights = root / "params" / "weights.yaml"
+    street = {"model": "segformer_nano", "state": "ok", "source": "made up", "files": files}
+    weights.write_text(weights.read_text() + yaml.safe_dump({"street": street}))
+    datasets = root / "params" / "datasets.yaml"
+    gated = {"title": "C", "state": "gated", "source": "a login", "reason": "wants a login"}
+    datasets.write_text(datasets.read_text() + yaml.safe_dump({"cityscapes": gated}))
+    claims = root / "params" / "claims" / "toy.yaml"
+    claims.write_text(
+        claims.read_text()
+        + "  - {id: toy_street, model: segformer_nano, dataset: cityscapes, split: val,\n"
+        "     metric: mIoU, value: 50, decimals: 1, protocol: plain, weights: street, source: T4}\n"
+    )
+    row = verify("toy_street")
+    assert (row.verdict, row.obstacle) == ("blocked", "gated data")
+    for path in mirror.iterdir():  # beside the other weights of the same names
+        target = tmp_path / "mirror" / "street" / path.name
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
+    copy = tmp_path / "copy"
+    for split in ("train", "val"):
+        name = f"{split}/aachen/aachen_000000_000019"
+        write_image(copy / "leftImg8bit" / f"{name}_leftImg8bit.png", (64, 64))
+        labels = np.resize(np.array([7, 8, 11], dtype=np.uint8), (64, 64))
+        write_label(copy / "gtFine" / f"{name}_gtFine_labelIds.png", labels)
+    add_dataset("cityscapes", copy, ["val"])
+    row = verify("toy_street")
+    assert (row.verdict, row.images, row.level) == ("below", 1, "released weights")
+    assert verify("toy_street").evidence == row.evidence

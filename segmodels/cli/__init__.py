@@ -10,6 +10,7 @@ from segmodels.cli import (
     board,
     checking,
     costs,
+    data,
     evaluating,
     evidence,
     listing,
@@ -21,7 +22,7 @@ from segmodels.errors import SegmodelsError
 __all__ = ["main"]
 
 #: In the order of `segmodels --help`.
-_GROUPS = (listing, checking, evaluating, evidence, board, costs, project)
+_GROUPS = (listing, data, checking, evaluating, evidence, board, costs, project)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from segmodels.assets import load_dataset_entries, load_dataset_entry
+from segmodels import layout
+from segmodels.assets import DatasetEntry, load_dataset_entries, load_dataset_entry
+from segmodels.datasets.ade20k import ADE20K
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.camvid import CamVid
+from segmodels.datasets.camvid_720 import CamVid720
+from segmodels.datasets.cityscapes import Cityscapes
+from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
 from segmodels.datasets.fingerprint import check_expected, describe
+from segmodels.datasets.folder import POINTER, FolderDataset, write_pointer
+from segmodels.datasets.pascal_context import PascalContext
+from segmodels.datasets.registration import (
+    Inspection,
+    inspect,
+    register,
+    registered,
+    registration_path,
+)
 from segmodels.datasets.shapes import Shapes
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.files import read_json, write_json
@@ -17,18 +33,35 @@ from segmodels.locks import only_one
 from segmodels.pixels import VOID
 from segmodels.settings import cache_dir, project_root
 
-DATASETS: dict[str, type[Dataset]] = {kind.name: kind for kind in (CamVid, Shapes)}
+DATASETS: dict[str, type[Dataset]] = {
+    kind.name: kind
+    for kind in (
+        ADE20K,
+        CamVid,
+        CamVid720,
+        Cityscapes,
+        CocoStuff10k,
+        CocoStuff164k,
+        CocoStuff182,
+        PascalContext,
+        Shapes,
+    )
+}
 
 __all__ = [
     "DATASETS",
     "VOID",
     "Dataset",
     "Sample",
+    "add_dataset",
     "dataset_kind",
+    "described_split",
     "description",
     "description_path",
+    "forget_dataset",
     "open_dataset",
     "prepare_dataset",
+    "splits_here",
 ]
 
 
@@ -68,11 +101,27 @@ def description(name: str) -> dict[str, Any]:
     return found
 
 
+def described_split(name: str, split: str) -> dict[str, Any]:
+    """What `prepare` recorded of a split.
+
+    Raises:
+        SegmodelsError: it has not run, or the split was not here then.
+    """
+    found: dict[str, dict[str, Any]] = description(name)["splits"]
+    if split not in found:
+        raise SegmodelsError(
+            f"{description_path(name)}: split {split!r} of {name} was not here when it was "
+            f"prepared. Add its files, then: segmodels data add {name} PATH"
+        )
+    return found[split]
+
+
 def prepare_dataset(name: str, downloads: Path | None = None) -> dict[str, Any]:
     """Make `data/<name>` and `reports/datasets/<name>.json`.
 
     The folder is built beside its place and moved there once its content has been checked,
-    so a failure leaves what was there before.
+    so a failure leaves what was there before. A copy of the user's (`add_dataset`) goes before
+    archives.
 
     Returns:
         the description written.
@@ -80,23 +129,91 @@ def prepare_dataset(name: str, downloads: Path | None = None) -> dict[str, Any]:
     Raises:
         SegmodelsError: the archive is damaged or its content is not the expected one.
     """
-    kind, entry, final = dataset_kind(name), load_dataset_entry(name), data_folder(name)
-    building = final.with_name(f".{name}.building")
+    kind, entry = dataset_kind(name), load_dataset_entry(name)
+    with _building(name) as folder:
+        _fill(kind, entry, downloads, folder)
+        found = describe(kind, {split: kind(folder, split) for split in _here(kind, folder)})
+        check_expected(entry, found)
+        _replace_folder(folder, data_folder(name))
+        write_json(description_path(name), found)
+    return found
+
+
+def add_dataset(name: str, path: Path, splits: Sequence[str] = ()) -> Inspection:
+    """Use a copy of a dataset where it lies: `data/<name>` becomes a pointer to it.
+
+    What an earlier copy was described as is forgotten; `prepare_dataset` describes this one.
+
+    Args:
+        name: of the dataset.
+        path: its folder, or one above it; all known layouts are tried.
+        splits: only these; default all that are there.
+
+    Raises:
+        SegmodelsError: it is not there, incomplete, or labels are written in another way.
+    """
+    kind, entry = dataset_kind(name), load_dataset_entry(name)
+    found = inspect(kind, entry, path, splits)
+    before = registered(name)
+    register(name, found)
+    if registered(name) != before or not data_folder(name).is_dir():
+        with _building(name) as folder:
+            _fill(kind, entry, None, folder)
+            _replace_folder(folder, data_folder(name))
+            description_path(name).unlink(missing_ok=True)
+    return found
+
+
+def forget_dataset(name: str) -> Path:
+    """Stop using a copy of the user's; returns where it lies, untouched.
+
+    Raises:
+        SegmodelsError: none is used.
+    """
+    copy = registered(name)
+    if copy is None:
+        raise SegmodelsError(f"no copy of {name!r} was added.")
+    registration_path(name).unlink()
+    (layout.downloads(name) / POINTER).unlink(missing_ok=True)
+    shutil.rmtree(data_folder(name), ignore_errors=True)
+    return copy[0]
+
+
+def splits_here(name: str) -> tuple[str, ...]:
+    """The splits of a prepared or added dataset (SegmodelsError when it is neither)."""
+    kind = dataset_kind(name)
+    if not data_folder(name).is_dir():
+        kind(data_folder(name), kind.splits[0])  # says what to do
+    return _here(kind, data_folder(name))
+
+
+def _fill(kind: type[Dataset], entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
+    copy = registered(entry.name)
+    if copy is None:
+        kind.prepare(entry, downloads, folder)
+    else:
+        write_pointer(folder / POINTER, *copy)
+
+
+def _here(kind: type[Dataset], folder: Path) -> tuple[str, ...]:
+    """The splits in a prepared folder; most datasets come whole."""
+    return kind.place(folder).splits if issubclass(kind, FolderDataset) else kind.splits
+
+
+@contextmanager
+def _building(name: str) -> Iterator[Path]:
+    """An empty folder beside the place of a dataset, gone at the end."""
+    building = data_folder(name).with_name(f".{name}.building")
     with only_one(cache_dir() / "prepare" / f"{name}.lock", f"preparing {name}"):
         try:
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir(parents=True)
-            kind.prepare(entry, downloads, building)
-            found = describe(kind, {split: kind(building, split) for split in kind.splits})
-            check_expected(entry, found)
-            _replace_folder(building, final)
-            write_json(description_path(name), found)
+            yield building
         except OSError as error:
             where = error.filename or building
             raise SegmodelsError(f"{where}: {error.strerror or error}.") from error
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return found
 
 
 def _replace_folder(new: Path, old: Path) -> None:

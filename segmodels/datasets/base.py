@@ -68,7 +68,8 @@ class Dataset(ABC):
         if not root.is_dir():
             raise SegmodelsError(
                 f"{root}: dataset {self.name!r} is not prepared. Run: dvc repro "
-                f"(suite with {self.name}) or segmodels verify, which prepare what they need."
+                f"(suite with {self.name}) or segmodels verify, which prepare what they need; or "
+                f"use a copy that is here: segmodels data add {self.name} PATH"
             )
         self.root = root
         self.split = split
@@ -101,6 +102,20 @@ class Dataset(ABC):
                 f"0..{len(self.class_names) - 1} of {self.name}. The file is damaged or belongs "
                 f"to another label encoding; prepare the dataset again."
             )
+
+    @classmethod
+    def check_pixels(cls, split: str, images: int, pixels: dict[str, int]) -> None:
+        """Refuse a split whose pixels per class cannot be right; most datasets cannot tell.
+
+        Args:
+            split: its name.
+            images: how many it has.
+            pixels: by class name, and `void`.
+
+        Raises:
+            SegmodelsError: labels are written in another way than they should be.
+        """
+        del split, images, pixels
 
     def __len__(self) -> int:
         return len(self.files)
@@ -158,6 +173,21 @@ def _decode(path: Path, mode: str | None) -> Pixels:
     if mode is None and (pixels.ndim != 2 or pixels.dtype != np.uint8):
         raise SegmodelsError(
             f"{path}: a label file is 8-bit with one channel, "
-            f"this one decodes to {pixels.dtype} {pixels.shape}."
+            f"this one decodes to {pixels.dtype} {pixels.shape}. {_told_by(pixels)}"
         )
     return pixels
+
+
+def _told_by(pixels: Any) -> str:
+    """What people put where labels belong."""
+    if pixels.ndim == 3:
+        return (
+            "In colours it is a picture of the labels, or numbers packed into colours (panoptic, "
+            "full ADE20K); use the file that holds the numbers of the classes."
+        )
+    if pixels.dtype == np.bool_:
+        return "Two values are the mask of one class; use the file with all classes."
+    return (
+        "More than 8 bits are instance ids (Cityscapes instanceIds) or raw ids of a larger list; "
+        "use the file that holds the numbers of the classes."
+    )

@@ -7,24 +7,18 @@ Brostow, Fauqueur, Cipolla, "Semantic object classes in video" (PRL 2009). 367 t
 from __future__ import annotations
 
 import re
-import shutil
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from segmodels.assets import DatasetEntry
+from segmodels.datasets.archives import archives_of, unpack
 from segmodels.datasets.base import Dataset, Files, read_grey
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import VOID, Pixels
 
 _STORED_VOID = 11
-#: What zipfile raises for damaged archives, depending on where the damage is; a member that
-#: claims to be encrypted or packed by an unknown method is a RuntimeError.
-_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, ValueError, RuntimeError)
 _MEMBER = re.compile(r"(?:[^/]+/)?CamVid/((?:train|val|test)(?:annot)?/[\w.-]+\.png|\w+\.txt)")
 
 
@@ -67,19 +61,8 @@ class CamVid(Dataset):
         Raises:
             SegmodelsError: the archive is missing, damaged or another one.
         """
-        if downloads is None or not entry.archives:
-            raise SegmodelsError("camvid is prepared from its archive, and none was downloaded.")
-        archive = downloads / entry.archives[0].name
-        try:
-            with zipfile.ZipFile(archive) as packed:
-                unpacked = sum(_unpack(packed, member, folder) for member in packed.namelist())
-        except FileNotFoundError:
-            raise SegmodelsError(f"{archive}: missing. Download it again.") from None
-        except _DAMAGED as error:
-            raise SegmodelsError(
-                f"{archive}: damaged ({error}). Delete it and download it again."
-            ) from None
-        if not unpacked:
+        (archive,) = archives_of(entry, downloads)
+        if not unpack(archive, folder, _target):
             raise SegmodelsError(f"{archive}: holds no CamVid/ folder; it is another archive.")
 
     def list_files(self) -> list[Files]:
@@ -109,12 +92,6 @@ class CamVid(Dataset):
         return label
 
 
-def _unpack(packed: zipfile.ZipFile, member: str, folder: Path) -> bool:
+def _target(member: str) -> str | None:
     matched = _MEMBER.fullmatch(member)
-    if not matched:
-        return False
-    target = folder / matched[1]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with packed.open(member) as source, target.open("wb") as sink:
-        shutil.copyfileobj(source, sink)
-    return True
+    return matched[1] if matched else None

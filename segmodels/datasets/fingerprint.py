@@ -32,40 +32,71 @@ def describe_split(dataset: Dataset) -> dict[str, Any]:
         histogram += np.bincount(sample.label.ravel(), minlength=256)
         digests.append((sample.name, sample_digest(sample)))
     pixels = {name: int(histogram[c]) for c, name in enumerate(dataset.class_names)}
-    return {
-        "images": len(dataset),
-        "fingerprint": combine(digests),
-        "pixels": {**pixels, "void": int(histogram[VOID])},
-    }
+    pixels["void"] = int(histogram[VOID])
+    dataset.check_pixels(dataset.split, len(dataset), pixels)
+    return {"images": len(dataset), "fingerprint": combine(digests), "pixels": pixels}
 
 
 def describe(kind: type[Dataset], splits: dict[str, Dataset]) -> dict[str, Any]:
-    """What `prepare` records of a dataset and every later stage depends on."""
+    """What `prepare` records of a dataset and every later stage depends on.
+
+    Splits of the dataset that are not here stand under `absent`.
+    """
+    absent = [split for split in kind.splits if split not in splits]
     return {
         "dataset": kind.name,
         "version": DATASETS,
         "classes": list(kind.class_names),
+        **({"absent": absent} if absent else {}),
         "splits": {split: describe_split(dataset) for split, dataset in splits.items()},
     }
 
 
-def check_expected(entry: DatasetEntry, found: dict[str, Any]) -> None:
+def check_expected(entry: DatasetEntry, found: dict[str, Any]) -> list[str]:
     """Compare with the content that `params/datasets.yaml` promises.
+
+    Returns:
+        what is odd and allowed: splits with another known number of images.
 
     Raises:
         SegmodelsError: a split has other images or other pixels.
     """
+    notes = []
     for split, expected in entry.splits.items():
+        if split in found.get("absent", ()):
+            continue
         if split not in found["splits"]:
             raise SegmodelsError(
                 f"params/datasets.yaml, dataset {entry.name!r}: "
                 f"{UnknownNameError('split', split, found['splits'])}"
             )
         actual = found["splits"][split]
-        for field in ("images", "fingerprint"):
-            if field in expected and actual[field] != expected[field]:
-                raise SegmodelsError(
-                    f"dataset {entry.name!r}, split {split!r}: {field} is {actual[field]}, "
-                    f"params/datasets.yaml expects {expected[field]}. The archive is not the one "
-                    f"the numbers were measured on."
-                )
+        notes += check_number(entry, split, actual["images"])
+        if actual["fingerprint"] != expected.get("fingerprint", actual["fingerprint"]):
+            raise _other(entry, split, "fingerprint", actual["fingerprint"])
+    return notes
+
+
+def check_number(entry: DatasetEntry, split: str, found: int) -> list[str]:
+    """Compare a number of images with the official one.
+
+    Returns:
+        a note if it is another number that is known and explained.
+
+    Raises:
+        SegmodelsError: it is any other number.
+    """
+    expected = entry.splits.get(split, {})
+    if found == expected.get("images", found):
+        return []
+    if reason := expected.get("also", {}).get(found):
+        return [f"{split} has {found} images, not {expected['images']}: {reason}"]
+    raise _other(entry, split, "images", found)
+
+
+def _other(entry: DatasetEntry, split: str, field: str, found: object) -> SegmodelsError:
+    return SegmodelsError(
+        f"dataset {entry.name!r}, split {split!r}: {field} is {found}, params/datasets.yaml "
+        f"expects {entry.splits[split][field]}. The archive is not the one the numbers were "
+        f"measured on, or files were added or lost."
+    )

@@ -45,7 +45,8 @@ def test_the_registry_and_the_params_agree():
         assert kind.name == name
         assert set(entry.splits) == set(kind.splits)
         assert len(kind.palette) == len(kind.class_names) == len(set(kind.class_names))
-        assert len(set(kind.palette)) == len(kind.palette)
+        twice = 1 if name == "ade20k" else 0  # road and skyscraper, as published
+        assert len(set(kind.palette)) == len(kind.palette) - twice
 
 
 def test_preparing_again_gives_the_same(prepared):

@@ -14,7 +14,6 @@ from segmodels.efficiency import Convention, Measured, Wanted, cost, count, load
 from segmodels.efficiency.convention import load_convention
 from segmodels.efficiency.record import (
     load_measured,
-    measured_file,
     read_wanted,
     write_measured,
 )
@@ -100,20 +99,19 @@ def test_reading_needs_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=REPOSITORY)
 
 
-def test_the_command_counts_what_a_list_asks_for_and_then_itself(tmp_path, monkeypatch, capsys):
+def test_the_command_counts_what_claims_ask_for_or_a_list(tmp_path, monkeypatch, capsys):
     (tmp_path / "params").mkdir()
     (tmp_path / "params" / "protocols.yaml").touch()
     source = REPOSITORY / "params" / "efficiency.yaml"
     (tmp_path / "params" / "efficiency.yaml").write_text(source.read_text())
     monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["efficiency"]) == 1
+    assert cli.main(["efficiency"]) == 0
+    assert load_measured() == {}  # no claims, nothing wanted
+    capsys.readouterr()
     asked = {"model": SMALL.model, "overrides": {"num_classes": 7}, "convention": "ops-macs"}
     (tmp_path / "wanted.json").write_text(json.dumps([{**asked, "height": 64, "width": 64}]))
     assert cli.main(["efficiency", "--wanted", "wanted.json"]) == 0
     assert capsys.readouterr().out == "reports/efficiency.json\n"
-    before = measured_file().read_bytes()
-    assert cli.main(["efficiency"]) == 0
-    assert measured_file().read_bytes() == before
     found = cost("segformer_nano", 7, (64, 64)).macs
     assert load_measured()[SMALL.key].value == found

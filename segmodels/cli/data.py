@@ -1,0 +1,110 @@
+"""`segmodels data`: which datasets there are, where they come from, and copies that are here."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segmodels.cli.common import Add
+from segmodels.errors import SegmodelsError
+
+if TYPE_CHECKING:
+    from segmodels.datasets import Dataset
+
+_ACTIONS = {
+    "list": "every dataset, its state and size",
+    "show": "licence, where to get it, which layouts are known",
+    "add": "use a copy where it lies",
+    "check": "decode every image and label of what is here",
+    "forget": "do not use the copy any more; it is left alone",
+    "masks": "write train.pth and val.pth of Pascal Context as PNG",
+}
+
+
+def add(commands: Add) -> None:
+    """Add it with its actions."""
+    text = "datasets: what is here, where the rest comes from, how to use a copy"
+    actions = commands("data", _list, text).add_subparsers(metavar="ACTION")
+    does = (_list, _show, _add, _check, _forget, _masks)
+    parsers = {name: actions.add_parser(name, help=help_) for name, help_ in _ACTIONS.items()}
+    for parser, command in zip(parsers.values(), does, strict=True):
+        parser.set_defaults(command=command)
+    for name in ("show", "add", "check", "forget"):
+        parsers[name].add_argument("name")
+    parsers["add"].add_argument("path", type=Path, help="its folder, or one above it")
+    parsers["masks"].add_argument("path", type=Path, help="the folder VOC2010 with both files")
+    only = "only this split, e.g. val; may be given several times"
+    for name in ("add", "check"):
+        parsers[name].add_argument("--split", action="append", default=[], help=only)
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    from segmodels.data_page import dataset_lines
+
+    del chosen
+    print("\n".join(dataset_lines()))
+    return 0
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    from segmodels.assets import load_dataset_entry
+    from segmodels.data_page import dataset_page
+
+    print("\n".join(dataset_page(load_dataset_entry(chosen.name))))
+    return 0
+
+
+def _add(chosen: argparse.Namespace) -> int:
+    from segmodels.datasets import add_dataset
+
+    found = add_dataset(chosen.name, chosen.path, chosen.split)
+    print(f"{chosen.name}: {found.place.layout.title}, in {found.place.root}")
+    for split, number in found.images.items():
+        print(f"  {split}: {number} images, each with its labels")
+    for note in found.notes:
+        print(f"  note: {note}")
+    print("  every image is decoded once when a run first needs it (dvc repro, segmodels evaluate)")
+    return 0
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from segmodels.datasets import open_dataset, splits_here
+
+    for split in chosen.split or splits_here(chosen.name):
+        dataset = open_dataset(chosen.name, split)
+        for index in tqdm(range(len(dataset)), desc=split, unit=" images", disable=None):
+            dataset.read(index)
+        print(f"{chosen.name} {split}: {len(dataset)} images and their labels, all good")
+        _compare(dataset)
+    return 0
+
+
+def _compare(dataset: Dataset) -> None:
+    """Cityscapes labels may be there twice; then both must say the same."""
+    from segmodels.datasets.cityscapes import Cityscapes
+
+    wrong = list(dataset.disagreements()) if isinstance(dataset, Cityscapes) else []
+    if wrong:
+        sample, pixels = wrong[0]
+        raise SegmodelsError(
+            f"{sample.label}: differs in {pixels} pixels from what its labelIds become, and "
+            f"{len(wrong) - 1} more files differ. Delete the labelTrainIds: labelIds are then used."
+        )
+
+
+def _forget(chosen: argparse.Namespace) -> int:
+    from segmodels.datasets import forget_dataset
+
+    print(f"{chosen.name}: {forget_dataset(chosen.name)} is not used any more")
+    return 0
+
+
+def _masks(chosen: argparse.Namespace) -> int:
+    from segmodels.datasets.pascal_context import write_masks
+
+    for split, number in write_masks(chosen.path).items():
+        print(f"{split}: {number} masks")
+    return 0

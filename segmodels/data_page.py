@@ -1,0 +1,81 @@
+"""What people read about datasets: a line for each, and a page about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from segmodels.assets import DatasetEntry, load_dataset_entries
+from segmodels.datasets import DATASETS, data_folder, description_path
+from segmodels.datasets.folder import FolderDataset
+from segmodels.datasets.registration import registered
+from segmodels.settings import MIRROR
+
+
+def dataset_lines() -> Iterator[str]:
+    """Name, state, size and title of every dataset."""
+    for name, entry in sorted(load_dataset_entries().items()):
+        yield f"{name:20} {state(entry):12} {_size(entry):>8}  {entry.title}"
+
+
+def state(entry: DatasetEntry) -> str:
+    """Its state in the world, or what is here of it: `prepared`, or `added` and not yet read."""
+    if description_path(entry.name).is_file() and data_folder(entry.name).is_dir():
+        return "prepared"
+    return "added" if registered(entry.name) else entry.state
+
+
+def _size(entry: DatasetEntry) -> str:
+    total = sum(archive.bytes or 0 for archive in entry.archives)
+    return f"{total / 1e9:.1f} GB" if total else "-"
+
+
+def dataset_page(entry: DatasetEntry) -> Iterator[str]:
+    """Everything a person needs to know to get a dataset and use it here."""
+    yield f"{entry.name}: {entry.title}"
+    yield f"state: {state(entry)}" + (f" ({entry.reason})" if entry.reason else "")
+    yield f"from: {entry.source}"
+    yield f"licence: {' '.join(entry.licence.split()) or 'not known'}"
+    for split, expected in entry.splits.items():
+        known = "known" if "fingerprint" in expected else "not recorded yet"
+        yield f"split {split}: {expected.get('images', '?')} images, fingerprint {known}"
+    if entry.note:
+        yield f"note: {' '.join(entry.note.split())}"
+    yield from _archives(entry)
+    yield from _copies(entry)
+
+
+def _archives(entry: DatasetEntry) -> Iterator[str]:
+    for archive in entry.archives:
+        size = f", about {archive.bytes / 1e9:.2f} GB" if archive.bytes else ""
+        digest = f", sha1 {archive.sha1}" if archive.sha1 else ""
+        yield f"file: {archive.name}{size}{digest}"
+        yield f"  {archive.url}"
+    if entry.state == "gated" and entry.archives:
+        yield "to get it:"
+        yield f"  1. register and accept the terms: {entry.registration}"
+        yield "  2. log in and download the files above"
+        yield "  3. unpack all of them into one folder, keeping their inner folders"
+        yield f"  4. segmodels data add {entry.name} FOLDER"
+        yield f"  or put the files as they are into the folder that {MIRROR} names"
+    elif entry.archives:
+        yield f"fetched when a run needs it, or taken from the folder that {MIRROR} names"
+
+
+def _copies(entry: DatasetEntry) -> Iterator[str]:
+    kind = DATASETS.get(entry.name)
+    if kind is None or not issubclass(kind, FolderDataset):
+        return
+    if copy := registered(entry.name):
+        yield f"copy in use: {copy[0]} ({', '.join(copy[1])})"
+    yield f"to use a copy that is here, where it lies: segmodels data add {entry.name} PATH"
+    yield from _layouts(kind)
+
+
+def _layouts(kind: type[FolderDataset]) -> Iterator[str]:
+    below = ", ".join(folder for folder in kind.below if folder)
+    yield f"  PATH, or below it {below}, holds one of"
+    for layout in kind.layouts:
+        yield f"  {layout.title}:"
+        for need in layout.needs(kind.splits[-1]):
+            yield f"    {need}"
+        yield f"    image *{layout.image_suffix}, label *{layout.label_suffix}"

@@ -1,0 +1,91 @@
+"""How the numbers in a label file become classes. One table per way of writing labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segmodels.errors import SegmodelsError
+from segmodels.pixels import VOID, Pixels
+
+#: What a dataset knows about numbers that do not belong: the values found -> what they tell.
+Hint = Callable[[frozenset[int]], str]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A table from stored numbers to classes.
+
+    Attributes:
+        title: for messages, such as `labelIds`.
+        table: uint8 (256,), the class of each stored number, or `VOID`.
+        known: bool (256,), which stored numbers may occur.
+    """
+
+    title: str
+    table: Pixels
+    known: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, title: str, classes: Mapping[int, int], void: Iterable[int] = ()) -> Encoding:
+        """From a mapping of stored numbers to classes, and the numbers that mean void."""
+        table = np.full(256, VOID, dtype=np.uint8)
+        known = np.zeros(256, dtype=np.bool_)
+        for stored, index in classes.items():
+            table[stored], known[stored] = index, True
+        known[list(void)] = True
+        return cls(title, table, known)
+
+    def decode(self, path: Path, stored: Pixels, hint: Hint) -> Pixels:
+        """Classes of stored numbers.
+
+        Args:
+            path: of the label file, for messages.
+            stored: uint8 (H, W); not changed.
+            hint: says what wrong numbers tell, given every number that occurs.
+
+        Returns:
+            uint8 (H, W), classes and `VOID`.
+
+        Raises:
+            SegmodelsError: a number occurs that this encoding does not have.
+        """
+        found = values(stored)
+        if strays := sorted(value for value in found if not self.known[value]):
+            listed = ", ".join(map(str, strays[:5]))
+            raise SegmodelsError(
+                f"{path}: label {listed} is none of the {self.title}. {hint(found)}"
+            )
+        return self.table[stored]
+
+
+def values(stored: Pixels) -> frozenset[int]:
+    """The numbers that occur in a label file."""
+    return frozenset(np.flatnonzero(np.bincount(stored.ravel(), minlength=256)).tolist())
+
+
+def contiguous(title: str, number: int, first: int = 0, void: Iterable[int] = (VOID,)) -> Encoding:
+    """`number` classes, stored one after the other from `first` on."""
+    return Encoding.of(title, {first + index: index for index in range(number)}, void)
+
+
+def voc_palette(number: int) -> tuple[tuple[int, int, int], ...]:
+    """The colours of the PASCAL VOC devkit: the bits of the class spread over red, green, blue.
+
+    For datasets that publish no colours of their own. No two of the first 256 are alike.
+    """
+    return tuple(_spread(index) for index in range(number))
+
+
+def _spread(index: int) -> tuple[int, int, int]:
+    red = green = blue = 0
+    for place in range(7, -1, -1):
+        red |= (index & 1) << place
+        green |= (index >> 1 & 1) << place
+        blue |= (index >> 2 & 1) << place
+        index >>= 3
+    return red, green, blue

@@ -1,0 +1,80 @@
+"""Copies of datasets that are on this machine already: found, checked, used where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from segmodels.assets import DatasetEntry
+from segmodels.datasets.base import Dataset
+from segmodels.datasets.fingerprint import check_number
+from segmodels.datasets.folder import FolderDataset, read_pointer, write_pointer
+from segmodels.datasets.layouts import Place
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.settings import project_root
+
+#: Samples of a split that are decoded when it is added; `prepare` decodes all.
+_LOOK = 3
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a folder holds: where, in which layout, how many images per split, what is odd."""
+
+    place: Place
+    images: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def registration_path(name: str) -> Path:
+    """Where a project keeps the path of a copy."""
+    return project_root() / "data" / "registered" / f"{name}.json"
+
+
+def registered(name: str) -> tuple[Path, tuple[str, ...]] | None:
+    """Folder and splits of the copy that was added, if one was."""
+    path = registration_path(name)
+    return read_pointer(path) if path.is_file() else None
+
+
+def register(name: str, inspection: Inspection) -> Path:
+    """Write down where a copy is; returns the file."""
+    path = registration_path(name)
+    write_pointer(path, inspection.place.root, inspection.place.splits)
+    return path
+
+
+def inspect(
+    kind: type[Dataset], entry: DatasetEntry, path: Path, splits: Iterable[str] = ()
+) -> Inspection:
+    """Look at a copy: its layout, every file name, the number of images, a few samples.
+
+    Args:
+        kind: the dataset it should be.
+        entry: what `params/datasets.yaml` expects of it.
+        path: the folder of the dataset, or one above it.
+        splits: only these; default all that are there.
+
+    Raises:
+        UnknownNameError: no such split.
+        SegmodelsError: it is not there, incomplete, or labels are written in another way.
+    """
+    if not issubclass(kind, FolderDataset):
+        raise SegmodelsError(f"{kind.name} needs no copy of yours: dvc repro makes it.")
+    for split in splits:
+        if split not in kind.splits:
+            raise UnknownNameError(f"split of {kind.name}", split, kind.splits)
+    place = kind.recognise(path)
+    chosen = tuple(splits) or place.splits
+    if absent := [split for split in chosen if split not in place.splits]:
+        lacking = place.layout.missing(place.root, absent[0])
+        raise SegmodelsError(f"{place.root}: split {absent[0]!r} lacks {', '.join(lacking)}.")
+    images, notes = {}, []
+    for split in chosen:
+        dataset = kind(place.root, split)
+        images[split] = len(dataset)
+        notes += check_number(entry, split, len(dataset))
+        for index in sorted({i * (len(dataset) - 1) // (_LOOK - 1) for i in range(_LOOK)}):
+            dataset.read(index)
+    return Inspection(Place(place.root, place.layout, chosen), images, tuple(notes))
