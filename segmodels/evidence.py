@@ -31,6 +31,15 @@ from segmodels.metrics import Counts
 
 SCHEMA = 1
 _KEY_LENGTH = 16
+_MOST = 2**40  # pixels; sums over a split stay exact in int64 and in float64
+_MOST_OUTPUTS = 10_000
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("weights", "dataset", "split", "fingerprint", "precision"), (str,)),
+    **dict.fromkeys(("model", "preprocessing", "inference"), (dict,)),
+    "condition": (dict, type(None)),
+    "images": (int, type(None)),
+    "evaluator": (int,),
+}
 
 
 @dataclass(frozen=True)
@@ -211,9 +220,8 @@ def read_evidence(path: Path) -> Evidence:
     """
     head = read_json(path)
     try:
-        identity = Identity(**head["identity"])
         evidence = Evidence(
-            identity=identity,
+            identity=Identity(**head["identity"]),
             classes=tuple(head["classes"]),
             outputs=int(head["outputs"]),
             expected_images=int(head["expected_images"]),
@@ -223,9 +231,10 @@ def read_evidence(path: Path) -> Evidence:
             shard=_read_shard(head.get("shard")),
             effect=head.get("effect"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+        problem = next(_problems(path, head, evidence), None)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error!r}).") from None
-    for problem in _problems(path, head, evidence):
+    if problem:
         raise SegmodelsError(f"{path}: {problem}")
     return evidence
 
@@ -242,6 +251,8 @@ def _read_counts(path: Path, expected: str) -> Iterator[ImageCounts]:
         data = counts.read_bytes()
     except FileNotFoundError:
         raise SegmodelsError(f"{counts}: missing beside {path.name}.") from None
+    except OSError as error:
+        raise SegmodelsError(f"{counts}: cannot be read ({error.strerror or error}).") from None
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise SegmodelsError(
@@ -254,6 +265,7 @@ def _read_counts(path: Path, expected: str) -> Iterator[ImageCounts]:
 def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[str]:
     if head.get("schema") != SCHEMA:
         yield f"field 'schema' is {head.get('schema')!r}, this version reads {SCHEMA}."
+    yield from _wrong_types(evidence)
     if evidence.key != head["key"] or evidence.key != path.stem:
         yield f"the identity hashes to key {evidence.key}, not to the name it carries."
     if len(evidence.images) != head["images"]:
@@ -264,6 +276,42 @@ def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[
     for image in evidence.images:
         if len(image.cells) != len(image.counts) or any(not 0 <= c < limit for c in image.cells):
             yield f"image {image.image!r} has cells outside its matrix."
+        if not set(map(type, (*image.cells, *image.counts))) <= {int}:
+            yield f"image {image.image!r} holds cells or counts that are no whole numbers."
+        if max(image.counts, default=0) > _MOST:
+            yield f"image {image.image!r} holds more pixels than any image has."
+
+
+def _wrong_types(evidence: Evidence) -> Iterator[str]:
+    """What would break, or quietly mislead, whoever judges by it later."""
+    for field, kinds in _KINDS.items():
+        value = getattr(evidence.identity, field)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            yield f"field 'identity.{field}' cannot be {value!r}."
+    for name in (*evidence.classes, *(image.image for image in evidence.images)):
+        if not isinstance(name, str):
+            yield f"{name!r} is no name of a class or an image."
+    if len(set(evidence.classes)) != len(evidence.classes):
+        yield "field 'classes' names a class twice."
+    if not len(evidence.classes) <= evidence.outputs <= _MOST_OUTPUTS:
+        yield f"field 'outputs' is {evidence.outputs} for {len(evidence.classes)} classes."
+    if evidence.effect is not None and evidence.identity.precision == "fp32":
+        yield "field 'effect' is for a cheaper arithmetic than fp32."
+    if not _is_effect(evidence.effect):
+        yield "field 'effect' is broken; see segmodels/effect.py for what it holds."
+
+
+def _is_effect(effect: Any) -> bool:
+    if effect is None:
+        return True
+    numbers = [effect["moved"]]
+    for entry in effect["scores"]:
+        low, high = entry["interval"]
+        known = [n for n in (entry["difference"], low, high) if n is not None]
+        numbers += known or [0.0]
+        if not isinstance(entry["scoring"], dict):
+            return False
+    return {type(number) for number in numbers} <= {int, float}
 
 
 def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
@@ -300,16 +348,23 @@ def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] 
     """Pixels per class, and `void`, of the split that complete evidence counted.
 
     None if the evidence is of a part of the split, or if the dataset was not prepared here
-    with the same images and classes.
+    with the same images.
+
+    Raises:
+        SegmodelsError: the same images were counted under other classes.
     """
     identity, path = evidence.identity, descriptions / f"{evidence.identity.dataset}.json"
     if not evidence.complete or not path.is_file():
         return None
     about = read_json(path)
     split = about["splits"].get(identity.split, {})
-    same = split.get("fingerprint") == identity.fingerprint
-    if not same or about["classes"] != list(evidence.classes):
+    if split.get("fingerprint") != identity.fingerprint:
         return None
+    if about["classes"] != list(evidence.classes):
+        raise SegmodelsError(
+            f"evidence {evidence.key}: field 'classes' is not that of {path}; counts under other "
+            f"names cannot be compared with the labels."
+        )
     pixels: dict[str, int] = split["pixels"]
     return pixels
 
@@ -329,9 +384,7 @@ def _irregularities(evidence: Evidence) -> Iterator[str]:
         if times > 1:
             yield f"image {name!r} is counted {times} times."
     for image in evidence.images:
-        if any(type(value) is not int for value in (*image.cells, *image.counts)):
-            yield f"image {image.image!r} holds cells or counts that are no whole numbers."
-        elif any(count < 1 for count in image.counts):
+        if any(count < 1 for count in image.counts):
             yield f"image {image.image!r} holds a count below 1."
         elif any(a >= b for a, b in pairwise(image.cells)):
             yield f"image {image.image!r} holds cells that do not ascend."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from segmodels.assets import DatasetEntry, WeightsEntry
 from segmodels.claims import Claim
+from segmodels.corruptions import CORRUPTIONS
 from segmodels.models import list_models
 
 _WEIGHTS = {
@@ -55,6 +56,10 @@ def obstacles(
 def _network(claim: Claim) -> Iterator[Obstacle]:
     if claim.model not in list_models():
         yield Obstacle("not implemented", f"The network {claim.model!r} is not implemented here.")
+    if claim.corruption and claim.corruption not in CORRUPTIONS:
+        yield Obstacle(
+            "not implemented", f"The corruption {claim.corruption!r} is not implemented here."
+        )
     if claim.metric == "top1":
         yield Obstacle("not implemented", "Accuracy on ImageNet is not measured here.")
 

@@ -7,6 +7,7 @@ stands in for evidence that was computed here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from segmodels.rules import load_rules
 from segmodels.scores import score
 from segmodels.versions import EVALUATOR
 
-_LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") -> Path:
@@ -48,22 +49,51 @@ def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") 
     Raises:
         SegmodelsError: anything about it is wrong or unknown; nothing is written.
     """
-    if not by or not set(by) <= _LETTERS:
+    if not _NAME.fullmatch(by):
         raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
+    if url and not url.startswith("https://"):
+        raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
     evidence = check_evidence(path, descriptions)
-    for problem in objections(evidence):
-        raise SegmodelsError(f"{path}: {problem}")
+    check_answers(path, evidence)
+    if (counted := evidence.identity.evaluator) != EVALUATOR:
+        told = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
+        raise SegmodelsError(f"{path}: {told}")
     _compare_with_ours(path, evidence, folder)
     place = folder / THIRD_PARTY / by
+    kept = place / path.name
+    if kept.is_file() and read_evidence(kept).images != evidence.images:
+        raise SegmodelsError(f"{path}: {by} gave other counts before; remove {kept} first.")
     copy = write_evidence(place, evidence)
     if url:
         write_text(place / "about.yaml", yaml.safe_dump({"by": by, "url": url}))
     return copy
 
 
+def is_third_party(path: Path, folder: Path) -> bool:
+    """Whether a file lies where evidence of others is kept."""
+    place, top = path.resolve(), folder.resolve()
+    return place.is_relative_to(top) and bool(third_party(place, top))
+
+
+def check_answers(path: Path, evidence: Evidence) -> None:
+    """Ask of a third party's evidence what its own files cannot show.
+
+    Raises:
+        SegmodelsError: the first of `objections`.
+    """
+    for problem in objections(evidence):
+        raise SegmodelsError(f"{path}: {problem}")
+
+
 def objections(evidence: Evidence) -> Iterator[str]:
     """Why evidence cannot answer anything here, beyond what its own files show."""
     identity = evidence.identity
+    if evidence.shard is not None:
+        yield f"it is shard {evidence.shard}; merge all shards first (segmodels evidence merge)."
+    if identity.condition is not None:
+        yield f"it saw disturbed images or weights ({identity.condition}), which answers no claim."
+    if identity.precision != "fp32":
+        yield f"it was counted in {identity.precision}; of others only fp32 is taken."
     datasets = load_dataset_entries()
     listed = datasets[identity.dataset].splits if identity.dataset in datasets else {}
     split = listed.get(identity.split)
@@ -74,8 +104,6 @@ def objections(evidence: Evidence) -> Iterator[str]:
         yield f"it saw other images than {identity.dataset} {identity.split} as registered here."
     if evidence.expected_images != split.get("images", evidence.expected_images):
         yield f"it expects {evidence.expected_images} images, the split has {split['images']}."
-    if identity.evaluator != EVALUATOR:
-        yield f"it was counted by evaluator {identity.evaluator}, this is {EVALUATOR}; count again."
     if not any(p.inference == identity.inference for p in load_protocols().values()):
         yield "no protocol in params/protocols.yaml has its inference; add the protocol first."
     yield from _about_weights(evidence)
@@ -84,7 +112,7 @@ def objections(evidence: Evidence) -> Iterator[str]:
 def _about_weights(evidence: Evidence) -> Iterator[str]:
     entry = _entry(evidence)
     name = evidence.identity.model.get("name")
-    if entry is None:
+    if entry is None or not any(file.sha256 for file in entry.files):
         yield "its weights are none of params/weights.yaml; add the entry with their sha256 first."
     elif name != entry.model:
         yield f"weights {entry.name!r} are those of {entry.model!r}, not of {name!r}."

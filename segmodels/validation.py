@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from segmodels.assets import load_dataset_entries, load_weights_entries
-from segmodels.claims.claim import Claim
+from segmodels.claims.claim import PERCENT, Claim
 from segmodels.claims.reading import claim_files, read_file, repeated
-from segmodels.claims.statement import EvidencePart, Statement
-from segmodels.efficiency.convention import load_conventions
-from segmodels.efficiency.latency import load_latency_protocols
+from segmodels.claims.statement import CostPart, EvidencePart, Statement
 from segmodels.errors import UnknownNameError
+from segmodels.leaderboard.costs import Costs
+from segmodels.leaderboard.retrained import wrong_retrains
 from segmodels.models import list_models
 from segmodels.protocols import load_protocols
-from segmodels.runs import run_names
+from segmodels.runs import load_run, run_names
 
 
 def problems(folder: Path | None = None) -> list[str]:
@@ -26,51 +26,81 @@ def problems(folder: Path | None = None) -> list[str]:
     found = [(path, *read_file(path)) for path in claim_files(folder)]
     wrong = [text for *_, texts in found for text in texts]
     wrong += repeated((path, entries) for path, entries, _ in found)
-    known = _Known({entry.id for _, entries, _ in found for entry in entries})
-    for path, entries, _ in found:
-        for entry in entries:
-            look = known.claim if isinstance(entry, Claim) else known.statement
-            kind = "claim" if isinstance(entry, Claim) else "statement"
-            wrong += [f"{path}, {kind} {entry.id!r}: {text}" for text in look(entry)]  # type: ignore[arg-type]
-    return wrong
+    entries = [entry for _, good, _ in found for entry in good]
+    known = _Known({entry.id: entry for entry in entries if isinstance(entry, Claim)})
+    for path, good, _ in found:
+        for entry in good:
+            kind = type(entry).__name__.lower()
+            wrong += [f"{path}, {kind} {entry.id!r}: {text}" for text in known.about(entry)]
+    return wrong + list(wrong_retrains(known.runs.values(), known.claims))
 
 
 class _Known:
     """The names of the project that claims may use."""
 
-    def __init__(self, ids: set[str]) -> None:
-        self.ids = ids
+    def __init__(self, claims: dict[str, Claim]) -> None:
+        self.claims = claims
         self.weights, self.datasets = load_weights_entries(), load_dataset_entries()
-        self.runs, self.models = run_names(), list_models()
-        self.protocols = [*load_protocols(), *load_conventions(), *load_latency_protocols()]
+        self.runs, self.models = {name: load_run(name) for name in run_names()}, list_models()
+        self.protocols, self.costs = load_protocols(), Costs()
 
-    def claim(self, claim: Claim) -> Iterator[str]:
-        """What a claim names that does not exist or does not fit."""
+    def about(self, entry: Claim | Statement) -> Iterator[str]:
+        """What an entry names that does not exist or does not fit."""
+        if isinstance(entry, Claim):
+            yield from self._measurement(entry)
+            yield from self._weights(entry)
+            for other in entry.conflicts:
+                yield from self._conflict(entry, other)
+            return
+        for part in entry.parts:
+            look = self._cost(part) if isinstance(part, CostPart) else self._evidence(part)
+            yield from (f"part {part.about!r}: {text}" for text in look)
+
+    def _measurement(self, claim: Claim) -> Iterator[str]:
         if claim.dataset not in self.datasets and claim.dataset != "any":
             yield f"field 'dataset': {UnknownNameError('dataset', claim.dataset, self.datasets)}"
-        if claim.protocol and claim.protocol not in self.protocols:
-            error = UnknownNameError("protocol", claim.protocol, self.protocols)
-            yield f"field 'protocol': {error}"
-        if claim.weights is not None:
-            entry = self.weights.get(claim.weights)
-            if entry is None:
-                yield f"field 'weights': {UnknownNameError('weights', claim.weights, self.weights)}"
-            elif entry.model != claim.model:
-                yield f"field 'weights': {claim.weights!r} are weights of {entry.model!r}."
-        for other in claim.conflicts:
-            if other not in self.ids:
-                yield f"field 'conflicts': there is no claim {other!r}."
+        entry = self.datasets.get(claim.dataset)
+        known_splits = entry.splits if entry and entry.state == "ok" else {}
+        if claim.metric in PERCENT and known_splits and claim.split not in known_splits:
+            error = UnknownNameError(f"split of {claim.dataset}", claim.split, known_splits)
+            yield f"field 'split': {error}"
+        known = self.protocols if claim.metric in PERCENT else self.costs.known(claim.metric)
+        if claim.protocol and claim.protocol not in known:
+            kind = "protocol" if claim.metric in PERCENT else f"protocol of {claim.metric}"
+            yield f"field 'protocol': {UnknownNameError(kind, claim.protocol, known)}"
 
-    def statement(self, statement: Statement) -> Iterator[str]:
-        """What a statement names that does not exist."""
-        for part in statement.parts:
-            names = (
-                [part.protocol, *part.under]
-                if isinstance(part, EvidencePart)
-                else [part.convention]
-            )
-            for name in set(names) - set(self.protocols):
-                yield f"part {part.about!r}: {UnknownNameError('protocol', name, self.protocols)}"
-            known = self.runs if isinstance(part, EvidencePart) else self.models
-            for name in {part.subject, part.other} - set(known):
-                yield f"part {part.about!r}: {UnknownNameError('run or model', name, known)}"
+    def _weights(self, claim: Claim) -> Iterator[str]:
+        if claim.weights is None:
+            return
+        entry = self.weights.get(claim.weights)
+        if entry is None:
+            yield f"field 'weights': {UnknownNameError('weights', claim.weights, self.weights)}"
+        elif entry.model != claim.model:
+            yield f"field 'weights': {claim.weights!r} are weights of {entry.model!r}."
+
+    def _conflict(self, claim: Claim, name: str) -> Iterator[str]:
+        other = self.claims.get(name)
+        if other is None:
+            yield f"field 'conflicts': there is no claim {name!r}."
+        elif other is claim:
+            yield "field 'conflicts': a claim is in no conflict with itself."
+        elif claim.id not in other.conflicts:
+            yield f"field 'conflicts': {name!r} must name {claim.id!r} too."
+        elif other.metric != claim.metric:
+            yield f"field 'conflicts': {name!r} is about {other.metric}, not {claim.metric}."
+
+    def _cost(self, part: CostPart) -> Iterator[str]:
+        yield from _unknown("convention", [part.convention], self.costs.conventions)
+        yield from _unknown("model", [part.subject, part.other], self.models)
+
+    def _evidence(self, part: EvidencePart) -> Iterator[str]:
+        yield from _unknown("protocol", [part.protocol, *part.under], self.protocols)
+        yield from _unknown("run", [part.subject, part.other], self.runs)
+        one, other = self.runs.get(part.subject), self.runs.get(part.other)
+        if one and other and (one.dataset, one.split) != (other.dataset, other.split):
+            yield f"runs {one.name!r} and {other.name!r} are not of the same images."
+
+
+def _unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    for name in sorted(set(names) - set(known)):
+        yield str(UnknownNameError(kind, name, known))

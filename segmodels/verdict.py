@@ -51,11 +51,13 @@ class Answer:
         evidence: one piece, or one per seed of weights that were trained again.
         level: whose weights and whose run it is.
         by: name of the third party, if it is one.
+        left_out: how many other seeds saw other images, so that they have no common mean.
     """
 
     evidence: tuple[Evidence, ...]
     level: Level
     by: str = ""
+    left_out: int = 0
 
     def describe(self) -> str:
         """The level for people: `retrained (3 seeds)`, `third party (NAME)`."""
@@ -138,6 +140,8 @@ def judge(
     status, reason = _compare(gap, tolerance, "points")
     if seen.status != "measured":  # stale or partial: the numbers are shown, the word stays
         status, reason = seen.status, seen.reason + _inside(claim, seen)
+    if answer.left_out:
+        reason += f" Seeds left out, because they saw other images: {answer.left_out}."
     return dataclasses.replace(seen, status=status, reason=reason, gap=gap, tolerance=tolerance)
 
 
@@ -172,6 +176,9 @@ def judge_corrupted(
     value = fmean(score(evidence, protocol).miou for evidence in used)
     gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
     status, reason = _compare(gap, tolerance, "points")
+    if len(used) == len(wanted) and used[0].identity.evaluator != EVALUATOR:
+        status = "stale"
+        reason = f"Counted by evaluator {used[0].identity.evaluator}, now it is {EVALUATOR}."
     if len(used) < len(wanted):
         status = "partial"
         reason = f"Only {len(used)} of {len(wanted)} severities were evaluated: {command}"
@@ -222,6 +229,8 @@ def measure(protocol: Protocol, answer: Answer, reason: str, command: str, rules
 
 
 def _state(evidence: Evidence, command: str) -> tuple[Status, str] | None:
+    if run := evidence.weights_origin.get("trained"):  # `verify` trains nothing
+        command = f"segmodels evaluate {run}"
     counted = evidence.identity.evaluator
     if counted != EVALUATOR:
         return "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"

@@ -108,8 +108,13 @@ def run_of(claim: Claim) -> Run:
             f"{claim.weights}, dataset {claim.dataset}, split {claim.split} and protocols "
             f"[{claim.protocol}], or another name."
         )
-    _write_run(project_root() / "params" / "runs" / f"{claim.id}.yaml", claim)
-    return load_run(claim.id)
+    path = project_root() / "params" / "runs" / f"{claim.id}.yaml"
+    _write_run(path, claim)
+    try:
+        return load_run(claim.id)
+    except SegmodelsError as error:
+        path.unlink()  # a broken run would keep every claim from being judged
+        raise SegmodelsError(f"claim {claim.id!r} cannot be run: {error}") from None
 
 
 def _write_run(path: Path, claim: Claim) -> None:

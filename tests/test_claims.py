@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 from synthetic import project
+from toy_board import Board
 
 from segmodels.claims import CostPart, EvidencePart, load_claim, load_claims, load_statements
 from segmodels.errors import SegmodelsError, UnknownNameError
@@ -153,6 +154,17 @@ def test_defaults_stand_for_what_claims_leave_out(write):
             "'source': Field req",
         ),
         (CLAIM.format(id="a", value=50) * 2, "id 'a' occurs twice"),
+        (CLAIM.format(id="a.", value=50), "field 'id': .*pattern"),
+        (CLAIM.format(id="a" * 130, value=50), "field 'id': .*at most 120"),
+        (CLAIM.format(id="a", value=50).replace("dataset: d", "dataset: any"), "one of images"),
+        (
+            CLAIM.format(id="a", value=50).replace("mIoU", "params_M"),
+            "'image_size' is missing",
+        ),
+        (CLAIM.format(id="a", value=50) + "    image_size: [0, 9]\n", "'image_size.0': .*than or"),
+        (CLAIM.format(id="a", value=50) + "    overrides: &o {k: *o}\n", "cyclic reference"),
+        (CLAIM.format(id="a", value=50) + "    overrides: {k: 2020-01-01}\n", "valid JSON value"),
+        (CLAIM.format(id="a", value=50) + f"    notes: [{'x' * 9999}]\n", "^.{0,250}$"),
         ("  - just text\n", "field 'claims.0': .* dictionary"),
     ],
 )
@@ -196,6 +208,8 @@ def test_a_broken_statement_is_named(write, part, message):
         ("weights", "toy-weight", "field 'weights': Unknown weights 'toy-weight'"),
         ("model", "unet", "'toy-weights' are weights of 'espnet_p2_q8'"),
         ("conflicts", ["nobody"], "there is no claim 'nobody'"),
+        ("conflicts", ["toy_strict"], "no conflict with itself"),
+        ("split", "tset", "field 'split': Unknown split of toy 'tset'. Did you mean 'test'"),
     ],
 )
 def test_names_that_lead_nowhere_are_found(tmp_path, monkeypatch, field, value, message):
@@ -209,6 +223,49 @@ def test_names_that_lead_nowhere_are_found(tmp_path, monkeypatch, field, value, 
     (problem,) = problems()
     assert message in problem
     assert "toy.yaml, claim 'toy_strict'" in problem
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"conflicts": ["toy_strict"]}, "'toy_strict' must name 'other' too"),
+        ({"metric": "fps", "protocol": "strict"}, "Unknown protocol of fps 'strict'"),
+        (
+            {"metric": "params_M", "protocol": "ops", "image_size": [8, 8]},
+            "Unknown protocol of params_M 'ops'",
+        ),
+    ],
+)
+def test_names_of_another_kind_are_found(tmp_path, monkeypatch, fields, message):
+    board = Board(tmp_path)
+    monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path))
+    operations = {"version": 1, "title": "o", "source": "s", "quantity": "operations"}
+    operations |= {"part": "whole", "unit": "MACs", "counts": ["linear"]}
+    (tmp_path / "params" / "efficiency.yaml").write_text(yaml.safe_dump({"ops": operations}))
+    board.claim("other", **fields)
+    (problem,) = problems()
+    assert message in problem
+    assert "claim 'other'" in problem
+    if "metric" in fields:  # judging does not compare them either
+        with pytest.raises(SegmodelsError, match="claim 'other'"):
+            board.rows()
+
+
+def test_a_folder_that_is_not_there_is_no_empty_leaderboard(tmp_path):
+    with pytest.raises(SegmodelsError, match="no such folder; it holds the claims"):
+        load_claims(tmp_path / "claims")
+
+
+def test_a_file_that_would_not_be_read_is_told(write):
+    folder = write(CLAIM.format(id="a", value=50), name="paper.yml")
+    with pytest.raises(SegmodelsError, match="rename it"):
+        load_claims(folder)
+
+
+def test_defaults_do_not_change_the_head(write):
+    head = "paper: p\ntitle: T\ndefaults: {paper: q}\nclaims:\n"
+    with pytest.raises(SegmodelsError, match="'paper' stands at the head"):
+        load_claims(write(CLAIM.format(id="a", value=50), head=head))
 
 
 def test_nothing_in_yaml_is_executed(write, tmp_path):

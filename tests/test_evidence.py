@@ -117,7 +117,19 @@ def edit(path, change):
         (lambda h: h["identity"].update(weights="c3" * 32), "hashes to key"),
         (lambda h: h.update(images=5), "field 'images' says 5"),
         (lambda h: h.update(schema=2), "this version reads 1"),
-        (lambda h: h.update(outputs=1), "cells outside its matrix"),
+        (lambda h: h.update(outputs=1), "'outputs' is 1 for 3 classes"),
+        (lambda h: h.update(outputs=10**12), "'outputs' is 1000000000000"),
+        (lambda h: h.update(classes=["a", "a", "b"]), "names a class twice"),
+        (lambda h: h.update(classes=[1, 2, 3]), "1 is no name of a class"),
+        (
+            lambda h: (h["identity"].update(precision="bf16"), h.update(effect={"moved": 0})),
+            "not evidence of schema 1",
+        ),
+        (lambda h: h.update(effect={"moved": 0, "scores": []}), "cheaper arithmetic than fp32"),
+        (lambda h: h.update(expected_images=1e999), "not evidence of schema 1"),
+        (lambda h: h.pop("images"), "not evidence of schema 1"),
+        (lambda h: h.pop("key"), "not evidence of schema 1"),
+        (lambda h: h["identity"].update(evaluator="1"), "'identity.evaluator' cannot be '1'"),
         (lambda h: h.pop("software"), "not evidence of schema 1"),
         (lambda h: h["identity"].update(colour="red"), "not evidence of schema 1"),
     ],
@@ -175,7 +187,6 @@ def rewrite(path, change):
     [
         (lambda lines: lines[1]["counts"].__setitem__(0, -3), r"'001.png' holds a count below 1"),
         (lambda lines: lines[1]["counts"].__setitem__(0, 0), "holds a count below 1"),
-        (lambda lines: lines[1]["counts"].__setitem__(0, 2.0), "no whole numbers"),
         (lambda lines: lines[1]["cells"].reverse(), "cells that do not ascend"),
         (lambda lines: lines[2].update(image="000.png"), "'000.png' is counted 2 times"),
         (lambda lines: lines.pop(), "5 images are counted, 6 were asked for"),
@@ -189,6 +200,31 @@ def test_checking_finds_what_reading_lets_pass(tmp_path, change, message):
     with pytest.raises(SegmodelsError, match=message) as caught:
         check_evidence(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines[1]["counts"].__setitem__(0, 2.0), "no whole numbers"),
+        (lambda lines: lines[1]["counts"].__setitem__(0, 10**30), "more pixels than any image"),
+        (lambda lines: lines[1]["cells"].__setitem__(0, 0.5), "no whole numbers"),
+        (lambda lines: lines[1]["cells"].__setitem__(0, "a"), "not evidence of schema 1"),
+        (lambda lines: lines[1].update(image=["x"]), "is no name of a class or an image"),
+    ],
+)
+def test_reading_refuses_what_nobody_can_count_with(tmp_path, change, message):
+    path = write_evidence(tmp_path, evidence())
+    rewrite(path, change)
+    with pytest.raises(SegmodelsError, match=message):
+        read_evidence(path)
+
+
+def test_classes_under_other_names_do_not_escape_the_labels(tmp_path, described):
+    path = write_evidence(tmp_path, evidence())
+    edit(path, lambda head: head.update(classes=["one", "two", "three"]))
+    check_evidence(path)
+    with pytest.raises(SegmodelsError, match="'classes' is not that of"):
+        check_evidence(path, described)
 
 
 @pytest.fixture

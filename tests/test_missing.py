@@ -7,6 +7,12 @@ from segmodels.cli import main
 from segmodels.missing import instructions
 
 
+def test_a_corruption_that_is_no_function_here_says_so():
+    told = "not implemented: The corruption 'fog' is not implemented here."
+    assert told in instructions(load_claim("segformer_b5_cityscapes_c_fog"))
+    assert told not in instructions(load_claim("segformer_b5_cityscapes_c_contrast"))
+
+
 def test_what_is_gated_says_where_to_register_and_where_to_put_it():
     text = "\n".join(instructions(load_claim("segformer_b0_cityscapes_1024_ss")))
     for words in ("gated data", "https://www.cityscapes-dataset.com/register", "licence"):

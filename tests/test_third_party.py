@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+import yaml
 from synthetic import evidence, matrices
 from toy_board import Board
 
 from segmodels.cli import main
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import write_evidence
+from segmodels.evidence import Shard, write_evidence
 from segmodels.protocols import Protocol
 from segmodels.third_party import admit
+
+UNSEEN = {"unseen": True}  # nobody here had the files
 
 
 @pytest.fixture
@@ -99,7 +103,64 @@ def test_counts_far_from_our_own_are_refused(board, mail):
     assert admitted(board, mail(evidence())).is_file()
 
 
-@pytest.mark.parametrize("name", ["", "Some Lab", "../up", "a/b"])
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (evidence(condition={"corruption": "fog", "severity": 1}), "disturbed images or weights"),
+        (evidence(precision="bf16"), "counted in bf16"),
+        (replace(evidence(), shard=Shard(0, 1, ("0" * 64,) * 6)), "merge all shards first"),
+    ],
+)
+def test_evidence_that_nobody_here_could_compare_is_refused(board, mail, found, message):
+    with pytest.raises(SegmodelsError, match=message):
+        admitted(board, mail(found))
+
+
+def test_a_name_is_no_checksum(board, mail):
+    """Where the authors publish no sha256, anybody can say that these are their weights."""
+    path = board.root / "params" / "weights.yaml"
+    entries = yaml.safe_load(path.read_text())
+    del entries["toy-weights"]["files"][0]["sha256"]
+    path.write_text(yaml.safe_dump(entries | {"toy-weights": entries["toy-weights"] | UNSEEN}))
+    forged = evidence(weights="0" * 64)
+    with pytest.raises(SegmodelsError, match="weights are none of"):
+        admitted(board, mail(forged))
+    board.keep(forged, folder="third-party/some-lab")
+    assert board.row("toy_strict").verdict == "unverified"
+    board.keep(forged)
+    assert board.row("toy_strict").level == "released weights"
+
+
+def test_their_word_does_not_make_it_a_training_of_ours(board):
+    board.run("again", protocols=["strict"], retrains=["toy_strict"])
+    forged = evidence(origin={"trained": "again"}, weights="0" * 64)
+    board.keep(forged, folder="third-party/some-lab")
+    assert board.row("toy_strict").verdict == "unverified"
+
+
+def test_other_counts_do_not_replace_earlier_ones(board, mail):
+    admitted(board, mail(evidence()))
+    with pytest.raises(SegmodelsError, match="some-lab gave other counts before"):
+        admitted(board, mail(evidence(matrices(6, right=61))))
+
+
+def test_what_was_put_there_by_hand_is_looked_at_as_closely(board, capsys):
+    board.keep(evidence(matrices(3)), folder="third-party/some-lab")
+    assert main(["evidence", "check"]) == 1
+    assert "expects 3 images, the split has 6" in capsys.readouterr().err
+    board.keep(evidence(matrices(3)), folder="toy-run/strict")
+    assert main(["evidence", "check", str(board.evidence / "toy-run")]) == 0
+
+
+@pytest.mark.parametrize("asked", [["--by", "some-lab"], ["--url", "https://example.org"]])
+def test_our_own_evidence_does_not_become_theirs(board, asked, capsys):
+    board.keep(evidence())
+    assert main(["evidence", "check", *asked]) == 1
+    assert asked[0] in capsys.readouterr().err
+    assert not (board.evidence / "third-party").exists()
+
+
+@pytest.mark.parametrize("name", ["", "-", "Some Lab", "../up", "a/b", "a" * 99])
 def test_names_that_are_no_folder_are_refused(board, mail, name):
     with pytest.raises(SegmodelsError, match="a name of lower-case letters"):
         admitted(board, mail(evidence()), by=name)

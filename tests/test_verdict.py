@@ -51,6 +51,7 @@ def claim(value=50.0, decimals=2, **fields):
         "split": "test",
         "metric": "mIoU",
         "protocol": "plain",
+        "image_size": (512, 512),
         "source": "here",
     }
     return Claim.model_validate({**base, "value": value, "decimals": decimals, **fields})
@@ -226,6 +227,12 @@ def test_a_corruption_is_the_mean_over_its_severities():
     assert judge_corrupted(asked, PLAIN, [], [GATED], RULES).status == "blocked"
     first = [corrupted(3, 500, images=1)]  # of some images only
     assert judge_corrupted(asked, PLAIN, first, [], RULES).status == "unverified"
+
+
+def test_a_corruption_counted_by_another_evaluator_is_stale():
+    copies = [corrupted(severity, 60, evaluator=0) for severity in range(1, 6)]
+    told = judge_corrupted(claim(metric="mIoU-c", corruption="fog"), PLAIN, copies, [], RULES)
+    assert told.status == "stale"
 
 
 def test_noises_have_three_severities():

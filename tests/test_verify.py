@@ -87,6 +87,18 @@ def test_a_claim_without_a_run_gets_one(root: Path) -> None:
     assert run_of(load_claim("toy_no_run")) == run
 
 
+def test_a_claim_that_cannot_be_run_leaves_no_broken_run(root: Path) -> None:
+    path = root / "params/claims/toy.yaml"
+    claims = yaml.safe_load(path.read_text())
+    claims["claims"][0] |= {"model": "unet"}
+    path.write_text(yaml.safe_dump(claims))
+    name = claims["claims"][0]["id"]
+    (root / "params/runs/published.yaml").unlink()
+    with pytest.raises(SegmodelsError, match=f"claim {name!r} cannot be run: .*'model' is 'unet'"):
+        run_of(load_claim(name))
+    assert not (root / f"params/runs/{name}.yaml").exists()
+
+
 def test_a_run_of_that_name_is_not_overwritten(root: Path) -> None:
     path = root / "params/runs/toy_no_run.yaml"
     text = (root / "params/runs/published.yaml").read_text()

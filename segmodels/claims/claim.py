@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 Metric = Literal["mIoU", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
 
@@ -21,15 +28,23 @@ UNITS: dict[str, str] = {
 #: Metrics that lie between 0 and 100.
 PERCENT = ("mIoU", "mIoU-c", "top1")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+#: Metrics that are counted from the network alone.
+COUNTED = ("params_M", "GFLOPs")
+
+#: Also a file name: no capitals, which some disks do not tell apart, and no dot at the end.
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?$", max_length=120)
+]
 Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Size = Annotated[tuple[int, int], Field(strict=False)]
+Side = Annotated[int, Field(ge=1, le=100_000)]
+Size = Annotated[tuple[Side, Side], Field(strict=False)]
+Overrides = dict[str, JsonValue]
 
 
 class Entry(BaseModel):
     """What every entry of a claims file has; unknown fields and wrong types are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Claim(Entry):
@@ -72,9 +87,9 @@ class Claim(Entry):
     arxiv: Annotated[str, StringConstraints(pattern=r"^(\d{4}\.\d{4,5})?$")] = ""
     url: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = ""
     claimant: Literal["authors", "quoted", "re-implementation", "re-run"] = "authors"
-    by: str = ""
+    by: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
     model: Words
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    overrides: Overrides = Field(default_factory=dict)
     dataset: Name
     split: Words
     metric: Metric
@@ -104,6 +119,10 @@ class Claim(Entry):
             raise ValueError("field 'corruption' goes with metric mIoU-c, and only with it")
         if self.claimant != "authors" and not self.by:
             raise ValueError(f"field 'by' names who made the {self.claimant}")
+        if self.dataset == "any" and self.metric in PERCENT:
+            raise ValueError(f"field 'dataset' is 'any', but {self.metric} is one of images")
+        if self.metric in COUNTED and self.protocol and not self.image_size:
+            raise ValueError("field 'image_size' is missing: a cost is counted for one size")
         return self
 
     @property

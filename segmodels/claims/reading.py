@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,6 +32,9 @@ class _Paper(BaseModel):
 
 
 Entries = dict[str, Claim | Statement]
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 def load_claims(folder: Path | None = None) -> dict[str, Claim]:
@@ -61,8 +65,17 @@ def load_claim(claim_id: str, folder: Path | None = None) -> Claim:
 
 
 def claim_files(folder: Path | None = None) -> list[Path]:
-    """The files claims are read from, sorted."""
-    return sorted((folder or project_root() / "params" / "claims").glob("*.yaml"))
+    """The files claims are read from, sorted.
+
+    Raises:
+        SegmodelsError: there is no such folder, or a file in it would not be read.
+    """
+    folder = folder or project_root() / "params" / "claims"
+    if not folder.is_dir():
+        raise SegmodelsError(f"{folder}: no such folder; it holds the claims, one file a paper.")
+    for path in sorted(folder.glob("*.yml")):
+        raise SegmodelsError(f"{path}: files of claims end in .yaml; rename it.")
+    return sorted(folder.glob("*.yaml"))
 
 
 def read_file(path: Path) -> tuple[list[Claim | Statement], list[str]]:
@@ -82,7 +95,7 @@ def read_file(path: Path) -> tuple[list[Claim | Statement], list[str]]:
     shared = {"paper": head.paper, "title": head.title, "arxiv": head.arxiv, "url": head.url}
     for kind, number, raw, given in _raw(head):
         where = f"{path}, {kind.__name__.lower()} {raw.get('id') or number!r}"
-        if again := sorted(shared.keys() & raw.keys()):
+        if again := sorted(shared.keys() & (raw.keys() | given.keys())):
             wrong.append(f"{where}: field {again[0]!r} stands at the head of the file.")
             continue
         try:
@@ -132,7 +145,10 @@ def _told(where: str, error: ValidationError) -> Iterator[str]:
     for finding in error.errors(include_url=False):
         place = ".".join(str(step) for step in finding["loc"])
         text = finding["msg"].removeprefix("Value error, ")
-        given = (
-            "" if finding["type"] in ("missing", "value_error") else f" (is {finding['input']!r})"
-        )
+        given = "" if finding["type"] in ("missing", "value_error") else _shown(finding["input"])
         yield f"{where}: field {place!r}: {text}{given}." if place else f"{where}: {text}."
+
+
+def _shown(value: object) -> str:
+    """What was given, short: a YAML file of ten lines can hold a value of gigabytes."""
+    return f" (is {_SHORT.repr(value)})"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segmodels.claims.claim import Entry, Name, Size, Words
+from segmodels.claims.claim import Entry, Name, Overrides, Size, Words
 
 Relation = Literal["higher", "lower"]
 
@@ -20,7 +20,7 @@ class CostPart(Entry):
         relation: how the subject's cost stands to the other's.
         convention: name in `params/efficiency.yaml`.
         image_size: height and width, pixels.
-        num_classes: of both networks.
+        subject_overrides, other_overrides: arguments that differ from their names'.
     """
 
     kind: Literal["cost"]
@@ -30,9 +30,8 @@ class CostPart(Entry):
     relation: Relation
     convention: Words
     image_size: Size
-    num_classes: int = 150
-    subject_overrides: dict[str, Any] = Field(default_factory=dict)
-    other_overrides: dict[str, Any] = Field(default_factory=dict)
+    subject_overrides: Overrides = Field(default_factory=dict)
+    other_overrides: Overrides = Field(default_factory=dict)
 
 
 class EvidencePart(Entry):

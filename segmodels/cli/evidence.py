@@ -71,8 +71,12 @@ def _find_key(key: str, places: list[Path]) -> Path | None:
 def _check_files(chosen: argparse.Namespace) -> int:
     from segmodels import layout
     from segmodels.evidence import check_evidence, evidence_files, registered_pixels
-    from segmodels.third_party import admit
+    from segmodels.third_party import admit, check_answers, is_third_party
 
+    if chosen.by and not chosen.files:
+        raise SegmodelsError("--by needs the files of the third party, or all of ours are taken.")
+    if chosen.url and not chosen.by:
+        raise SegmodelsError("--url goes with --by.")
     descriptions = layout.reports() / "datasets"
     asked = chosen.files or [layout.evidence()]
     paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
@@ -82,6 +86,8 @@ def _check_files(chosen: argparse.Namespace) -> int:
     for path in paths:
         try:
             evidence = check_evidence(path, descriptions)
+            if is_third_party(path, layout.evidence()):  # put there by hand, perhaps
+                check_answers(path, evidence)
             effect = _checked_effect(evidence, [*paths, layout.evidence()])
         except SegmodelsError as error:
             print(f"error: {error}", file=sys.stderr)

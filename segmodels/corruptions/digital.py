@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
 
 from segmodels.corruptions.base import to_pixels, to_unit
 from segmodels.pixels import Pixels
@@ -25,6 +24,8 @@ def contrast(image: Pixels, severity: int, random: np.random.Generator) -> Pixel
 
 def jpeg_compression(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
     """Encode and decode as JPEG at a low quality."""
+    from PIL import Image  # here, as OpenCV in blur.py
+
     del random  # nothing here is left to chance
     encoded = io.BytesIO()
     Image.fromarray(image).save(encoded, "JPEG", quality=_JPEG[severity - 1])
@@ -33,6 +34,8 @@ def jpeg_compression(image: Pixels, severity: int, random: np.random.Generator) 
 
 def pixelate(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
     """Reduce by averaging and enlarge by repeating."""
+    from PIL import Image  # here, as OpenCV in blur.py
+
     del random  # nothing here is left to chance
     height, width = image.shape[:2]
     factor = _PIXELATE[severity - 1]

@@ -40,11 +40,18 @@ class Costs:
         """
         if not claim.protocol:
             return None
-        known: dict[str, Convention | LatencyProtocol] = {**self.conventions, **self._latencies}
+        known = self.known(claim.metric)
         if claim.protocol not in known:
             error = UnknownNameError("convention", claim.protocol, known)
             raise SegmodelsError(f"claim {claim.id!r}: {error}")
         return known[claim.protocol]
+
+    def known(self, metric: str) -> Mapping[str, Convention | LatencyProtocol]:
+        """The ways to count or time what a metric means; none for others than costs."""
+        if metric == "fps":
+            return self._latencies
+        wanted = {"params_M": "parameters", "GFLOPs": "operations"}.get(metric)
+        return {k: one for k, one in self.conventions.items() if one.quantity == wanted}
 
     def counted(self, claim: Claim) -> float | None:
         """Millions of parameters or 10^9 operations; None when nobody counted."""

@@ -20,6 +20,7 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence
 from segmodels.leaderboard.costs import Costs
 from segmodels.leaderboard.matching import asks_for, best
+from segmodels.leaderboard.retrained import on_same_images, wrong_retrains
 from segmodels.leaderboard.robustness import summarise
 from segmodels.leaderboard.rows import Row, short_title
 from segmodels.leaderboard.shelf import Found, Shelf, conditions
@@ -45,6 +46,8 @@ class Judge:
         self.claims = list(load_claims().values())
         self.statements = list(load_statements().values())
         self.runs = [load_run(name) for name in run_names()]
+        if wrong := list(wrong_retrains(self.runs, load_claims())):
+            raise SegmodelsError("\n".join(wrong))
         self.weights, self.datasets = load_weights_entries(), load_dataset_entries()
         self.protocols, self.shelf, self.costs = load_protocols(), Shelf(folder), Costs()
         self.by_model: dict[tuple[str, str], list[Claim]] = {}
@@ -167,7 +170,9 @@ class Judge:
         seeds = [found for found in each if found]
         if not seeds:
             return None
-        return Answer(tuple(conditions(seeds)), "retrained"), seeds[0]
+        common = on_same_images(seeds)
+        left_out = len(seeds) - len(common)
+        return Answer(tuple(conditions(common)), "retrained", left_out=left_out), common[0]
 
     def _stranger(
         self, claim: Claim, protocol: Protocol | None, weights: WeightsEntry | None

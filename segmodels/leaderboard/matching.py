@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from segmodels.assets import DatasetEntry, WeightsEntry
 from segmodels.claims import Claim
@@ -42,16 +43,21 @@ def best(
 
     Args:
         candidates: evidence of the right weights, split and inference.
-        dataset: images with another fingerprint than this entry lists are another data set;
-            None takes any.
+        dataset: images of another fingerprint or number than this entry lists are another data
+            set; None takes any.
         split: of the dataset.
         protocol: how counts become the number.
     """
-    listed = dataset.splits.get(split, {}).get("fingerprint") if dataset else None
-    fitting = [f for f in candidates if listed in (None, f.evidence.identity.fingerprint)]
+    listed = dataset.splits.get(split, {}) if dataset else {}
+    fitting = [found for found in candidates if _is_of(listed, found.evidence)]
     full = [found for found in fitting if found.evidence.identity.precision == "fp32"]
     lesser = (found for found in fitting if effect_under(found.evidence, protocol))
     return max(full or lesser, key=_merit, default=None)
+
+
+def _is_of(listed: Mapping[str, Any], evidence: Evidence) -> bool:
+    same = listed.get("fingerprint") in (None, evidence.identity.fingerprint)
+    return same and listed.get("images") in (None, evidence.expected_images)
 
 
 def _merit(found: Found) -> tuple[bool, bool, int, int, str]:

@@ -54,11 +54,10 @@ class Shelf:
         identity, origin = evidence.identity, evidence.weights_origin
         if identity.condition is None:
             question = _question(identity.dataset, identity.split, identity.inference)
-            for weights in (
-                f"sha256 {identity.weights}",
-                f"released {origin.get('released')}",
-                f"trained {origin.get('trained')}",
-            ):
+            # What others say of where weights come from is their word; a checksum is not.
+            named = () if by else ("released", "trained")
+            told = (f"{kind} {origin.get(kind)}" for kind in named)
+            for weights in (f"sha256 {identity.weights}", *told):
                 self._clean[question, weights].append(Found(path, evidence, by))
         elif not by:
             self._disturbed[_subject(identity)].append(Found(path, merge_images(evidence)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from segmodels.claims import CostPart, EvidencePart, Statement
+from segmodels.errors import SegmodelsError, pick
 from segmodels.evidence import Evidence, read_evidence
 from segmodels.leaderboard.costs import Costs
 from segmodels.leaderboard.shelf import Found
@@ -15,6 +16,7 @@ from segmodels.rules import Rules
 from segmodels.runs import Run, load_run
 from segmodels.scores import Interval, kept, paired_bootstrap, paired_kept, score
 from segmodels.verdict import Status, Verdict
+from segmodels.versions import EVALUATOR
 
 Outcome = Literal["holds", "fails", "open"]
 EvidenceOf = Callable[[Run, Protocol], tuple[Found | None, list[Found]]]
@@ -58,13 +60,19 @@ def judge_statement(
     What holds at another budget, or in part, is `partial`; what nothing here bears out is
     `unverified`. The reason tells every part; the findings hold the same apart, with what is
     missing as open.
+
+    Raises:
+        SegmodelsError: a part names something that does not exist, or runs on other images.
     """
-    findings = [
-        _cost(part, costs)
-        if isinstance(part, CostPart)
-        else _measured(part, evidence_of, protocols, rules)
-        for part in statement.parts
-    ]
+    try:
+        findings = [
+            _cost(part, costs)
+            if isinstance(part, CostPart)
+            else _measured(part, evidence_of, protocols, rules)
+            for part in statement.parts
+        ]
+    except SegmodelsError as error:
+        raise SegmodelsError(f"statement {statement.id!r}: {error}") from None
     every = [*findings, *(Finding("", "open", text, True) for text in statement.missing)]
     told = " ".join(finding.sentence for finding in every)
     return Verdict(_status(findings, bool(statement.missing)), told), every
@@ -81,12 +89,12 @@ def _status(findings: list[Finding], missing: bool) -> Status:
 
 
 def _cost(part: CostPart, costs: Costs) -> Finding:
+    convention = pick("convention", part.convention, costs.conventions)
     found = costs.compared(part)
     if found is None:
         return Finding(part.about, "open", "not counted yet (segmodels efficiency).", True)
     subject, other = found
     holds = subject < other if part.relation == "lower" else subject > other
-    convention = costs.conventions[part.convention]
     unit = "M" if convention.quantity == "parameters" else "G"
     word = "holds" if holds else "does not hold"
     text = f"{subject:.2f} {unit} against {other:.2f} {unit}."
@@ -99,9 +107,9 @@ def _measured(
     protocols: Mapping[str, Protocol],
     rules: Rules,
 ) -> Finding:
-    protocol = protocols[part.protocol]
+    protocol = pick("protocol", part.protocol, protocols)
     sides = [evidence_of(load_run(name), protocol) for name in (part.subject, part.other)]
-    pairs = [(found.evidence, copies) for found, copies in sides if found]
+    pairs = [(found.evidence, copies) for found, copies in sides if found and _decides(found)]
     if len(pairs) < 2:
         return _open(part, f"segmodels evaluate {part.subject} and {part.other}")
     (first, first_copies), (second, second_copies) = pairs
@@ -128,8 +136,16 @@ def _elsewhere(
 ) -> list[tuple[Found, Found]]:
     """Evidence of both runs under the other protocols; empty unless all of it is here."""
     runs = load_run(part.subject), load_run(part.other)
-    found = [tuple(evidence_of(run, protocols[name])[0] for run in runs) for name in part.under]
-    return [(one, other) for one, other in found if one and other] if all(map(all, found)) else []
+    others = [pick("protocol", name, protocols) for name in part.under]
+    found = [tuple(evidence_of(run, other)[0] for run in runs) for other in others]
+    pairs = [(a, b) for a, b in found if a and b and _decides(a) and _decides(b)]
+    return pairs if len(pairs) == len(found) else []
+
+
+def _decides(found: Found) -> bool:
+    """A statement has no level of its own, so only whole and current counts of ours decide it."""
+    evidence = found.evidence
+    return not found.by and evidence.complete and evidence.identity.evaluator == EVALUATOR
 
 
 def _open(part: EvidencePart, why: str) -> Finding:

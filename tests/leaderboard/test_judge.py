@@ -13,6 +13,7 @@ from segmodels.evidence import write_evidence
 from segmodels.leaderboard.costs import all_wanted, wanted_by_claim
 from segmodels.protocols import load_protocol
 from segmodels.scores import score
+from segmodels.validation import problems
 
 
 def other_counts(key_of):
@@ -26,6 +27,14 @@ def test_evidence_of_others_has_their_name_and_level(board):
     row = board.row("toy_strict")
     assert (row.verdict, row.level) == ("better", "third party (some-lab)")
     assert row.evidence_file == f"evidence/third-party/some-lab/{found.key}.json"
+
+
+def test_a_part_that_calls_itself_the_whole_is_no_answer(board):
+    """Whatever the file says, the split has six images."""
+    board.keep(evidence(matrices(3)), folder="third-party/some-lab")
+    row = board.row("toy_strict")
+    assert (row.verdict, row.verified) == ("unverified", None)
+    assert "counted on other images" in row.reason
 
 
 def test_our_own_evidence_goes_before_that_of_others(board):
@@ -61,6 +70,50 @@ def test_released_weights_go_before_retrained_ones(board):
     assert board.row("toy_strict").level == "retrained (1 seed)"
     board.keep(evidence())
     assert board.row("toy_strict").level == "released weights"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"retrains": ["toy_nobody"]}, "'retrains' names 'toy_nobody'; there is no such claim"),
+        ({"retrains": ["toy_strict"]}, "its protocol 'strict' is not among 'protocols'"),
+        ({"retrains": ["toy_fps"]}, "it is about fps"),
+        ({"model": "unet"}, "its model is 'espnet_p2_q8', not 'unet'"),
+        ({"recipe": "long"}, "'recipe' is not that of again"),
+        ({"overrides": {"a": 1}}, "'overrides' is not that of again"),
+        ({"seed": 0}, "'seed' repeats that of a run that retrains 'toy_again'"),
+    ],
+)
+def test_only_seeds_of_one_training_are_averaged(board, fields, message):
+    board.claim("toy_again", protocol="plain", value=80)
+    board.claim("toy_fps", metric="fps", protocol="")
+    board.run("again", retrains=["toy_again"])
+    (board.root / "params" / "recipes" / "long.yaml").write_text("title: long\n")
+    board.run("other", **{"seed": 1, "retrains": ["toy_again"], **fields})
+    with pytest.raises(SegmodelsError, match=message):
+        board.rows()
+    assert any(message.split("'")[-1] in problem for problem in problems())
+
+
+def test_seeds_that_saw_other_images_are_left_out_and_told(board):
+    board.claim("toy_again", protocol="plain", value=80)
+    for seed, images in enumerate((3, 6, 6)):
+        name = f"again-{seed}"
+        board.run(name, seed=seed, retrains=["toy_again"])
+        counts, origin = matrices(images), {"trained": name}
+        board.keep(evidence(counts, expected=6, origin=origin, weights=f"{seed:064x}"), folder=name)
+    row = board.row("toy_again")
+    assert row.level.startswith("retrained (2 seeds")
+    assert row.reason.endswith("because they saw other images: 1.")
+
+
+def test_stale_evidence_of_a_training_names_the_command_that_renews_it(board):
+    board.run("again", protocols=["strict"], retrains=["toy_strict"])
+    stale = evidence(origin={"trained": "again"}, weights="0" * 64, evaluator=0)
+    board.keep(stale, folder="again/strict")
+    row = board.row("toy_strict")
+    assert row.verdict == "stale"
+    assert "segmodels evaluate again" in row.reason
 
 
 def test_retrains_is_for_weights_trained_here(board):
@@ -168,14 +221,14 @@ def test_a_corruption_is_judged_from_its_severities(board):
     board.claim(
         "toy_fog",
         metric="mIoU-c",
-        corruption="fog",
+        corruption="contrast",
         dataset="toy",
         weights="toy-weights",
         protocol="plain",
     )
     assert board.row("toy_fog").verdict == "unverified"
     copies = [
-        evidence(condition={"corruption": "fog", "severity": severity, "seed": 0})
+        evidence(condition={"corruption": "contrast", "severity": severity, "seed": 0})
         for severity in range(1, 6)
     ]
     board.keep(evidence(), *copies[:2])

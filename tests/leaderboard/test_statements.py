@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import yaml
 from synthetic import evidence, matrices
 
 from segmodels.costs import count_wanted
+from segmodels.errors import SegmodelsError
+from segmodels.validation import problems
 
 BUDGET = {"budget": "toy images", "as_published": False, "protocol": "plain"}
 
@@ -78,6 +82,40 @@ def test_at_the_papers_budget_it_is_decided(runs, one, two, verdict):
     runs.keep(trained("one", one), folder="one/plain")
     runs.keep(trained("two", two), folder="two/plain")
     assert runs.row("better").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("fields", "folder"),
+    [({}, "third-party/some-lab"), ({"evaluator": 0}, "one/plain")],
+)
+def test_only_current_counts_of_ours_decide(runs, fields, folder):
+    runs.statement("better", part(as_published=True))
+    runs.keep(trained("one", 90, **fields), folder=folder)
+    runs.keep(trained("two", 40, **fields), folder=folder)
+    assert runs.row("better").verdict == "unverified"
+
+
+def test_part_of_a_split_does_not_decide(runs):
+    runs.statement("better", part(as_published=True))
+    for name, right in (("one", 90), ("two", 40)):
+        found = trained(name, right)
+        part_of_it = dataclasses.replace(found, images=found.images[:20])
+        runs.keep(part_of_it, folder=f"{name}/plain")
+    assert runs.row("better").verdict == "unverified"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"subject": "three"}, "statement 'better': Unknown run 'three'"),
+        ({"protocol": "params-all"}, "statement 'better': Unknown protocol 'params-all'"),
+    ],
+)
+def test_a_part_about_nothing_is_told(runs, fields, message):
+    runs.statement("better", part(**fields))
+    with pytest.raises(SegmodelsError, match=message):
+        runs.rows()
+    assert any(message.partition(": ")[2] in problem for problem in problems())
 
 
 def test_what_is_missing_keeps_a_statement_from_being_verified(runs):
