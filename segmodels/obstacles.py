@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from segmodels.assets import DatasetEntry, WeightsEntry
-from segmodels.claims import Claim
+from segmodels.claims import PERCENT, Claim
 from segmodels.corruptions import CORRUPTIONS
 from segmodels.models import list_models
 
@@ -48,7 +48,7 @@ def obstacles(
         dataset: the entry it names; None for `any`.
     """
     found = [*_network(claim), *_measure(claim)]
-    if claim.metric in ("mIoU", "mIoU-c", "top1"):
+    if claim.metric in PERCENT:
         found += [*_weights(claim, weights), *_dataset(dataset)]
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +14,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
 from segmodels.protocols import Protocol
 from segmodels.rules import Level, Rules
-from segmodels.scores import Interval, mean_interval, score
+from segmodels.scores import Interval, Score, mean_interval, score
 from segmodels.versions import EVALUATOR
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ STATUSES: dict[Status, str] = {
     "unverified": "everything needed can be had, but nobody has run it yet",
     "blocked": "something that is needed cannot be had by everybody; the reason says what",
     "measured": "a number of our own that no paper prints under this protocol",
+}
+
+#: What a metric is of a score.
+_MEASURED: dict[str, Callable[[Score], float]] = {
+    "mIoU": lambda score: score.miou,
+    "mAcc": lambda score: score.mean_accuracy,
+    "aAcc": lambda score: score.pixel_accuracy,
 }
 
 _LEVELS: dict[Level, str] = {
@@ -118,7 +125,7 @@ def judge(
     obstacles: Sequence[Obstacle],
     rules: Rules,
 ) -> Verdict:
-    """Compare a published mIoU with evidence; evidence beats obstacles.
+    """Compare a published mIoU or accuracy with evidence; evidence beats obstacles.
 
     Raises:
         SegmodelsError: the evidence was made under another protocol or on another split.
@@ -130,11 +137,12 @@ def judge(
         return Verdict("unverified", f"Nobody has run it yet: {command}")
     for evidence in answer.evidence:
         _check_match(claim, protocol, evidence)
-    seen = measure(protocol, answer, "", command, rules)
-    if seen.verified is None or seen.interval is None:
+    seen = measure(protocol, answer, "", command, rules, claim.metric)
+    if seen.verified is None:
         return seen
     allowed = rules.tolerance(answer.level)
-    half = (seen.interval[1] - seen.interval[0]) / 2
+    low, high = seen.interval or (0.0, 0.0)
+    half = (high - low) / 2
     tolerance = _rounding(claim) + allowed.points + allowed.interval * half
     gap = seen.verified - claim.value
     status, reason = _compare(gap, tolerance, "points")
@@ -205,7 +213,14 @@ def judge_cost(
     return Verdict(status, reason, counted, gap, None, "counted", tolerance)
 
 
-def measure(protocol: Protocol, answer: Answer, reason: str, command: str, rules: Rules) -> Verdict:
+def measure(
+    protocol: Protocol,
+    answer: Answer,
+    reason: str,
+    command: str,
+    rules: Rules,
+    metric: str = "mIoU",
+) -> Verdict:
     """A number of our own: `measured`, unless the evidence is `stale` or `partial`.
 
     Args:
@@ -214,14 +229,17 @@ def measure(protocol: Protocol, answer: Answer, reason: str, command: str, rules
         reason: why there is nothing to compare with.
         command: what renews the evidence.
         rules: of the bootstrap.
+        metric: `mIoU`, which has an interval, `mAcc` or `aAcc`, which have none.
     """
     level = answer.describe()
-    values = [score(evidence, protocol).miou for evidence in answer.evidence]
+    values = [_MEASURED[metric](score(evidence, protocol)) for evidence in answer.evidence]
     if any(math.isnan(value) for value in values):
         return Verdict("unverified", "The evidence holds no labelled pixel.", level=level)
     states = (_state(evidence, command) for evidence in answer.evidence)
     status, why = next(filter(None, states), None) or ("measured", reason)
-    interval = mean_interval(answer.evidence, protocol, rules.bootstrap)
+    interval = None
+    if metric == "mIoU":
+        interval = mean_interval(answer.evidence, protocol, rules.bootstrap)
     if len(values) > 1:
         level = f"{level[:-1]}, {fmean(values):.2f} ± {stdev(values):.2f})"
     seeds = tuple(values) if len(values) > 1 else ()

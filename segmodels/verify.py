@@ -9,7 +9,7 @@ import yaml
 
 from segmodels import layout
 from segmodels.assets import DatasetEntry, load_dataset_entry, load_weights_entry
-from segmodels.claims import Claim, Statement, load_claims, load_statements
+from segmodels.claims import SCORES, Claim, Statement, load_claims, load_statements
 from segmodels.datasets.registration import registered
 from segmodels.errors import SegmodelsError, pick
 from segmodels.fetch import archives_at_hand
@@ -76,7 +76,7 @@ def _to_do(entry: Claim | Statement, judged: Row) -> bool:
 
 
 def _obtainable(claim: Claim) -> bool:
-    if claim.weights is None or claim.metric != "mIoU":
+    if claim.weights is None or claim.metric not in SCORES:
         return False
     weights, dataset = load_weights_entry(claim.weights), load_dataset_entry(claim.dataset)
     if obstacles(claim, weights, None):

@@ -189,6 +189,16 @@ def test_partial_and_stale_show_numbers_but_are_not_verified():
     assert partial.gap == stale.gap == 0.0
 
 
+def test_accuracies_are_judged_from_the_same_counts():
+    counts = np.array([[[60, 20, 0, 0], [0, 20, 0, 0], [0, 0, 0, 0], [9, 9, 9, 9]]])
+    found = evidence(counts)
+    mean = judge(claim(87.5, 1, metric="mAcc"), PLAIN, released(found), [], RULES)
+    pixels = judge(claim(80.5, 1, metric="aAcc"), PLAIN, released(found), [], RULES)
+    assert (mean.status, mean.verified) == ("verified", pytest.approx((75 + 100) / 2))
+    assert (pixels.status, pixels.verified) == ("below", pytest.approx(80))
+    assert mean.interval is pixels.interval is None
+
+
 @pytest.mark.parametrize(
     ("counted", "status"),
     [(8.44, "verified"), (8.36, "verified"), (8.46, "better"), (8.3, "below")],

@@ -13,11 +13,13 @@ from pydantic import (
     model_validator,
 )
 
-Metric = Literal["mIoU", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
+Metric = Literal["mIoU", "mAcc", "aAcc", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
 
 #: What the number of a metric counts.
 UNITS: dict[str, str] = {
     "mIoU": "%",
+    "mAcc": "%",
+    "aAcc": "%",
     "mIoU-c": "%",
     "top1": "%",
     "params_M": "M",
@@ -26,7 +28,11 @@ UNITS: dict[str, str] = {
 }
 
 #: Metrics that lie between 0 and 100.
-PERCENT = ("mIoU", "mIoU-c", "top1")
+PERCENT = ("mIoU", "mAcc", "aAcc", "mIoU-c", "top1")
+
+#: Metrics that one evaluation of clean images answers: mean IoU, accuracy averaged over classes,
+#: accuracy over all labelled pixels.
+SCORES = ("mIoU", "mAcc", "aAcc")
 
 #: Metrics that are counted from the network alone.
 COUNTED = ("params_M", "GFLOPs")

@@ -19,7 +19,13 @@ _SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 
-_METRICS = {"params_M": "parameters (M)", "mIoU": r"mIoU (\%)", "mIoU-c": r"mIoU-C (\%)"}
+_METRICS = {
+    "params_M": "parameters (M)",
+    "mIoU": r"mIoU (\%)",
+    "mAcc": r"class accuracy (\%)",
+    "aAcc": r"pixel accuracy (\%)",
+    "mIoU-c": r"mIoU-C (\%)",
+}
 
 
 def render_latex(rows: list[Row]) -> str:

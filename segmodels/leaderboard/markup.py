@@ -16,6 +16,8 @@ GENERATOR = "segmodels leaderboard"
 #: What people call a metric, with its unit.
 METRICS = {
     "mIoU": "mIoU, %",
+    "mAcc": "class accuracy, %",
+    "aAcc": "pixel accuracy, %",
     "mIoU-c": "mIoU-C, %",
     "top1": "top-1, %",
     "params_M": "parameters, M",

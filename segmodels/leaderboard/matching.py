@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from segmodels.assets import DatasetEntry, WeightsEntry
-from segmodels.claims import Claim
+from segmodels.claims import SCORES, Claim
 from segmodels.effect import effect_under
 from segmodels.evidence import Evidence
 from segmodels.leaderboard.shelf import Found
@@ -19,7 +19,7 @@ def asks_for(run: Run, claim: Claim) -> bool:
     return (
         (run.weights, run.dataset, run.split) == (claim.weights, claim.dataset, claim.split)
         and run.weights is not None
-        and claim.metric == "mIoU"
+        and claim.metric in SCORES
         and claim.protocol in run.protocols
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from segmodels.claims import Claim
+from segmodels.claims import SCORES, Claim
 from segmodels.files import digest
 from segmodels.leaderboard.shelf import Found
 from segmodels.runs import Run
@@ -41,7 +41,7 @@ def _wrong_claim(run: Run, claim: Claim | None) -> Iterator[str]:
     if claim is None:
         yield "there is no such claim"
         return
-    if claim.metric != "mIoU":
+    if claim.metric not in SCORES:
         yield f"it is about {claim.metric}, which no training answers"
     for field in ("model", "dataset", "split"):
         if getattr(claim, field) != getattr(run, field):
