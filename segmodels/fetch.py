@@ -45,7 +45,7 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
         SegmodelsError: unreachable, wrong checksum, or no room on the disk.
     """
     target = folder / file.name
-    if target.is_file() and _fault(file, target) is None:
+    if target.is_file() and fault(file, target) is None:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def _announce(entry: DatasetEntry, folder: Path) -> None:
         )
 
 
-def _fault(file: RemoteFile, path: Path) -> str | None:
+def fault(file: RemoteFile, path: Path) -> str | None:
     """What is wrong with a file, None if it is the registered one."""
     if file.sha256:
         found = sha256_of_file(path)
@@ -147,12 +147,12 @@ def _in_mirror(file: RemoteFile) -> Path | None:
     mirror = mirror_dir()
     found = sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
     for path in found:
-        if _fault(file, path) is None:
+        if fault(file, path) is None:
             return path
     if found:
         raise SegmodelsError(
             f"{found[0]}: in the mirror ({MIRROR}) under the right name, but "
-            f"{_fault(file, found[0])}. Replace or remove it."
+            f"{fault(file, found[0])}. Replace or remove it."
         )
     return None
 
@@ -192,10 +192,10 @@ def _download(file: RemoteFile, part: Path) -> None:
             f"{file.name}: cannot be downloaded from {file.url} ({error}).{kept_note} Without "
             f"network, put the file into a folder and set {MIRROR} to it."
         ) from error
-    if fault := _fault(file, part):
+    if wrong := fault(file, part):
         part.unlink()  # going on from wrong bytes could never end well
         raise SegmodelsError(
-            f"{file.name}: downloaded from {file.url}, but {fault}. The download was discarded; "
+            f"{file.name}: downloaded from {file.url}, but {wrong}. The download was discarded; "
             f"the address may serve another file now."
         )
 

@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 WITHOUT_TORCH = (
     "assets",
     "claims",
+    "doctor.chain",
     "efficiency.convention",
     "efficiency.latency",
     "efficiency.record",

@@ -11,6 +11,7 @@ from segmodels.cli import (
     checking,
     costs,
     data,
+    diagnosis,
     evaluating,
     evidence,
     listing,
@@ -22,7 +23,7 @@ from segmodels.errors import SegmodelsError
 __all__ = ["main"]
 
 #: In the order of `segmodels --help`.
-_GROUPS = (listing, data, checking, evaluating, evidence, board, costs, project)
+_GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosis, project)
 
 
 def main(arguments: list[str] | None = None) -> int:

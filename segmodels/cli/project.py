@@ -1,4 +1,4 @@
-"""`segmodels doctor`, `suite`, `export`, and the commands that write pages of docs/."""
+"""`segmodels suite`, `export`, and the commands that write pages of docs/."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from segmodels.cli.common import Add, relative
 
 def add(commands: Add) -> None:
     """Add them."""
-    commands("doctor", _doctor, "check that this machine is ready")
     suite = commands("suite", _suite, "choose what `dvc repro` rebuilds (no name: show it)")
     suite.add_argument("names", nargs="*", metavar="NAME")
     suite.add_argument("--check", action="store_true", help="only say whether it is up to date")
@@ -20,16 +19,6 @@ def add(commands: Add) -> None:
     export.add_argument("checkpoint", type=Path, help="file or folder, any known format")
     export.add_argument("onnx", type=Path, help="file to write")
     export.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"))
-
-
-def _doctor(chosen: argparse.Namespace) -> int:
-    from segmodels.doctor import examine
-
-    del chosen
-    findings = examine()
-    for finding in findings:
-        print(f"{finding.level:5} {finding.subject}: {finding.text}")
-    return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
 def _suite(chosen: argparse.Namespace) -> int:

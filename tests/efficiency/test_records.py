@@ -100,7 +100,7 @@ def test_reading_needs_no_torch():
 
 
 def test_the_command_counts_what_claims_ask_for_or_a_list(tmp_path, monkeypatch, capsys):
-    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "claims").mkdir(parents=True)
     (tmp_path / "params" / "protocols.yaml").touch()
     source = REPOSITORY / "params" / "efficiency.yaml"
     (tmp_path / "params" / "efficiency.yaml").write_text(source.read_text())

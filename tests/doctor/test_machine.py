@@ -8,7 +8,7 @@ from collections import namedtuple
 
 import pytest
 
-from segmodels.doctor import examine
+from segmodels.doctor import examine, examine_machine
 from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.runs import activate
 
@@ -22,13 +22,15 @@ def healthy(project):
 
 
 def findings():
-    return {finding.subject: finding for finding in examine()}
+    return {finding.subject: finding for finding in examine_machine()}
 
 
 def test_a_healthy_project(healthy, tmp_path, monkeypatch):
     monkeypatch.setenv("SEGMODELS_MIRROR", str(tmp_path))
     found = findings()
-    assert set(found) == {"project", "torch", "flows", "active", "mirror", "disk"}
+    assert list(found) == [
+        *("project", "software", "torch", "threads", "flows", "active", "mirror", "disk")
+    ]
     assert {f.level for f in found.values()} <= {"ok", "note"}
     assert found["project"].text == str(healthy)
     assert found["active"].text == "quick"
@@ -38,14 +40,15 @@ def test_a_healthy_project(healthy, tmp_path, monkeypatch):
 
 def test_examining_changes_nothing(healthy, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    examine()
+    assert list(examine())
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_outside_of_a_project_every_check_still_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path))
     found = findings()
-    assert len(found) == 6
+    assert len(found) == 8
+    assert list(examine()) == examine_machine()  # nothing to look for data in
     assert found["torch"].level == "ok"
     for subject in ("project", "active", "disk"):
         assert found[subject].level == "bad"
@@ -90,6 +93,25 @@ def test_a_torchvision_of_another_torch_is_bad(healthy, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     assert findings()["torch"].level == "bad"
     assert "Install both from the same index" in findings()["torch"].text
+
+
+@pytest.mark.parametrize(
+    ("named", "level", "words"),
+    [
+        ("1", "ok", "1 of 4 cores"),
+        ("8", "note", "8 on 4 cores: they wait for each other"),
+        ("many", "bad", "is no number of threads. Unset it."),
+        ("0", "bad", "is no number of threads. Unset it."),
+        (None, "ok", "4 cores, all used"),
+    ],
+)
+def test_threads_that_wait_for_each_other_are_told(healthy, monkeypatch, named, level, words):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if named is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", named)
+    assert findings()["threads"].level == level
+    assert words in findings()["threads"].text
 
 
 # The record of a measurement

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
 
-from segmodels.errors import SegmodelsError
+from segmodels.doctor.finding import Finding, guarded
+from segmodels.environment import software
 from segmodels.settings import cache_dir, mirror_dir, project_root
 
-Level = Literal["ok", "note", "bad"]
-
 _FREE_BYTES = 2 << 30
+_THREADS = "OMP_NUM_THREADS"
 _FLOW_PACKAGES = ("dvc", "prefect", "mlflow")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One checked thing: `bad` stops work, `note` is worth knowing."""
-
-    level: Level
-    subject: str
-    text: str
-
-
-def examine() -> list[Finding]:
+def examine_machine() -> list[Finding]:
     """Run all checks; none of them changes anything."""
-    checks = (_project, _torch, _flows, _active, _mirror, _disk)
-    return [_guarded(check) for check in checks]
-
-
-def _guarded(check: Callable[[], Finding]) -> Finding:
-    try:
-        return check()
-    except SegmodelsError as error:
-        return Finding("bad", check.__name__.strip("_"), str(error))
+    checks = (_project, _software, _torch, _threads, _flows, _active, _mirror, _disk)
+    return [finding for check in checks for finding in guarded(check.__name__.strip("_"), check)]
 
 
 def _project() -> Finding:
@@ -59,6 +41,26 @@ def _torch() -> Finding:
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU, processor only"
     return Finding("ok", "torch", f"{torch.__version__}, {gpu}")
+
+
+def _software() -> Finding:
+    found = {"python": platform.python_version(), **software()}
+    missing = [name for name, number in found.items() if number == "not installed"]
+    if missing:
+        return Finding("bad", "software", f"{', '.join(missing)} missing: pip install segmodels.")
+    return Finding("ok", "software", ", ".join(f"{n} {number}" for n, number in found.items()))
+
+
+def _threads() -> Finding:
+    cores, named = os.cpu_count() or 1, os.environ.get(_THREADS)
+    if named is None:
+        return Finding("ok", "threads", f"{cores} cores, all used")
+    if not named.isdecimal() or int(named) < 1:
+        return Finding("bad", "threads", f"{_THREADS}={named} is no number of threads. Unset it.")
+    if int(named) > cores:
+        why = "they wait for each other. Unset it or lower it."
+        return Finding("note", "threads", f"{_THREADS}={named} on {cores} cores: {why}")
+    return Finding("ok", "threads", f"{named} of {cores} cores ({_THREADS})")
 
 
 def _flows() -> Finding:

@@ -1,0 +1,122 @@
+"""Weights and evidence that are here, against what `params/` and this version say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from segmodels import layout
+from segmodels.assets import RemoteFile, WeightsEntry, load_weights_entries
+from segmodels.datasets import description_path
+from segmodels.doctor.finding import Finding, Level, first_of
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import check_evidence, evidence_files
+from segmodels.fetch import fault
+from segmodels.files import read_json, sha256_of_file
+from segmodels.versions import EVALUATOR
+
+#: Bytes hashed without being asked: a second or two.
+_QUICK = 500_000_000
+
+
+def examine_weights(deep: bool = False) -> Iterator[Finding]:
+    """Compare released weights that were fetched with `params/weights.yaml`.
+
+    Args:
+        deep: hash all files; else half a gigabyte of them, smallest first.
+    """
+    entries = load_weights_entries().values()
+    here = [(e, f) for e in entries if layout.released_weights(e.name).is_dir() for f in e.files]
+    if not here:
+        yield Finding("note", "weights", "no released weights are here; runs fetch what they need.")
+    budget = None if deep else _QUICK
+    for entry, file in sorted(here, key=lambda pair: _bytes(_path(*pair))):
+        path = _path(entry, file)
+        level, text = _weights(entry, file, path, budget)
+        yield Finding(level, f"weights {entry.name}", f"{path}: {text}")
+        budget = budget and max(0, budget - _bytes(path))
+
+
+def _weights(
+    entry: WeightsEntry, file: RemoteFile, path: Path, budget: int | None
+) -> tuple[Level, str]:
+    if not path.is_file():
+        return "bad", f"missing. Runs fetch it again, or take it from {file.url}"
+    if budget is not None and _bytes(path) > budget:
+        return "note", f"{_bytes(path) / 1e6:.0f} MB not hashed: segmodels doctor --deep"
+    if not file.sha256:
+        found = sha256_of_file(path)
+        return "note", f"no checksum is published; add its sha256 {found} to params/weights.yaml"
+    if wrong := fault(file, path):
+        return "bad", f"{wrong} in params/weights.yaml. Delete the file; runs fetch it again."
+    return "ok", f"the registered sha256 {file.sha256[0][:12]}…"
+
+
+def _path(entry: WeightsEntry, file: RemoteFile) -> Path:
+    return layout.released_weights(entry.name) / file.name
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def examine_evidence(deep: bool = False) -> Iterator[Finding]:
+    """Say which evidence is stale, of other weights or of other images than are here.
+
+    Args:
+        deep: check every count, as `segmodels evidence check` does.
+    """
+    paths = evidence_files(layout.evidence())
+    faults: dict[tuple[Level, str], list[str]] = defaultdict(list)
+    released = load_weights_entries()
+    for path in paths:
+        for level, text in _evidence(path, released, deep):
+            faults[level, text].append(str(path))
+    for (level, text), files in faults.items():
+        yield Finding(level, "evidence", f"{text} ({len(files)} files): {first_of(files)}")
+    if not faults:
+        how = "every count checked" if deep else "heads read; counts: segmodels doctor --deep"
+        yield Finding("ok", "evidence", f"{len(paths)} files of evaluator {EVALUATOR}, {how}")
+
+
+def _evidence(
+    path: Path, released: dict[str, WeightsEntry], deep: bool
+) -> Iterable[tuple[Level, str]]:
+    try:
+        if deep:
+            check_evidence(path, layout.reports() / "datasets")
+        head = read_json(path)
+        return list(_heads(path, head["identity"], head["weights_origin"], released))
+    except SegmodelsError as error:
+        return [("bad", str(error))]
+    except (KeyError, TypeError) as error:
+        return [("bad", f"not evidence ({error!r}); count it again")]
+
+
+def _heads(
+    path: Path, identity: dict[str, Any], origin: dict[str, Any], released: dict[str, WeightsEntry]
+) -> Iterator[tuple[Level, str]]:
+    run = path.relative_to(layout.evidence()).parts[0]
+    if identity["evaluator"] != EVALUATOR:
+        text = f"stale: evaluator {identity['evaluator']}, now it is {EVALUATOR}"
+        yield "note", f"{text}; run segmodels evaluate {run}"
+    entry = released.get(origin.get("released", ""))
+    listed = {digest for file in entry.files for digest in file.sha256} if entry else set()
+    if entry and listed and identity["weights"] not in listed:
+        text = (
+            f"weights {identity['weights'][:12]}… are none of {entry.name} in params/weights.yaml"
+        )
+        yield "bad", f"{text}; fetch the registered ones and run segmodels evaluate {run}"
+    here = _fingerprint(identity["dataset"], identity["split"])
+    if here not in (None, identity["fingerprint"]):
+        text = f"counted on other images than the {identity['dataset']} prepared here"
+        yield "bad", f"{text} ({description_path(identity['dataset'])}); count it again"
+
+
+def _fingerprint(dataset: str, split: str) -> str | None:
+    path = description_path(dataset)
+    about = read_json(path)["splits"] if path.is_file() else {}
+    found: str | None = about.get(split, {}).get("fingerprint")
+    return found
