@@ -71,8 +71,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write readable JSON with stable bytes: indented, key order kept, final newline."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `readable_json`, whole or not at all."""
+    write_text(path, readable_json(value))
+
+
+def readable_json(value: object) -> str:
+    """JSON with stable bytes for people: indented, key order kept, final newline."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

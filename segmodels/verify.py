@@ -9,12 +9,13 @@ import yaml
 
 from segmodels import layout
 from segmodels.assets import DatasetEntry, load_dataset_entry, load_weights_entry
-from segmodels.claims import SCORES, Claim, Statement, load_claims, load_statements
+from segmodels.claims import COUNTED, SCORES, Claim, Statement, load_claims, load_statements
 from segmodels.datasets.registration import registered
 from segmodels.errors import SegmodelsError, pick
 from segmodels.fetch import archives_at_hand
 from segmodels.files import write_text
-from segmodels.leaderboard import Row, build_rows
+from segmodels.leaderboard import Row, build_row
+from segmodels.leaderboard.matching import asks_for
 from segmodels.obstacles import obstacles
 from segmodels.protocols import load_protocol
 from segmodels.runs import Run, load_run, run_names
@@ -23,7 +24,6 @@ from segmodels.settings import project_root
 if TYPE_CHECKING:
     from segmodels.evaluate import Progress
 
-_COSTS = ("params_M", "GFLOPs")
 _OPEN = ("unverified", "partial", "stale")
 
 
@@ -43,16 +43,16 @@ def verify(
     """
     known: dict[str, Claim | Statement] = {**load_claims(), **load_statements()}
     entry = pick("claim", claim_id, known)
-    judged = _row(claim_id)
+    judged = build_row(entry, layout.evidence())
     if not force and not _to_do(entry, judged):
         return judged
-    if not isinstance(entry, Claim) or entry.metric in _COSTS:
+    if not isinstance(entry, Claim) or entry.metric in COUNTED:
         from segmodels.costs import count_wanted
 
         count_wanted()
     elif _obtainable(entry):
         _evaluate(entry, device, progress, force)
-    return _row(claim_id)
+    return build_row(entry, layout.evidence())
 
 
 def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool) -> None:
@@ -61,11 +61,6 @@ def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool)
     run = run_of(claim)
     steps.bring(run, device)
     steps.evaluate_run(run.name, evaluated_protocol(run, claim.protocol), device, progress, force)
-
-
-def _row(claim_id: str) -> Row:
-    (row,) = (row for row in build_rows(layout.evidence()) if row.claim == claim_id)
-    return row
 
 
 def _to_do(entry: Claim | Statement, judged: Row) -> bool:
@@ -99,8 +94,7 @@ def run_of(claim: Claim) -> Run:
         SegmodelsError: a run of that name does something else.
     """
     for run in map(load_run, run_names()):
-        same = (run.weights, run.dataset, run.split) == (claim.weights, claim.dataset, claim.split)
-        if same and claim.protocol in run.protocols:
+        if asks_for(run, claim):
             return run
     if claim.id in run_names():
         raise SegmodelsError(

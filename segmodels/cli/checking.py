@@ -51,10 +51,8 @@ def _verify(chosen: argparse.Namespace) -> int:
         print(f"  protocol {row.protocol or 'not stated'}, {row.level or 'nothing measured'}")
     if row.evidence_file:
         print(f"  evidence reports/{row.evidence_file}")
-    if row.verdict == "blocked":
-        _print_missing(chosen.claim)
-    elif row.reason:
-        print(f"  {row.reason}")
+    for line in row.todo or filter(None, [row.reason]):
+        print(f"  {line}")
     return 0
 
 
@@ -63,11 +61,3 @@ def _compared(row: Row) -> str:
         return row.verdict
     verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
     return f"{row.metric} claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}"
-
-
-def _print_missing(claim: str) -> None:
-    from segmodels.claims import load_claim
-    from segmodels.missing import instructions
-
-    for line in instructions(load_claim(claim)):
-        print(f"  {line}")

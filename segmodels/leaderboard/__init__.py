@@ -9,10 +9,11 @@ from segmodels.leaderboard.folder import write_leaderboard
 from segmodels.leaderboard.markdown import render_markdown
 from segmodels.leaderboard.page import render_html
 from segmodels.leaderboard.record import render_json
-from segmodels.leaderboard.rows import Row, build_rows
+from segmodels.leaderboard.rows import Row, build_row, build_rows
 
 __all__ = [
     "Row",
+    "build_row",
     "build_rows",
     "render_html",
     "render_json",

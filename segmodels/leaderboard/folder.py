@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from segmodels.files import write_text
+from segmodels.files import readable_json, write_text
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
 from segmodels.leaderboard.docs import Docs
@@ -58,7 +58,7 @@ def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
         near.pop(name, None)
         yield f"{name}.html", render_claim(row, name, near, docs)
         yield f"{name}.svg", render_badge(row)
-        yield f"{name}.json", _json(whole(row, name))
+        yield f"{name}.json", readable_json(whole(row, name))
     if pages:
         yield "style.css", style_sheet()
         yield "page.js", script()
@@ -85,7 +85,3 @@ def _is_ours(path: Path) -> bool:
     except ValueError:
         return False
     return isinstance(row, dict) and path.stem in (row.get("page"), row.get("claim"))
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

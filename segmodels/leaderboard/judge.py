@@ -14,12 +14,12 @@ from segmodels.assets import (
     load_dataset_entries,
     load_weights_entries,
 )
-from segmodels.claims import Claim, Statement, load_claims, load_statements
+from segmodels.claims import COUNTED, Claim, Statement, load_claims, load_statements
 from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence
 from segmodels.leaderboard.costs import Costs
-from segmodels.leaderboard.matching import asks_for, best
+from segmodels.leaderboard.matching import answers, best
 from segmodels.leaderboard.retrained import on_same_images, wrong_retrains
 from segmodels.leaderboard.robustness import summarise
 from segmodels.leaderboard.rows import Row, short_title
@@ -73,7 +73,7 @@ class Judge:
         dataset: DatasetEntry | None,
         hindered: list[Obstacle],
     ) -> Row:
-        if claim.metric in ("params_M", "GFLOPs", "fps"):
+        if claim.metric in (*COUNTED, "fps"):
             return self._cost_row(claim, hindered)
         protocol = self._protocol(claim)
         if claim.metric == "mIoU-c":
@@ -109,7 +109,7 @@ class Judge:
         entry: WeightsEntry | None,
     ) -> Row:
         row = self._under(self._told(claim, verdict), protocol)
-        runs = [r.name for r in self.runs if asks_for(r, claim) or claim.id in r.retrains]
+        runs = [r.name for r in self.runs if answers(r, claim)]
         published = next((d for f in entry.files for d in f.sha256), None) if entry else None
         row = dataclasses.replace(
             row,
@@ -261,9 +261,9 @@ class Judge:
         same = self.by_model.get((run.model, run.dataset), [])
         for protocol in (self.protocols[name] for name in run.protocols):
             found, _ = self._evidence_of(run, protocol)
-            asked = (asks_for(run, c) or c.id in run.retrains for c in same)
-            named = (c.protocol == protocol.name for c in same)
-            if found is None or any(a and n for a, n in zip(asked, named, strict=True)):
+            if found is None:
+                continue
+            if any(c.protocol == protocol.name and answers(run, c) for c in same):
                 continue
             command = f"segmodels evaluate {run.name}"
             own: Level = "released" if run.weights else "retrained"

@@ -24,6 +24,11 @@ def asks_for(run: Run, claim: Claim) -> bool:
     )
 
 
+def answers(run: Run, claim: Claim) -> bool:
+    """Whether evidence of a run answers a claim: with its weights, or trained again for it."""
+    return asks_for(run, claim) or claim.id in run.retrains
+
+
 def has_released_weights(evidence: Evidence, entry: WeightsEntry) -> bool:
     """By checksum; by name only where the authors publish no checksum."""
     published = {digest for file in entry.files for digest in file.sha256}

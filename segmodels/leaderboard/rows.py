@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from segmodels.claims import Claim
+from segmodels.claims import Claim, Statement
 from segmodels.leaderboard.robustness import Robustness
 from segmodels.verdict import Status
 
@@ -101,6 +101,24 @@ def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row
         *map(judge.stated, judge.statements),
         *_distinct(row for run in judge.runs for row in judge.measured(run)),
     ]
+
+
+def build_row(
+    entry: Claim | Statement, evidence_folder: Path, link_from: Path | None = None
+) -> Row:
+    """The row that `build_rows` has for a claim or statement; no other one is judged.
+
+    Args:
+        entry: of the project.
+        evidence_folder, link_from: as for `build_rows`.
+
+    Raises:
+        SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
+    """
+    from segmodels.leaderboard.judge import Judge
+
+    judge = Judge(evidence_folder, link_from or evidence_folder.parent)
+    return judge.claimed(entry) if isinstance(entry, Claim) else judge.stated(entry)
 
 
 def _place(claim: Claim) -> tuple[bool, str, str, float]:
