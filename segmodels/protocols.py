@@ -64,7 +64,8 @@ class Protocol:
         stride: step of the window in pixels, one number or (down, right).
         enlarge: an image whose short side is below `window` is enlarged to it
             (Segmenter, official code); otherwise the window is clipped to the image (mmseg).
-        scales: factors of the test-time views, each multiplied with the resize target.
+        scales: factors of the test-time views, each multiplied with the resize target; without
+            one with the image's own size, as mmcv's `Resize(scale_factor=...)` rounds it.
         flip: whether each view is also seen mirrored, left to right.
         resize_fixed: both sides are resized to this, one number or (height, width),
             whatever the aspect ratio.

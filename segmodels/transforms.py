@@ -66,13 +66,16 @@ def _view_sizes(height: int, width: int, protocol: Protocol, scale: float) -> li
 
 def _target_size(height: int, width: int, protocol: Protocol, scale: float) -> tuple[int, int]:
     """`scale` times the target if there is one (fixed, or keep-ratio with the long side
-    capped), else `scale` times the image's own size. Rounding is mmcv's `int(x + 0.5)`.
+    capped), else the largest size of the image's ratio within `scale` times its own size, both
+    sides rounded. Rounding is mmcv's `int(x + 0.5)`.
     """
     if protocol.resize_fixed is not None:
         tall, wide = pair(protocol.resize_fixed)
         return max(int(tall * scale), 1), max(int(wide * scale), 1)
-    factor = scale
-    if protocol.resize_short is not None:
+    if protocol.resize_short is None:
+        box = sorted(int(side * scale + 0.5) for side in (height, width))
+        factor = min(box[0] / min(height, width), box[1] / max(height, width))
+    else:
         factor = int(protocol.resize_short * scale) / min(height, width)
         if protocol.resize_long is not None:
             factor = min(int(protocol.resize_long * scale) / max(height, width), factor)

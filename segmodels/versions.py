@@ -8,7 +8,7 @@ Plain literals only: DVC reads this file without running it.
 SOFTWARE = "0.1.0"
 
 #: The code between a decoded image and its confusion matrix (transforms, inference, counting).
-EVALUATOR = 3
+EVALUATOR = 4
 
 #: The training loop: sampling, augmentation, loss, optimiser.
 TRAINER = 1

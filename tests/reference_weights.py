@@ -46,6 +46,14 @@ def images(shape: Sequence[int]) -> np.ndarray[Any, Any]:
     return noise.astype(np.float32)
 
 
+def smooth_image(height: int, width: int) -> np.ndarray[Any, Any]:
+    """A uint8 RGB image (H, W, 3) of soft waves, whose resized versions differ little."""
+    rows, columns = np.mgrid[:height, :width]
+    waves = [np.sin(rows / (3 + c)) + np.cos(columns / (5 - c) + c) for c in range(3)]
+    values: np.ndarray[Any, Any] = np.stack(waves, axis=-1) * 60 + 128
+    return values.astype(np.uint8)
+
+
 def sampled(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The stored positions of an output (B, classes, H, W), drawn from its shape."""
     picks = np.random.default_rng(list(logits.shape)).integers(0, logits.size, SAMPLES)
