@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segmodels.arithmetic import lowres_logits
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
@@ -172,19 +173,13 @@ def _logits(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
         logits: Tensor = model(images)
         return logits
     model.check(images)
-    return model.to_image(_lowres(model, images, precision), *images.shape[-2:])
-
-
-def _lowres(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        logits = model.forward_lowres(images)
-    return logits.float()
+    return model.to_image(lowres_logits(model, images, precision), *images.shape[-2:])
 
 
 def _lowres_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tensor:
     check_once(model, pixels, protocol)
     model.check(pixels)
-    return _lowres(model, pixels, protocol.precision)
+    return lowres_logits(model, pixels, protocol.precision)
 
 
 def check_once(model: SegModel, pixels: Tensor, protocol: Protocol) -> None:

@@ -50,8 +50,9 @@ EFFECTS: Mapping[str, str] = {
     "argmax_at": "Labels enlarged by nearest neighbour have edges in steps, and what is thinner "
     "than a step is lost. A number judged at the smaller size, without enlarging, is another one.",
     "precision": "Changed 1 to 6 % of the labels of networks with random weights; trained weights "
-    "leave fewer pixels nearly tied. Evidence made in bf16 has a key of its own and carries its "
-    "measured difference from fp32; while there is evidence in fp32, no claim is judged by it.",
+    "leave fewer pixels nearly tied. `-compiled` adds up in another order. Such evidence has a key "
+    "of its own and carries its measured difference from fp32; while there is evidence in fp32, no "
+    "claim is judged by it.",
     "void": "With `error` every void pixel is a false positive, so the number is lower. ESPNet on "
     "CamVid, the same counts: 55.65 with `error`, which is what its authors print (55.64), and "
     "57.17 with `ignore`, the usual convention.",

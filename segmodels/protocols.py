@@ -30,7 +30,7 @@ Void = Literal["ignore", "error"]
 Library = Literal["opencv", "opencv-float", "pillow", "torch"]
 Average = Literal["probabilities", "logits"]
 Place = Literal["image", "input"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "resize_library": get_args(Library),
@@ -79,8 +79,9 @@ class Protocol:
         average: what is averaged over views, `probabilities` or `logits`.
         argmax_at: where labels are decided: at the size of the `image`, or of the network's
             `input`; the labels are then resized to the image by nearest neighbour.
-        precision: arithmetic of the network; `fp32` defines a number, `bf16` is an
-            experiment. What follows the network is always fp32.
+        precision: arithmetic of the network; `fp32` defines a number. `bf16`, and either with
+            `-compiled` (`torch.compile`, CUDA graphs; inputs of one shape only) are faster ways
+            whose effect is measured. What follows the network is always fp32.
         void: ground truth outside the class list is left out (`ignore`) or counts as a
             false positive of the class predicted there (`error`, ESPNet's scripts).
         ignore_classes: names of classes whose ground truth is treated as void and that are

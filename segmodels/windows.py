@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from segmodels.arithmetic import check_compiled, lowres_logits, lowres_logits_fixed
 from segmodels.axis import Axis, Band, bands, slots
 from segmodels.errors import SegmodelsError
 from segmodels.inference import View, check_once, enlarged, padded, window_origins
@@ -59,10 +60,15 @@ class Batching:
 
     def of_shape(self, shape: tuple[int, int], protocol: Protocol) -> int:
         """Inputs of this (height, width) per forward pass under a protocol."""
-        full = protocol.windows[0] if protocol.windows else None
-        if shape == full or (full is None and protocol.resize_fixed is not None):
+        if is_fixed(shape, protocol):
             return min(self.windows, max(1, _PASS_PIXELS // (shape[0] * shape[1])))
         return self.whole
+
+
+def is_fixed(shape: tuple[int, int], protocol: Protocol) -> bool:
+    """Whether the protocol, and not the image, decides that an input has this shape."""
+    full = protocol.windows[0] if protocol.windows else None
+    return shape == full or (full is None and protocol.resize_fixed is not None)
 
 
 @dataclass
@@ -95,7 +101,7 @@ class LowResolution:
 
     def store(self, model: SegModel, row: int, column: int, logits: Tensor) -> None:
         """Keep the logits (classes, h, w) of the window in this row and column."""
-        logits = logits.permute(1, 2, 0).float()
+        logits = logits.permute(1, 2, 0)
         if self.axes is None:
             self.axes = self._axes(model, logits)
             tall, wide = (axis.lowres * len(axis.origins) for axis in self.axes)
@@ -167,6 +173,7 @@ def low_resolutions(
         protocol: gives window, stride and everything else that follows the resize.
         batching: how many windows share a forward pass.
     """
+    check_compiled(protocol)
     found: list[list[LowResolution]] = []
     waiting: dict[tuple[int, int], list[_Crop]] = {}
     for size, of_image in zip(sizes, views, strict=True):
@@ -219,7 +226,8 @@ def _forward(model: SegModel, crops: Sequence[_Crop], number: int, protocol: Pro
     repeats = [crops[-1]] * (number - len(crops))
     images = torch.stack([crop.pixels for crop in (*crops, *repeats)])
     model.check(images)
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=protocol.precision == "bf16"):
-        logits = model.forward_lowres(images)
+    shape = (images.shape[-2], images.shape[-1])
+    lowres = lowres_logits_fixed if is_fixed(shape, protocol) else lowres_logits
+    logits = lowres(model, images, protocol.precision)
     for crop, one in zip(crops, logits, strict=False):
         crop.view.store(model, crop.row, crop.column, one)

@@ -85,6 +85,7 @@ def test_every_choice_is_used_by_an_entry(field):
     except SegmodelsError as error:
         message = str(error)
     known = message.split("one of ")[1].split(", not")[0].split(", ")
+    known = [one for one in known if not one.endswith("-compiled")]  # asked for with --precision
     assert {getattr(protocol, field) for protocol in load_protocols().values()} == set(known)
 
 

@@ -19,8 +19,9 @@ def add(commands: Add) -> None:
     evaluate.add_argument("--protocol", help="only this one of its protocols")
     shard = "count part I (from 0) of N only; torchrun says so by itself"
     evaluate.add_argument("--shard", metavar="I/N", help=shard)
-    less = "of the network; bf16 is compared with fp32, which is evaluated first if it is not here"
-    evaluate.add_argument("--precision", choices=("fp32", "bf16"), help=less)
+    less = "of the network; all but fp32 are compared with fp32, which is evaluated first"
+    ways = ("fp32", "bf16", "fp32-compiled", "bf16-compiled")
+    evaluate.add_argument("--precision", choices=ways, help=less)
     kept = "keep the label maps in labels/RUN/PROTOCOL"
     evaluate.add_argument("--keep-labels", action="store_true", help=kept)
     device_option(evaluate)

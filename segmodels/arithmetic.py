@@ -1,0 +1,98 @@
+"""The network in the arithmetic that a protocol asks for.
+
+`fp32` defines a number. `bf16` runs the network under autocast. `-compiled` hands it to
+`torch.compile`, which fuses operations and so adds up in another order; on a GPU it records CUDA
+graphs too, so that a pass of small kernels no longer waits for Python. Whatever leaves here is
+fp32 again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.protocols import Precision, Protocol
+
+Forward = Callable[[Tensor], Tensor]
+
+#: What compiles: a name of `torch.compile`'s backends.
+BACKEND = "inductor"
+
+_KNOWN: WeakKeyDictionary[SegModel, Forward] = WeakKeyDictionary()
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def lowres_logits(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
+    """Logits at the network's own resolution, the network taken as it is written.
+
+    Args:
+        model: in eval mode.
+        images: float (B, 3, h, w), normalised.
+        precision: of which `-compiled` is ignored.
+
+    Returns:
+        float32 (B, classes, h / stride, w / stride).
+    """
+    return _run(model.forward_lowres, images, precision)
+
+
+def lowres_logits_fixed(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
+    """The same of images whose shape is that of every pass, compiled if asked.
+
+    Raises:
+        SegmodelsError: this machine or network cannot be compiled for.
+    """
+    if not is_compiled(precision):
+        return lowres_logits(model, images, precision)
+    try:
+        return _run(_compiled(model, images.device.type), images, precision)
+    except torch._dynamo.exc.TorchDynamoException as error:
+        said = " ".join(str(error).split("\n\n")[0].split())
+        raise SegmodelsError(
+            f"precision {precision!r}: torch.compile fails on {type(model).__name__} here "
+            f"({said}). It needs a C++ compiler on a processor, Triton on a GPU; without them "
+            f"use precision {precision.removesuffix('-compiled')!r}."
+        ) from error
+
+
+def is_compiled(precision: Precision) -> bool:
+    """Whether a precision asks for `torch.compile`."""
+    return precision.endswith("-compiled")
+
+
+def check_compiled(protocol: Protocol) -> None:
+    """Refuse to compile for passes whose shape every image decides: one program each.
+
+    Raises:
+        SegmodelsError: the protocol fixes neither a window nor the size of its input.
+    """
+    if is_compiled(protocol.precision) and not (protocol.windows or protocol.resize_fixed):
+        raise SegmodelsError(
+            f"protocol {protocol.name!r}: precision {protocol.precision!r} needs inputs of one "
+            f"shape, a `window` or `resize_fixed`; this one feeds whole images. Use precision "
+            f"{protocol.precision.removesuffix('-compiled')!r}."
+        )
+
+
+def _run(forward: Forward, images: Tensor, precision: Precision) -> Tensor:
+    reduced = precision.startswith("bf16")
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=reduced):
+        logits = forward(images)
+    return logits.float()
+
+
+def _compiled(model: SegModel, device: str) -> Forward:
+    mode: Literal["reduce-overhead"] | None = "reduce-overhead" if device == "cuda" else None
+    with _ONE_AT_A_TIME:
+        if model not in _KNOWN:
+            _KNOWN[model] = torch.compile(
+                model.forward_lowres, fullgraph=True, dynamic=False, backend=BACKEND, mode=mode
+            )
+        return _KNOWN[model]
