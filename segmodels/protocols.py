@@ -41,9 +41,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _SIDES = ("resize_fixed", "window", "stride")
 _NUMBERS = ("resize_short", "resize_long", "resize_multiple", "pad_multiple")
-_LISTS = ("scales", "ignore_classes")
+_LISTS = ("scales", "ignore_classes", "datasets")
 _SCORING = ("void", "ignore_classes")
-_LABELS = ("name", "version", "title", "source")
+_LABELS = ("name", "version", "title", "source", "datasets")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Protocol:
             false positive of the class predicted there (`error`, ESPNet's scripts).
         ignore_classes: names of classes whose ground truth is treated as void and that are
             left out of the mean (Pascal Context with 59 of its 60 classes).
+        datasets: names of those whose published numbers were measured so; empty for any. A
+            description: it decides neither labels nor score.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Protocol:
     precision: Precision = "fp32"
     void: Void = "ignore"
     ignore_classes: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in _SIDES:
@@ -271,8 +274,8 @@ def _parse(path: Path, name: str, entry: object) -> Protocol:
     if "scales" in fields:
         scales = take_list(source, "scales", fields["scales"], float)
         fields["scales"] = tuple(float(scale) for scale in scales)
-    if "ignore_classes" in fields:
-        take_list(source, "ignore_classes", fields["ignore_classes"], str)
+    for field in ("ignore_classes", "datasets"):
+        take_list(source, field, fields.get(field, []), str)
     for field in both:
         take_list(source, field, fields[field], int)
     try:

@@ -43,7 +43,7 @@ from segmodels.recipes import load_recipe
 from segmodels.rules import load_rules
 from segmodels.runs import Run, load_run
 from segmodels.scores import score
-from segmodels.settings import images_at_once, project_root
+from segmodels.settings import cache_dir, images_at_once, project_root
 from segmodels.sharded import evaluate_shard
 from segmodels.stress import Condition, load_stress_suite, stressed
 from segmodels.train import Job, train
@@ -259,14 +259,21 @@ def stress_run(
     progress: Progress | None = None,
     force: bool = False,
 ) -> list[Evidence]:
-    """Count a run under every condition of a robustness suite, by its first protocol."""
+    """Count a run under every condition of a robustness suite, by its first protocol.
+
+    What a killed attempt had finished waits in the cache, and is not counted again even if forced.
+    """
     run, suite = load_run(run_name), load_stress_suite(suite_name)
     protocol = load_protocol(run.protocols[0])
     dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, device)
-    found = []
+    done, found = cache_dir() / "stress" / f"{run.name}-{suite.name}", []
     for condition in suite.conditions:
         subject = stressed(clean, condition)
-        found.append(_known_or_new(run, subject, dataset, protocol, None, force))
+        evidence = _known(subject, dataset, protocol, folder=done)
+        if evidence is None:
+            evidence = _known_or_new(run, subject, dataset, protocol, None, force)
+            write_evidence(done, evidence)
+        found.append(evidence)
         if progress:
             progress(len(found), len(suite.conditions))
     what = f"robustness-{suite.name}"
@@ -274,6 +281,7 @@ def stress_run(
     scores = {_label(e.identity.condition): _percent(score(e, protocol).miou) for e in found}
     mean = float(np.mean([value for value in scores.values() if value is not None]))
     write_json(layout.metrics(run.name, what), {"mean_mIoU": round(mean, 4), "mIoU": scores})
+    shutil.rmtree(done)
     return found
 
 
@@ -347,9 +355,9 @@ def bring(run: Run, device: str = "cpu", progress: TrainProgress | None = None) 
         train_run(run.name, device, progress)
 
 
-def find_key(key: str) -> Path | None:
-    """Where complete evidence of a key lies in this project, if anywhere."""
-    return next(iter(sorted(layout.evidence().rglob(f"{key}.json"))), None)
+def find_key(key: str, folder: Path | None = None) -> Path | None:
+    """Where complete evidence of a key lies in a folder, or in this project, if anywhere."""
+    return next(iter(sorted((folder or layout.evidence()).rglob(f"{key}.json"))), None)
 
 
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
@@ -383,11 +391,15 @@ def _known_or_new(
 
 
 def _known(
-    subject: Subject, dataset: Dataset, protocol: Protocol, maps: Path | None = None
+    subject: Subject,
+    dataset: Dataset,
+    protocol: Protocol,
+    maps: Path | None = None,
+    folder: Path | None = None,
 ) -> Evidence | None:
     """Evidence that is here already, and its label maps if they are asked for."""
     key = identify(subject, dataset, protocol).key
-    path = find_key(key) if maps is None or is_whole(maps, key) else None
+    path = find_key(key, folder) if maps is None or is_whole(maps, key) else None
     evidence = None if path is None else read_evidence(path)
     same = evidence is not None and evidence.weights_origin == subject.origin
     return evidence if same else None

@@ -32,6 +32,7 @@ def problems(folder: Path | None = None) -> list[str]:
         for entry in good:
             kind = type(entry).__name__.lower()
             wrong += [f"{path}, {kind} {entry.id!r}: {text}" for text in known.about(entry)]
+    wrong += known.about_protocols()
     return wrong + list(wrong_retrains(known.runs.values(), known.claims))
 
 
@@ -56,6 +57,12 @@ class _Known:
             look = self._cost(part) if isinstance(part, CostPart) else self._evidence(part)
             yield from (f"part {part.about!r}: {text}" for text in look)
 
+    def about_protocols(self) -> Iterator[str]:
+        """Datasets that protocols name and that do not exist."""
+        for protocol in self.protocols.values():
+            for text in _unknown("dataset", protocol.datasets, self.datasets):
+                yield f"params/protocols.yaml, protocol {protocol.name!r}, field 'datasets': {text}"
+
     def _measurement(self, claim: Claim) -> Iterator[str]:
         if claim.dataset not in self.datasets and claim.dataset != "any":
             yield f"field 'dataset': {UnknownNameError('dataset', claim.dataset, self.datasets)}"
@@ -68,6 +75,10 @@ class _Known:
         if claim.protocol and claim.protocol not in known:
             kind = "protocol" if claim.metric in PERCENT else f"protocol of {claim.metric}"
             yield f"field 'protocol': {UnknownNameError(kind, claim.protocol, known)}"
+        protocol = self.protocols.get(claim.protocol or "") if claim.metric in PERCENT else None
+        if protocol and protocol.datasets and claim.dataset not in protocol.datasets:
+            others = " or ".join(protocol.datasets)
+            yield f"field 'protocol': {protocol.name!r} is for {others}, not {claim.dataset!r}."
 
     def _weights(self, claim: Claim) -> Iterator[str]:
         if claim.weights is None:

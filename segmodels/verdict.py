@@ -287,7 +287,7 @@ def _check_match(claim: Claim, protocol: Protocol, evidence: Evidence) -> None:
     pairs = {
         "dataset": (identity.dataset, claim.dataset),
         "split": (identity.split, claim.split),
-        "inference": (identity.inference, protocol.inference),
+        "inference": (identity.inference, protocol.inference_fp32),
         "condition": (identity.condition, None),
         "protocol": (protocol.name, claim.protocol),
     }

@@ -225,6 +225,23 @@ def test_names_that_lead_nowhere_are_found(tmp_path, monkeypatch, field, value, 
     assert "toy.yaml, claim 'toy_strict'" in problem
 
 
+def test_a_protocol_of_another_dataset_is_found(tmp_path, monkeypatch):
+    root = project(tmp_path)
+    monkeypatch.setenv("SEGMODELS_ROOT", str(root))
+    path = root / "params" / "protocols.yaml"
+    content = yaml.safe_load(path.read_text())
+    for datasets, message in (
+        (["toy"], None),
+        (["camvid"], "'strict' is for camvid, not 'toy'"),
+        (["toys"], "protocol 'strict', field 'datasets': Unknown dataset 'toys'"),
+    ):
+        content["strict"]["datasets"] = datasets
+        path.write_text(yaml.safe_dump(content))
+        found = problems()
+        assert bool(found) == (message is not None)
+        assert message is None or any(message in problem for problem in found)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

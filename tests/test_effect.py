@@ -29,6 +29,7 @@ from segmodels.effect import (
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, find_evidence, read_evidence, write_evidence
 from segmodels.inference import predict
+from segmodels.leaderboard import build_rows
 from segmodels.leaderboard.matching import best
 from segmodels.leaderboard.shelf import Found
 from segmodels.protocols import Protocol, load_protocol
@@ -193,6 +194,9 @@ def test_fp32_answers_first_and_bf16_only_where_its_effect_is_known() -> None:
     assert answer(low) is low
     assert answer(reduced()) is None
     assert answer(low, protocol=PLAIN.replace(ignore_classes=("sky",))) is None  # nor here
+    quick = PLAIN.replace(precision="bf16")  # asks for it
+    assert answer(full, low, protocol=quick) is low
+    assert answer(full, protocol=quick) is None
 
 
 def test_evidence_in_bf16_answers_a_claim_and_the_row_says_so(
@@ -285,6 +289,10 @@ def test_protocols_in_bf16_are_measured_too(root: Path) -> None:
     (full,) = find_evidence(layout.evidence() / "published" / "quick-fp32")
     check_effect(low, full)
     assert list(steps.scores_of(load_run("published"), low)) == ["quick"]
+    rows = [row for row in build_rows(layout.evidence()) if row.run == "published"]
+    (own,) = (row for row in rows if row.protocol == "quick")
+    assert own.evidence == low.key
+    assert "Counted in bf16" in own.reason
 
 
 def test_shards_in_bf16(root: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_command_writes_the_page(
 def test_every_field_is_described_and_what_it_does_to_a_number_is_told() -> None:
     fields = {field.name for field in dataclasses.fields(Protocol)}
     assert set(descriptions()) == fields
-    words = {"name", "version", "title", "source"}
+    words = {"name", "version", "title", "source", "datasets"}
     assert set(EFFECTS) == fields - words
 
 

@@ -102,6 +102,31 @@ def test_nothing_is_done_twice(published: Path, monkeypatch: pytest.MonkeyPatch)
     assert files_of(published / "reports/evidence") == before
 
 
+def test_a_killed_robustness_suite_goes_on(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = steps.stress_run("published", "quick", force=True)
+    before = files_of(published / "reports/evidence")
+    counted, whole = [], steps.evaluate
+
+    def second_dies(*asked: Any, **options: Any) -> Any:
+        counted.append(asked[0].condition)
+        if len(counted) == 2:
+            raise KeyboardInterrupt
+        return whole(*asked, **options)
+
+    monkeypatch.setattr(steps, "evaluate", second_dies)
+    with pytest.raises(KeyboardInterrupt):
+        steps.stress_run("published", "quick", force=True)
+    assert files_of(published / "reports/evidence") == before
+    assert steps.stress_run("published", "quick", force=True) == undisturbed
+    conditions = [one.identity.condition for one in undisturbed]
+    assert counted == [*conditions[:2], *conditions[1:]]  # the first was not counted again
+    assert files_of(published / "reports/evidence") == before
+    steps.stress_run("published", "quick", force=True)
+    assert len(counted) == 3 + len(conditions)  # nothing waits once it is done
+
+
 def test_evidence_of_another_folder_is_taken_over(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,7 +157,7 @@ class Judge:
         """Evidence of the released weights, or of weights trained again for this claim."""
         if protocol is None:
             return None
-        question = claim.dataset, claim.split, protocol.inference
+        question = claim.dataset, claim.split, protocol.inference_fp32
         released = self.shelf.released(*question, weights) if weights else []
         if found := best(released, dataset, claim.split, protocol):
             level: Level = "third_party" if found.by else "released"
@@ -180,7 +180,7 @@ class Judge:
         """Key of evidence of the right weights on images that are not the registered ones."""
         if protocol is None or weights is None:
             return None
-        right = self.shelf.released(claim.dataset, claim.split, protocol.inference, weights)
+        right = self.shelf.released(claim.dataset, claim.split, protocol.inference_fp32, weights)
         found = best(right, None, claim.split, protocol)
         return found.evidence.key if found else None
 
@@ -195,7 +195,7 @@ class Judge:
         if protocol is None or weights is None:
             return judge(claim, protocol, None, hindered, self.rules)
         clean = claim.dataset.removesuffix("_c")
-        right = self.shelf.released(clean, claim.split, protocol.inference, weights)
+        right = self.shelf.released(clean, claim.split, protocol.inference_fp32, weights)
         found = best(right, self.datasets.get(clean), claim.split, protocol)
         copies = conditions(self.shelf.disturbed(found.evidence)) if found else []
         return judge_corrupted(claim, protocol, copies, hindered, self.rules)
@@ -249,7 +249,7 @@ class Judge:
 
     def _of_run(self, run: Run, protocol: Protocol) -> list[Found]:
         entry = self.weights.get(run.weights or "")
-        question = run.dataset, run.split, protocol.inference
+        question = run.dataset, run.split, protocol.inference_fp32
         if entry:
             return self.shelf.released(*question, entry)
         return self.shelf.trained(*question, run.name)
@@ -323,9 +323,10 @@ class Judge:
     def _figure(self, run: str | None, found: Found) -> str | None:
         """Where the evaluation of a run puts its picture, whether or not it is here."""
         known = next((r for r in self.runs if r.name == run and not found.by), None)
-        inference = found.evidence.identity.inference
+        identity = found.evidence.identity
         for name in known.protocols if known else ():
-            if self.protocols[name].inference == inference:
+            one = self.protocols[name]
+            if (one.inference_fp32, one.precision) == (identity.inference, identity.precision):
                 return f"figures/{run}-{name}.png"
         return None
 

@@ -44,7 +44,8 @@ def best(
 
     Our own goes before a third party's, then complete evidence before partial, then the newest
     evaluator, then more images. Where there is none in full precision, evidence in less is taken
-    if it says what this did to the number, which the reader must be told (`effect_sentence`).
+    if it says what this did to the number, which the reader must be told (`effect_sentence`). A
+    protocol of less than full precision is answered in that precision alone.
 
     Args:
         candidates: evidence of the right weights, split and inference.
@@ -55,9 +56,10 @@ def best(
     """
     listed = dataset.splits.get(split, {}) if dataset else {}
     fitting = [found for found in candidates if _is_of(listed, found.evidence)]
-    full = [found for found in fitting if found.evidence.identity.precision == "fp32"]
-    lesser = (found for found in fitting if effect_under(found.evidence, protocol))
-    return max(full or lesser, key=_merit, default=None)
+    asked = [f for f in fitting if f.evidence.identity.precision == protocol.precision]
+    told = [f for f in fitting if effect_under(f.evidence, protocol)]
+    lesser = told if protocol.precision == "fp32" else []
+    return max(asked or lesser, key=_merit, default=None)
 
 
 def _is_of(listed: Mapping[str, Any], evidence: Evidence) -> bool:
