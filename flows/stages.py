@@ -38,7 +38,8 @@ def download(dataset: str) -> None:
 
 def prepare(dataset: str) -> None:
     """Unpack or draw a dataset and describe its content."""
-    steps.prepare(dataset)
+    with _bar(dataset, "images") as progress:
+        steps.prepare(dataset, progress)
 
 
 def weights(name: str) -> None:

@@ -20,6 +20,7 @@ from segmodels.arithmetic import lowres_logits
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
+from segmodels.preprocessing import Preprocessing
 from segmodels.protocols import Precision, Protocol, Sides, pair
 from segmodels.transforms import Values, resized_view, view_size
 
@@ -86,14 +87,22 @@ def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[
         )
     device = next(model.parameters()).device
     for scale in protocol.scales:
-        if protocol.resize_library == "opencv-float":
-            pixels = resized_view(model.preprocessing.apply(image), protocol, scale)
-        else:
-            pixels = model.preprocessing.apply(resized_view(image, protocol, scale))
+        pixels = network_input(model.preprocessing, image, protocol, scale)
         view = to_device(pixels.transpose(2, 0, 1), device)[None]
         yield view, None
         if protocol.flip:
             yield view.flip(_MIRRORED_AXIS["horizontal"]), "horizontal"
+
+
+def network_input(
+    preprocessing: Preprocessing, image: Pixels, protocol: Protocol, scale: float
+) -> Values:
+    """One view, float32 (h, w, 3), of an image, uint8 (H, W, 3): resized and normalised in the
+    order and the arithmetic of the protocol.
+    """
+    if protocol.resize_library == "opencv-float":
+        return resized_view(preprocessing.apply(image, protocol.normalize), protocol, scale)
+    return preprocessing.apply(resized_view(image, protocol, scale), protocol.normalize)
 
 
 def to_device(values: Values, device: torch.device) -> Tensor:

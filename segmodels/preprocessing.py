@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Channels = Literal["RGB", "BGR"]
+#: How the subtraction and the division are rounded; see `Preprocessing.apply`.
+Arithmetic = Literal["plain", "fused", "rescaled"]
 Triple = tuple[float, float, float]
 
 
@@ -69,12 +71,21 @@ class Preprocessing:
             raise SegmodelsError(f"Preprocessing has an unknown field {name!r}. Known: {known}.")
         return cls(**values)
 
-    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def apply(
+        self, image: NDArray[np.uint8], arithmetic: Arithmetic = "plain"
+    ) -> NDArray[np.float32]:
         """Turn a uint8 RGB image (H, W, 3) into float32 network input (H, W, 3).
 
-        Float32 throughout, in the order: reorder channels, subtract the mean, divide by
-        the standard deviation, divide by the divisor. The output's channels are in the
-        order of ``channels``; the input is not changed.
+        In the order: reorder channels, subtract the mean, divide by the standard deviation,
+        divide by the divisor, every result rounded to float32. The output's channels are in
+        the order of ``channels``; the input is not changed.
+
+        ``plain`` is what mmsegmentation and ESPNet compute. mmcv multiplies by 1/std in float64,
+        which rounds to the same float32: no quotient of two float32 lies nearer than 2**-49 (as
+        a share of it) to the middle between two of them, and the product is off by 2**-52.
+        ``fused`` and ``rescaled`` are the processors of `transformers`, which know the
+        statistics as shares of 255: torchvision's brings those to 0..255 in float32, Pillow's
+        divides the pixels by 255 first. Both differ from ``plain`` in the last bits.
 
         Raises:
             SegmodelsError: the image is not uint8 (H, W, 3).
@@ -86,12 +97,26 @@ class Preprocessing:
                 f"Preprocessing needs a uint8 image (H, W, 3), got {image.dtype} {image.shape}."
             )
         ordered = image if self.channels == "RGB" else image[:, :, ::-1]
-        values = ordered.astype(np.float32)
-        values -= np.asarray(self.mean, dtype=np.float32)
-        values /= np.asarray(self.std, dtype=np.float32)
+        mean, std = (_statistics(numbers, arithmetic) for numbers in (self.mean, self.std))
+        if arithmetic == "rescaled":
+            values = (ordered * (1 / 255)).astype(np.float32)
+        else:
+            values = ordered.astype(np.float32)
+        values -= mean
+        values /= std
         if self.divisor != 1.0:
             values /= np.float32(self.divisor)
         return values
+
+
+def _statistics(numbers: Triple, arithmetic: Arithmetic) -> NDArray[np.float32]:
+    """The mean or the deviation, float32 (3,), in the unit and with the rounding of a way."""
+    import numpy as np
+
+    if arithmetic == "plain":
+        return np.array(numbers, dtype=np.float32)
+    shares = (np.array(numbers) / 255).astype(np.float32)
+    return shares * np.float32(255) if arithmetic == "fused" else shares
 
 
 def _triple(name: str, values: object) -> Triple:

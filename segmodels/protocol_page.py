@@ -38,9 +38,12 @@ EFFECTS: Mapping[str, str] = {
     "resize_fixed": "The aspect ratio is lost: a photo of 683x512 is squeezed by a quarter. The "
     "default of the Hugging Face port, and no paper's protocol: a number measured with it is no "
     "check of a published one.",
-    "resize_library": "OpenCV's bilinear resize does not antialias; Pillow's and torchvision's "
-    "do. At factor 0.75 they differ in 64 % of all values, by up to 9 grey levels. The papers' "
-    "code is OpenCV throughout.",
+    "resize_library": "OpenCV's bilinear resize does not antialias; Pillow's and torchvision's do. "
+    "At factor 0.75 half of all values of CamVid's frames differ, by up to 51 grey levels; a "
+    "U-Net at half their size moved by a point ([docs/pixels.md](pixels.md)). The papers' code is "
+    "OpenCV throughout.",
+    "normalize": "Nothing that can be seen: the last bits of the network's input, in the seventh "
+    "digit. [docs/pixels.md](pixels.md) has the labels that change.",
     "pad_multiple": "Keeps the aspect ratio where `resize_multiple` gives it up, and shows the "
     "network a border it never saw.",
     "upsample_once": "Borders between classes move a little, because two bilinear steps smooth "
@@ -161,7 +164,7 @@ def _views(protocol: Protocol) -> str:
 
 def _else(protocol: Protocol) -> Iterator[str]:
     """Fields without a column of their own, where they are not as everywhere."""
-    for name in ("resize_library", "average", "argmax_at", "precision", "void"):
+    for name in ("resize_library", "normalize", "average", "argmax_at", "precision", "void"):
         value = getattr(protocol, name)
         if value != getattr(Protocol, name):
             yield f"{name} {value}"

@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 
 from segmodels.errors import SegmodelsError, pick
 from segmodels.files import digest, read_yaml, take_fields, take_list
+from segmodels.preprocessing import Arithmetic
 from segmodels.settings import project_root
 
 #: One number for both sides, or (height, width).
@@ -34,6 +35,7 @@ Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "resize_library": get_args(Library),
+    "normalize": get_args(Arithmetic),
     "average": get_args(Average),
     "argmax_at": get_args(Place),
     "precision": get_args(Precision),
@@ -72,6 +74,9 @@ class Protocol:
         resize_library: what resizes images: `opencv` (linear on uint8, not antialiased, as
             mmcv), `opencv-float` (the same on normalised pixels, which are not rounded to
             whole grey levels), `pillow` or `torch` (bilinear on uint8, antialiased).
+        normalize: how the subtraction of the mean and the division by the deviation are
+            rounded: `plain` (mmcv, mmsegmentation, ESPNet), or as the processors of
+            `transformers` do, `fused` (with torchvision) or `rescaled` (with Pillow).
         pad_multiple: the normalised view is padded right and below with 0, the mean colour,
             to a multiple of this; the padding is cut off the logits.
         upsample_once: logits go from the network's own resolution to the image in one
@@ -104,6 +109,7 @@ class Protocol:
     flip: bool = False
     resize_fixed: Sides | None = None
     resize_library: Library = "opencv"
+    normalize: Arithmetic = "plain"
     pad_multiple: int | None = None
     upsample_once: bool = False
     average: Average = "probabilities"

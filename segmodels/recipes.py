@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,7 +18,7 @@ Balance = Literal["none", "median_frequency", "log"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How weights are trained.
+    """How weights are trained; a field of the augmentation that is left out is as in the papers.
 
     Attributes:
         name: file name in `params/recipes/`.
@@ -31,10 +32,15 @@ class Recipe:
         warmup: steps of linear warm-up.
         power: of the polynomial decay to zero that follows.
         clip: largest gradient norm.
-        resize_short: images are first reduced to this short side, None keeps their size.
-        scale: smallest and largest factor of the random resize.
+        resize_short: short side of an image at ratio 1 of the random resize, in training and
+            where the curve is measured; None is its own size.
+        resize_long: bound of its long side at ratio 1, in proportion at others; None is no bound.
+        scale: smallest and largest ratio of the random resize.
+        cat_max_ratio: a crop in which one category has this share of the labelled pixels is drawn
+            again, ten times at most; 1 takes any crop.
         flip: probability of a mirror image.
-        jitter: strength of brightness and contrast changes.
+        photometric: strength of the change of light and colours: 1 is the ranges of the papers,
+            less is all of them in proportion, 0 none.
         balance: `median_frequency` weighs each class by the median of all classes' shares of
             the training pixels over its own share (after Eigen and Fergus, ICCV 2015, who
             count a class's share within the images that hold it); `log` by
@@ -57,9 +63,11 @@ class Recipe:
     power: float = 0.9
     clip: float = 1.0
     resize_short: int | None = None
-    scale: tuple[float, float] = (0.75, 1.5)
+    resize_long: int | None = None
+    scale: tuple[float, float] = (0.5, 2.0)
+    cat_max_ratio: float = 0.75
     flip: float = 0.5
-    jitter: float = 0.25
+    photometric: float = 1.0
     balance: Balance = "none"
     precision: Precision = "fp32"
     threads: int = 2
@@ -88,10 +96,18 @@ _POSITIVE = (
     "lr",
     "clip",
     "resize_short",
+    "resize_long",
     "threads",
     "validate_every",
     "validate_images",
 )
+
+
+_SHARES = {
+    "cat_max_ratio": "a share, 0 to 1 (no limit)",
+    "flip": "a probability, 0 to 1",
+    "photometric": "a strength, 0 (none) to 1 (the ranges of the papers)",
+}
 
 
 def _problems(recipe: Recipe) -> list[str]:
@@ -100,13 +116,11 @@ def _problems(recipe: Recipe) -> list[str]:
         value = getattr(recipe, field)
         if value is not None and value <= 0:
             found.append(f"field {field!r} must be positive, not {value}.")
-    if len(recipe.crop) != 2 or min(recipe.crop) <= 0:
-        found.append("field 'crop' is [height, width] in pixels.")
-    if len(recipe.scale) != 2 or not 0 < recipe.scale[0] <= recipe.scale[1]:
-        found.append("field 'scale' is [smallest, largest] factor.")
-    if not 0 <= recipe.flip <= 1:
-        found.append("field 'flip' is a probability, 0 to 1.")
-    for field in ("jitter", "weight_decay", "power"):
+    found += _size_problems(recipe)
+    for field, meaning in _SHARES.items():
+        if not 0 <= getattr(recipe, field) <= 1:
+            found.append(f"field {field!r} is {meaning}.")
+    for field in ("weight_decay", "power"):
         if getattr(recipe, field) < 0:
             found.append(f"field {field!r} must not be negative.")
     if not 0 <= recipe.warmup < recipe.steps:
@@ -118,6 +132,16 @@ def _problems(recipe: Recipe) -> list[str]:
     return found
 
 
+def _size_problems(recipe: Recipe) -> Iterator[str]:
+    if len(recipe.crop) != 2 or min(recipe.crop) <= 0:
+        yield "field 'crop' is [height, width] in pixels."
+    if len(recipe.scale) != 2 or not 0 < recipe.scale[0] <= recipe.scale[1]:
+        yield "field 'scale' is [smallest, largest] ratio."
+    short, long = recipe.resize_short, recipe.resize_long
+    if long is not None and (short is None or long < short):
+        yield f"field 'resize_long' ({long}) bounds the long side; 'resize_short' is {short}."
+
+
 _REQUIRED = {"title": str, "steps": int, "batch": int, "crop": list, "lr": float}
 _OPTIONAL = {
     "optimizer": str,
@@ -126,9 +150,11 @@ _OPTIONAL = {
     "power": float,
     "clip": float,
     "resize_short": int,
+    "resize_long": int,
     "scale": list,
+    "cat_max_ratio": float,
     "flip": float,
-    "jitter": float,
+    "photometric": float,
     "balance": str,
     "precision": str,
     "threads": int,

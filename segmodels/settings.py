@@ -12,6 +12,7 @@ ROOT = "SEGMODELS_ROOT"
 CACHE = "SEGMODELS_CACHE"
 MIRROR = "SEGMODELS_MIRROR"
 IMAGES = "SEGMODELS_IMAGES"
+WORKERS = "SEGMODELS_WORKERS"
 
 
 def project_root() -> Path:
@@ -75,4 +76,19 @@ def images_at_once() -> int | None:
         return None
     if not named.isdecimal() or int(named) < 1:
         raise SegmodelsError(f"{IMAGES}={named} is no number of images: 1 or more.")
+    return int(named)
+
+
+def loading_workers() -> int | None:
+    """Processes that load images for a training (`SEGMODELS_WORKERS`); None leaves it to the
+    device, 0 is the training's own process.
+
+    Raises:
+        SegmodelsError: it is no number of processes.
+    """
+    named = os.environ.get(WORKERS)
+    if not named:
+        return None
+    if not named.isdecimal():
+        raise SegmodelsError(f"{WORKERS}={named} is no number of processes: 0 or more.")
     return int(named)

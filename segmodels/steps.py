@@ -58,11 +58,11 @@ def download(dataset: str) -> Path:
     return fetch_archives(load_dataset_entry(dataset), layout.downloads(dataset))
 
 
-def prepare(dataset: str) -> dict[str, Any]:
+def prepare(dataset: str, progress: Progress | None = None) -> dict[str, Any]:
     """Make `data/<dataset>` from its archives (or from nothing) and describe its content."""
     dataset_kind(dataset)
     archives = layout.downloads(dataset) if load_dataset_entry(dataset).archives else None
-    return prepare_dataset(dataset, archives)
+    return prepare_dataset(dataset, archives, progress)
 
 
 def fetch_released(weights: str) -> Path:
@@ -332,7 +332,7 @@ def weights_digest(path: Path) -> str:
     return digest({file.name: sha256_of_file(file) for file in sorted(path.iterdir())})
 
 
-def bring_data(dataset: str) -> None:
+def bring_data(dataset: str, progress: Progress | None = None) -> None:
     """Fetch and prepare a dataset unless it is there and as `params/datasets.yaml` says."""
     if data_folder(dataset).is_dir() and description_path(dataset).is_file():
         try:
@@ -343,12 +343,17 @@ def bring_data(dataset: str) -> None:
             return
     if load_dataset_entry(dataset).archives and not registered(dataset):
         download(dataset)
-    prepare(dataset)
+    prepare(dataset, progress)
 
 
-def bring(run: Run, device: str = "cpu", progress: TrainProgress | None = None) -> None:
+def bring(
+    run: Run,
+    device: str = "cpu",
+    progress: TrainProgress | None = None,
+    decoding: Progress | None = None,
+) -> None:
     """Fetch, prepare and train whatever the run still lacks."""
-    bring_data(run.dataset)
+    bring_data(run.dataset, decoding)
     if run.weights:
         fetch_released(run.weights)
     elif not trained_as_asked(run):

@@ -1,6 +1,6 @@
 """Training: one loop, read aloud.
 
-What a step sees depends on the seed and the number of the step alone, so a run that was
+What a step sees depends on the seed and the number of the step alone (`feed`), so a run that was
 killed continues from its last snapshot and ends with the same weights as one that was not.
 Snapshots lie in the scratch cache, in a folder named by everything that decides the result;
 the weights are written once, whole, at the end.
@@ -13,9 +13,8 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segmodels.augmentation import Augmentation
 from segmodels.checkpoints import save_checkpoint
 from segmodels.counting import count_pairs
-from segmodels.datasets.base import Dataset, Sample
+from segmodels.datasets.base import Dataset
 from segmodels.environment import machine, peak_memory_bytes
 from segmodels.errors import SegmodelsError
+from segmodels.feed import Feed
 from segmodels.files import digest, write_text
 from segmodels.inference import predict
 from segmodels.locks import only_one
@@ -39,8 +40,8 @@ from segmodels.pixels import VOID
 from segmodels.preprocessing import IMAGENET
 from segmodels.protocols import Protocol
 from segmodels.recipes import Recipe
+from segmodels.sampling import Order
 from segmodels.settings import cache_dir
-from segmodels.transforms import Augmentation, resize, view_size
 from segmodels.versions import TRAINER
 
 #: One row of the training curve: step, lr, loss, val_miou.
@@ -133,19 +134,19 @@ def train(job: Job, folder: Path, curve: Path, progress: Progress | None = None)
 
 
 def _loop(job: Job, state: _State, snapshot: Path, progress: Progress | None) -> None:
-    batches = _Batches(job, state.model)
     weight = class_weights(job).to(job.device)
     saved = time.monotonic()
-    while state.step < job.recipe.steps:
-        state.losses.append(_step(job, state, *batches.at(state.step), weight))
-        state.step += 1
-        if state.step % job.recipe.validate_every == 0 or state.step == job.recipe.steps:
-            state.curve.append(_look(job, state))
-            if progress:
-                progress(state.curve[-1], job.recipe.steps)
-        if time.monotonic() - saved > _SNAPSHOT_SECONDS:
-            _save(state, snapshot)
-            saved = time.monotonic()
+    with closing(feed(job, state.model).batches(state.step, job.recipe.steps)) as batches:
+        for images, labels in batches:
+            state.losses.append(_step(job, state, images, labels, weight))
+            state.step += 1
+            if state.step % job.recipe.validate_every == 0 or state.step == job.recipe.steps:
+                state.curve.append(_look(job, state))
+                if progress:
+                    progress(state.curve[-1], job.recipe.steps)
+            if time.monotonic() - saved > _SNAPSHOT_SECONDS:
+                _save(state, snapshot)
+                saved = time.monotonic()
 
 
 def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tensor) -> float:
@@ -188,7 +189,9 @@ def _loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
 def _look(job: Job, state: _State) -> Point:
     """The mean loss since the last look, and mIoU on the first validation images."""
     model, recipe = state.model.eval(), job.recipe
-    protocol = Protocol(name="training", version=1, resize_short=recipe.resize_short)
+    protocol = Protocol(
+        "training", 1, resize_short=recipe.resize_short, resize_long=recipe.resize_long
+    )
     classes = len(job.val.class_names)
     total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)
     for index in range(min(recipe.validate_images, len(job.val))):
@@ -204,45 +207,26 @@ def _look(job: Job, state: _State) -> Point:
     }
 
 
-class _Batches:
-    """Augmented batches, each a function of seed and step."""
+def feed(job: Job, model: SegModel) -> Feed:
+    """Where a training's batches come from.
 
-    def __init__(self, job: Job, model: SegModel) -> None:
-        recipe = job.recipe
-        if model.preprocessing is None:
-            raise SegmodelsError(f"model {job.model!r} carries no preprocessing to train with.")
-        self.job, self.preprocessing = job, model.preprocessing
-        self.augment = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.jitter)
-        self.read = lru_cache(maxsize=4096)(self._read)
-
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Images float (B, 3, h, w) and labels int64 (B, h, w) of a step."""
-        random = np.random.default_rng([self.job.seed, step])
-        picked = random.integers(len(self.job.train), size=self.job.recipe.batch)
-        pairs = [self._augmented(int(index), random) for index in picked]
-        images = np.stack([image for image, _ in pairs])
-        labels = np.stack([label for _, label in pairs]).astype(np.int64)
-        device = self.job.device
-        return torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
-
-    def _augmented(self, index: int, random: np.random.Generator) -> tuple[Any, Any]:
-        sample = self.read(index)
-        image, label = self.augment(sample.image, sample.label, random)
-        pixels = self.preprocessing.apply(np.ascontiguousarray(image))
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1)), label
-
-    def _read(self, index: int) -> Sample:
-        sample = self.job.train.read(index)
-        protocol = Protocol(name="training", version=1, resize_short=self.job.recipe.resize_short)
-        before = (sample.label.shape[0], sample.label.shape[1])
-        height, width = view_size(*before, protocol, 1.0)
-        if (height, width) == before:
-            return sample
-        rows = np.arange(height) * before[0] // height
-        columns = np.arange(width) * before[1] // width
-        return Sample(
-            sample.name, resize(sample.image, height, width), sample.label[rows][:, columns]
-        )
+    Raises:
+        SegmodelsError: the model does not say how pixels become its input.
+    """
+    recipe = job.recipe
+    if model.preprocessing is None:
+        raise SegmodelsError(f"model {job.model!r} carries no preprocessing to train with.")
+    augment = Augmentation(
+        model.preprocessing,
+        recipe.crop,
+        resize_short=recipe.resize_short,
+        resize_long=recipe.resize_long,
+        scale=recipe.scale,
+        cat_max_ratio=recipe.cat_max_ratio,
+        flip=recipe.flip,
+        photometric=recipe.photometric,
+    )
+    return Feed(job.train, augment, Order(len(job.train), recipe.batch, job.seed), job.device)
 
 
 def class_weights(job: Job) -> Tensor:

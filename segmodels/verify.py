@@ -59,7 +59,7 @@ def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool)
     from segmodels import steps  # brings torch, which judging does not need
 
     run = run_of(claim)
-    steps.bring(run, device)
+    steps.bring(run, device, decoding=progress)
     steps.evaluate_run(run.name, evaluated_protocol(run, claim.protocol), device, progress, force)
 
 

@@ -11,10 +11,10 @@ SOFTWARE = "0.1.0"
 EVALUATOR = 4
 
 #: The training loop: sampling, augmentation, loss, optimiser.
-TRAINER = 1
+TRAINER = 2
 
 #: What `prepare` writes and what a fingerprint is computed from.
-DATASETS = 1
+DATASETS = 2
 
 #: How parameters and operations are counted (reports/efficiency.json).
 COUNTER = 1

@@ -46,12 +46,12 @@ def images(shape: Sequence[int]) -> np.ndarray[Any, Any]:
     return noise.astype(np.float32)
 
 
-def smooth_image(height: int, width: int) -> np.ndarray[Any, Any]:
-    """A uint8 RGB image (H, W, 3) of soft waves, whose resized versions differ little."""
-    rows, columns = np.mgrid[:height, :width]
-    waves = [np.sin(rows / (3 + c)) + np.cos(columns / (5 - c) + c) for c in range(3)]
-    values: np.ndarray[Any, Any] = np.stack(waves, axis=-1) * 60 + 128
-    return values.astype(np.uint8)
+def photograph(height: int, width: int) -> np.ndarray[Any, Any]:
+    """Waves under noise, uint8 (height, width, 3): neighbours are alike, every rounding occurs."""
+    rows, columns, channels = np.mgrid[:height, :width, :3]
+    waves = 90 * np.sin(rows / 5 + channels) * np.cos(columns / 7 - channels) + 128
+    noise = np.random.default_rng(0).normal(0, 25, waves.shape)
+    return (waves + noise).clip(0, 255).astype(np.uint8)
 
 
 def sampled(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

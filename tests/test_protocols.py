@@ -77,7 +77,9 @@ def test_every_field_is_used_by_an_entry(field):
     assert any(getattr(protocol, field) != default for protocol in load_protocols().values())
 
 
-@pytest.mark.parametrize("field", ["resize_library", "average", "argmax_at", "precision", "void"])
+@pytest.mark.parametrize(
+    "field", ["resize_library", "normalize", "average", "argmax_at", "precision", "void"]
+)
 def test_every_choice_is_used_by_an_entry(field):
     message = ""
     try:
@@ -183,6 +185,7 @@ def test_two_claims_of_one_evidence():
         ({"resize_fixed": 8, "resize_short": 8}, "`resize_fixed` decides both sides"),
         ({"resize_fixed": 8, "resize_multiple": 8}, "`resize_fixed` decides both sides"),
         ({"resize_library": "PIL"}, "`resize_library` must be one of opencv, opencv-float, pil"),
+        ({"normalize": "mmcv"}, "`normalize` must be one of plain, fused, rescaled, not 'mmcv'"),
         ({"average": "labels"}, "`average` must be one of probabilities, logits, not 'labels'"),
         ({"argmax_at": "output"}, "`argmax_at` must be one of image, input"),
         ({"precision": "fp16"}, "`precision` must be one of fp32, bf16"),
@@ -257,6 +260,7 @@ def test_scoring_and_version_change_the_digest_only(change):
         {"flip": True},
         {"resize_fixed": 512},
         {"resize_library": "pillow"},
+        {"normalize": "fused"},
         {"pad_multiple": 32},
         {"upsample_once": True},
         {"average": "logits"},

@@ -38,6 +38,12 @@ def test_a_recipe_has_tuples_and_defaults(write):
     assert (recipe.optimizer, recipe.balance, recipe.resize_short) == ("adamw", "none", None)
 
 
+def test_an_augmentation_that_is_left_out_is_that_of_the_papers(write):
+    recipe = load_recipe("odd", write())
+    assert (recipe.scale, recipe.cat_max_ratio, recipe.flip) == ((0.5, 2.0), 0.75, 0.5)
+    assert recipe.photometric == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -65,7 +71,13 @@ def test_a_recipe_has_tuples_and_defaults(write):
         ({"precision": "fp16"}, "field 'precision' is one of fp32, bf16"),
         ({"balance": "yes"}, "field 'balance' is one of none, median_frequency"),
         ({"flip": 1.5}, "field 'flip' is a probability"),
-        ({"jitter": -0.1}, "field 'jitter' must not be negative"),
+        ({"photometric": -0.1}, "field 'photometric' is a strength, 0 .none. to 1"),
+        ({"photometric": 1.5}, "field 'photometric' is a strength"),
+        ({"jitter": 0.1}, "unknown field 'jitter'"),
+        ({"cat_max_ratio": 75}, "field 'cat_max_ratio' is a share, 0 to 1"),
+        ({"resize_long": 64}, "'resize_long' .64. bounds the long side; 'resize_short' is None"),
+        ({"resize_long": 64, "resize_short": 65}, "'resize_short' is 65"),
+        ({"resize_long": 0, "resize_short": 65}, "field 'resize_long' must be positive"),
         ({"weight_decay": -0.1}, "field 'weight_decay' must not be negative"),
         ({"power": -1}, "field 'power' must not be negative"),
         ({"resize_short": 0}, "field 'resize_short' must be positive"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segmodels.errors import SegmodelsError
-from segmodels.settings import cache_dir, mirror_dir, project_root
+from segmodels.settings import cache_dir, loading_workers, mirror_dir, project_root
 
 
 @pytest.fixture
@@ -66,3 +66,10 @@ def test_a_mirror_that_is_no_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGMODELS_MIRROR", str(tmp_path / "gone"))
     with pytest.raises(SegmodelsError, match=r"SEGMODELS_MIRROR=.*gone is not a folder"):
         mirror_dir()
+
+
+def test_processes_that_load_may_be_named(monkeypatch):
+    assert loading_workers() is None
+    for text, number in (("", None), ("0", 0), ("12", 12)):
+        monkeypatch.setenv("SEGMODELS_WORKERS", text)
+        assert loading_workers() == number

@@ -293,7 +293,7 @@ def test_a_field_that_recipes_gained_does_not_train_again(
     steps.bring(load_run("tiny"))
     path = layout.trained_weights("tiny") / "model.json"
     about = json.loads(path.read_text())
-    del about["metadata"]["recipe"]["jitter"]
+    del about["metadata"]["recipe"]["photometric"]
     path.write_text(json.dumps(about))
     monkeypatch.setattr(steps, "train", None)
     steps.bring(load_run("tiny"))

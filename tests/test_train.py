@@ -100,6 +100,14 @@ def test_what_ran_before_decides_nothing(job: Job, tmp_path: Path) -> None:
     assert trained(job, tmp_path / "b") == first
 
 
+def test_processes_that_load_decide_nothing(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = trained(job, tmp_path / "a")
+    monkeypatch.setenv("SEGMODELS_WORKERS", "2")
+    assert trained(job, tmp_path / "b") == first
+
+
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"recipe": {"lr": 2e-3}}, {"recipe": {"flip": 1.0}}]
 )
@@ -224,6 +232,9 @@ def test_learning_helps(job: Job, tmp_path: Path) -> None:
         {"precision": "bf16"},
         {"balance": "median_frequency"},
         {"resize_short": 48},
+        {"resize_short": 48, "resize_long": 50},
+        {"cat_max_ratio": 0.3},
+        {"photometric": 0},
         {"crop": (48, 80)},
         {"crop": (160, 160), "steps": 2},  # larger than any image: padded with void
     ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segmodels.protocols import Protocol, load_protocol
-from segmodels.transforms import VOID, Augmentation, resize, resized_view, view_size
+from segmodels.transforms import resize, resized_view, view_size
 
 SIDES = st.integers(1, 3000)
 SCALES = st.sampled_from([0.5, 0.75, 1.0, 1.25, 1.5, 1.75])
@@ -169,100 +169,3 @@ def test_a_turned_image_has_a_turned_view(height, width, short, scale):
 
 def test_cityscapes_at_full_size_is_not_resized():
     assert view_size(1024, 2048, load_protocol("segmenter-cityscapes-768-ss"), 1.0) == (1024, 2048)
-
-
-# Augmentation
-
-
-def pair(height=60, width=80):
-    """An image whose first channel says its label, so that a shift between them shows."""
-    label = np.zeros((height, width), dtype=np.uint8)
-    label[10:40, 20:50] = 1
-    label[45:, 60:] = 2
-    return np.stack([label * 100] * 3, axis=2), label
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-@given(st.integers(0, 10_000))
-def test_image_and_label_stay_together(seed):
-    image, label = pair()
-    augment = Augmentation(crop=(48, 48), scale=(1.0, 1.0), jitter=0)
-    moved, labels = augment(image, label, rng(seed))
-    np.testing.assert_array_equal(moved[..., 0], labels * 100)
-
-
-@given(st.integers(0, 10_000))
-def test_image_and_label_stay_together_when_scaled(seed):
-    image, label = pair()
-    moved, labels = Augmentation(crop=(48, 48), scale=(0.5, 2.0), jitter=0)(image, label, rng(seed))
-    seen = labels != VOID
-    wrong = seen & (np.abs(moved[..., 0].astype(int) - labels.astype(int) * 100) > 50)
-    assert wrong.mean() < 0.06  # interpolation blurs borders by a pixel
-
-
-@given(st.integers(0, 10_000), st.integers(1, 100), st.integers(1, 100))
-def test_the_crop_has_its_size_and_known_labels(seed, height, width):
-    image, label = pair()
-    moved, labels = Augmentation(crop=(height, width))(image, label, rng(seed))
-    assert (moved.shape, moved.dtype) == ((height, width, 3), np.uint8)
-    assert (labels.shape, labels.dtype) == ((height, width), np.uint8)
-    assert set(np.unique(labels)) <= {0, 1, 2, VOID}
-    assert labels.flags.c_contiguous
-
-
-def test_one_generator_state_gives_one_result_and_touches_nothing():
-    image, label = pair()
-    before = image.copy(), label.copy()
-    for array in (image, label):
-        array.setflags(write=False)
-    augment = Augmentation(crop=(48, 48))
-    one, other = augment(image, label, rng(3)), augment(image, label, rng(3))
-    np.testing.assert_array_equal(one[0], other[0])
-    np.testing.assert_array_equal(one[1], other[1])
-    assert any((augment(image, label, rng(seed))[0] != one[0]).any() for seed in range(4, 7))
-    np.testing.assert_array_equal(image, before[0])
-    np.testing.assert_array_equal(label, before[1])
-
-
-def test_what_the_image_does_not_cover_is_grey_and_void():
-    image, label = pair(20, 30)
-    augment = Augmentation(crop=(50, 40), scale=(1.0, 1.0), flip=0, jitter=0)
-    moved, labels = augment(image, label, rng())
-    np.testing.assert_array_equal(labels[:20, :30], label)
-    np.testing.assert_array_equal(moved[:20, :30], image)
-    for outside in (np.s_[20:], np.s_[:, 30:]):
-        assert (labels[outside] == VOID).all()
-        assert (moved[outside] == 128).all()
-
-
-def test_mirrors_are_as_frequent_as_asked():
-    image, label = pair()
-    for flip, low, high in ((0.0, 0, 0), (1.0, 200, 200), (0.5, 75, 125)):
-        augment = Augmentation(crop=label.shape, scale=(1.0, 1.0), flip=flip, jitter=0)
-        random = rng()
-        mirrored = [
-            np.array_equal(augment(image, label, random)[1], label[:, ::-1]) for _ in range(200)
-        ]
-        assert low <= sum(mirrored) <= high
-
-
-def test_light_changes_pixels_within_bounds_and_no_labels():
-    image, label = pair()
-    augment = Augmentation(crop=label.shape, scale=(1.0, 1.0), flip=0, jitter=0.25)
-    bound = 128 * 0.25 + 255 * 0.125 + 1
-    for seed in range(20):
-        moved, labels = augment(image, label, rng(seed))
-        np.testing.assert_array_equal(labels, label)
-        assert np.abs(moved.astype(float) - image).max() <= bound
-
-
-def test_every_place_of_the_image_is_cropped_sometimes():
-    label = np.arange(8, dtype=np.uint8)[None].repeat(4, axis=0)
-    image = np.stack([label] * 3, axis=2)
-    augment = Augmentation(crop=(4, 3), scale=(1.0, 1.0), flip=0, jitter=0)
-    random = rng()
-    starts = {int(augment(image, label, random)[1][0, 0]) for _ in range(100)}
-    assert starts == set(range(6))

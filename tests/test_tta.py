@@ -45,7 +45,7 @@ def test_probabilities_are_those_of_mmsegmentation(stored: dict[str, Any], tmp_p
     config = {"meta": {"cfg": case["config_text"]}, "state_dict": weights}
     torch.save(config, tmp_path / "iter_160000.pth")
     model = load_checkpoint(tmp_path / "iter_160000.pth")
-    image = reference_weights.smooth_image(*stored["size"])
+    image = reference_weights.photograph(*stored["size"])
     views = list(image_views(model, image, TTA))
     assert len(views) == 12
     with torch.inference_mode():

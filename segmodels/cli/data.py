@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmodels.cli.common import Add
+from segmodels.cli.progress import progress
 from segmodels.errors import SegmodelsError
 
 if TYPE_CHECKING:
     from segmodels.datasets import Dataset
+
+#: Faults of a split that are shown one by one.
+_SHOWN = 20
 
 _ACTIONS = {
     "list": "every dataset, its state and size",
@@ -69,17 +74,30 @@ def _add(chosen: argparse.Namespace) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from segmodels.datasets import open_dataset, splits_here
 
-    for split in chosen.split or splits_here(chosen.name):
-        dataset = open_dataset(chosen.name, split)
-        for index in tqdm(range(len(dataset)), desc=split, unit=" images", disable=None):
-            dataset.read(index)
-        print(f"{chosen.name} {split}: {len(dataset)} images and their labels, all good")
-        _compare(dataset)
-    return 0
+    good = [
+        _checked(open_dataset(chosen.name, s)) for s in chosen.split or splits_here(chosen.name)
+    ]
+    return 0 if all(good) else 1
+
+
+def _checked(dataset: Dataset) -> bool:
+    """Look at every sample of a split and tell what is wrong."""
+    from segmodels.datasets.description import check_labels
+    from segmodels.datasets.survey import survey
+
+    found, named = survey(dataset, progress), f"{dataset.name} {dataset.split}"
+    for fault in found.faults[:_SHOWN]:
+        print(f"error: {fault}", file=sys.stderr)
+    if wrong := len(found.faults):
+        more = f", the first {_SHOWN} shown" if wrong > _SHOWN else ""
+        print(f"{named}: {wrong} of {len(dataset)} images cannot be used{more}", file=sys.stderr)
+        return False
+    check_labels(dataset, found)
+    print(f"{named}: {len(dataset)} images and their labels, all good")
+    _compare(dataset)
+    return True
 
 
 def _compare(dataset: Dataset) -> None:

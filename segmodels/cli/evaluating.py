@@ -47,7 +47,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     shard, device = shard_of(chosen.shard), own_device(chosen.device)
     lock = cache_dir() / f"bring-{run.name}.lock"
     with nullcontext() if shard is None else only_one(lock, f"bringing {run.name}", wait=True):
-        steps.bring(run, device, curve)  # the first of several; the others find it done
+        steps.bring(run, device, curve, progress)  # the first of several; the others find it done
     watch = progress if shard is None or shard[0] == 0 else None
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
     how: tuple[Any, ...] = (device, watch, chosen.force, chosen.precision, chosen.keep_labels)
@@ -91,6 +91,6 @@ def _train(chosen: argparse.Namespace) -> int:
     from segmodels import steps
     from segmodels.runs import load_run
 
-    steps.bring_data(load_run(chosen.run).dataset)
+    steps.bring_data(load_run(chosen.run).dataset, progress)
     print(steps.train_run(chosen.run, chosen.device, curve))
     return 0

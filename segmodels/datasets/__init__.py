@@ -16,7 +16,8 @@ from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.camvid_720 import CamVid720
 from segmodels.datasets.cityscapes import Cityscapes
 from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
-from segmodels.datasets.fingerprint import check_expected, describe
+from segmodels.datasets.description import describe
+from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.folder import POINTER, FolderDataset, write_pointer
 from segmodels.datasets.pascal_context import PascalContext
 from segmodels.datasets.registration import (
@@ -27,6 +28,7 @@ from segmodels.datasets.registration import (
     registration_path,
 )
 from segmodels.datasets.shapes import Shapes
+from segmodels.datasets.survey import Progress
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.files import read_json, write_json
 from segmodels.locks import only_one
@@ -116,7 +118,9 @@ def described_split(name: str, split: str) -> dict[str, Any]:
     return found[split]
 
 
-def prepare_dataset(name: str, downloads: Path | None = None) -> dict[str, Any]:
+def prepare_dataset(
+    name: str, downloads: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """Make `data/<name>` and `reports/datasets/<name>.json`.
 
     The folder is built beside its place and moved there once its content has been checked,
@@ -132,7 +136,8 @@ def prepare_dataset(name: str, downloads: Path | None = None) -> dict[str, Any]:
     kind, entry = dataset_kind(name), load_dataset_entry(name)
     with _building(name) as folder:
         _fill(kind, entry, downloads, folder)
-        found = describe(kind, {split: kind(folder, split) for split in _here(kind, folder)})
+        splits = {split: kind(folder, split) for split in _here(kind, folder)}
+        found = describe(kind, splits, progress)
         check_expected(entry, found)
         _replace_folder(folder, data_folder(name))
         write_json(description_path(name), found)

@@ -117,6 +117,11 @@ class Dataset(ABC):
         """
         del split, images, pixels
 
+    @property
+    def encoding(self) -> str:
+        """Which of several ways its labels are written; most datasets have one."""
+        return ""
+
     def __len__(self) -> int:
         return len(self.files)
 
@@ -164,7 +169,7 @@ _UNDECODABLE = (
 def _decode(path: Path, mode: str | None) -> Pixels:
     try:
         with Image.open(path) as opened:
-            picture: Any = opened.convert(mode) if mode else opened
+            picture: Any = opened if mode in (None, opened.mode) else opened.convert(mode)
             pixels = np.asarray(picture)
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. {_AGAIN}") from None

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segmodels.errors import SegmodelsError
+from segmodels.metrics import Counts
 from segmodels.pixels import VOID, Pixels
+
+#: OpenCV hands counts over as float32, exact up to here; it is ten times faster than bincount.
+_EXACT = 2**24
 
 #: What a dataset knows about numbers that do not belong: the values found -> what they tell.
 Hint = Callable[[frozenset[int]], str]
@@ -65,7 +70,16 @@ class Encoding:
 
 def values(stored: Pixels) -> frozenset[int]:
     """The numbers that occur in a label file."""
-    return frozenset(np.flatnonzero(np.bincount(stored.ravel(), minlength=256)).tolist())
+    return frozenset(np.flatnonzero(value_counts(stored)).tolist())
+
+
+def value_counts(stored: Pixels) -> Counts:
+    """int64 (256,): how often each number occurs in uint8 of any shape."""
+    flat, counts = np.ascontiguousarray(stored).reshape(-1), np.zeros(256, dtype=np.int64)
+    for start in range(0, flat.size, _EXACT):
+        piece = flat[start : start + _EXACT]
+        counts += cv2.calcHist([piece], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    return counts
 
 
 def contiguous(title: str, number: int, first: int = 0, void: Iterable[int] = (VOID,)) -> Encoding:

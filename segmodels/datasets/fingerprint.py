@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import Dataset, Sample
+from segmodels.datasets.base import Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.files import combine
-from segmodels.pixels import VOID
-from segmodels.versions import DATASETS
+from segmodels.pixels import Pixels
 
 
 def sample_digest(sample: Sample) -> str:
@@ -24,32 +22,11 @@ def sample_digest(sample: Sample) -> str:
     return state.hexdigest()
 
 
-def describe_split(dataset: Dataset) -> dict[str, Any]:
-    """Number of images, fingerprint and pixels per class of a prepared split."""
-    histogram = np.zeros(256, dtype=np.int64)
-    digests = []
-    for sample in dataset:
-        histogram += np.bincount(sample.label.ravel(), minlength=256)
-        digests.append((sample.name, sample_digest(sample)))
-    pixels = {name: int(histogram[c]) for c, name in enumerate(dataset.class_names)}
-    pixels["void"] = int(histogram[VOID])
-    dataset.check_pixels(dataset.split, len(dataset), pixels)
-    return {"images": len(dataset), "fingerprint": combine(digests), "pixels": pixels}
-
-
-def describe(kind: type[Dataset], splits: dict[str, Dataset]) -> dict[str, Any]:
-    """What `prepare` records of a dataset and every later stage depends on.
-
-    Splits of the dataset that are not here stand under `absent`.
-    """
-    absent = [split for split in kind.splits if split not in splits]
-    return {
-        "dataset": kind.name,
-        "version": DATASETS,
-        "classes": list(kind.class_names),
-        **({"absent": absent} if absent else {}),
-        "splits": {split: describe_split(dataset) for split, dataset in splits.items()},
-    }
+def pixel_digest(image: Pixels) -> str:
+    """Hex SHA-256 over shape and pixels of an image alone."""
+    state = hashlib.sha256(repr(image.shape).encode())
+    state.update(np.ascontiguousarray(image).data)
+    return state.hexdigest()
 
 
 def check_expected(entry: DatasetEntry, found: dict[str, Any]) -> list[str]:

@@ -95,6 +95,11 @@ class FolderDataset(Dataset):
         del path
         return None
 
+    @property
+    def encoding(self) -> str:
+        """The name of the layout's way of writing labels."""
+        return self.layout.encoding
+
     def read_label(self, path: Path) -> Pixels:
         """uint8 (H, W), decoded from the layout's way of writing labels."""
         encoding = self.encodings[self.layout.encoding]

@@ -15,9 +15,10 @@ from segmodels.datasets import (
     open_dataset,
     splits_here,
 )
+from segmodels.datasets.description import check_labels
 from segmodels.datasets.fingerprint import check_number
+from segmodels.datasets.survey import Survey, empty_files, kept_survey, overlap, survey
 from segmodels.doctor.finding import Finding, Level, first_of, guarded
-from segmodels.doctor.survey import Survey, empty_files, kept_survey, overlap, survey
 from segmodels.errors import SegmodelsError
 from segmodels.files import read_json
 
@@ -67,7 +68,7 @@ def _number(entry: DatasetEntry, dataset: Dataset, subject: str) -> Iterator[Fin
 def _content(
     entry: DatasetEntry, dataset: Dataset, subject: str, found: Survey | None
 ) -> Iterator[Finding]:
-    faults = list(found.faults) if found else _quick_faults(dataset)
+    faults = _all_faults(dataset, found) if found else _quick_faults(dataset)
     if faults:
         told = f"{len(faults)} faults: {first_of(faults)}"
         yield Finding("bad", subject, told if len(faults) > 1 else faults[0])
@@ -85,6 +86,16 @@ def _content(
     how = "all decoded" if found else f"3 decoded; all: {_DEEP}"
     known = ", the registered content" if found and listed else ""
     yield Finding("ok", subject, f"{len(dataset)} images, {how}{known}")
+
+
+def _all_faults(dataset: Dataset, found: Survey) -> list[str]:
+    if found.faults:
+        return found.faults
+    try:
+        check_labels(dataset, found)
+    except SegmodelsError as error:
+        return [str(error)]
+    return []
 
 
 def _quick_faults(dataset: Dataset) -> list[str]:

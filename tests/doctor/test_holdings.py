@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +16,12 @@ from synthetic import WEIGHTS, evidence
 
 from segmodels import cli, layout
 from segmodels.datasets import add_dataset, description_path, open_dataset, prepare_dataset
+from segmodels.datasets.survey import survey
 from segmodels.doctor import Finding
 from segmodels.doctor.holdings import examine_evidence, examine_weights
 from segmodels.doctor.images import examine_datasets
-from segmodels.doctor.survey import kept_survey, survey
 from segmodels.evidence import write_evidence
-from segmodels.files import read_json, write_json
+from segmodels.files import write_json
 
 
 @pytest.fixture
@@ -50,6 +49,8 @@ def test_nothing_here_is_a_note(project: Path) -> None:
 
 
 def test_a_sound_dataset_is_ok_and_then_compared_by_pixels(shapes: Path) -> None:
+    assert told(examine_datasets())["ok", "data shapes test"].startswith("3 images, all decoded")
+    shutil.rmtree(layout.reports().parents[1] / "cache" / "surveys")
     quick = told(examine_datasets())
     assert quick["ok", "data shapes train"].startswith("4 images, 3 decoded")
     assert "not compared" in quick["note", "data shapes"]
@@ -58,11 +59,6 @@ def test_a_sound_dataset_is_ok_and_then_compared_by_pixels(shapes: Path) -> None
     assert deep["ok", "data shapes test"].startswith("3 images, all decoded")
     assert "no image of train, val, test in another split" in deep["ok", "data shapes"]
     assert told(examine_datasets()) == deep  # from the cache
-
-
-def test_the_survey_gives_the_fingerprint_of_prepare(shapes: Path) -> None:
-    for split, about in read_json(description_path("shapes"))["splits"].items():
-        assert survey(open_dataset("shapes", split)).fingerprint == about["fingerprint"]
 
 
 def test_a_copied_image_is_found_whatever_packs_it(shapes: Path) -> None:
@@ -117,24 +113,6 @@ def test_changed_pixels_are_other_content(shapes: Path, edit_yaml: Any) -> None:
     Image.fromarray(pixels).save(image)
     text = told(examine_datasets(deep=True))["bad", "data shapes val"]
     assert f"lists {known[:12]}…: another copy, or changed files" in text
-
-
-def test_a_survey_holds_until_a_file_changes(shapes: Path) -> None:
-    dataset = open_dataset("shapes", "val")
-    assert kept_survey(dataset) is None
-    found = survey(dataset)
-    assert kept_survey(dataset) == found
-    os.utime(dataset.files[0].label, ns=(1, 1))
-    assert kept_survey(dataset) is None
-
-
-def test_a_broken_cache_is_none(shapes: Path, tmp_path: Path) -> None:
-    dataset = open_dataset("shapes", "val")
-    survey(dataset)
-    (kept,) = (tmp_path / "cache" / "doctor").glob("*.json")
-    for broken in ("{", "[]", '{"faults": []}'):
-        kept.write_text(broken)
-        assert kept_survey(dataset) is None
 
 
 def test_a_lost_image_is_missed(shapes: Path) -> None:

@@ -23,7 +23,7 @@ from mmengine.config import Config
 from mmseg.models.segmentors.seg_tta import SegTTAModel
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.utils import register_all_modules
-from reference_weights import sampled, smooth_image
+from reference_weights import photograph, sampled
 
 NETWORK = "fcn_mobilenetv2"
 SIZE = (50, 67)
@@ -75,7 +75,7 @@ def _views() -> dict[str, Any]:
     augment = base.tta_pipeline[1]
     augment["transforms"][2] = [{"type": "PackSegInputs"}]  # without annotations
     del augment["transforms"][3]
-    image = np.ascontiguousarray(smooth_image(*SIZE)[:, :, ::-1])  # mmcv reads BGR
+    image = np.ascontiguousarray(photograph(*SIZE)[:, :, ::-1])  # mmcv reads BGR
     first = {"img": image, "img_shape": SIZE, "ori_shape": SIZE, "img_path": ""}
     found: dict[str, Any] = Compose([TRANSFORMS.build(augment)])(first)
     return found

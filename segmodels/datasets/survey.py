@@ -1,0 +1,224 @@
+"""Every image and label of a split decoded once, by all cores, and remembered.
+
+What was found of a sample is kept in the cache under the path, size and time of its two files. A
+survey that was killed goes on where it was, and whoever looks at a split again (`prepare`,
+`segmodels data check`, `segmodels doctor --deep`) decodes only what has changed. Threads are
+enough: Pillow, OpenCV and hashlib let go of the interpreter while they work
+(benchmarks/fingerprint.py). The result does not depend on their number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segmodels.datasets.base import Dataset, Files
+from segmodels.datasets.encoding import value_counts
+from segmodels.datasets.fingerprint import pixel_digest, sample_digest
+from segmodels.errors import SegmodelsError
+from segmodels.files import combine, digest, write_text
+from segmodels.metrics import Counts
+from segmodels.settings import cache_dir
+from segmodels.versions import DATASETS
+
+#: Called with the number of finished samples and of all.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What decoding one sample found.
+
+    Attributes:
+        image: hex SHA-256 of the image's pixels, labels left out.
+        sample: hex SHA-256 of both (`sample_digest`).
+        size: height and width.
+        labels: pixels by label that occurs, `VOID` included.
+        fault: why it cannot be read, with the file; the others then say nothing.
+    """
+
+    image: str = ""
+    sample: str = ""
+    size: tuple[int, int] = (0, 0)
+    labels: tuple[tuple[int, int], ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What decoding a split found: its samples, and a look at each."""
+
+    files: tuple[Files, ...]
+    looks: tuple[Look, ...]
+
+    @property
+    def faults(self) -> list[str]:
+        """One sentence for every sample that cannot be read."""
+        return [look.fault for look in self.looks if look.fault]
+
+    @property
+    def good(self) -> list[tuple[Files, Look]]:
+        """The samples that can be read."""
+        pairs = zip(self.files, self.looks, strict=True)
+        return [(files, look) for files, look in pairs if not look.fault]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the decoded images and labels that can be read."""
+        return combine((files.name, look.sample) for files, look in self.good)
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Hex SHA-256 of each image's pixels, by file."""
+        return {str(files.image): look.image for files, look in self.good}
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each image."""
+        return [look.size for _, look in self.good]
+
+    @property
+    def histogram(self) -> Counts:
+        """int64 (256,): pixels by label, `VOID` included."""
+        total = np.zeros(256, dtype=np.int64)
+        for _, look in self.good:
+            for label, pixels in look.labels:
+                total[label] += pixels
+        return total
+
+
+def survey(
+    dataset: Dataset,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Survey:
+    """Decode what of a split was not decoded before, or could not be.
+
+    Args:
+        dataset: the split.
+        progress: told after every sample that had to be decoded.
+        workers: threads; None for one per core.
+
+    Returns:
+        what every sample holds; those that cannot be read are among its `faults`.
+    """
+    cache, states = _cache(dataset), _states(dataset)
+    kept = _read(cache)
+    known = {state: kept[state] for state in states if state in kept and not kept[state].fault}
+    todo = [index for index, state in enumerate(states) if state not in known]
+    done = len(states) - len(todo)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with cache.open("a", encoding="utf-8") as sink:
+        for index, look in zip(todo, _looks(dataset, todo, workers or cores()), strict=True):
+            known[states[index]] = look
+            sink.write(_line(states[index], look))
+            sink.flush()
+            done += 1
+            if progress:
+                progress(done, len(states))
+    if len(kept) > 2 * len(states):  # mostly of files that are gone
+        write_text(cache, "".join(_line(state, look) for state, look in known.items()))
+    return Survey(tuple(dataset.files), tuple(known[state] for state in states))
+
+
+def kept_survey(dataset: Dataset) -> Survey | None:
+    """What earlier surveys found; None if a sample was never decoded as it is now."""
+    kept, states = _read(_cache(dataset)), _states(dataset)
+    if any(state not in kept for state in states):
+        return None
+    return Survey(tuple(dataset.files), tuple(kept[state] for state in states))
+
+
+def overlap(a: Survey, b: Survey) -> list[tuple[str, str]]:
+    """Files of a and b with the same pixels."""
+    theirs = {one: path for path, one in b.images.items()}
+    return [(path, theirs[one]) for path, one in a.images.items() if one in theirs]
+
+
+def empty_files(dataset: Dataset) -> list[str]:
+    """Images and labels without a byte, or gone."""
+    paths = (path for files in dataset.files for path in (files.image, files.label))
+    return [str(path) for path in paths if not _stamp(path)[0]]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _looks(dataset: Dataset, indices: Sequence[int], workers: int) -> Iterator[Look]:
+    """A look at each sample, in order, several at a time."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(lambda index: look_at(dataset, index), indices)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def look_at(dataset: Dataset, index: int) -> Look:
+    """Decode one sample; what is wrong with it becomes its `fault`."""
+    try:
+        sample = dataset.read(index)
+    except SegmodelsError as error:
+        return Look(fault=str(error))
+    height, width = sample.label.shape
+    counts = value_counts(sample.label)
+    labels = tuple((int(label), int(counts[label])) for label in np.flatnonzero(counts))
+    return Look(pixel_digest(sample.image), sample_digest(sample), (height, width), labels)
+
+
+def _states(dataset: Dataset) -> list[str]:
+    """For each sample a digest of where its files are, their sizes and times, and the reader."""
+    reader = [dataset.name, dataset.encoding, DATASETS]
+    return [
+        digest([*reader, *_place(dataset, files.image), *_place(dataset, files.label)])
+        for files in dataset.files
+    ]
+
+
+def _place(dataset: Dataset, path: Path) -> tuple[str, int, int]:
+    """A prepared folder may be moved, and is when it is complete."""
+    inside = path.is_relative_to(dataset.root)
+    return (str(path.relative_to(dataset.root) if inside else path), *_stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
+def _cache(dataset: Dataset) -> Path:
+    return cache_dir() / "surveys" / f"{dataset.name}-{dataset.split}.jsonl"
+
+
+def _line(state: str, look: Look) -> str:
+    return json.dumps({"state": state, **asdict(look)}) + "\n"
+
+
+def _read(path: Path) -> dict[str, Look]:
+    """Looks by state; a line that cannot be read, as a kill may leave one, is none."""
+    found: dict[str, Look] = {}
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            entry = json.loads(line)
+            height, width = entry["size"]
+            labels = tuple((int(label), int(pixels)) for label, pixels in entry["labels"])
+            found[str(entry["state"])] = Look(
+                str(entry["image"]),
+                str(entry["sample"]),
+                (int(height), int(width)),
+                labels,
+                str(entry["fault"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found

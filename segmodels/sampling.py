@@ -1,0 +1,65 @@
+"""Which images a training step sees, and by which chance: functions of the seed alone.
+
+An epoch is a permutation of the images. Batches follow each other without end, across epochs
+if they have to, so every image is seen equally often. Nothing here depends on the step a
+training was taken up at, or on how many processes do the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One image in one epoch.
+
+    Attributes:
+        epoch: from 0.
+        index: of the image in its split.
+    """
+
+    epoch: int
+    index: int
+
+    def random(self, seed: int) -> np.random.Generator:
+        """The chance of this turn, and of no other."""
+        return _generator(seed, self.epoch, self.index)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of images in a training.
+
+    Attributes:
+        images: how many there are.
+        batch: how many a step sees.
+        seed: of the training.
+    """
+
+    images: int
+    batch: int
+    seed: int
+
+    def at(self, step: int) -> list[Turn]:
+        """The images of a step (0-based)."""
+        first = step * self.batch
+        return [self._turn(place) for place in range(first, first + self.batch)]
+
+    def _turn(self, place: int) -> Turn:
+        epoch, position = divmod(place, self.images)
+        return Turn(epoch, int(_permutation(self.seed, epoch, self.images)[position]))
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, images: int) -> npt.NDArray[np.int64]:
+    return _generator(seed, epoch).permutation(images)
+
+
+def _generator(seed: int, *path: int) -> np.random.Generator:
+    # A path, because a list of numbers gives the same stream with and without zeros at its end.
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=path))
