@@ -8,6 +8,8 @@ from segmodels.assets import DatasetEntry, load_dataset_entries
 from segmodels.datasets import DATASETS, data_folder, description_path
 from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.registration import registered
+from segmodels.fetch import download_note
+from segmodels.layout import downloads
 from segmodels.settings import MIRROR
 
 
@@ -50,15 +52,29 @@ def _archives(entry: DatasetEntry) -> Iterator[str]:
         digest = f", sha1 {archive.sha1}" if archive.sha1 else ""
         yield f"file: {archive.name}{size}{digest}"
         yield f"  {archive.url}"
-    if entry.state == "gated" and entry.archives:
-        yield "to get it:"
-        yield f"  1. register and accept the terms: {entry.registration}"
-        yield "  2. log in and download the files above"
-        yield "  3. unpack all of them into one folder, keeping their inner folders"
-        yield f"  4. segmodels data add {entry.name} FOLDER"
-        yield f"  or put the files as they are into the folder that {MIRROR} names"
-    elif entry.archives:
+    if not entry.archives:
+        return
+    folder = downloads(entry.name)
+    yield download_note(entry.name, entry.licence, entry.archives, folder)
+    if entry.state == "gated":
+        yield from _steps(entry)
+    else:
         yield f"fetched when a run needs it, or taken from the folder that {MIRROR} names"
+
+
+def _steps(entry: DatasetEntry) -> Iterator[str]:
+    """From no account to a number, for what no program may fetch."""
+    yield "to get it:"
+    yield f"  1. register and accept the terms: {entry.registration}"
+    yield "  2. log in and download the files above; their size is the first thing to check"
+    yield "  3. unpack all of them into one folder, keeping their inner folders"
+    yield f"  4. segmodels data add {entry.name} FOLDER"
+    yield "     counts images, looks for every label, decodes a few; copies nothing"
+    yield f"  5. segmodels data check {entry.name}    # optional: decodes every file"
+    yield f"  6. segmodels list claims | grep {entry.name}, then segmodels verify CLAIM"
+    yield f"  or put the files as they are into the folder that {MIRROR} names:"
+    yield "     a run that needs them takes them from there, checked by the sha1 above"
+    yield "  what was added stays where it is and is never uploaded, by DVC or otherwise"
 
 
 def _copies(entry: DatasetEntry) -> Iterator[str]:

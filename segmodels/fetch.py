@@ -5,30 +5,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-import ssl
 import sys
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPException, IncompleteRead
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 from tqdm import tqdm
 
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
 from segmodels.errors import SegmodelsError
-from segmodels.files import sha1_of_file, sha256_of_file
+from segmodels.files import readable_size, sha1_of_file, sha256_of_file
 from segmodels.locks import only_one
-from segmodels.settings import CACHE, MIRROR, cache_dir, mirror_dir
-
-_CHUNK = 1 << 20
-_TIMEOUT = 60.0
-_LARGE = 500_000_000
-#: What a network does to a download; other OSErrors come from the disk.
-_BROKEN = (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
+from segmodels.partial import Partial
+from segmodels.settings import CACHE, MIRROR, cache_dir, connections_at_once, mirror_dir
 
 
 def fetch(file: RemoteFile, folder: Path) -> Path:
@@ -70,6 +59,7 @@ def fetch_weights(entry: WeightsEntry, folder: Path) -> Path:
     """
     if entry.state != "ok":
         raise SegmodelsError(f"weights {entry.name!r} are {entry.state}: {entry.reason}")
+    _announce(entry.name, entry.licence, entry.files, folder)
     for file in entry.files:
         fetch(file, folder)
     return folder
@@ -88,7 +78,7 @@ def fetch_archives(entry: DatasetEntry, folder: Path) -> Path:
             f"dataset {entry.name!r} is {entry.state}: {entry.reason}. Where to get it and how to "
             f"use a copy that is here: segmodels data show {entry.name}"
         )
-    _announce(entry, folder)
+    _announce(entry.name, entry.licence, entry.archives, folder)
     for file in entry.archives:
         fetch(file, folder)
     return folder
@@ -104,28 +94,40 @@ def archives_at_hand(entry: DatasetEntry, folder: Path) -> bool:
     return bool(here) and all(here)
 
 
-def _announce(entry: DatasetEntry, folder: Path) -> None:
-    """Say how much a large dataset is before its first byte comes, and refuse where it cannot fit.
-
-    Files that are here or in the mirror are not counted again.
-    """
-    lacking = [f for f in entry.archives if not (folder / f.name).is_file() and not _in_mirror(f)]
-    size = sum(file.bytes or 0 for file in lacking)
-    if size < _LARGE:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    free, needed = shutil.disk_usage(folder).free, 2 * size
-    tqdm.write(
-        f"{entry.name}: {len(lacking)} files, about {size / 1e9:.1f} GB to download, twice that on "
-        f"the disk once unpacked. Licence: {entry.licence}",
-        file=sys.stderr,
+def download_note(name: str, licence: str, files: Iterable[RemoteFile], folder: Path) -> str:
+    """What a download is: number of files, size, free space where it goes, licence."""
+    files = tuple(files)
+    size, free = sum(file.bytes or 0 for file in files), free_space(folder)
+    unknown = sum(file.bytes is None for file in files)
+    parts = [f"about {readable_size(size)}"] if size else []
+    parts += [f"{unknown} of a size that the server will say"] if unknown else []
+    return (
+        f"{name}: {len(files)} file{'s' * (len(files) != 1)} to download, {', '.join(parts)}; "
+        f"{readable_size(free)} free. Licence: {' '.join(licence.split()) or 'not known'}"
     )
-    if free < needed:
+
+
+def _announce(name: str, licence: str, files: Iterable[RemoteFile], folder: Path) -> None:
+    """Say what comes before its first byte does, and refuse where it cannot fit.
+
+    Files that are here or in the mirror are not counted.
+    """
+    lacking = [f for f in files if not (folder / f.name).is_file() and not _in_mirror(f)]
+    if not lacking:
+        return
+    tqdm.write(download_note(name, licence, lacking, folder), file=sys.stderr)
+    free = free_space(folder)
+    if free < (size := sum(file.bytes or 0 for file in lacking)):
         raise SegmodelsError(
-            f"{folder}: {free / 1e9:.1f} GB are free, about {needed / 1e9:.1f} GB are needed for "
-            f"{entry.name}. Make room, or use a copy where it lies: segmodels data add "
-            f"{entry.name} PATH"
+            f"{folder}: {readable_size(free)} are free, about {readable_size(size)} are needed for "
+            f"{name}. Make room, or use a copy that is here (of a dataset: segmodels data add "
+            f"{name} PATH; of any file: {MIRROR})."
         )
+
+
+def free_space(folder: Path) -> int:
+    """Bytes free where a folder is, or will be."""
+    return shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.is_dir())).free
 
 
 def fault(file: RemoteFile, path: Path) -> str | None:
@@ -178,64 +180,40 @@ def _download_to(file: RemoteFile, target: Path) -> None:
             if error.errno != errno.EXDEV:  # the cache may lie on another disk
                 raise
             _copy(part, target)
-            part.unlink()
+        Partial.forget(part)
 
 
 def _download(file: RemoteFile, part: Path) -> None:
-    """Download into the cache and check."""
-    try:
-        _stream(file, part)
-    except (*_BROKEN, ValueError) as error:
-        kept = part.stat().st_size if part.exists() else 0
-        kept_note = f" {kept:,} bytes are kept and the next try goes on from there." if kept else ""
-        raise SegmodelsError(
-            f"{file.name}: cannot be downloaded from {file.url} ({error}).{kept_note} Without "
-            f"network, put the file into a folder and set {MIRROR} to it."
-        ) from error
-    if wrong := fault(file, part):
-        part.unlink()  # going on from wrong bytes could never end well
+    """Download into the cache and check. Bytes of an earlier try that prove wrong are not blamed
+    on the address: then everything is fetched once more.
+    """
+    resumed = _bring(file, part)
+    wrong = fault(file, part)
+    if wrong and resumed:
+        Partial.forget(part)
+        _bring(file, part)
+        wrong = fault(file, part)
+    if wrong:
+        Partial.forget(part)  # going on from wrong bytes could never end well
         raise SegmodelsError(
             f"{file.name}: downloaded from {file.url}, but {wrong}. The download was discarded; "
             f"the address may serve another file now."
         )
 
 
-def _stream(file: RemoteFile, part: Path) -> None:
-    done = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(file.url, headers={"User-Agent": "segmodels"})
-    if done:
-        request.add_header("Range", f"bytes={done}-")
-    with _opened(request) as (response, resumed, total):
-        if not resumed:
-            done = 0
-        expected = done + total if total else None
-        with part.open("ab" if resumed else "wb") as sink:
-            _pump(response, sink, file.name, done, expected)
-    if expected is not None and part.stat().st_size < expected:
-        raise ConnectionError(f"the connection ended after {part.stat().st_size} of {expected} B")
+def _bring(file: RemoteFile, part: Path) -> bool:
+    """Download what is missing; whether something was here before."""
+    from segmodels.download import DownloadError, download
 
-
-@contextmanager
-def _opened(request: urllib.request.Request) -> Iterator[tuple[BinaryIO, bool, int | None]]:
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code != 416:  # "range not satisfiable": the part is already whole, or too long
-            raise
-        request.remove_header("Range")
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
-    with response:
-        length = response.headers.get("Content-Length")
-        yield response, response.status == 206, int(length) if length else None
-
-
-def _pump(source: BinaryIO, sink: BinaryIO, name: str, done: int, expected: int | None) -> None:
-    with tqdm(total=expected, initial=done, unit="B", unit_scale=True, desc=name) as bar:
+    with Partial(part) as partial:
+        before = partial.have
         try:
-            while chunk := source.read(_CHUNK):
-                sink.write(chunk)
-                bar.update(len(chunk))
-        except IncompleteRead as error:
-            sink.write(error.partial)  # what came of the last chunk before the line broke
-            raise
+            download(file.url, partial, file.name, connections_at_once())
+        except DownloadError as error:
+            kept = f" {partial.have:,} bytes are kept and the next try goes on from there."
+            raise SegmodelsError(
+                f"{file.name}: cannot be downloaded from {file.url} ({error})."
+                f"{kept if partial.have else ''} Without network, put the file into a folder and "
+                f"set {MIRROR} to it."
+            ) from error
+    return before > 0

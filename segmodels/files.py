@@ -31,6 +31,11 @@ def sha1_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha1").hexdigest()
 
 
+def readable_size(size: int) -> str:
+    """A number of bytes for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
 def canonical_json(value: object) -> str:
     """One spelling per value: sorted keys, no spaces, no NaN. What every digest is taken of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

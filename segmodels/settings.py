@@ -13,6 +13,10 @@ CACHE = "SEGMODELS_CACHE"
 MIRROR = "SEGMODELS_MIRROR"
 IMAGES = "SEGMODELS_IMAGES"
 WORKERS = "SEGMODELS_WORKERS"
+CONNECTIONS = "SEGMODELS_CONNECTIONS"
+
+#: As many as browsers and download managers take without being thought rude.
+_CONNECTIONS = 4
 
 
 def project_root() -> Path:
@@ -71,12 +75,16 @@ def images_at_once() -> int | None:
     Raises:
         SegmodelsError: it is no number of images.
     """
-    named = os.environ.get(IMAGES)
-    if not named:
-        return None
-    if not named.isdecimal() or int(named) < 1:
-        raise SegmodelsError(f"{IMAGES}={named} is no number of images: 1 or more.")
-    return int(named)
+    return _number(IMAGES, "images")
+
+
+def connections_at_once() -> int:
+    """Parts of a large file that are downloaded at a time (`SEGMODELS_CONNECTIONS`).
+
+    Raises:
+        SegmodelsError: it is no number of connections.
+    """
+    return _number(CONNECTIONS, "connections") or _CONNECTIONS
 
 
 def loading_workers() -> int | None:
@@ -86,9 +94,13 @@ def loading_workers() -> int | None:
     Raises:
         SegmodelsError: it is no number of processes.
     """
-    named = os.environ.get(WORKERS)
+    return _number(WORKERS, "processes", least=0)
+
+
+def _number(setting: str, what: str, least: int = 1) -> int | None:
+    named = os.environ.get(setting)
     if not named:
         return None
-    if not named.isdecimal():
-        raise SegmodelsError(f"{WORKERS}={named} is no number of processes: 0 or more.")
+    if not named.isdecimal() or int(named) < least:
+        raise SegmodelsError(f"{setting}={named} is no number of {what}: {least} or more.")
     return int(named)

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import http.server
+import os
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
+from http_server import serving
 
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
+from segmodels.download import FIRST
 from segmodels.errors import SegmodelsError
 from segmodels.fetch import fetch, fetch_archives, fetch_weights
 from segmodels.files import sha256_of_file
@@ -19,67 +20,12 @@ SHA = hashlib.sha256(CONTENT).hexdigest()
 WRONG = "ab" * 32
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT; the flags make it behave like the servers one meets."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content = CONTENT
-        self.ranges = True
-        self.stop_after = None
-        self.status = None
-        self.chunked = False
-        self.asked = []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/a.bin"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def do_GET(self):
-        server, wanted = self.server, self.headers.get("Range")
-        server.asked.append(wanted)
-        self.close_connection = True
-        if server.status:
-            self.send_error(server.status)
-            return
-        start = int(wanted[6:-1]) if wanted and server.ranges else 0
-        if start >= len(server.content):
-            self.send_error(416)
-            return
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            whole = len(server.content)
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
-        if server.chunked:
-            self.send_header("Transfer-Encoding", "chunked")
-        else:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        body = body[: server.stop_after]
-        if server.chunked:
-            end = b"" if server.stop_after else b"0\r\n\r\n"
-            body = f"{len(body):x}\r\n".encode() + body + b"\r\n" + end
-        self.wfile.write(body)
-
-
 @pytest.fixture
-def server():
-    with Server() as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+def server(monkeypatch):
+    """A server, and no waiting between two tries."""
+    monkeypatch.setattr("segmodels.download._BACKOFF", 0.0)
+    with serving(CONTENT) as one:
         yield one
-        one.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -116,17 +62,18 @@ def remote(server, sha256=(SHA,), name="a.bin"):
 
 
 def parts(cache):
-    return sorted(cache.glob("*.part"))
+    return sorted([*cache.glob("*.part"), *cache.glob("*.json")])
 
 
-def leave_part(server, cache, folder, size):
+def leave_part(server, cache, folder, size=1000):
     """Interrupt a download after `size` bytes."""
-    server.stop_after = size
+    server.manners.breaks = [size, *[0] * 5]
     with pytest.raises(SegmodelsError, match=f"{size:,} bytes are kept"):
         fetch(remote(server), folder)
-    server.stop_after = None
-    (part,) = parts(cache)
-    assert part.stat().st_size == size
+    server.manners.breaks = []
+    note, part = parts(cache)
+    assert (note.suffix, part.stat().st_size) == (".json", size)
+    server.asked.clear()
     return part
 
 
@@ -155,38 +102,27 @@ def test_a_file_with_another_sha_is_replaced(server, folder):
 
 
 def test_without_a_sha_any_content_is_welcome(server, folder):
-    server.content = b"packed on request"
+    server.manners.content = b"packed on request"
     assert fetch(remote(server, ()), folder).read_bytes() == b"packed on request"
 
 
-def test_chunks_without_a_length(server, folder):
-    server.chunked = True
-    assert fetch(remote(server), folder).read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_connection_that_ends_early_is_taken_up_again(server, cache, folder, chunked):
-    server.chunked = chunked
-    leave_part(server, cache, folder, 1000)
+def test_a_download_goes_on_where_it_stopped(server, cache, folder):
+    leave_part(server, cache, folder)
     assert not (folder / "a.bin").exists()
     assert fetch(remote(server), folder).read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=1000-"]
+    assert server.asked == [f"bytes=1000-{len(CONTENT) - 1}"]
     assert parts(cache) == []
 
 
-def test_a_server_without_ranges_starts_anew(server, cache, folder):
-    leave_part(server, cache, folder, 1000)
-    server.ranges = False
+def test_parts_come_in_parallel_as_the_setting_says(server, folder, monkeypatch):
+    monkeypatch.setattr("segmodels.download.FIRST", 10_000)
+    monkeypatch.setenv("SEGMODELS_CONNECTIONS", "3")
+    server.manners.pause = 0.02
     assert fetch(remote(server), folder).read_bytes() == CONTENT
-    assert server.asked[-1] == "bytes=1000-"
-
-
-@pytest.mark.parametrize("extra", [b"", b"too long"])
-def test_a_part_that_is_whole_or_too_long_starts_anew(server, cache, folder, extra):
-    part = leave_part(server, cache, folder, 1000)
-    part.write_bytes(CONTENT + extra)
-    assert fetch(remote(server), folder).read_bytes() == CONTENT
-    assert server.asked[-1] is None
+    assert server.most == 3
+    monkeypatch.setenv("SEGMODELS_CONNECTIONS", "many")
+    with pytest.raises(SegmodelsError, match="CONNECTIONS=many is no number of connections"):
+        fetch(remote(server), folder / "b")
 
 
 def test_wrong_bytes_are_discarded_and_the_old_file_stays(server, cache, folder):
@@ -198,26 +134,30 @@ def test_wrong_bytes_are_discarded_and_the_old_file_stays(server, cache, folder)
     assert parts(cache) == []
 
 
-def test_a_part_of_other_content_heals_at_the_second_try(server, cache, folder):
-    part = leave_part(server, cache, folder, 1000)
+def test_a_part_of_other_content_is_fetched_anew(server, cache, folder):
+    """A server that gives no validators may have changed the file in the meantime."""
+    part = leave_part(server, cache, folder)
     part.write_bytes(b"x" * 1000)
-    with pytest.raises(SegmodelsError, match="The download was discarded"):
-        fetch(remote(server), folder)
     assert fetch(remote(server), folder).read_bytes() == CONTENT
+    assert server.asked == [f"bytes=1000-{len(CONTENT) - 1}", f"bytes=0-{FIRST - 1}"]
+    leave_part(server, cache, folder / "b")
+    with pytest.raises(SegmodelsError, match="The download was discarded"):
+        fetch(remote(server, [WRONG]), folder / "b")
+    assert parts(cache) == []
 
 
 def test_files_of_one_name_do_not_share_a_part(server, cache, folder):
-    leave_part(server, cache, folder, 1000)
+    leave_part(server, cache, folder)
     other = RemoteFile("a.bin", server.url.replace("a.bin", "other/a.bin"), (SHA,))
     fetch(other, folder / "other")
-    assert server.asked[-1] is None
+    assert server.asked == [f"bytes=0-{FIRST - 1}"]
 
 
 @pytest.mark.parametrize("status", [404, 403, 500])
 def test_an_http_error_is_told_and_keeps_the_old_file(server, folder, status):
     folder.mkdir()
     (folder / "a.bin").write_bytes(b"old")
-    server.status = status
+    server.manners.statuses = [status] * 6
     with pytest.raises(
         SegmodelsError, match=f"a.bin: cannot be .*{server.url}.*{status}"
     ) as caught:
@@ -228,8 +168,8 @@ def test_an_http_error_is_told_and_keeps_the_old_file(server, folder, status):
 
 
 def test_an_http_error_keeps_the_part(server, cache, folder):
-    leave_part(server, cache, folder, 1000)
-    server.status = 503
+    leave_part(server, cache, folder)
+    server.manners.statuses = [503] * 6
     with pytest.raises(SegmodelsError, match=r"503.*1,000 bytes are kept"):
         fetch(remote(server), folder)
 
@@ -237,16 +177,18 @@ def test_an_http_error_keeps_the_part(server, cache, folder):
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/a.bin", "http://[::1/a.bin", "http://127.0.0.1:9/ä b", "x://y"]
 )
-def test_an_unreachable_address_is_told(folder, url):
+def test_an_unreachable_address_is_told(folder, url, monkeypatch):
+    monkeypatch.setattr("segmodels.download._BACKOFF", 0.0)
     with pytest.raises(SegmodelsError, match=r"a.bin: cannot be downloaded from"):
         fetch(RemoteFile("a.bin", url, (SHA,)), folder)
 
 
-def test_two_processes_do_not_write_one_part(server, folder):
+def test_two_processes_do_not_write_one_part(server, folder, monkeypatch):
     """The second is refused while the first downloads."""
-    from segmodels import fetch as module
+    from segmodels import download as module
 
     refused = []
+    original = module.download
 
     def second(*args):
         with pytest.raises(SegmodelsError, match=r"download of a.bin is already being done"):
@@ -254,10 +196,8 @@ def test_two_processes_do_not_write_one_part(server, folder):
         refused.append(True)
         return original(*args)
 
-    original = module._stream
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_stream", second)
-        fetch(remote(server), folder)
+    monkeypatch.setattr(module, "download", second)
+    fetch(remote(server), folder)
     assert refused == [True]
 
 
@@ -265,22 +205,23 @@ def test_two_processes_do_not_write_one_part(server, folder):
 
 
 def test_a_full_disk_is_told_and_keeps_what_came(server, cache, folder, monkeypatch):
-    from segmodels import fetch as module
-
     folder.mkdir()
     (folder / "a.bin").write_bytes(b"old")
+    original = os.pwrite
 
-    def full(source, sink, *args):
-        sink.write(source.read(1000))
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(file, data, at):
+        if at >= 50_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(file, data[: 50_000 - at], at)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_pump", full)
+        patch.setattr(os, "pwrite", full)
         with pytest.raises(SegmodelsError, match=r"No space left on device.*SEGMODELS_CACHE"):
             fetch(remote(server), folder)
     assert (folder / "a.bin").read_bytes() == b"old"
+    server.asked.clear()
     assert fetch(remote(server), folder).read_bytes() == CONTENT
-    assert server.asked[-1] == "bytes=1000-"
+    assert int(server.asked[0][6:].partition("-")[0]) > 0
 
 
 def test_a_cache_on_another_disk(server, cache, folder, bad_luck):
@@ -303,7 +244,10 @@ def test_a_full_target_disk_keeps_the_download(server, cache, folder, bad_luck, 
         with pytest.raises(SegmodelsError, match="No space left"):
             fetch(remote(server), folder)
     assert list(folder.iterdir()) == []
-    assert len(parts(cache)) == 1
+    assert len(parts(cache)) == 2
+    server.asked.clear()
+    fetch(remote(server), folder)
+    assert server.asked == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
@@ -439,18 +383,28 @@ def test_what_is_behind_a_registration_comes_from_the_mirror(mirrored, tmp_path)
         fetch_archives(dataset("gated", sha1=SHA1), tmp_path / "b")
 
 
-def test_a_large_download_is_announced_and_must_fit(mirrored, tmp_path, monkeypatch, capsys):
+def test_a_download_is_announced_and_must_fit(mirrored, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("segmodels.download._BACKOFF", 0.0)
     entry = dataset(sha1=SHA1, bytes=600_000_000)
     fetch_archives(entry, tmp_path / "a")  # from the mirror: nothing to announce
     assert capsys.readouterr().err == ""
     monkeypatch.delenv("SEGMODELS_MIRROR")
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_199_999_999))
-    with pytest.raises(SegmodelsError, match=r"1.2 GB are free, about 1.2 GB are needed for odd"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=599_999_999))
+    with pytest.raises(SegmodelsError, match=r"0.6 GB are free, about 0.6 GB are needed for odd"):
         fetch_archives(entry, tmp_path / "b")
     told = capsys.readouterr().err
-    assert "odd: 1 files, about 0.6 GB to download" in told
-    assert "Licence: free" in told
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_200_000_000))
+    assert "odd: 1 file to download, about 0.6 GB; 0.6 GB free. Licence: free" in told
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=600_000_000))
     with pytest.raises(SegmodelsError, match="cannot be downloaded"):
         fetch_archives(entry, tmp_path / "b")
+
+
+def test_weights_are_announced_too_and_a_size_may_be_unknown(server, folder, capsys):
+    entry = WeightsEntry("w", "unet", "ok", "s", licence="MIT", files=(remote(server),))
+    fetch_weights(entry, folder)
+    told = capsys.readouterr().err
+    assert "w: 1 file to download, 1 of a size that the server will say" in told
+    assert "free. Licence: MIT" in told
+    fetch_weights(entry, folder)
+    assert capsys.readouterr().err == ""
