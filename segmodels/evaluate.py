@@ -2,8 +2,8 @@
 
 On a processor images are judged independently, each on one thread, by as many workers as there
 are cores; on a GPU several at a time share forward passes of one size (`segmodels.windows`) and
-are counted there. The result depends neither on their number nor on where a killed evaluation
-was taken up.
+are counted there, while the cores prepare the next (`segmodels.stream`). The result depends neither
+on their number nor on where a killed evaluation was taken up.
 Finished images are appended to a scratch file named by the evidence key; the next attempt
 continues behind its last whole line. Memory does not grow with the split beyond those lines.
 
@@ -15,23 +15,17 @@ no difference whether gloo, nccl or nothing at all connects them.
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from segmodels.counting import count_pairs
-from segmodels.datasets.base import Dataset, Sample
-from segmodels.datasets.fingerprint import sample_digest
+from segmodels.datasets.base import Dataset
 from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Identity, ImageCounts, Shard
@@ -46,16 +40,12 @@ from segmodels.pixels import VOID, Pixels
 from segmodels.protocols import Protocol
 from segmodels.scratch import Line, read_lines
 from segmodels.settings import cache_dir
+from segmodels.stream import Disturb, Shown, Stream
 from segmodels.versions import EVALUATOR
 from segmodels.windows import Batching
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 #: Called with the number of finished images and of all images.
 Progress = Callable[[int, int], None]
-#: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
-Disturb = Callable[[str, Pixels], Pixels]
 
 
 @dataclass(frozen=True)
@@ -202,14 +192,12 @@ def _count_images(
     lines = read_lines(scratch, draft)
     resumed_at = len(lines)
 
-    def judged(indices: Sequence[int]) -> list[Line]:
-        samples = [dataset.read(index) for index in indices]
-        return judge_images(subject, samples, protocol, len(dataset.class_names), draft)
+    def judged(shown: Sequence[Shown]) -> list[Line]:
+        return judge_images(subject, shown, protocol, len(dataset.class_names), draft)
 
-    left, size = wanted[resumed_at:], _batching(subject).images
-    hands = [left[start : start + size] for start in range(0, len(left), size)]
+    stream = Stream(subject.model, dataset, protocol, subject.disturb, _batching(subject).images)
     with scratch.open("a", encoding="utf-8") as sink:
-        for judged_images in _in_order(judged, hands, _workers(subject.model)):
+        for judged_images in stream.judged(wanted[resumed_at:], judged):
             for line in judged_images:
                 sink.write(line.to_text())
                 sink.flush()
@@ -221,7 +209,7 @@ def _count_images(
 
 def judge_images(
     subject: Subject,
-    samples: Sequence[Sample],
+    shown: Sequence[Shown],
     protocol: Protocol,
     classes: int,
     draft: Path | None = None,
@@ -231,26 +219,30 @@ def judge_images(
     Raises:
         SegmodelsError: a label or prediction is out of range; the message names the image.
     """
-    images = [
-        subject.disturb(sample.name, sample.image) if subject.disturb else sample.image
-        for sample in samples
-    ]
-    found = predict_many(subject.model, images, protocol, _batching(subject))
+    inputs = [one.inputs for one in shown if one.inputs is not None]
+    found = predict_many(
+        subject.model,
+        [one.image for one in shown],
+        protocol,
+        _batching(subject),
+        inputs or None,
+    )
     return [
-        _judged(subject, sample, prediction, classes, draft)
-        for sample, prediction in zip(samples, found, strict=True)
+        _judged(subject, one, prediction, classes, draft)
+        for one, prediction in zip(shown, found, strict=True)
     ]
 
 
 def _judged(
-    subject: Subject, sample: Sample, prediction: Tensor, classes: int, draft: Path | None
+    subject: Subject, shown: Shown, prediction: Tensor, classes: int, draft: Path | None
 ) -> Line:
+    sample = shown.sample
     try:
         matrix = _counted(sample.label, prediction, classes, subject.model.num_classes)
     except SegmodelsError as error:
         raise SegmodelsError(f"image {sample.name!r}: {error}") from None
     kept = write_map(draft, sample.name, prediction.cpu().numpy()) if draft else None
-    return Line(sample_digest(sample), ImageCounts.from_matrix(sample.name, matrix), kept)
+    return Line(shown.digest, ImageCounts.from_matrix(sample.name, matrix), kept)
 
 
 def _counted(label: Pixels, prediction: Tensor, classes: int, outputs: int) -> Counts:
@@ -277,60 +269,3 @@ def _check_content(lines: Sequence[Line], dataset: Dataset, fingerprint: str) ->
             f"(fingerprint {found[:12]}…, expected {fingerprint[:12]}…). They changed since "
             f"`prepare`: run dvc repro again."
         )
-
-
-def _workers(model: SegModel) -> int:
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    if not on_cpu or not hasattr(os, "sched_getaffinity"):
-        return 1
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun: processes on this machine
-    return max(1, len(os.sched_getaffinity(0)) // here)
-
-
-def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Results of `work` in the order of `items`, at most two a worker ahead of the reader."""
-    waiting: deque[Future[R]] = deque()
-    with (
-        _full_precision(),
-        _single_threaded(),
-        ThreadPoolExecutor(workers, initializer=_one_thread) as pool,
-    ):
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to."""
-    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [switch.allow_tf32 for switch in switches]
-    try:
-        for switch in switches:
-            switch.allow_tf32 = False
-        yield
-    finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.allow_tf32 = value
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Networks add up in another order on another number of threads; one is always there."""
-    before = torch.get_num_threads()
-    _one_thread()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

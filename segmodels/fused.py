@@ -10,7 +10,7 @@ is taken before the next tile.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,10 +18,11 @@ from torch import Tensor
 
 from segmodels.axis import Band
 from segmodels.errors import SegmodelsError
-from segmodels.inference import decided_at, image_views, nearest, predict
+from segmodels.inference import decided_at, mirrored_views, nearest, network_inputs, predict
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
+from segmodels.transforms import Values
 from segmodels.windows import Batching, LowResolution, low_resolutions
 
 #: Numbers in a tile: some of them fit a core's second-level cache, or are plenty for a GPU.
@@ -61,6 +62,7 @@ def predict_many(
     images: Sequence[Pixels],
     protocol: Protocol,
     batching: Batching | None = None,
+    inputs: Sequence[Iterable[Values]] | None = None,
 ) -> list[Tensor]:
     """`predict_fast` of several images whose windows share forward passes.
 
@@ -69,6 +71,7 @@ def predict_many(
         images: uint8 (H, W, 3), RGB, of any sizes.
         protocol: how to look at them.
         batching: None for what is usual on the model's device.
+        inputs: what `network_inputs` gives for each image, where that was done ahead.
 
     Returns:
         uint8 (H, W) for each image, where the model is, so that they can be counted there.
@@ -77,7 +80,8 @@ def predict_many(
     if not covers(model):
         return [torch.from_numpy(predict(model, one, protocol)).to(device) for one in images]
     sizes = [decided_at(one, protocol) for one in images]
-    views = (image_views(model, one, protocol) for one in images)
+    ready = inputs or [network_inputs(model, one, protocol) for one in images]
+    views = (mirrored_views(model, given, protocol) for given in ready)
     maps = low_resolutions(model, views, sizes, protocol, batching or Batching.usual(device))
     return [
         _at_image(_labels(of_image, protocol), one)

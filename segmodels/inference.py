@@ -80,14 +80,24 @@ def nearest(labels: Pixels, height: int, width: int) -> Pixels:
 
 def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[View]:
     """The resized, normalised and mirrored inputs a protocol asks for, each (1, 3, h, w)."""
+    return mirrored_views(model, network_inputs(model, image, protocol), protocol)
+
+
+def network_inputs(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[Values]:
+    """The image at every scale, resized and normalised on the processor: float32 (h, w, 3)."""
     if model.preprocessing is None:
         raise SegmodelsError(
             f"{type(model).__name__} carries no preprocessing: set model.preprocessing to the "
             f"channel order and statistics its weights were trained with."
         )
-    device = next(model.parameters()).device
     for scale in protocol.scales:
-        pixels = network_input(model.preprocessing, image, protocol, scale)
+        yield network_input(model.preprocessing, image, protocol, scale)
+
+
+def mirrored_views(model: SegModel, inputs: Iterable[Values], protocol: Protocol) -> Iterator[View]:
+    """Inputs as views on the model's device, each with its mirror image if the protocol says so."""
+    device = next(model.parameters()).device
+    for pixels in inputs:
         view = to_device(pixels.transpose(2, 0, 1), device)[None]
         yield view, None
         if protocol.flip:

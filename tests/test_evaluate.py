@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from segmodels import evaluate as module
-from segmodels import layout, steps
+from segmodels import layout, steps, stream
 from segmodels.datasets import VOID, Dataset, open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Subject, evaluate, identify, judge_images
@@ -89,7 +89,7 @@ def test_the_number_of_workers_decides_nothing(
     protocol = Protocol("slide", 1, window=64, stride=48, scales=(0.75, 1.0), flip=True)
     found = []
     for workers in (1, 2, 5):
-        monkeypatch.setattr(module, "_workers", lambda _model, n=workers: n)
+        monkeypatch.setattr(stream, "cores", lambda n=workers: n)
         evidence, _ = evaluate(subject, dataset, protocol)
         found.append(written(tmp_path / str(workers), evidence))
     assert found[0] == found[1] == found[2]
@@ -367,7 +367,7 @@ def test_a_damaged_image_is_named_and_finished_work_is_kept(
 
 
 def test_one_image_alone(subject: Subject, dataset: Dataset) -> None:
-    (line,) = judge_images(subject, [dataset.read(0)], PLAIN, 8)
+    (line,) = judge_images(subject, [stream.show(dataset.read(0), None)], PLAIN, 8)
     assert sum(line.counts.counts) == dataset.read(0).label.size
 
 
@@ -382,7 +382,7 @@ def test_values_out_of_range_name_the_image(
         wrong_labels = torch.full(sample.label.shape, 8, dtype=torch.uint8)
         monkeypatch.setattr(module, "predict_many", lambda *_: [wrong_labels])
     with pytest.raises(SegmodelsError, match=f"image '00001': {wrong} holds"):
-        judge_images(subject, [sample], PLAIN, 8)
+        judge_images(subject, [stream.show(sample, None)], PLAIN, 8)
 
 
 # --- dealt out to several processes ------------------------------------------------------
@@ -437,10 +437,8 @@ def test_the_scratch_file_is_read_once(
     assert len(read) == 1
 
 
-def test_processes_of_one_machine_share_its_cores(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     for processes, workers in ((1, 8), (2, 4), (16, 1)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-        assert module._workers(subject.model) == workers
+        assert stream.cores() == workers

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from segmodels import cli, steps
-from segmodels import evaluate as module
+from segmodels import cli, steps, stream
 from segmodels.datasets import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import evaluate
@@ -233,9 +232,12 @@ def on_a_device(monkeypatch: pytest.MonkeyPatch, windows: int, whole: int) -> No
 def test_evidence_is_the_same_to_the_cell(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, protocol = open_dataset("shapes", "test"), load_protocol("views")
 
-    def counted(images: int, workers: int, threads: int, **rest: Any) -> Evidence:
+    def counted(
+        images: int, workers: int, threads: int, fed: bool = False, **rest: Any
+    ) -> Evidence:
         monkeypatch.setenv("SEGMODELS_IMAGES", str(images))
-        monkeypatch.setattr(module, "_workers", lambda _model: workers)
+        monkeypatch.setattr(stream, "cores", lambda: workers)
+        monkeypatch.setattr(stream, "fed", lambda _model: fed)  # as a GPU is
         torch.set_num_threads(threads)
         try:
             return evaluate(steps.subject_of(load_run("published")), dataset, protocol, **rest)[0]
@@ -248,6 +250,7 @@ def test_evidence_is_the_same_to_the_cell(root: Path, monkeypatch: pytest.Monkey
         expected = counted(1, 1, 1)
         for images, workers, threads in ((2, 1, 1), (3, 2, 2), (7, 1, 2)):
             assert counted(images, workers, threads) == expected
+            assert counted(images, workers, threads, fed=True) == expected
         part = counted(2, 1, 1, shard=(0, 2))
         assert part.images == expected.images[::2]
         assert expected == plain  # these images hold no tie

@@ -1,0 +1,163 @@
+"""Images of a split on their way to a network and past it: read, prepared, judged, in order.
+
+Networks add up in another order on another number of threads, so whatever runs one here runs it on
+one thread, and TF32 is off: the result does not depend on how many are at work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar
+
+import torch
+
+from segmodels.datasets.base import Dataset, Sample
+from segmodels.datasets.fingerprint import sample_digest
+from segmodels.inference import network_inputs
+from segmodels.models.base import SegModel
+from segmodels.pixels import Pixels
+from segmodels.protocols import Protocol
+from segmodels.transforms import Values
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
+Disturb = Callable[[str, Pixels], Pixels]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image as the network is to see it.
+
+    Attributes:
+        sample: image and labels, as decoded.
+        digest: of both (`sample_digest`).
+        image: uint8 (H, W, 3), after the disturbance if there is one.
+        inputs: resized and normalised for every scale, if that was done ahead.
+    """
+
+    sample: Sample
+    digest: str
+    image: Pixels
+    inputs: tuple[Values, ...] | None = None
+
+
+def show(sample: Sample, disturb: Disturb | None) -> Shown:
+    """A decoded sample, disturbed."""
+    image = disturb(sample.name, sample.image) if disturb else sample.image
+    return Shown(sample, sample_digest(sample), image)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """How images come to a network.
+
+    Attributes:
+        model: the network, on its device.
+        dataset: the split.
+        protocol: how images are resized.
+        disturb: what is done to their pixels before.
+        images: judged at a time.
+    """
+
+    model: SegModel
+    dataset: Dataset
+    protocol: Protocol
+    disturb: Disturb | None
+    images: int
+
+    def judged(self, indices: Sequence[int], judge: Callable[[Sequence[Shown]], R]) -> Iterator[R]:
+        """What `judge` says of hands full of images, in their order.
+
+        On a processor every worker reads and judges its own. A GPU is fed: all cores decode,
+        disturb, resize and normalise ahead of it, so that it waits for none of that.
+
+        Raises:
+            SegmodelsError: an image cannot be read.
+        """
+        if not fed(self.model):
+            hands = _hands(indices, self.images)
+            return _in_order(lambda hand: judge(list(map(self._shown, hand))), hands, cores())
+        ready = _in_order(self._ready, indices, cores())
+        return _in_order(judge, _hands(ready, self.images), 1)
+
+    def _shown(self, index: int) -> Shown:
+        return show(self.dataset.read(index), self.disturb)
+
+    def _ready(self, index: int) -> Shown:
+        shown = self._shown(index)
+        return replace(shown, inputs=tuple(network_inputs(self.model, shown.image, self.protocol)))
+
+
+def fed(model: SegModel) -> bool:
+    """Whether preparing images is other hands' work than running the network."""
+    return next(model.parameters()).device.type != "cpu"
+
+
+def cores() -> int:
+    """Cores for this process: one where nobody can tell, a share of them under torchrun."""
+    if not hasattr(os, "sched_getaffinity"):
+        return 1
+    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _hands(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    left = iter(items)
+    while hand := list(islice(left, size)):
+        yield hand
+
+
+def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Results of `work` in the order of `items`, at most two a worker ahead of the reader."""
+    waiting: deque[Future[R]] = deque()
+    with (
+        _full_precision(),
+        _single_threaded(),
+        ThreadPoolExecutor(workers, initializer=_one_thread) as pool,
+    ):
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to."""
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """One thread is always there; see the module."""
+    before = torch.get_num_threads()
+    _one_thread()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
