@@ -67,7 +67,7 @@ def _steps(entry: DatasetEntry) -> Iterator[str]:
     yield "to get it:"
     yield f"  1. register and accept the terms: {entry.registration}"
     yield "  2. log in and download the files above; their size is the first thing to check"
-    yield "  3. unpack all of them into one folder, keeping their inner folders"
+    yield "  3. put them into one folder; they may stay packed, or keep their inner folders"
     yield f"  4. segmodels data add {entry.name} FOLDER"
     yield "     counts images, looks for every label, decodes a few; copies nothing"
     yield f"  5. segmodels data check {entry.name}    # optional: decodes every file"
@@ -82,14 +82,17 @@ def _copies(entry: DatasetEntry) -> Iterator[str]:
     if kind is None or not issubclass(kind, FolderDataset):
         return
     if copy := registered(entry.name):
-        yield f"copy in use: {copy[0]} ({', '.join(copy[1])})"
+        inside = f", in {', '.join(copy.archives)}" if copy.archives else ""
+        yield f"copy in use: {copy.path}{inside} ({', '.join(copy.splits)})"
     yield f"to use a copy that is here, where it lies: segmodels data add {entry.name} PATH"
     yield from _layouts(kind)
 
 
 def _layouts(kind: type[FolderDataset]) -> Iterator[str]:
     below = ", ".join(folder for folder in kind.below if folder)
-    yield f"  PATH, or below it {below}, holds one of"
+    if kind.archives:
+        yield f"  PATH is, or holds, as they were published: {', '.join(kind.archives)}"
+    yield f"  or PATH, or below it {below}, holds one of"
     for layout in kind.layouts:
         yield f"  {layout.title}:"
         for need in layout.needs(kind.splits[-1]):

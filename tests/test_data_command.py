@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def test_a_copy_is_added_checked_and_forgotten(run: Run, tmp_path: Path) -> None
     assert run("check", "ade20k").count("3 images and their labels, all good") == 2
     assert "is not used any more" in run("forget", "ade20k")
     assert "not prepared" in run("check", "ade20k", fails=True)
+
+
+def test_an_archive_is_added_as_it_is(run: Run, tmp_path: Path) -> None:
+    copy, archive = ade20k(tmp_path / "copy"), tmp_path / "ADEChallengeData2016.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in copy.rglob("*.*"):
+            packed.write(path, f"ADEChallengeData2016/{path.relative_to(copy)}")
+    assert f"PATH is, or holds, as they were published: {archive.name}" in run("show", "ade20k")
+    assert f"in {archive}!/" in run("add", "ade20k", archive)
+    assert f"copy in use: {tmp_path}, in {archive.name} (train, val)" in run("show", "ade20k")
+    assert run("check", "ade20k").count("3 images and their labels, all good") == 2
+    assert "is not used any more" in run("forget", "ade20k")
+    assert archive.is_file()
 
 
 def test_only_a_split(run: Run, tmp_path: Path) -> None:

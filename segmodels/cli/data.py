@@ -37,7 +37,9 @@ def add(commands: Add) -> None:
         parser.set_defaults(command=command)
     for name in ("show", "add", "check", "forget"):
         parsers[name].add_argument("name")
-    parsers["add"].add_argument("path", type=Path, help="its folder, or one above it")
+    parsers["add"].add_argument(
+        "path", type=Path, help="its folder, one above it, or its zip archive"
+    )
     parsers["masks"].add_argument("path", type=Path, help="the folder VOC2010 with both files")
     only = "only this split, e.g. val; may be given several times"
     for name in ("add", "check"):

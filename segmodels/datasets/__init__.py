@@ -151,7 +151,7 @@ def add_dataset(name: str, path: Path, splits: Sequence[str] = ()) -> Inspection
 
     Args:
         name: of the dataset.
-        path: its folder, or one above it; all known layouts are tried.
+        path: its folder, one above it, or its zip archive; all known layouts are tried.
         splits: only these; default all that are there.
 
     Raises:

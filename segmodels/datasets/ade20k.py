@@ -10,8 +10,6 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.archives import archives_of, unpack
 from segmodels.datasets.classes import class_colours, class_names
 from segmodels.datasets.encoding import Encoding, contiguous
 from segmodels.datasets.folder import FolderDataset
@@ -57,16 +55,13 @@ class ADE20K(FolderDataset):
         "": contiguous("challenge's labels 0..150", 150, first=1, void=(0,))
     }
 
-    @classmethod
-    def prepare(cls, entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
-        """Unpack images and annotations; lists and readme stay in the archive.
+    archives = ("ADEChallengeData2016.zip",)
 
-        Raises:
-            SegmodelsError: the archive is missing, damaged or another one.
-        """
-        (archive,) = archives_of(entry, downloads)
-        if not unpack(archive, folder, _target):
-            raise SegmodelsError(f"{archive}: holds no ADEChallengeData2016; it is another one.")
+    @classmethod
+    def unpacked_name(cls, member: str) -> str | None:
+        """Images and annotations count; lists and readme do not."""
+        matched = _MEMBER.fullmatch(member)
+        return matched[1] if matched else None
 
     @classmethod
     def foreign(cls, path: Path) -> str | None:
@@ -101,8 +96,3 @@ class ADE20K(FolderDataset):
                 "published there, 0 for other and 1..150 for classes."
             )
         return "The file is damaged or of another dataset; unpack the challenge's archive again."
-
-
-def _target(member: str) -> str | None:
-    matched = _MEMBER.fullmatch(member)
-    return matched[1] if matched else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from abc import ABC, abstractmethod
@@ -14,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from segmodels.assets import DatasetEntry
+from segmodels.datasets.packed import AnyPath, Member
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.pixels import VOID, Pixels
 
@@ -40,8 +42,8 @@ class Files:
     """Where one sample lies."""
 
     name: str
-    image: Path
-    label: Path
+    image: AnyPath
+    label: AnyPath
 
 
 class Dataset(ABC):
@@ -86,13 +88,13 @@ class Dataset(ABC):
     def list_files(self) -> list[Files]:
         """The samples of `self.split` in their official order."""
 
-    def read_label(self, path: Path) -> Pixels:
+    def read_label(self, path: AnyPath) -> Pixels:
         """uint8 (H, W) with classes 0..C-1 and `VOID`; override where the encoding differs."""
         label = read_grey(path)
         self.check_label(path, label)
         return label
 
-    def check_label(self, path: Path, label: Pixels) -> None:
+    def check_label(self, path: AnyPath, label: Pixels) -> None:
         """Refuse values that are neither a class nor void (SegmodelsError names them)."""
         stray = label[(label >= len(self.class_names)) & (label != VOID)]
         if stray.size:
@@ -144,12 +146,12 @@ class Dataset(ABC):
         return Sample(files.name, image, label)
 
 
-def read_rgb(path: Path) -> Pixels:
+def read_rgb(path: AnyPath) -> Pixels:
     """Decode an image file to uint8 (H, W, 3) RGB."""
     return _decode(path, "RGB")
 
 
-def read_grey(path: Path) -> Pixels:
+def read_grey(path: AnyPath) -> Pixels:
     """Decode a single-channel label file to uint8 (H, W), palette indices kept as they are."""
     return _decode(path, None)
 
@@ -166,9 +168,10 @@ _UNDECODABLE = (
 )
 
 
-def _decode(path: Path, mode: str | None) -> Pixels:
+def _decode(path: AnyPath, mode: str | None) -> Pixels:
+    source = io.BytesIO(path.read_bytes()) if isinstance(path, Member) else path
     try:
-        with Image.open(path) as opened:
+        with Image.open(source) as opened:
             picture: Any = opened if mode in (None, opened.mode) else opened.convert(mode)
             pixels = np.asarray(picture)
     except FileNotFoundError:

@@ -15,6 +15,7 @@ import numpy as np
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.archives import archives_of, unpack
 from segmodels.datasets.base import Dataset, Files, read_grey
+from segmodels.datasets.packed import AnyPath
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import VOID, Pixels
 
@@ -84,7 +85,7 @@ class CamVid(Dataset):
             )
         return Files(paths[0].stem, paths[0], paths[1])
 
-    def read_label(self, path: Path) -> Pixels:
+    def read_label(self, path: AnyPath) -> Pixels:
         """uint8 (H, W); the stored void 11 becomes `VOID`."""
         stored = read_grey(path)
         label = np.where(stored == _STORED_VOID, VOID, stored).astype(np.uint8)

@@ -17,6 +17,7 @@ from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.encoding import Encoding
 from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.layouts import Layout
+from segmodels.datasets.packed import AnyPath
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import VOID, Pixels
 
@@ -105,7 +106,7 @@ class CamVid720(FolderDataset):
             return found
         return [files for files in found if split_of(files.name) == self.split]
 
-    def read_label(self, path: Path) -> Pixels:
+    def read_label(self, path: AnyPath) -> Pixels:
         """uint8 (H, W), classes and `VOID`, from a picture in CamVid's 32 colours.
 
         Raises:

@@ -13,12 +13,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.archives import archives_of, unpack
 from segmodels.datasets.base import Files, read_grey
 from segmodels.datasets.encoding import Encoding, contiguous, values
 from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.layouts import Layout
+from segmodels.datasets.packed import AnyPath
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import VOID, Pixels
 
@@ -107,16 +106,16 @@ class Cityscapes(FolderDataset):
         ),
     }
 
-    @classmethod
-    def prepare(cls, entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
-        """Unpack the train and val images and label PNGs of the two archives.
+    archives = ("gtFine_trainvaltest.zip", "leftImg8bit_trainvaltest.zip")
 
-        Raises:
-            SegmodelsError: an archive is missing, damaged or another one.
-        """
-        for archive in archives_of(entry, downloads):
-            if not unpack(archive, folder, _target):
-                raise SegmodelsError(f"{archive}: holds no leftImg8bit or gtFine of Cityscapes.")
+    @classmethod
+    def unpacked_name(cls, member: str) -> str | None:
+        """The train and val images and label PNGs count."""
+        parts = member.split("/")
+        if len(parts) != 4 or parts[0] not in _FOLDERS or parts[1] not in cls.splits:
+            return None
+        wanted = parts[3].endswith(("_leftImg8bit.png", _IDS, _TRAINED)) and ".." not in parts
+        return member if wanted else None
 
     @classmethod
     def foreign(cls, path: Path) -> str | None:
@@ -125,7 +124,7 @@ class Cityscapes(FolderDataset):
             return "gtCoarse are the coarse labels; numbers are measured on gtFine."
         return None
 
-    def read_label(self, path: Path) -> Pixels:
+    def read_label(self, path: AnyPath) -> Pixels:
         """uint8 (H, W), classes and `VOID`, from labelTrainIds or labelIds."""
         stored = read_grey(path)
         if self.layout.encoding == "ids":
@@ -148,8 +147,8 @@ class Cityscapes(FolderDataset):
         """
         ids, made = self.encodings["ids"], self.encodings["train ids"]
         for sample in self.files:
-            stem = str(sample.label).removesuffix(_TRAINED).removesuffix(_IDS)
-            one, other = Path(stem + _IDS), Path(stem + _TRAINED)
+            stem = sample.label.name.removesuffix(_TRAINED).removesuffix(_IDS)
+            one, other = (sample.label.parent / f"{stem}{end}" for end in (_IDS, _TRAINED))
             if one.is_file() and other.is_file():
                 left = ids.decode(one, read_grey(one), self.hint)
                 right = made.decode(other, read_grey(other), self.hint)
@@ -159,7 +158,7 @@ class Cityscapes(FolderDataset):
                     yield sample, different
 
 
-def _refuse_train_ids(path: Path, stored: Pixels) -> None:
+def _refuse_train_ids(path: AnyPath, stored: Pixels) -> None:
     """Every street has vegetation, sky, cars or people, whose labelIds are above 18."""
     found = values(stored)
     if VOID in found and max(found - {VOID}, default=VOID) < 19:
@@ -167,11 +166,3 @@ def _refuse_train_ids(path: Path, stored: Pixels) -> None:
             f"{path}: these are labelTrainIds (0..18 and 255) under the name of labelIds (0..33). "
             f"Unpack gtFine_trainvaltest.zip again, or rename the file to *{_TRAINED}."
         )
-
-
-def _target(member: str) -> str | None:
-    parts = member.split("/")
-    if len(parts) != 4 or parts[0] not in _FOLDERS or parts[1] not in Cityscapes.splits:
-        return None
-    wanted = parts[3].endswith(("_leftImg8bit.png", _IDS, _TRAINED)) and ".." not in parts
-    return member if wanted else None

@@ -8,17 +8,14 @@ mmsegmentation), 172 (the SegFormer paper, unlabeled included) and 182 (the SegF
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import ClassVar
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.archives import archives_of, unpack
 from segmodels.datasets.classes import class_names
 from segmodels.datasets.encoding import Encoding, contiguous, voc_palette
 from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.layouts import Layout
 from segmodels.datasets.matlab import read_matrix
-from segmodels.errors import SegmodelsError
+from segmodels.datasets.packed import AnyPath
 from segmodels.pixels import VOID, Pixels
 
 _ALL = class_names("coco_stuff")
@@ -79,16 +76,15 @@ class CocoStuff164k(FolderDataset):
         "train ids": contiguous("171 train ids 0..170, or 255", 171),
     }
 
-    @classmethod
-    def prepare(cls, entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
-        """Unpack the images of COCO 2017 and the stuffthingmaps.
+    archives = ("train2017.zip", "val2017.zip", "stuffthingmaps_trainval2017.zip")
 
-        Raises:
-            SegmodelsError: an archive is missing, damaged or another one.
-        """
-        for archive in archives_of(entry, downloads):
-            if not unpack(archive, folder, _target):
-                raise SegmodelsError(f"{archive}: holds no train2017 or val2017; another archive.")
+    @classmethod
+    def unpacked_name(cls, member: str) -> str | None:
+        """Photographs and maps have the same folders in their archives, and differ in their end."""
+        matched = _MEMBER.fullmatch(member)
+        if not matched:
+            return None
+        return f"{'images' if matched[3] == 'jpg' else 'annotations'}/{matched[1]}/{matched[2]}"
 
     def hint(self, found: frozenset[int]) -> str:
         """The maps of cocostuffapi, and labels counted from 1."""
@@ -156,18 +152,15 @@ class CocoStuff10k(FolderDataset):
         "train ids from 1": contiguous("171 train ids 1..171, or 0", 171, first=1, void=(0,)),
     }
 
+    archives = ("cocostuff-10k-v1.1.zip",)
+
     @classmethod
-    def prepare(cls, entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
-        """Unpack images, annotations and lists.
+    def unpacked_name(cls, member: str) -> str | None:
+        """Images, annotations and lists count."""
+        matched = _MEMBER_10K.fullmatch(member)
+        return matched[1] if matched else None
 
-        Raises:
-            SegmodelsError: the archive is missing, damaged or another one.
-        """
-        (archive,) = archives_of(entry, downloads)
-        if not unpack(archive, folder, _target_10k):
-            raise SegmodelsError(f"{archive}: holds no COCO-Stuff 10k; it is another archive.")
-
-    def read_label(self, path: Path) -> Pixels:
+    def read_label(self, path: AnyPath) -> Pixels:
         """uint8 (H, W), classes and `VOID`, from a .mat or PNG file."""
         if path.suffix != ".mat":
             return super().read_label(path)
@@ -179,15 +172,3 @@ class CocoStuff10k(FolderDataset):
         if VOID in found:
             return "255 for unlabeled is how COCO-Stuff 164k is written; add it under that name."
         return "The file is damaged or of another dataset; unpack cocostuff-10k-v1.1.zip again."
-
-
-def _target(member: str) -> str | None:
-    matched = _MEMBER.fullmatch(member)
-    if not matched:
-        return None
-    return f"{'images' if matched[3] == 'jpg' else 'annotations'}/{matched[1]}/{matched[2]}"
-
-
-def _target_10k(member: str) -> str | None:
-    matched = _MEMBER_10K.fullmatch(member)
-    return matched[1] if matched else None

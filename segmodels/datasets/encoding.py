@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segmodels.datasets.packed import AnyPath
 from segmodels.errors import SegmodelsError
 from segmodels.metrics import Counts
 from segmodels.pixels import VOID, Pixels
@@ -45,7 +45,7 @@ class Encoding:
         known[list(void)] = True
         return cls(title, table, known)
 
-    def decode(self, path: Path, stored: Pixels, hint: Hint) -> Pixels:
+    def decode(self, path: AnyPath, stored: Pixels, hint: Hint) -> Pixels:
         """Classes of stored numbers.
 
         Args:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from segmodels.assets import DatasetEntry
+from segmodels.datasets.archives import archives_of
 from segmodels.datasets.base import Dataset, Files, read_grey
 from segmodels.datasets.encoding import Encoding
 from segmodels.datasets.layouts import Layout, Place, find_place, what_is_missing
+from segmodels.datasets.packed import AnyPath, Member, open_tree
 from segmodels.errors import SegmodelsError
 from segmodels.files import read_json, take_fields, take_list, write_json
 from segmodels.pixels import Pixels
@@ -17,11 +21,25 @@ from segmodels.pixels import Pixels
 POINTER = "root.json"
 
 
+class Copy(NamedTuple):
+    """Where files are.
+
+    Attributes:
+        path: the folder, or the one that holds the archives; in a pointer it may be relative to it.
+        splits: those that count.
+        archives: names of the zip files that are read in place; empty where files are unpacked.
+    """
+
+    path: Path
+    splits: tuple[str, ...]
+    archives: tuple[str, ...] = ()
+
+
 class FolderDataset(Dataset):
     """A dataset of which people have copies, in one of several layouts.
 
-    The prepared folder holds the files themselves, or a `root.json` that names the folder
-    where they are: gigabytes are never copied.
+    The prepared folder holds the files themselves, or a `root.json` that names the folder or the
+    zip archives where they are: gigabytes are never copied.
 
     Raises:
         SegmodelsError: as in `Dataset`; also when files have gone from where they were.
@@ -31,6 +49,8 @@ class FolderDataset(Dataset):
     layouts: ClassVar[tuple[Layout, ...]]
     #: Folders in which it may lie below the one a user names.
     below: ClassVar[tuple[str, ...]] = ("",)
+    #: File names of the zip archives it is published in, if they can be read in place.
+    archives: ClassVar[tuple[str, ...]] = ()
     #: The ways its labels are written.
     encodings: ClassVar[dict[str, Encoding]]
 
@@ -49,12 +69,30 @@ class FolderDataset(Dataset):
         return self.layout.files(place.root, self.split)
 
     @classmethod
+    def unpacked_name(cls, member: str) -> str | None:
+        """Where a member of an archive would lie once unpacked; None if it does not count."""
+        del member
+        return None
+
+    @classmethod
     def prepare(cls, entry: DatasetEntry, downloads: Path | None, folder: Path) -> None:
-        """Refuse: without archives only a copy can be used (overridden where there are some)."""
-        raise SegmodelsError(
-            f"{cls.name} cannot be fetched by a program. Where to get it and how to use a copy: "
-            f"segmodels data show {cls.name}"
-        )
+        """Point to the downloaded archives, which are read in place.
+
+        Raises:
+            SegmodelsError: an archive is missing, damaged or another one; or only a copy can be
+                used, because no program can fetch this dataset.
+        """
+        if not cls.archives:
+            raise SegmodelsError(
+                f"{cls.name} cannot be fetched by a program. Where to get it and how to use a "
+                f"copy: segmodels data show {cls.name}"
+            )
+        archives = archives_of(entry, downloads)
+        place = cls._packed(tuple(archives))
+        # Relative: the project may be cloned to another place, and its archives come along.
+        path = Path(os.path.relpath(archives[0].parent, folder))
+        names = tuple(archive.name for archive in archives)
+        write_pointer(folder / POINTER, path, place.splits, names)
 
     @classmethod
     def place(cls, root: Path) -> Place:
@@ -62,32 +100,75 @@ class FolderDataset(Dataset):
         pointer = root / POINTER
         if not pointer.is_file():
             return cls.recognise(root)
-        path, splits = read_pointer(pointer)
-        if not path.is_dir():
+        copy = read_pointer(pointer)
+        path = (root / copy.path).resolve()
+        archives = tuple(path / name for name in copy.archives)
+        gone = [one for one in archives or (path,) if not one.exists()]
+        if gone:
+            how = "registered" if copy.path.is_absolute() else "downloaded"
             raise SegmodelsError(
-                f"{path}: {cls.name} was registered here and is gone. Bring it back, or: "
+                f"{gone[0]}: {cls.name} was {how} here and is gone. Bring it back, or: "
                 f"segmodels data add {cls.name} PATH"
             )
-        place = cls.recognise(path)
-        return Place(place.root, place.layout, tuple(s for s in place.splits if s in splits))
+        place = cls._packed(archives) if archives else cls.recognise(path)
+        return Place(place.root, place.layout, tuple(s for s in place.splits if s in copy.splits))
 
     @classmethod
     def recognise(cls, path: Path) -> Place:
-        """Find the dataset at or below `path`, in any of its layouts.
+        """Find the dataset at or below `path`, in any of its layouts, or in the archives there.
 
         Raises:
             SegmodelsError: it is not there; the message says what is missing, or what is there
                 instead.
         """
-        if not path.is_dir():
+        if not path.exists():
             raise SegmodelsError(f"{path}: no such folder.")
-        if place := find_place(path, cls.layouts, cls.below, cls.splits):
-            return place
-        instead = cls.foreign(path)
-        wrong = instead or what_is_missing(path, cls.layouts, cls.below, cls.splits)
+        if path.is_file():
+            return cls._of_archive(path)
+        found = [*cls._unpacked(path), *cls._archived(path)]
+        if found:
+            return max(found, key=lambda place: len(place.splits))  # of equals, the unpacked one
+        wrong = cls.foreign(path) or what_is_missing(path, cls.layouts, cls.below, cls.splits)
         raise SegmodelsError(
             f"{path}: no {cls.name} here. {wrong} Layouts: segmodels data show {cls.name}"
         )
+
+    @classmethod
+    def _of_archive(cls, path: Path) -> Place:
+        """In the archive that a user names, and in those that belong to it."""
+        if not cls.archives or path.suffix != ".zip":
+            raise SegmodelsError(f"{path}: {cls.name} is not read from such a file; unpack it.")
+        if instead := cls.foreign(path.with_suffix("")):
+            raise SegmodelsError(f"{path}: no {cls.name} here. {instead}")
+        known = path.name in cls.archives
+        here = [path.with_name(name) for name in cls.archives] if known else [path]
+        return cls._packed(tuple(one for one in here if one.is_file()))
+
+    @classmethod
+    def _unpacked(cls, path: AnyPath) -> Iterator[Place]:
+        if place := find_place(path, cls.layouts, cls.below, cls.splits):
+            yield place
+
+    @classmethod
+    def _archived(cls, path: Path) -> Iterator[Place]:
+        here = tuple(path / name for name in cls.archives if (path / name).is_file())
+        if here:
+            yield cls._packed(here)
+
+    @classmethod
+    def _packed(cls, archives: tuple[Path, ...]) -> Place:
+        tree = open_tree(archives, cls.unpacked_name)
+        used = {entry.archive for entry in tree.entries.values()}
+        for number, archive in enumerate(archives):
+            if number not in used:
+                raise SegmodelsError(
+                    f"{archive}: holds nothing of {cls.name}; it is another archive, or packed in "
+                    f"another way. Unpack it and add the folder."
+                )
+        for place in cls._unpacked(tree.root):
+            return place
+        lacking = what_is_missing(tree.root, cls.layouts, cls.below, cls.splits)
+        raise SegmodelsError(f"{tree.root}: no whole {cls.name} here. {lacking}")
 
     @classmethod
     def foreign(cls, path: Path) -> str | None:
@@ -100,7 +181,7 @@ class FolderDataset(Dataset):
         """The name of the layout's way of writing labels."""
         return self.layout.encoding
 
-    def read_label(self, path: Path) -> Pixels:
+    def read_label(self, path: AnyPath) -> Pixels:
         """uint8 (H, W), decoded from the layout's way of writing labels."""
         encoding = self.encodings[self.layout.encoding]
         return encoding.decode(path, read_grey(path), self.hint)
@@ -111,16 +192,31 @@ class FolderDataset(Dataset):
         return "The file is damaged or belongs to another label encoding."
 
 
-def write_pointer(path: Path, root: Path, splits: tuple[str, ...]) -> None:
-    """Write down where files are."""
-    write_json(path, {"path": str(root.resolve()), "splits": list(splits)})
+def write_pointer(
+    path: Path, root: Path, splits: tuple[str, ...], archives: tuple[str, ...] = ()
+) -> None:
+    """Write down where files are (the fields of `Copy`)."""
+    more = {"archives": list(archives)} if archives else {}
+    write_json(path, {"path": str(root), "splits": list(splits), **more})
 
 
-def read_pointer(path: Path) -> tuple[Path, tuple[str, ...]]:
+def read_pointer(path: Path) -> Copy:
     """Where files are, and which splits of them count.
 
     Raises:
         SegmodelsError: the file says neither.
     """
-    fields = take_fields(str(path), read_json(path), {"path": str, "splits": list}, {})
-    return Path(fields["path"]), tuple(take_list(str(path), "splits", fields["splits"], str))
+    where, needed = str(path), {"path": str, "splits": list}
+    fields = take_fields(where, read_json(path), needed, {"archives": list})
+    splits = take_list(where, "splits", fields["splits"], str)
+    archives = take_list(where, "archives", fields.get("archives", []), str)
+    return Copy(Path(fields["path"]), tuple(splits), tuple(archives))
+
+
+def copy_of(place: Place) -> Copy:
+    """How to point to a dataset that was found."""
+    if not isinstance(place.root, Member):
+        return Copy(place.root.resolve(), place.splits)
+    archives = place.root.tree.archives
+    names = tuple(archive.name for archive in archives)
+    return Copy(archives[0].parent.resolve(), place.splits, names)

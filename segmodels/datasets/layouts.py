@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segmodels.datasets.base import Files
+from segmodels.datasets.packed import AnyPath, Member
 from segmodels.errors import SegmodelsError
 
 
@@ -39,7 +40,7 @@ class Layout:
         folders = [f"{folder.format(split=name)}/" for folder in (self.images, self.labels)]
         return folders + ([self.listing.format(split=name)] if self.listing else [])
 
-    def missing(self, root: Path, split: str) -> list[str]:
+    def missing(self, root: AnyPath, split: str) -> list[str]:
         """What of `needs` is not there."""
         return [
             path
@@ -47,7 +48,7 @@ class Layout:
             if not (root / path).is_dir() and (path.endswith("/") or not (root / path).is_file())
         ]
 
-    def is_here(self, root: Path, split: str) -> bool:
+    def is_here(self, root: AnyPath, split: str) -> bool:
         """Whether a split lies below `root` in this way: its folders, and a label of an image.
 
         Two ways may share their folders and differ in how label files end.
@@ -59,7 +60,7 @@ class Layout:
         named = (name.removesuffix(self.label_suffix) for name in ours)
         return any((images / f"{name}{self.image_suffix}").is_file() for name in named)
 
-    def files(self, root: Path, split: str) -> list[Files]:
+    def files(self, root: AnyPath, split: str) -> list[Files]:
         """The samples of a split, sorted by path or in the order of the listing.
 
         Raises:
@@ -74,17 +75,17 @@ class Layout:
         self._check("labels", labels, (f.label for f in found))
         return found
 
-    def _sample(self, images: Path, labels: Path, name: str) -> Files:
+    def _sample(self, images: AnyPath, labels: AnyPath, name: str) -> Files:
         image, label = images / f"{name}{self.image_suffix}", labels / f"{name}{self.label_suffix}"
         return Files(name.rpartition("/")[2], image, label)
 
-    def _names(self, root: Path, split: str, images: Path) -> list[str]:
+    def _names(self, root: AnyPath, split: str, images: AnyPath) -> list[str]:
         if self.listing:
             return read_listing(root / self.needs(split)[2])
         suffix = self.image_suffix
         return sorted(n.removesuffix(suffix) for n in _walk(images) if n.endswith(suffix))
 
-    def _check(self, what: str, folder: Path, wanted: Iterable[Path]) -> None:
+    def _check(self, what: str, folder: AnyPath, wanted: Iterable[AnyPath]) -> None:
         """One look at the folder instead of one at every file."""
         here = {str(folder / name) for name in _walk(folder)}
         lost = [path for path in wanted if str(path) not in here]
@@ -93,12 +94,15 @@ class Layout:
             raise SegmodelsError(f"{lost[0]}: missing{others}. Unpack the archive again.")
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def _walk(folder: AnyPath) -> Iterator[str]:
     """Relative names of the files of a folder and of its folders, unsorted.
 
     Raises:
         SegmodelsError: a folder may not be read, or its disk has gone.
     """
+    if isinstance(folder, Member):
+        yield from folder.walk()
+        return
     try:
         with os.scandir(folder) as entries:
             here = list(entries)
@@ -111,7 +115,7 @@ def _walk(folder: Path) -> Iterator[str]:
             yield entry.name
 
 
-def read_listing(path: Path) -> list[str]:
+def read_listing(path: AnyPath) -> list[str]:
     """Names of a list file, one a line.
 
     Raises:
@@ -143,13 +147,13 @@ class Place:
         splits: those that are there.
     """
 
-    root: Path
+    root: AnyPath
     layout: Layout
     splits: tuple[str, ...]
 
 
 def find_place(
-    path: Path, layouts: Iterable[Layout], below: Iterable[str], splits: tuple[str, ...]
+    path: AnyPath, layouts: Iterable[Layout], below: Iterable[str], splits: tuple[str, ...]
 ) -> Place | None:
     """Where a dataset lies at or below `path`; None if it does not. More splits go first."""
     found = [
@@ -162,7 +166,7 @@ def find_place(
 
 
 def what_is_missing(
-    path: Path, layouts: Iterable[Layout], below: Iterable[str], splits: tuple[str, ...]
+    path: AnyPath, layouts: Iterable[Layout], below: Iterable[str], splits: tuple[str, ...]
 ) -> str:
     """A sentence about a folder that holds no dataset: the nearest layout, and what it lacks."""
     tries = [
@@ -182,5 +186,5 @@ def what_is_missing(
     return f"{root} looks like {layout.title}, but {', '.join(lacking)} is missing."
 
 
-def _lack(root: Path, layout: Layout, split: str) -> float:
+def _lack(root: AnyPath, layout: Layout, split: str) -> float:
     return len(layout.missing(root, split)) / len(layout.needs(split))

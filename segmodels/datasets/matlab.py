@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from segmodels.datasets.packed import AnyPath
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import Pixels
 
@@ -29,7 +29,7 @@ _TYPES = {
 }
 
 
-def read_matrix(path: Path, name: str) -> Pixels:
+def read_matrix(path: AnyPath, name: str) -> Pixels:
     """The matrix of a name, whatever type of number it is stored in.
 
     Source of the format: "MAT-File Format", The MathWorks.

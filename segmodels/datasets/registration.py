@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.base import Dataset
 from segmodels.datasets.fingerprint import check_number
-from segmodels.datasets.folder import FolderDataset, read_pointer, write_pointer
+from segmodels.datasets.folder import (
+    POINTER,
+    Copy,
+    FolderDataset,
+    copy_of,
+    read_pointer,
+    write_pointer,
+)
 from segmodels.datasets.layouts import Place
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.settings import project_root
@@ -32,8 +40,8 @@ def registration_path(name: str) -> Path:
     return project_root() / "data" / "registered" / f"{name}.json"
 
 
-def registered(name: str) -> tuple[Path, tuple[str, ...]] | None:
-    """Folder and splits of the copy that was added, if one was."""
+def registered(name: str) -> Copy | None:
+    """Where the copy is that was added, if one was."""
     path = registration_path(name)
     return read_pointer(path) if path.is_file() else None
 
@@ -41,7 +49,7 @@ def registered(name: str) -> tuple[Path, tuple[str, ...]] | None:
 def register(name: str, inspection: Inspection) -> Path:
     """Write down where a copy is; returns the file."""
     path = registration_path(name)
-    write_pointer(path, inspection.place.root, inspection.place.splits)
+    write_pointer(path, *copy_of(inspection.place))
     return path
 
 
@@ -53,7 +61,7 @@ def inspect(
     Args:
         kind: the dataset it should be.
         entry: what `params/datasets.yaml` expects of it.
-        path: the folder of the dataset, or one above it.
+        path: the folder of the dataset, one above it, or its archive.
         splits: only these; default all that are there.
 
     Raises:
@@ -71,10 +79,18 @@ def inspect(
         lacking = place.layout.missing(place.root, absent[0])
         raise SegmodelsError(f"{place.root}: split {absent[0]!r} lacks {', '.join(lacking)}.")
     images, notes = {}, []
-    for split in chosen:
-        dataset = kind(place.root, split)
+    for split, dataset in _opened(kind, place, chosen):
         images[split] = len(dataset)
         notes += check_number(entry, split, len(dataset))
         for index in sorted({i * (len(dataset) - 1) // (_LOOK - 1) for i in range(_LOOK)}):
             dataset.read(index)
     return Inspection(Place(place.root, place.layout, chosen), images, tuple(notes))
+
+
+def _opened(
+    kind: type[FolderDataset], place: Place, splits: Iterable[str]
+) -> Iterator[tuple[str, Dataset]]:
+    """Splits, opened the way runs will open them: through a pointer."""
+    with TemporaryDirectory() as folder:
+        write_pointer(Path(folder) / POINTER, *copy_of(place))
+        yield from ((split, kind(Path(folder), split)) for split in splits)

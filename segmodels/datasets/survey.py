@@ -21,6 +21,7 @@ import numpy as np
 from segmodels.datasets.base import Dataset, Files
 from segmodels.datasets.encoding import value_counts
 from segmodels.datasets.fingerprint import pixel_digest, sample_digest
+from segmodels.datasets.packed import AnyPath
 from segmodels.errors import SegmodelsError
 from segmodels.files import combine, digest, write_text
 from segmodels.metrics import Counts
@@ -182,13 +183,14 @@ def _states(dataset: Dataset) -> list[str]:
     ]
 
 
-def _place(dataset: Dataset, path: Path) -> tuple[str, int, int]:
+def _place(dataset: Dataset, path: AnyPath) -> tuple[str, int, int]:
     """A prepared folder may be moved, and is when it is complete."""
-    inside = path.is_relative_to(dataset.root)
-    return (str(path.relative_to(dataset.root) if inside else path), *_stamp(path))
+    inside = isinstance(path, Path) and path.is_relative_to(dataset.root)
+    place = path.relative_to(dataset.root) if isinstance(path, Path) and inside else path
+    return (str(place), *_stamp(path))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: AnyPath) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError:

@@ -109,23 +109,28 @@ def pack(folder, archive, inside="ADEChallengeData2016"):
         packed.writestr(f"{inside}/objectInfo150.txt", b"stays inside")
 
 
-def test_the_archive_is_unpacked(tmp_path):
+def test_the_archive_is_read_in_place(tmp_path):
     ade20k(tmp_path / "copy")
     pack(tmp_path / "copy", tmp_path / "ADEChallengeData2016.zip")
     made = tmp_path / "made"
     ADE20K.prepare(load_dataset_entry("ade20k"), tmp_path, made)
+    assert [path.name for path in made.iterdir()] == ["root.json"]
     for split in ADE20K.splits:
         for one, other in zip(ADE20K(made, split), ADE20K(tmp_path / "copy", split), strict=True):
             assert one.name == other.name
             np.testing.assert_array_equal(one.label, other.label)
-    assert sorted(path.name for path in made.iterdir()) == ["annotations", "images"]
-    assert list(tmp_path.rglob("evil*")) == []
+    names = [str(files.image) for files in ADE20K(made, "train").files]
+    assert names[0] == (
+        f"{tmp_path}/ADEChallengeData2016.zip!/"
+        "ADEChallengeData2016/images/training/ADE_train_00000001.jpg"
+    )
+    assert not [name for name in names if "evil" in name]
 
 
 def test_another_archive_is_named(tmp_path):
     with zipfile.ZipFile(tmp_path / "ADEChallengeData2016.zip", "w") as packed:
         packed.writestr("release_test/testing/ADE_test_00000001.jpg", b"x")
-    with pytest.raises(SegmodelsError, match=r"2016.zip: holds no ADEChallengeData2016"):
+    with pytest.raises(SegmodelsError, match=r"2016.zip: holds nothing of ade20k"):
         ADE20K.prepare(load_dataset_entry("ade20k"), tmp_path, tmp_path / "made")
 
 

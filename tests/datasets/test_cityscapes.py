@@ -104,7 +104,7 @@ def test_coarse_labels_are_another_set(tmp_path):
         Cityscapes.recognise(tmp_path)
 
 
-def test_the_two_archives_are_unpacked(tmp_path):
+def test_the_two_archives_are_read_in_place(tmp_path):
     copy, made, entry = cityscapes(tmp_path / "copy"), tmp_path / "made", "cityscapes"
     for folder, archive in {
         "gtFine": "gtFine_trainvaltest.zip",
@@ -119,6 +119,21 @@ def test_the_two_archives_are_unpacked(tmp_path):
     Cityscapes.prepare(load_dataset_entry(entry), tmp_path, made)
     assert len(Cityscapes(made, "train")) == 2
     np.testing.assert_array_equal(Cityscapes(made, "val").read(0).label, filled(TRAINED))
-    kept = {path.name.rpartition("_")[2] for path in made.rglob("*.png")}
-    assert kept == {"labelIds.png", "leftImg8bit.png"}
-    assert {path.name for path in made.iterdir()} == {"gtFine", "leftImg8bit"}
+    assert [path.name for path in made.iterdir()] == ["root.json"]
+    assert list(Cityscapes(made, "val").disagreements()) == []
+    with pytest.raises(SegmodelsError, match=r"!/gtFine/val/munster/\w+_labelIds.png: damaged"):
+        damaged(tmp_path / "gtFine_trainvaltest.zip", made)
+
+
+def damaged(archive, made):
+    """Turn over a byte within the label, whose own checksum is not looked at."""
+    with zipfile.ZipFile(archive) as packed:
+        (one,) = (
+            m
+            for m in packed.infolist()
+            if m.filename.endswith("_000019_gtFine_labelIds.png") and "/val/" in m.filename
+        )
+    content = bytearray(archive.read_bytes())
+    content[one.header_offset + 30 + len(one.filename) + one.compress_size // 2] ^= 255
+    archive.write_bytes(content)
+    Cityscapes(made, "val").read(0)

@@ -68,7 +68,7 @@ def test_panoptic_pictures_are_refused(samples, tmp_path):
         CocoStuff164k(tmp_path, "val").read(0)
 
 
-def test_the_archives_are_unpacked(tmp_path):
+def test_the_archives_are_read_in_place(tmp_path):
     copy = coco_164k(tmp_path / "copy", "{split}", "stuffthingmaps/{split}")
     for split in ("train2017", "val2017"):
         with zipfile.ZipFile(tmp_path / f"{split}.zip", "w") as packed:
@@ -118,7 +118,7 @@ def test_wrong_numbers_are_named(tmp_path, stored, message):
         CocoStuff10k(ten_thousand(tmp_path, stored), "test").read(0)
 
 
-def test_the_archive_of_10k_is_unpacked(tmp_path):
+def test_the_archive_of_10k_is_read_in_place(tmp_path):
     copy, made = ten_thousand(tmp_path / "copy"), tmp_path / "made"
     with zipfile.ZipFile(tmp_path / "cocostuff-10k-v1.1.zip", "w") as packed:
         for path in copy.rglob("*.*"):
