@@ -1,13 +1,15 @@
 """Describing a dataset: every image and label decoded and digested, against one after another.
 
-    python benchmarks/fingerprint.py --camvid data/camvid [--images 48] [--rounds 3] [--json FILE]
+    python benchmarks/fingerprint.py --camvid data/camvid [--images 48] [--rounds 3]
+                                     [--json FILE] [--note TEXT]
 
 Images as large as ADE20K's (512x683, JPEG) and Cityscapes' (1024x2048, PNG) are made from CamVid
 frames, so that they compress as photographs do, with labels in the encoding of each. "serial" is
 one loop over the split, decode, digest and histogram, as it was done before there was a survey;
 "threads" is the survey, "processes" the same looks by forked processes; "again" is the survey when
 nothing has changed. Every way starts without a cache, variants are interleaved, seconds are medians
-on the wall.
+on the wall; the processor time of this process, which other work on the machine lengthens less,
+stands beside them. Their ratio says how many cores there were to be had.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from segmodels.datasets import dataset_kind
 from segmodels.datasets.base import Dataset
 from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.fingerprint import sample_digest
-from segmodels.datasets.survey import cores, look_at, survey
-from segmodels.environment import machine
+from segmodels.datasets.survey import look_at, survey
+from segmodels.environment import cores, machine
 from segmodels.files import combine, write_json
 from segmodels.settings import CACHE
 
@@ -120,21 +122,35 @@ def measure(dataset: Dataset, rounds: int) -> dict[str, Any]:
         "again": lambda: survey(dataset).fingerprint,
     }
     survey(dataset)
-    seen: dict[str, list[float]] = {name: [] for name in ways}
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     found = set()
     for _ in range(rounds):
         for name, work in ways.items():
-            start = time.perf_counter()
+            start, spent = time.perf_counter(), time.process_time()
             found.add(work())
-            seen[name].append(time.perf_counter() - start)
+            seen[name].append((time.perf_counter() - start, time.process_time() - spent))
     assert len(found) == 1, "the ways do not agree"
-    one = {name: 1e3 * statistics.median(times) / len(dataset) for name, times in seen.items()}
+    wall, used = (
+        {
+            name: 1e3 * statistics.median(t[i] for t in times) / len(dataset)
+            for name, times in seen.items()
+        }
+        for i in (0, 1)
+    )
     return {
         "images": len(dataset),
-        "milliseconds_per_image": {name: round(value, 3) for name, value in one.items()},
-        "ratio": round(one["serial"] / one["threads"], 2),
-        "ratio_again": round(one["serial"] / one["again"], 1),
+        "milliseconds_per_image": {name: round(value, 3) for name, value in wall.items()},
+        "processor_milliseconds_per_image": {
+            name: round(value, 3) for name, value in used.items() if name != "processes"
+        },
+        "ratio": round(wall["serial"] / wall["threads"], 2),
+        "ratio_again": round(wall["serial"] / wall["again"]),
     }
+
+
+def _load() -> float:
+    """Processes that wanted a core in the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def main() -> None:
@@ -146,16 +162,19 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--note", default="", help="what else the machine did, for the record")
     options = parser.parse_args()
     camvid, found = CamVid(options.camvid, "test"), {}
+    before = _load()
     for name, made in {"512x683": as_ade20k, "1024x2048": as_cityscapes}.items():
         with tempfile.TemporaryDirectory() as folder:
             os.environ[CACHE] = f"{folder}/cache"
             found[name] = measure(made(camvid, options.images, Path(folder)), options.rounds)
         print(name, found[name], flush=True)
-    load = [round(value, 2) for value in os.getloadavg()]
     if options.json:
-        about = {"machine": machine("cpu"), "workers": cores(), "load_after": load}
+        load = {"load_before": before, "load_after": _load()}
+        note = {"note": options.note} if options.note else {}
+        about = {"machine": machine("cpu"), "workers": cores(), **load, **note}
         write_json(options.json, {**about, "rounds": options.rounds, "sizes": found})
 
 

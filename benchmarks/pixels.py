@@ -325,14 +325,16 @@ def _model_part(record: dict[str, Any]) -> str:
 
 
 def _model_row(one: dict[str, Any], row: dict[str, Any]) -> list[Any]:
-    low, high = row["interval"]
-    moved = [
-        f"{row['labels_percent']:.2f} %",
-        f"{row['change']:+.2f}",
-        f"{low:+.2f} to {high:+.2f}",
-    ]
+    change, low, high = map(_points, (row["change"], *row["interval"]))
+    moved = [f"{row['labels_percent']:.2f} %", change, f"{low} to {high}"]
     shown = [f"`{one['run']}`", one["resize_short"], f"{one['miou']:.2f}", f"`{row['value']}`"]
     return [*shown, *moved]
+
+
+def _points(value: float) -> str:
+    """With its sign, and without one if it is nothing."""
+    rounded = round(value, 2)
+    return f"{rounded:+.2f}" if rounded else "0.00"
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

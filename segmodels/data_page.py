@@ -83,7 +83,8 @@ def _copies(entry: DatasetEntry) -> Iterator[str]:
         return
     if copy := registered(entry.name):
         inside = f", in {', '.join(copy.archives)}" if copy.archives else ""
-        yield f"copy in use: {copy.path}{inside} ({', '.join(copy.splits)})"
+        skips = "; images that cannot be read are left out" if copy.skip_unreadable else ""
+        yield f"copy in use: {copy.path}{inside} ({', '.join(copy.splits)}){skips}"
     yield f"to use a copy that is here, where it lies: segmodels data add {entry.name} PATH"
     yield from _layouts(kind)
 

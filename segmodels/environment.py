@@ -22,6 +22,12 @@ def software() -> dict[str, str]:
     return {"segmodels": SOFTWARE, "evaluator": str(EVALUATOR), **found}
 
 
+def cores() -> int:
+    """Cores this process may use: those it was given, or its share of them under torchrun."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (given or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def machine(device: str) -> dict[str, Any]:
     """Where it ran: processor or GPU, cores, Python, full package versions."""
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Entry = TypeVar("Entry")
 
@@ -27,6 +27,26 @@ class UnknownNameError(SegmodelsError):
         hint = f" Did you mean {close[0]!r}?" if close else ""
         listing = ", ".join(names) if names else "none"
         super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {listing}.")
+
+
+class Named(Protocol):
+    """A path, or what has a name as a path has."""
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+
+
+class UnreadableError(SegmodelsError):
+    """One file of a dataset is damaged, or does not fit the other file of its sample.
+
+    Unlike a wrong encoding, that is no fault of the whole set: the sample can be left out when
+    the user asks for it. `reason` names the file without its folder.
+    """
+
+    def __init__(self, path: Named, problem: str, fix: str = "") -> None:
+        self.reason = f"{path.name}: {problem}".replace(str(path), path.name)
+        super().__init__(f"{path}: {problem}.{fix and f' {fix}'}")
 
 
 def pick(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:

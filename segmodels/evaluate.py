@@ -151,11 +151,12 @@ def evaluate(
         identity=identity,
         classes=dataset.class_names,
         outputs=subject.model.num_classes,
-        expected_images=len(dataset),
+        expected_images=len(dataset) + len(dataset.skipped),
         weights_origin=subject.origin,
         software=software(),
         images=tuple(line.counts for line in lines),
         shard=part,
+        skipped=dataset.skipped,
     )
     record = {
         "evidence": identity.key,

@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,8 @@ class Evidence:
         images: one entry per evaluated image, in dataset order.
         shard: which part of the images these are; None for all of them.
         effect: what a cheaper arithmetic did to the scores (`segmodels.effect`); None in fp32.
+        skipped: images of the split that could not be read and were left out at the user's
+            wish, by name with the reason; the fingerprint is that of the others.
     """
 
     identity: Identity
@@ -155,6 +157,7 @@ class Evidence:
     images: tuple[ImageCounts, ...]
     shard: Shard | None = None
     effect: dict[str, Any] | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -165,6 +168,11 @@ class Evidence:
     def complete(self) -> bool:
         """Whether every image of the split was evaluated."""
         return len(self.images) == self.expected_images
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every image of the split was evaluated that could be read."""
+        return len(self.images) + len(self.skipped) == self.expected_images
 
     def matrices(self) -> Counts:
         """int64 (images, C + 1, K)."""
@@ -207,6 +215,8 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
         head["shard"] = asdict(evidence.shard)
     if evidence.effect is not None:
         head["effect"] = evidence.effect
+    if evidence.skipped:
+        head["skipped"] = evidence.skipped
     path = folder / f"{evidence.key}.json"
     write_json(path, head)
     return path
@@ -230,6 +240,7 @@ def read_evidence(path: Path) -> Evidence:
             images=tuple(_read_counts(path, head["counts_sha256"])),
             shard=_read_shard(head.get("shard")),
             effect=head.get("effect"),
+            skipped=dict(head.get("skipped", {})),
         )
         problem = next(_problems(path, head, evidence), None)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -284,10 +295,10 @@ def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[
 
 def _wrong_types(evidence: Evidence) -> Iterator[str]:
     """What would break, or quietly mislead, whoever judges by it later."""
-    for field, kinds in _KINDS.items():
-        value = getattr(evidence.identity, field)
+    for name, kinds in _KINDS.items():
+        value = getattr(evidence.identity, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
-            yield f"field 'identity.{field}' cannot be {value!r}."
+            yield f"field 'identity.{name}' cannot be {value!r}."
     for name in (*evidence.classes, *(image.image for image in evidence.images)):
         if not isinstance(name, str):
             yield f"{name!r} is no name of a class or an image."
@@ -295,10 +306,21 @@ def _wrong_types(evidence: Evidence) -> Iterator[str]:
         yield "field 'classes' names a class twice."
     if not len(evidence.classes) <= evidence.outputs <= _MOST_OUTPUTS:
         yield f"field 'outputs' is {evidence.outputs} for {len(evidence.classes)} classes."
+    yield from _wrong_skips(evidence)
     if evidence.effect is not None and evidence.identity.precision == "fp32":
         yield "field 'effect' is for a cheaper arithmetic than fp32."
     if not _is_effect(evidence.effect):
         yield "field 'effect' is broken; see segmodels/effect.py for what it holds."
+
+
+def _wrong_skips(evidence: Evidence) -> Iterator[str]:
+    skipped = evidence.skipped
+    if not all(isinstance(text, str) and text for pair in skipped.items() for text in pair):
+        yield "field 'skipped' gives each image that was left out its reason."
+    if both := skipped.keys() & {image.image for image in evidence.images}:
+        yield f"image {min(both)!r} is counted, and left out in field 'skipped'."
+    if len(skipped) + len(evidence.images) > evidence.expected_images:
+        yield f"{len(skipped)} images are left out, which leaves too few for those counted."
 
 
 def _is_effect(effect: Any) -> bool:
@@ -345,7 +367,7 @@ def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
 
 
 def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] | None:
-    """Pixels per class, and `void`, of the split that complete evidence counted.
+    """Pixels per class, and `void`, of the images that can be read, if evidence counted all.
 
     None if the evidence is of a part of the split, or if the dataset was not prepared here
     with the same images.
@@ -354,7 +376,7 @@ def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] 
         SegmodelsError: the same images were counted under other classes.
     """
     identity, path = evidence.identity, descriptions / f"{evidence.identity.dataset}.json"
-    if not evidence.complete or not path.is_file():
+    if not evidence.exhausted or not path.is_file():
         return None
     about = read_json(path)
     split = about["splits"].get(identity.split, {})
@@ -372,7 +394,8 @@ def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] 
 def images_asked(evidence: Evidence) -> int:
     """How many images the identity, and the shard, ask for."""
     first = evidence.identity.images
-    whole = evidence.expected_images if first is None else min(first, evidence.expected_images)
+    here = evidence.expected_images - len(evidence.skipped)
+    whole = here if first is None else min(first, here)
     shard = evidence.shard
     return whole if shard is None else len(range(shard.index, whole, shard.number))
 

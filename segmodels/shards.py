@@ -18,7 +18,15 @@ from segmodels.files import combine
 
 T = TypeVar("T")
 
-_COMMON = ("identity", "classes", "outputs", "expected_images", "weights_origin", "software")
+_COMMON = (
+    "identity",
+    "classes",
+    "outputs",
+    "expected_images",
+    "weights_origin",
+    "software",
+    "skipped",
+)
 
 
 def merge_evidence(parts: Iterable[Evidence]) -> Evidence:
@@ -37,7 +45,7 @@ def merge_evidence(parts: Iterable[Evidence]) -> Evidence:
     for name, times in Counter(image.image for image in images).items():
         if times > 1:
             raise SegmodelsError(f"evidence {whole.key}: image {name!r} is in {times} shards.")
-    if whole.complete:
+    if whole.exhausted:
         _check_content(whole.key, images, digests, whole.identity.fingerprint)
     return whole
 

@@ -26,6 +26,7 @@ from segmodels.datasets import (
     description_path,
     open_dataset,
     prepare_dataset,
+    skipped_in,
 )
 from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.folder import POINTER, write_pointer
@@ -53,7 +54,7 @@ from segmodels.train import Progress as TrainProgress
 def download(dataset: str) -> Path:
     """Fetch the archives of a dataset, or note which copy is used; returns the folder."""
     if copy := registered(dataset):
-        write_pointer(layout.downloads(dataset) / POINTER, *copy)
+        write_pointer(layout.downloads(dataset) / POINTER, copy)
         return layout.downloads(dataset)
     return fetch_archives(load_dataset_entry(dataset), layout.downloads(dataset))
 
@@ -310,6 +311,8 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
         )
     else:
         origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
+        if lost := sum(len(skipped_in(run.dataset, split)) for split in ("train", "val")):
+            origin["skipped_images"] = lost
     fingerprint = described_split(run.dataset, run.split)["fingerprint"]
     return Subject(model, weights_digest(path), origin, fingerprint, images=images_at_once())
 

@@ -6,7 +6,6 @@ one thread, and TF32 is off: the result does not depend on how many are at work.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ import torch
 
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.fingerprint import sample_digest
+from segmodels.environment import cores
 from segmodels.inference import network_inputs
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
@@ -99,13 +99,6 @@ class Stream:
 def fed(model: SegModel) -> bool:
     """Whether preparing images is other hands' work than running the network."""
     return next(model.parameters()).device.type != "cpu"
-
-
-def cores() -> int:
-    """Cores for this process: one where nobody can tell, a share of them under torchrun."""
-    if not hasattr(os, "sched_getaffinity"):
-        return 1
-    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _hands(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -102,6 +102,8 @@ def objections(evidence: Evidence) -> Iterator[str]:
         return
     if split.get("fingerprint") not in (None, identity.fingerprint):
         yield f"it saw other images than {identity.dataset} {identity.split} as registered here."
+    if evidence.skipped:
+        yield f"it left out {len(evidence.skipped)} images; of others only whole splits are taken."
     if evidence.expected_images != split.get("images", evidence.expected_images):
         yield f"it expects {evidence.expected_images} images, the split has {split['images']}."
     if not any(p.inference == identity.inference for p in load_protocols().values()):

@@ -36,6 +36,9 @@ STATUSES: dict[Status, str] = {
     "measured": "a number of our own that no paper prints under this protocol",
 }
 
+#: Images that were left out and are named in a sentence.
+_NAMED = 3
+
 #: What a metric is of a score.
 _MEASURED: dict[str, Callable[[Score], float]] = {
     "mIoU": lambda score: score.miou,
@@ -187,6 +190,8 @@ def judge_corrupted(
     if len(used) == len(wanted) and used[0].identity.evaluator != EVALUATOR:
         status = "stale"
         reason = f"Counted by evaluator {used[0].identity.evaluator}, now it is {EVALUATOR}."
+    if lost := next((one for one in used if one.skipped), None):
+        status, reason = "partial", skipped_sentence(lost)
     if len(used) < len(wanted):
         status = "partial"
         reason = f"Only {len(used)} of {len(wanted)} severities were evaluated: {command}"
@@ -246,12 +251,27 @@ def measure(
     return Verdict(status, why, fmean(values), interval=interval, level=level, seeds=seeds)
 
 
+def skipped_sentence(evidence: Evidence) -> str:
+    """How many images could not be read and were left out, and the first of them with why."""
+    skipped = list(evidence.skipped.items())
+    named = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_NAMED])
+    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+    were = "was" if len(skipped) == 1 else "were"
+    number = f"{len(skipped)} of {evidence.expected_images} images"
+    return f"{number} could not be read and {were} left out: {named}{more}."
+
+
 def _state(evidence: Evidence, command: str) -> tuple[Status, str] | None:
     if run := evidence.weights_origin.get("trained"):  # `verify` trains nothing
         command = f"segmodels evaluate {run}"
     counted = evidence.identity.evaluator
     if counted != EVALUATOR:
         return "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"
+    if evidence.skipped:
+        return "partial", f"{skipped_sentence(evidence)} {command}"
+    if lost := evidence.weights_origin.get("skipped_images"):
+        told = f"The weights were trained without {lost} images that could not be read."
+        return "partial", f"{told} {command}"
     if not evidence.complete:
         seen = f"{len(evidence.images)} of {evidence.expected_images}"
         return "partial", f"Only {seen} images were evaluated: {command}"

@@ -17,8 +17,8 @@ import small_project
 import torch
 from PIL import Image
 
+from segmodels import environment, layout, steps, stream
 from segmodels import evaluate as module
-from segmodels import layout, steps, stream
 from segmodels.datasets import VOID, Dataset, open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Subject, evaluate, identify, judge_images
@@ -438,7 +438,7 @@ def test_the_scratch_file_is_read_once(
 
 
 def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     for processes, workers in ((1, 8), (2, 4), (16, 1)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-        assert stream.cores() == workers
+        assert environment.cores() == workers

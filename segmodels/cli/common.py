@@ -10,6 +10,10 @@ from typing import Protocol
 Command = Callable[[argparse.Namespace], int]
 
 
+#: What `--skip-unreadable` does, wherever it can be said.
+SKIP = "go on without single images of your copy that are damaged; results are then partial"
+
+
 class Add(Protocol):
     """Makes the parser of a command: its name, what it runs, one line of help."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segmodels.cli.common import Add
+from segmodels.cli.common import SKIP, Add
 from segmodels.cli.progress import progress
 from segmodels.errors import SegmodelsError
 
@@ -40,10 +41,13 @@ def add(commands: Add) -> None:
     parsers["add"].add_argument(
         "path", type=Path, help="its folder, one above it, or its zip archive"
     )
+    again = "decode what is remembered too, as a failing disk changes neither size nor time"
+    parsers["check"].add_argument("--again", action="store_true", help=again)
     parsers["masks"].add_argument("path", type=Path, help="the folder VOC2010 with both files")
     only = "only this split, e.g. val; may be given several times"
     for name in ("add", "check"):
         parsers[name].add_argument("--split", action="append", default=[], help=only)
+        parsers[name].add_argument("--skip-unreadable", action="store_true", help=SKIP)
 
 
 def _list(chosen: argparse.Namespace) -> int:
@@ -65,7 +69,7 @@ def _show(chosen: argparse.Namespace) -> int:
 def _add(chosen: argparse.Namespace) -> int:
     from segmodels.datasets import add_dataset
 
-    found = add_dataset(chosen.name, chosen.path, chosen.split)
+    found = add_dataset(chosen.name, chosen.path, chosen.split, chosen.skip_unreadable)
     print(f"{chosen.name}: {found.place.layout.title}, in {found.place.root}")
     for split, number in found.images.items():
         print(f"  {split}: {number} images, each with its labels")
@@ -76,30 +80,52 @@ def _add(chosen: argparse.Namespace) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from segmodels.datasets import open_dataset, splits_here
+    from segmodels.datasets import open_dataset, skip_unreadable, splits_here
 
-    good = [
-        _checked(open_dataset(chosen.name, s)) for s in chosen.split or splits_here(chosen.name)
-    ]
+    if chosen.skip_unreadable:
+        skip_unreadable(chosen.name)
+    splits = chosen.split or splits_here(chosen.name)
+    whole = (open_dataset(chosen.name, split, whole=True) for split in splits)
+    good = [_checked(dataset, chosen.again) for dataset in whole]
     return 0 if all(good) else 1
 
 
-def _checked(dataset: Dataset) -> bool:
+def _checked(dataset: Dataset, again: bool) -> bool:
     """Look at every sample of a split and tell what is wrong."""
-    from segmodels.datasets.description import check_labels
+    from segmodels.datasets.description import check_labels, left_out
+    from segmodels.datasets.registration import registered
     from segmodels.datasets.survey import survey
 
-    found, named = survey(dataset, progress), f"{dataset.name} {dataset.split}"
-    for fault in found.faults[:_SHOWN]:
-        print(f"error: {fault}", file=sys.stderr)
-    if wrong := len(found.faults):
-        more = f", the first {_SHOWN} shown" if wrong > _SHOWN else ""
-        print(f"{named}: {wrong} of {len(dataset)} images cannot be used{more}", file=sys.stderr)
-        return False
+    found, named = survey(dataset, progress, again=again), f"{dataset.name} {dataset.split}"
+    copy = registered(dataset.name)
+    if found.faults and not (copy and copy.skip_unreadable):
+        return _refused(dataset, found.faults)
+    skipped = left_out(dataset, found, skip=True)
+    _describe_anew(dataset, skipped)
     check_labels(dataset, found)
-    print(f"{named}: {len(dataset)} images and their labels, all good")
+    for name, reason in skipped.items():
+        print(f"{named}: left out {name} ({reason})")
+    print(f"{named}: {len(found.good)} images and their labels, all good")
+    dataset.leave_out(skipped)
     _compare(dataset)
     return True
+
+
+def _refused(dataset: Dataset, faults: Sequence[str]) -> bool:
+    for fault in faults[:_SHOWN]:
+        print(f"error: {fault}", file=sys.stderr)
+    more = f", the first {_SHOWN} shown" if len(faults) > _SHOWN else ""
+    told = f"{len(faults)} of {len(dataset)} images cannot be used{more}"
+    print(f"{dataset.name} {dataset.split}: {told}", file=sys.stderr)
+    return False
+
+
+def _describe_anew(dataset: Dataset, skipped: Mapping[str, str]) -> None:
+    """Forget what was recorded if other images can be read now."""
+    from segmodels.datasets import forget_description, skipped_in
+
+    if skipped_in(dataset.name, dataset.split).keys() != skipped.keys():
+        forget_description(dataset.name)
 
 
 def _compare(dataset: Dataset) -> None:

@@ -7,7 +7,7 @@ import os
 from contextlib import nullcontext
 from typing import Any
 
-from segmodels.cli.common import Add, device_option, force_option, relative
+from segmodels.cli.common import SKIP, Add, device_option, force_option, relative
 from segmodels.cli.progress import curve, progress
 from segmodels.errors import SegmodelsError
 
@@ -24,6 +24,7 @@ def add(commands: Add) -> None:
     evaluate.add_argument("--precision", choices=ways, help=less)
     kept = "keep the label maps in labels/RUN/PROTOCOL"
     evaluate.add_argument("--keep-labels", action="store_true", help=kept)
+    evaluate.add_argument("--skip-unreadable", action="store_true", help=SKIP)
     device_option(evaluate)
     force_option(evaluate)
     training = commands("train", _train, "train the weights of a run")
@@ -33,12 +34,14 @@ def add(commands: Add) -> None:
 
 def _evaluate(chosen: argparse.Namespace) -> int:
     from segmodels import steps
+    from segmodels.datasets import skip_unreadable
     from segmodels.effect import effect_sentence
     from segmodels.errors import UnknownNameError
     from segmodels.locks import only_one
     from segmodels.runs import load_run
     from segmodels.settings import cache_dir
     from segmodels.sharded import shard_file
+    from segmodels.verdict import skipped_sentence
     from segmodels.verify import evaluated_protocol
 
     run = load_run(chosen.run)
@@ -47,6 +50,8 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     shard, device = shard_of(chosen.shard), own_device(chosen.device)
     lock = cache_dir() / f"bring-{run.name}.lock"
     with nullcontext() if shard is None else only_one(lock, f"bringing {run.name}", wait=True):
+        if chosen.skip_unreadable:
+            skip_unreadable(run.dataset)
         steps.bring(run, device, curve, progress)  # the first of several; the others find it done
     watch = progress if shard is None or shard[0] == 0 else None
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
@@ -62,6 +67,8 @@ def _evaluate(chosen: argparse.Namespace) -> int:
             continue
         for name, scores in steps.scores_of(run, found).items():
             print(f"{run.name}, {name}: mIoU {scores['mIoU']} (evidence {found.key})")
+        if found.skipped:
+            print(f"  {skipped_sentence(found)} The result is partial.")
         for entry in (found.effect or {}).get("scores", ()):
             print(f"  {effect_sentence(found, entry)}")
     return 0

@@ -96,9 +96,10 @@ def _check_files(chosen: argparse.Namespace) -> int:
         if chosen.by:
             copy = admit(path, layout.evidence(), descriptions, chosen.by, chosen.url)
             print(f"{path}: kept as {relative(copy)}")
+        skipped = f", {len(evidence.skipped)} left out" if evidence.skipped else ""
         known = registered_pixels(evidence, descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
-        print(f"{relative(path)}: ok, {len(evidence.images)} images, {pixels}{effect}")
+        print(f"{relative(path)}: ok, {len(evidence.images)} images{skipped}, {pixels}{effect}")
     return 1 if wrong else 0
 
 

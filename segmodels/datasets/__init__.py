@@ -18,7 +18,7 @@ from segmodels.datasets.cityscapes import Cityscapes
 from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
 from segmodels.datasets.description import describe
 from segmodels.datasets.fingerprint import check_expected
-from segmodels.datasets.folder import POINTER, FolderDataset, write_pointer
+from segmodels.datasets.folder import POINTER, Copy, FolderDataset, copy_of, write_pointer
 from segmodels.datasets.pascal_context import PascalContext
 from segmodels.datasets.registration import (
     Inspection,
@@ -61,8 +61,11 @@ __all__ = [
     "description",
     "description_path",
     "forget_dataset",
+    "forget_description",
     "open_dataset",
     "prepare_dataset",
+    "skip_unreadable",
+    "skipped_in",
     "splits_here",
 ]
 
@@ -87,9 +90,25 @@ def data_folder(name: str) -> Path:
     return project_root() / "data" / name
 
 
-def open_dataset(name: str, split: str) -> Dataset:
-    """Open a prepared split (errors as in `Dataset`)."""
-    return dataset_kind(name)(data_folder(name), split)
+def open_dataset(name: str, split: str, whole: bool = False) -> Dataset:
+    """Open a prepared split (errors as in `Dataset`).
+
+    Args:
+        name: of the dataset.
+        split: one of its splits.
+        whole: with the samples that were left out because they cannot be read.
+    """
+    dataset = dataset_kind(name)(data_folder(name), split)
+    if not whole:
+        dataset.leave_out(skipped_in(name, split))
+    return dataset
+
+
+def skipped_in(name: str, split: str) -> dict[str, str]:
+    """Samples of a split that its description leaves out, with the reason."""
+    path = description_path(name)
+    found: dict[str, dict[str, Any]] = read_json(path)["splits"] if path.is_file() else {}
+    return dict(found.get(split, {}).get("skipped", {}))
 
 
 def description_path(name: str) -> Path:
@@ -137,14 +156,17 @@ def prepare_dataset(
     with _building(name) as folder:
         _fill(kind, entry, downloads, folder)
         splits = {split: kind(folder, split) for split in _here(kind, folder)}
-        found = describe(kind, splits, progress)
+        copy = registered(name)
+        found = describe(kind, splits, progress, copy is not None and copy.skip_unreadable)
         check_expected(entry, found)
         _replace_folder(folder, data_folder(name))
         write_json(description_path(name), found)
     return found
 
 
-def add_dataset(name: str, path: Path, splits: Sequence[str] = ()) -> Inspection:
+def add_dataset(
+    name: str, path: Path, splits: Sequence[str] = (), skip: bool = False
+) -> Inspection:
     """Use a copy of a dataset where it lies: `data/<name>` becomes a pointer to it.
 
     What an earlier copy was described as is forgotten; `prepare_dataset` describes this one.
@@ -153,20 +175,45 @@ def add_dataset(name: str, path: Path, splits: Sequence[str] = ()) -> Inspection
         name: of the dataset.
         path: its folder, one above it, or its zip archive; all known layouts are tried.
         splits: only these; default all that are there.
+        skip: go on without images that are damaged, if they are few (`description.left_out`).
 
     Raises:
         SegmodelsError: it is not there, incomplete, or labels are written in another way.
     """
-    kind, entry = dataset_kind(name), load_dataset_entry(name)
-    found = inspect(kind, entry, path, splits)
+    found = inspect(dataset_kind(name), load_dataset_entry(name), path, splits, skip)
+    _use(name, copy_of(found.place, skip))
+    return found
+
+
+def skip_unreadable(name: str) -> None:
+    """Go on without images of a copy that are damaged, if they are few.
+
+    Raises:
+        SegmodelsError: the dataset was made here and can be made again, undamaged.
+    """
+    copy = registered(name)
+    if copy is None:
+        raise SegmodelsError(
+            f"{name} is no copy of yours: delete {data_folder(name)} and it is made again, "
+            f"undamaged. Only of a copy (segmodels data add) can images be left out."
+        )
+    _use(name, copy._replace(skip_unreadable=True))
+    forget_description(name)  # of the files as they were then
+
+
+def _use(name: str, copy: Copy) -> None:
     before = registered(name)
-    register(name, found)
+    register(name, copy)
     if registered(name) != before or not data_folder(name).is_dir():
         with _building(name) as folder:
-            _fill(kind, entry, None, folder)
+            _fill(dataset_kind(name), load_dataset_entry(name), None, folder)
             _replace_folder(folder, data_folder(name))
-            description_path(name).unlink(missing_ok=True)
-    return found
+            forget_description(name)
+
+
+def forget_description(name: str) -> None:
+    """Have a dataset described again when it is next needed."""
+    description_path(name).unlink(missing_ok=True)
 
 
 def forget_dataset(name: str) -> Path:
@@ -181,7 +228,7 @@ def forget_dataset(name: str) -> Path:
     registration_path(name).unlink()
     (layout.downloads(name) / POINTER).unlink(missing_ok=True)
     shutil.rmtree(data_folder(name), ignore_errors=True)
-    return copy[0]
+    return copy.path
 
 
 def splits_here(name: str) -> tuple[str, ...]:
@@ -197,7 +244,7 @@ def _fill(kind: type[Dataset], entry: DatasetEntry, downloads: Path | None, fold
     if copy is None:
         kind.prepare(entry, downloads, folder)
     else:
-        write_pointer(folder / POINTER, *copy)
+        write_pointer(folder / POINTER, copy)
 
 
 def _here(kind: type[Dataset], folder: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import io
 import struct
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from PIL import Image
 
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.packed import AnyPath, Member
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
 from segmodels.pixels import VOID, Pixels
 
 _AGAIN = "Download and prepare the dataset again."
@@ -76,6 +76,8 @@ class Dataset(ABC):
         self.root = root
         self.split = split
         self.files = self.list_files()
+        #: Samples that are left out because they cannot be read, with the reason.
+        self.skipped: dict[str, str] = {}
         if not self.files:
             raise SegmodelsError(f"{root}: split {split!r} holds no images. {_AGAIN}")
 
@@ -130,18 +132,36 @@ class Dataset(ABC):
     def __iter__(self) -> Iterator[Sample]:
         return (self.read(index) for index in range(len(self)))
 
+    def leave_out(self, skipped: Mapping[str, str]) -> None:
+        """Go on without samples that cannot be read: their names, each with the reason.
+
+        Raises:
+            SegmodelsError: the split has no sample of a name.
+        """
+        names = {files.name for files in self.files}
+        if unknown := sorted(skipped.keys() - names):
+            raise SegmodelsError(
+                f"{self.root}: {unknown[0]!r} was left out when {self.name} was described, and is "
+                f"no image of {self.split!r} now. Describe it again: segmodels data check "
+                f"{self.name}"
+            )
+        self.files = [files for files in self.files if files.name not in skipped]
+        self.skipped = dict(skipped)
+
     def read(self, index: int) -> Sample:
         """Decode one sample.
 
         Raises:
-            SegmodelsError: a file is missing, damaged, or image and label differ in size.
+            UnreadableError: a file is damaged, or image and label differ in size.
+            SegmodelsError: a file is missing, or its labels are written in another way.
         """
         files = self.files[index]
         image, label = read_rgb(files.image), self.read_label(files.label)
         if image.shape[:2] != label.shape:
-            raise SegmodelsError(
-                f"{files.label}: labels are {label.shape[1]}x{label.shape[0]}, but "
-                f"{files.image.name} is {image.shape[1]}x{image.shape[0]}."
+            raise UnreadableError(
+                files.label,
+                f"labels are {label.shape[1]}x{label.shape[0]}, but "
+                f"{files.image.name} is {image.shape[1]}x{image.shape[0]}",
             )
         return Sample(files.name, image, label)
 
@@ -177,7 +197,7 @@ def _decode(path: AnyPath, mode: str | None) -> Pixels:
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. {_AGAIN}") from None
     except _UNDECODABLE as error:
-        raise SegmodelsError(f"{path}: cannot be decoded ({error}). {_AGAIN}") from None
+        raise UnreadableError(path, f"cannot be decoded ({error})", _AGAIN) from None
     if mode is None and (pixels.ndim != 2 or pixels.dtype != np.uint8):
         raise SegmodelsError(
             f"{path}: a label file is 8-bit with one channel, "

@@ -7,21 +7,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from segmodels.datasets.base import Dataset
+from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.survey import Progress, Survey, survey
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import VOID
 from segmodels.versions import DATASETS
 
+#: Share of a split that may be left out; more is no damage of single files.
+_MOST_SKIPPED = 0.02
 #: Different sizes that are listed one by one; of more, three are told.
 _LISTED = 8
 
 
 def describe(
-    kind: type[Dataset], splits: dict[str, Dataset], progress: Progress | None = None
+    kind: type[Dataset],
+    splits: dict[str, Dataset],
+    progress: Progress | None = None,
+    skip: bool = False,
 ) -> dict[str, Any]:
     """What `prepare` records of a dataset and every later stage depends on.
 
     Splits of the dataset that are not here stand under `absent`.
+
+    Args:
+        kind: the dataset.
+        splits: those that are here.
+        progress: told after every sample that had to be decoded.
+        skip: leave out samples that are damaged, if they are few; they are told in `skipped`.
 
     Raises:
         SegmodelsError: a sample cannot be read, or labels are written in another way.
@@ -32,33 +44,58 @@ def describe(
         "version": DATASETS,
         "classes": list(kind.class_names),
         **({"absent": absent} if absent else {}),
-        "splits": {s: describe_split(d, survey(d, progress)) for s, d in splits.items()},
+        "splits": {s: describe_split(d, survey(d, progress), skip) for s, d in splits.items()},
     }
 
 
-def describe_split(dataset: Dataset, found: Survey) -> dict[str, Any]:
+def describe_split(dataset: Dataset, found: Survey, skip: bool = False) -> dict[str, Any]:
     """Number of images, fingerprint, sizes and pixels per class of a split.
+
+    What cannot be read stands under `skipped`, by name, and counts nowhere else.
 
     Raises:
         SegmodelsError: as `describe`.
     """
-    check_faults(dataset, found)
+    skipped = left_out(dataset, found, skip)
     return {
         "images": len(found.good),
         "fingerprint": found.fingerprint,
         "total_pixels": sum(height * width for height, width in found.sizes),
         "sizes": summarised(found.sizes),
         "pixels": check_labels(dataset, found),
+        **({"skipped": skipped} if skipped else {}),
     }
 
 
-def check_faults(dataset: Dataset, found: Survey) -> None:
-    """Refuse a split of which a sample cannot be read (SegmodelsError names the first)."""
-    if not (faults := found.faults):
-        return
-    more = len(faults) - 1
-    others = f" So are {more} more of {len(dataset)}; a list: segmodels data check {dataset.name}"
-    raise SegmodelsError(faults[0] + (others if more else ""))
+def left_out(dataset: Dataset, found: Survey, skip: bool) -> dict[str, str]:
+    """The damaged samples of a split, by name with the reason, if they may be left out.
+
+    Raises:
+        SegmodelsError: there are some and they may not, there are too many, or what is wrong is
+            not damage: labels in another encoding are wrong in every file.
+    """
+    damaged, faults = found.damaged, found.faults
+    wrong = [look.fault for look in found.looks if look.fault and not look.reason]
+    if wrong:
+        raise SegmodelsError(_listed(dataset, wrong))
+    most = max(1, int(_MOST_SKIPPED * len(dataset))) if len(dataset) > 1 else 0
+    if skip and len(damaged) > most:
+        raise SegmodelsError(
+            f"{dataset.root}: {len(damaged)} of {len(dataset)} {dataset.split} images cannot be "
+            f"read, which is too many to leave out (at most {_MOST_SKIPPED:.0%}). The first: "
+            f"{faults[0]}"
+        )
+    if damaged and not skip:
+        own = isinstance(dataset, FolderDataset) and dataset.is_copy
+        way = f" Or go on without: segmodels data check {dataset.name} --skip-unreadable"
+        raise SegmodelsError(_listed(dataset, faults) + (way if own else ""))
+    return damaged
+
+
+def _listed(dataset: Dataset, faults: Sequence[str]) -> str:
+    """The first fault, and how many more there are."""
+    more = f" So are {len(faults) - 1} more of {len(dataset)}; all of them: "
+    return faults[0] + (f"{more}segmodels data check {dataset.name}" if len(faults) > 1 else "")
 
 
 def check_labels(dataset: Dataset, found: Survey) -> dict[str, int]:
@@ -70,7 +107,7 @@ def check_labels(dataset: Dataset, found: Survey) -> dict[str, int]:
     histogram = found.histogram
     pixels = {name: int(histogram[label]) for label, name in enumerate(dataset.class_names)}
     pixels["void"] = int(histogram[VOID])
-    dataset.check_pixels(dataset.split, len(dataset), pixels)
+    dataset.check_pixels(dataset.split, len(found.good), pixels)
     return pixels
 
 

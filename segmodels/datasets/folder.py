@@ -28,11 +28,13 @@ class Copy(NamedTuple):
         path: the folder, or the one that holds the archives; in a pointer it may be relative to it.
         splits: those that count.
         archives: names of the zip files that are read in place; empty where files are unpacked.
+        skip_unreadable: its user wants to go on without single files that are damaged.
     """
 
     path: Path
     splits: tuple[str, ...]
     archives: tuple[str, ...] = ()
+    skip_unreadable: bool = False
 
 
 class FolderDataset(Dataset):
@@ -92,7 +94,7 @@ class FolderDataset(Dataset):
         # Relative: the project may be cloned to another place, and its archives come along.
         path = Path(os.path.relpath(archives[0].parent, folder))
         names = tuple(archive.name for archive in archives)
-        write_pointer(folder / POINTER, path, place.splits, names)
+        write_pointer(folder / POINTER, Copy(path, place.splits, names))
 
     @classmethod
     def place(cls, root: Path) -> Place:
@@ -177,6 +179,11 @@ class FolderDataset(Dataset):
         return None
 
     @property
+    def is_copy(self) -> bool:
+        """Whether the files are a copy of the user's, and not unpacked here."""
+        return (self.root / POINTER).is_file()
+
+    @property
     def encoding(self) -> str:
         """The name of the layout's way of writing labels."""
         return self.layout.encoding
@@ -192,31 +199,33 @@ class FolderDataset(Dataset):
         return "The file is damaged or belongs to another label encoding."
 
 
-def write_pointer(
-    path: Path, root: Path, splits: tuple[str, ...], archives: tuple[str, ...] = ()
-) -> None:
-    """Write down where files are (the fields of `Copy`)."""
-    more = {"archives": list(archives)} if archives else {}
-    write_json(path, {"path": str(root), "splits": list(splits), **more})
+def write_pointer(path: Path, copy: Copy) -> None:
+    """Write down where files are."""
+    more: dict[str, object] = {"archives": list(copy.archives)} if copy.archives else {}
+    if copy.skip_unreadable:
+        more["skip_unreadable"] = True
+    write_json(path, {"path": str(copy.path), "splits": list(copy.splits), **more})
 
 
 def read_pointer(path: Path) -> Copy:
     """Where files are, and which splits of them count.
 
     Raises:
-        SegmodelsError: the file says neither.
+        SegmodelsError: the file does not say it.
     """
     where, needed = str(path), {"path": str, "splits": list}
-    fields = take_fields(where, read_json(path), needed, {"archives": list})
+    optional = {"archives": list, "skip_unreadable": bool}
+    fields = take_fields(where, read_json(path), needed, optional)
     splits = take_list(where, "splits", fields["splits"], str)
     archives = take_list(where, "archives", fields.get("archives", []), str)
-    return Copy(Path(fields["path"]), tuple(splits), tuple(archives))
+    skip = fields.get("skip_unreadable", False)
+    return Copy(Path(fields["path"]), tuple(splits), tuple(archives), skip)
 
 
-def copy_of(place: Place) -> Copy:
+def copy_of(place: Place, skip_unreadable: bool = False) -> Copy:
     """How to point to a dataset that was found."""
     if not isinstance(place.root, Member):
-        return Copy(place.root.resolve(), place.splits)
+        return Copy(place.root.resolve(), place.splits, (), skip_unreadable)
     archives = place.root.tree.archives
     names = tuple(archive.name for archive in archives)
-    return Copy(archives[0].parent.resolve(), place.splits, names)
+    return Copy(archives[0].parent.resolve(), place.splits, names, skip_unreadable)

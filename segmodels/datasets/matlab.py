@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segmodels.datasets.packed import AnyPath
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, UnreadableError
 from segmodels.pixels import Pixels
 
 _HEADER = 128
@@ -47,9 +47,8 @@ def read_matrix(path: AnyPath, name: str) -> Pixels:
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. Unpack the archive again.") from None
     except (OSError, struct.error, zlib.error, ValueError, KeyError, IndexError) as error:
-        raise SegmodelsError(
-            f"{path}: cannot be decoded as a MATLAB 5 file ({error}). Unpack the archive again."
-        ) from None
+        problem = f"cannot be decoded as a MATLAB 5 file ({error})"
+        raise UnreadableError(path, problem, "Unpack the archive again.") from None
     if found is None:
         raise SegmodelsError(f"{path}: holds no matrix {name!r}; another kind of MATLAB file.")
     narrow = found.astype(np.uint8)

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from segmodels.datasets.archives import Target
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, UnreadableError
 
 _HEADER = struct.Struct("<4s2B4HL2L2H")
 _ENCRYPTED = 1
@@ -101,8 +101,9 @@ class Tree:
         """The content of a file.
 
         Raises:
-            SegmodelsError: it is not there, damaged, encrypted, or packed in a way other than
-                stored and deflated.
+            UnreadableError: it is damaged, encrypted, or packed in a way other than stored and
+                deflated.
+            SegmodelsError: it is not there.
         """
         if name not in self.entries:
             raise SegmodelsError(f"{self.title(name)}: missing. Download the archive again.")
@@ -110,8 +111,10 @@ class Tree:
         try:
             return _unpacked(entry, self._packed(entry))
         except (OSError, ValueError, zlib.error, struct.error) as error:
-            raise SegmodelsError(
-                f"{self.title(name)}: damaged ({error}). Delete the archive and download it again."
+            raise UnreadableError(
+                Member(self, name),
+                f"damaged ({error})",
+                "Delete the archive and download it again.",
             ) from None
 
     def _packed(self, entry: _Entry) -> bytes:

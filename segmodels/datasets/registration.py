@@ -19,7 +19,7 @@ from segmodels.datasets.folder import (
     write_pointer,
 )
 from segmodels.datasets.layouts import Place
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
 from segmodels.settings import project_root
 
 #: Samples of a split that are decoded when it is added; `prepare` decodes all.
@@ -41,20 +41,24 @@ def registration_path(name: str) -> Path:
 
 
 def registered(name: str) -> Copy | None:
-    """Where the copy is that was added, if one was."""
+    """The copy that was added, if one was."""
     path = registration_path(name)
     return read_pointer(path) if path.is_file() else None
 
 
-def register(name: str, inspection: Inspection) -> Path:
+def register(name: str, copy: Copy) -> Path:
     """Write down where a copy is; returns the file."""
     path = registration_path(name)
-    write_pointer(path, *copy_of(inspection.place))
+    write_pointer(path, copy)
     return path
 
 
 def inspect(
-    kind: type[Dataset], entry: DatasetEntry, path: Path, splits: Iterable[str] = ()
+    kind: type[Dataset],
+    entry: DatasetEntry,
+    path: Path,
+    splits: Iterable[str] = (),
+    skip: bool = False,
 ) -> Inspection:
     """Look at a copy: its layout, every file name, the number of images, a few samples.
 
@@ -63,6 +67,7 @@ def inspect(
         entry: what `params/datasets.yaml` expects of it.
         path: the folder of the dataset, one above it, or its archive.
         splits: only these; default all that are there.
+        skip: a damaged sample is only noted.
 
     Raises:
         UnknownNameError: no such split.
@@ -83,7 +88,7 @@ def inspect(
         images[split] = len(dataset)
         notes += check_number(entry, split, len(dataset))
         for index in sorted({i * (len(dataset) - 1) // (_LOOK - 1) for i in range(_LOOK)}):
-            dataset.read(index)
+            notes += _damage(dataset, index, skip)
     return Inspection(Place(place.root, place.layout, chosen), images, tuple(notes))
 
 
@@ -92,5 +97,16 @@ def _opened(
 ) -> Iterator[tuple[str, Dataset]]:
     """Splits, opened the way runs will open them: through a pointer."""
     with TemporaryDirectory() as folder:
-        write_pointer(Path(folder) / POINTER, *copy_of(place))
+        write_pointer(Path(folder) / POINTER, copy_of(place))
         yield from ((split, kind(Path(folder), split)) for split in splits)
+
+
+def _damage(dataset: Dataset, index: int, skip: bool) -> list[str]:
+    """Decode a sample; a note if it is damaged and may be."""
+    try:
+        dataset.read(index)
+    except UnreadableError as error:
+        if not skip:
+            raise
+        return [f"left out: {error}"]
+    return []

@@ -2,15 +2,14 @@
 
 What was found of a sample is kept in the cache under the path, size and time of its two files. A
 survey that was killed goes on where it was, and whoever looks at a split again (`prepare`,
-`segmodels data check`, `segmodels doctor --deep`) decodes only what has changed. Threads are
-enough: Pillow, OpenCV and hashlib let go of the interpreter while they work
-(benchmarks/fingerprint.py). The result does not depend on their number.
+`segmodels data check`, `segmodels doctor --deep`) decodes only what has changed. Threads do it, as
+Pillow, OpenCV and hashlib let go of the interpreter while they work: on two cores they were no
+slower than processes (benchmarks/fingerprint.py). The result does not depend on their number.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,9 +19,10 @@ import numpy as np
 
 from segmodels.datasets.base import Dataset, Files
 from segmodels.datasets.encoding import value_counts
-from segmodels.datasets.fingerprint import pixel_digest, sample_digest
+from segmodels.datasets.fingerprint import digests
 from segmodels.datasets.packed import AnyPath
-from segmodels.errors import SegmodelsError
+from segmodels.environment import cores
+from segmodels.errors import SegmodelsError, UnreadableError
 from segmodels.files import combine, digest, write_text
 from segmodels.metrics import Counts
 from segmodels.settings import cache_dir
@@ -38,10 +38,11 @@ class Look:
 
     Attributes:
         image: hex SHA-256 of the image's pixels, labels left out.
-        sample: hex SHA-256 of both (`sample_digest`).
+        sample: hex SHA-256 of image and labels.
         size: height and width.
         labels: pixels by label that occurs, `VOID` included.
-        fault: why it cannot be read, with the file; the others then say nothing.
+        fault: why it cannot be used, with the file; the others then say nothing.
+        reason: the same in short if only this sample is damaged, and could be left out.
     """
 
     image: str = ""
@@ -49,6 +50,7 @@ class Look:
     size: tuple[int, int] = (0, 0)
     labels: tuple[tuple[int, int], ...] = ()
     fault: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class Survey:
     def faults(self) -> list[str]:
         """One sentence for every sample that cannot be read."""
         return [look.fault for look in self.looks if look.fault]
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Names of the samples that could be left out, with the reason."""
+        pairs = zip(self.files, self.looks, strict=True)
+        return {files.name: look.reason for files, look in pairs if look.reason}
 
     @property
     def good(self) -> list[tuple[Files, Look]]:
@@ -98,6 +106,7 @@ def survey(
     dataset: Dataset,
     progress: Progress | None = None,
     workers: int | None = None,
+    again: bool = False,
 ) -> Survey:
     """Decode what of a split was not decoded before, or could not be.
 
@@ -105,12 +114,13 @@ def survey(
         dataset: the split.
         progress: told after every sample that had to be decoded.
         workers: threads; None for one per core.
+        again: decode all; a disk that fails changes neither size nor time of a file.
 
     Returns:
         what every sample holds; those that cannot be read are among its `faults`.
     """
     cache, states = _cache(dataset), _states(dataset)
-    kept = _read(cache)
+    kept = {} if again else _read(cache)
     known = {state: kept[state] for state in states if state in kept and not kept[state].fault}
     todo = [index for index, state in enumerate(states) if state not in known]
     done = len(states) - len(todo)
@@ -148,11 +158,6 @@ def empty_files(dataset: Dataset) -> list[str]:
     return [str(path) for path in paths if not _stamp(path)[0]]
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _looks(dataset: Dataset, indices: Sequence[int], workers: int) -> Iterator[Look]:
     """A look at each sample, in order, several at a time."""
     pool = ThreadPoolExecutor(workers)
@@ -166,12 +171,15 @@ def look_at(dataset: Dataset, index: int) -> Look:
     """Decode one sample; what is wrong with it becomes its `fault`."""
     try:
         sample = dataset.read(index)
+    except UnreadableError as error:
+        return Look(fault=str(error), reason=error.reason)
     except SegmodelsError as error:
         return Look(fault=str(error))
     height, width = sample.label.shape
     counts = value_counts(sample.label)
     labels = tuple((int(label), int(counts[label])) for label in np.flatnonzero(counts))
-    return Look(pixel_digest(sample.image), sample_digest(sample), (height, width), labels)
+    image, whole = digests(sample)
+    return Look(image, whole, (height, width), labels)
 
 
 def _states(dataset: Dataset) -> list[str]:
@@ -220,6 +228,7 @@ def _read(path: Path) -> dict[str, Look]:
                 (int(height), int(width)),
                 labels,
                 str(entry["fault"]),
+                str(entry["reason"]),
             )
         except (ValueError, KeyError, TypeError):
             continue

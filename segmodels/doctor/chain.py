@@ -96,6 +96,8 @@ def _images(a: Side, b: Side) -> Iterator[str]:
 def _why_fewer(a: Side, b: Side) -> str:
     if a.evidence.shard or b.evidence.shard:
         return "One is a shard: segmodels evidence merge."
+    if a.evidence.skipped != b.evidence.skipped:
+        return "Images that could not be read were left out of one (field 'skipped')."
     return "Compare on the same images, or count the rest."
 
 

@@ -52,7 +52,10 @@ def _dataset(name: str, deep: bool) -> Iterator[Finding]:
 
 
 def _number(entry: DatasetEntry, dataset: Dataset, subject: str) -> Iterator[Finding]:
-    for note in check_number(entry, dataset.split, len(dataset)):
+    if dataset.skipped:
+        told = first_of([f"{name} ({reason})" for name, reason in dataset.skipped.items()])
+        yield Finding("note", subject, f"{len(dataset.skipped)} images are left out: {told}")
+    for note in check_number(entry, dataset.split, len(dataset) + len(dataset.skipped)):
         yield Finding("note", subject, f"{dataset.root}: {note}")
     path = description_path(entry.name)
     about = read_json(path)["splits"].get(dataset.split, {}) if path.is_file() else {}
@@ -73,7 +76,7 @@ def _content(
         told = f"{len(faults)} faults: {first_of(faults)}"
         yield Finding("bad", subject, told if len(faults) > 1 else faults[0])
         return
-    listed = entry.splits.get(dataset.split, {}).get("fingerprint")
+    listed = entry.splits.get(dataset.split, {}).get("fingerprint") if not dataset.skipped else None
     if found and listed not in (None, found.fingerprint):
         yield Finding(
             "bad",

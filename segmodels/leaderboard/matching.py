@@ -50,7 +50,7 @@ def best(
     Args:
         candidates: evidence of the right weights, split and inference.
         dataset: images of another fingerprint or number than this entry lists are another data
-            set; None takes any.
+            set, unless some were left out, which is told; None takes any.
         split: of the dataset.
         protocol: how counts become the number.
     """
@@ -64,7 +64,10 @@ def best(
 
 def _is_of(listed: Mapping[str, Any], evidence: Evidence) -> bool:
     same = listed.get("fingerprint") in (None, evidence.identity.fingerprint)
-    return same and listed.get("images") in (None, evidence.expected_images)
+    return (same or bool(evidence.skipped)) and listed.get("images") in (
+        None,
+        evidence.expected_images,
+    )
 
 
 def _merit(found: Found) -> tuple[bool, bool, int, int, str]:

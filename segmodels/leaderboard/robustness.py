@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from segmodels.evidence import Evidence, ImageCounts
+from segmodels.evidence import Evidence, ImageCounts, images_asked
 from segmodels.files import digest
 from segmodels.protocols import Protocol
 from segmodels.scores import score
@@ -90,13 +90,9 @@ def summarise(clean: Evidence, disturbed: Iterable[Evidence], protocol: Protocol
 def _longest(disturbed: Iterable[Evidence]) -> list[Evidence]:
     """Of several counts under one condition, the one over most images."""
     longest: dict[str, Evidence] = {}
-    for evidence in sorted(disturbed, key=lambda e: (_seen(e), e.key)):
+    for evidence in sorted(disturbed, key=lambda e: (images_asked(e), e.key)):
         longest[digest(evidence.identity.condition)] = evidence
     return list(longest.values())
-
-
-def _seen(evidence: Evidence) -> int:
-    return evidence.identity.images or evidence.expected_images
 
 
 def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
@@ -112,7 +108,7 @@ def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
 
 
 def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> Point:
-    reference = dataclasses.replace(clean, images=clean.images[: _seen(disturbed)])
+    reference = dataclasses.replace(clean, images=clean.images[: images_asked(disturbed)])
     miou, intact = score(disturbed, protocol).miou, score(reference, protocol).miou
     return Point(level, miou, miou / intact if intact > 0 else 0.0)
 

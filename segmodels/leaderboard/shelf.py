@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.assets import WeightsEntry
-from segmodels.evidence import Evidence, Identity, evidence_files, read_evidence
+from segmodels.evidence import Evidence, Identity, evidence_files, images_asked, read_evidence
 from segmodels.files import digest
 from segmodels.leaderboard.robustness import merge_images
 
@@ -105,4 +105,4 @@ def _subject(identity: Identity) -> str:
 
 
 def _needed(disturbed: Evidence) -> int:
-    return disturbed.identity.images or disturbed.expected_images
+    return images_asked(disturbed)

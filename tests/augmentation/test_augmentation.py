@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from reference_arrays import load
 
 from segmodels.augmentation import Augmentation, Distortion, Draws
 from segmodels.pixels import VOID
 from segmodels.preprocessing import ESPNET_CAMVID, HALF, IMAGENET
 
-REFERENCE = Path(__file__).resolve().parent.parent / "reference"
-RECORD = json.loads((REFERENCE / "mmseg_training.json").read_text())
-ARRAYS = dict(np.load(REFERENCE / "mmseg_training.npz"))
+RECORD, ARRAYS = load("mmseg_training.json")
 PIPELINES = range(len(RECORD["pipelines"]))
 
 
@@ -145,18 +142,24 @@ def test_one_generator_state_gives_one_result():
     assert any((augment(*pair(), rng(seed))[0] != one[0]).any() for seed in range(4, 7))
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_what_the_image_does_not_cover_is_nought_and_void(mirrored):
-    image, label = pair(20, 30)
-    augment = dataclasses.replace(PLAIN, preprocessing=IMAGENET, crop=(50, 40))
+@given(
+    st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.booleans()
+)
+@example(1, 1, 12, 12, False)
+@example(12, 1, 12, 12, True)
+def test_what_the_image_does_not_cover_is_nought_and_void(height, width, tall, wide, mirrored):
+    random = rng(height)
+    image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    label = random.integers(0, 9, (height, width), dtype=np.uint8)
+    augment = dataclasses.replace(PLAIN, preprocessing=IMAGENET, crop=(tall, wide))
     pixels, labels = augment.apply(image, label, Draws(mirrored=mirrored))
     turn = -1 if mirrored else 1
-    np.testing.assert_array_equal(labels[:20, :30], label[:, ::turn])
-    expected = IMAGENET.apply(np.ascontiguousarray(image[:, ::turn])).transpose(2, 0, 1)
-    np.testing.assert_array_equal(pixels[:, :20, :30], expected)
-    for outside in (np.s_[..., 20:, :], np.s_[..., 30:]):
-        assert (labels[outside] == VOID).all()
-        assert (pixels[outside] == 0).all()
+    seen = image[:tall, :wide][:, ::turn]
+    below, right = (0, tall - seen.shape[0]), (0, wide - seen.shape[1])
+    expected = np.pad(IMAGENET.apply(np.ascontiguousarray(seen)), (below, right, (0, 0)))
+    np.testing.assert_array_equal(pixels, expected.transpose(2, 0, 1))
+    beside = np.pad(label[:tall, :wide][:, ::turn], (below, right), constant_values=VOID)
+    np.testing.assert_array_equal(labels, beside)
 
 
 @pytest.mark.parametrize("preprocessing", [HALF, IMAGENET, ESPNET_CAMVID])

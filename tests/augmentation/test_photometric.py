@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_arrays import load
 
 from segmodels.augmentation import Distortion
 
-REFERENCE = Path(__file__).resolve().parent.parent / "reference"
-RECORD = json.loads((REFERENCE / "mmseg_training.json").read_text())
-ARRAYS = dict(np.load(REFERENCE / "mmseg_training.npz"))
+RECORD, ARRAYS = load("mmseg_training.json")
 
 
 @pytest.mark.parametrize("number", range(len(RECORD["distortions"])))

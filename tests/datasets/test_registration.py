@@ -191,7 +191,7 @@ def test_a_broken_copy_does_not_replace_a_good_one(project, copy, tmp_path):
     break_label(other)
     with pytest.raises(SegmodelsError, match="label 255"):
         add_dataset("ade20k", other)
-    assert registered("ade20k") == (copy, ("train", "val"), ())
+    assert registered("ade20k") == (copy, ("train", "val"), (), False)
     assert len(list(open_dataset("ade20k", "val"))) == 3
 
 

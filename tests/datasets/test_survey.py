@@ -114,6 +114,19 @@ def test_only_what_changed_is_decoded_again(shapes: Dataset, decoded: list[str])
     assert decoded == [changed.name]
 
 
+def test_a_failing_disk_is_noticed_when_asked(shapes: Dataset, decoded: list[str]) -> None:
+    """The file keeps its size and time, and cannot be read any more."""
+    survey(shapes)
+    image = shapes.files[3].image
+    stamp, size = image.stat().st_mtime_ns, image.stat().st_size
+    image.write_bytes(bytes(size))
+    os.utime(image, ns=(stamp, stamp))
+    assert survey(shapes).faults == []
+    assert cli.main(["data", "check", "shapes", "--split", "train"]) == 0
+    assert cli.main(["data", "check", "shapes", "--split", "train", "--again"]) == 1
+    assert f"{image}: cannot be decoded" in kept_survey(shapes).faults[0]
+
+
 def test_a_folder_may_be_moved(shapes: Dataset, tmp_path: Path, decoded: list[str]) -> None:
     before = survey(shapes)
     decoded.clear()

@@ -120,6 +120,10 @@ def test_images_of_one_side_and_another_order() -> None:
     whole = evidence()
     part = dataclasses.replace(whole, images=whole.images[:4], shard=Shard(0, 2))
     assert "2 images are in A alone: 004.png, 005.png. One is a shard" in parted(part)["images"]
+    skipping = dataclasses.replace(
+        whole, images=whole.images[:4], skipped={"004.png": "torn", "005.png": "torn"}
+    )
+    assert "could not be read were left out of one" in parted(skipping)["images"]
     lacking = dataclasses.replace(whole, images=whole.images[:4])
     texts = [d.text for d in differences(side(whole), side(lacking))]
     assert texts[0] == "B lacks images that were asked for. Run: segmodels evaluate RUN"

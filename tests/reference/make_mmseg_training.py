@@ -1,8 +1,8 @@
-"""Write ``mmseg_training.{json,npz}``: mmsegmentation's training transforms on given draws.
+"""Write ``mmseg_training.json``: mmsegmentation's training transforms on given draws.
 
 Not run by the tests. It needs mmsegmentation 1.2.2 and mmcv 2.1 beside this library:
 
-    PYTHONPATH=. python tests/reference/make_mmseg_training.py
+    PYTHONPATH=.:tests python tests/reference/make_mmseg_training.py
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from pathlib import Path
 from typing import Any
 
 import mmcv
 import numpy as np
 from mmseg_pipeline import Peer, distort, results_of
+from reference_arrays import FOLDER, pack
 
 from segmodels.augmentation import Distortion, Draws
 
-FOLDER = Path(__file__).parent
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 #: Height, width; short, long of the resize; ratio.
@@ -77,7 +76,7 @@ def distortions() -> list[Distortion]:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the file."""
     random = np.random.default_rng(11)
     image = random.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     image[0] = np.arange(16)[:, None] * 17  # greys have no hue
@@ -106,8 +105,8 @@ def main() -> None:
         )
         arrays |= {f"image_{number}": pixels, f"label_{number}": label}
         arrays |= {f"pixels_{number}": found, f"labels_{number}": labels}
+    record["arrays"] = {name: pack(array) for name, array in arrays.items()}
     (FOLDER / "mmseg_training.json").write_text(json.dumps(record, indent=1) + "\n")
-    np.savez_compressed(FOLDER / "mmseg_training.npz", **arrays)
 
 
 if __name__ == "__main__":

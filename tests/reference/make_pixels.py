@@ -1,6 +1,7 @@
-"""Write ``pixels.json``: what mmcv, Pillow and `transformers` make of pixels.
+"""Write ``pixels.json``: what mmcv, mmsegmentation, Pillow and `transformers` make of pixels.
 
-Not run by the tests. It needs mmcv 2.1 (mmcv-lite will do), transformers 5 and torchvision:
+Not run by the tests. It needs mmcv 2.1 (mmcv-lite with an empty ``mmcv._ext`` will do),
+mmsegmentation 1.2.2, transformers 5 and torchvision:
 
     PYTHONPATH=tests python tests/reference/make_pixels.py
 
@@ -19,6 +20,8 @@ from typing import Any
 
 import mmcv
 import numpy as np
+import torch
+from mmseg.models import SegDataPreProcessor
 from PIL import Image
 from reference_weights import photograph
 from transformers import SegformerImageProcessor, SegformerImageProcessorPil
@@ -34,7 +37,14 @@ STATISTICS = {
     "IMAGENET_ROUNDED": ((123.68, 116.28, 103.53), (58.4, 57.12, 57.38)),
     "HALF": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
 }
-PACKAGES = ("mmcv-lite", "opencv-python-headless", "pillow", "transformers", "torchvision")
+PACKAGES = (
+    "mmcv-lite",
+    "mmsegmentation",
+    "opencv-python-headless",
+    "pillow",
+    "transformers",
+    "torchvision",
+)
 
 
 def every_value() -> np.ndarray[Any, Any]:
@@ -60,6 +70,15 @@ def normalized(image: Any, name: str) -> Any:
     return mmcv.imnormalize(turned(image), mean, std, to_rgb=True)
 
 
+def preprocessed(image: Any, name: str) -> Any:
+    """As mmsegmentation 1.x does it, on tensors in BGR."""
+    mean, std = STATISTICS[name]
+    tensor = torch.from_numpy(turned(image).transpose(2, 0, 1).copy())
+    processor = SegDataPreProcessor(mean, std, bgr_to_rgb=True)
+    inputs = processor({"inputs": [tensor]}, training=False)["inputs"]
+    return inputs[0].numpy().transpose(1, 2, 0)
+
+
 def processed(processor: Any, image: Any) -> Any:
     """What a processor of `transformers` gives a network, (H, W, 3)."""
     return processor(image, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
@@ -83,6 +102,7 @@ def reference() -> dict[str, Any]:
             mmcv.imresize_to_multiple(mmcv.imrescale(image, (68, 25)), 16, scale_factor=1)
         ),
         "mmcv.imnormalize": {n: packed(normalized(every_value(), n)) for n in STATISTICS},
+        "mmseg.SegDataPreProcessor": {"IMAGENET": packed(preprocessed(every_value(), "IMAGENET"))},
         "mmcv.impad_to_multiple": packed(
             mmcv.impad_to_multiple(normalized(image, "IMAGENET"), 16, pad_val=0)
         ),
