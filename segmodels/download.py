@@ -245,7 +245,7 @@ class _Download:
     def _patience(self) -> _Patience:
         return _Patience(
             total=None,
-            connect=_TRIES,
+            connect=3,  # no network is seldom cured by waiting, and should be told soon
             read=_TRIES,
             status=_TRIES,
             other=_TRIES,

@@ -110,9 +110,10 @@ def download_note(name: str, licence: str, files: Iterable[RemoteFile], folder: 
 def _announce(name: str, licence: str, files: Iterable[RemoteFile], folder: Path) -> None:
     """Say what comes before its first byte does, and refuse where it cannot fit.
 
-    Files that are here or in the mirror are not counted.
+    Files that are here or in the mirror are not counted; whether they are the right ones is asked
+    when they are taken, since hashing gigabytes takes a while.
     """
-    lacking = [f for f in files if not (folder / f.name).is_file() and not _in_mirror(f)]
+    lacking = [f for f in files if not (folder / f.name).is_file() and not _candidates(f)]
     if not lacking:
         return
     tqdm.write(download_note(name, licence, lacking, folder), file=sys.stderr)
@@ -145,9 +146,14 @@ def fault(file: RemoteFile, path: Path) -> str | None:
     return None
 
 
-def _in_mirror(file: RemoteFile) -> Path | None:
+def _candidates(file: RemoteFile) -> list[Path]:
+    """Files of its name in the mirror."""
     mirror = mirror_dir()
-    found = sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
+    return sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
+
+
+def _in_mirror(file: RemoteFile) -> Path | None:
+    found = _candidates(file)
     for path in found:
         if fault(file, path) is None:
             return path

@@ -39,7 +39,7 @@ def add(commands: Add) -> None:
     for name in ("show", "add", "check", "forget"):
         parsers[name].add_argument("name")
     parsers["add"].add_argument(
-        "path", type=Path, help="its folder, one above it, or its zip archive"
+        "path", type=Path, help="its folder, one above it, or a zip archive"
     )
     again = "decode what is remembered too, as a failing disk changes neither size nor time"
     parsers["check"].add_argument("--again", action="store_true", help=again)

@@ -302,3 +302,22 @@ def test_pixels_are_those_of_the_unpacked_files(ade, tmp_path):
         np.testing.assert_array_equal(one.label, other.label)
     steps.prepare("ade20k")
     assert description("ade20k")["splits"]["val"]["images"] == 3
+
+
+def test_a_damaged_member_is_left_out_when_asked(ade):
+    add_dataset("ade20k", ade, ["val"])
+    damaged = open_dataset("ade20k", "val").files[1].image
+    entry = damaged.tree.entries[damaged.path]
+    header = 30 + len(entry.name)
+    flip(ade, entry.offset + header + entry.packed // 2)
+    with pytest.raises(SegmodelsError, match=f"{ade}!/.*: damaged.*--skip-unreadable"):
+        steps.prepare("ade20k")
+    add_dataset("ade20k", ade, ["val"], skip=True)
+    steps.prepare("ade20k")
+    about = description("ade20k")["splits"]["val"]
+    assert about["images"] == 2
+    assert list(about["skipped"]) == [damaged.name.removesuffix(".jpg")]
+    assert about["skipped"][damaged.name.removesuffix(".jpg")].startswith(f"{damaged.name}: dama")
+    left = open_dataset("ade20k", "val")
+    assert len(left) == 2
+    assert len(list(left)) == 2
