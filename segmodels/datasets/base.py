@@ -16,6 +16,7 @@ from PIL import Image
 
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.packed import AnyPath, Member
+from segmodels.datasets.palette import reordered
 from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
 from segmodels.pixels import VOID, Pixels
 
@@ -194,6 +195,7 @@ def _decode(path: AnyPath, mode: str | None) -> Pixels:
         with Image.open(source) as opened:
             picture: Any = opened if mode in (None, opened.mode) else opened.convert(mode)
             pixels = np.asarray(picture)
+            palette = opened.getpalette() if mode is None and opened.mode == "P" else None
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. {_AGAIN}") from None
     except _UNDECODABLE as error:
@@ -202,6 +204,11 @@ def _decode(path: AnyPath, mode: str | None) -> Pixels:
         raise SegmodelsError(
             f"{path}: a label file is 8-bit with one channel, "
             f"this one decodes to {pixels.dtype} {pixels.shape}. {_told_by(pixels)}"
+        )
+    if palette is not None and (wrong := reordered(pixels, palette)):
+        raise SegmodelsError(
+            f"{path}: {wrong} An image optimiser renumbered it: the picture is the same, the "
+            f"labels are not. Use the original file."
         )
     return pixels
 

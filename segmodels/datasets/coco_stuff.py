@@ -11,11 +11,12 @@ import re
 from typing import ClassVar
 
 from segmodels.datasets.classes import class_names
-from segmodels.datasets.encoding import Encoding, contiguous, voc_palette
+from segmodels.datasets.encoding import Encoding, contiguous
 from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.layouts import Layout
 from segmodels.datasets.matlab import read_matrix
 from segmodels.datasets.packed import AnyPath
+from segmodels.datasets.palette import voc_palette
 from segmodels.pixels import VOID, Pixels
 
 _ALL = class_names("coco_stuff")

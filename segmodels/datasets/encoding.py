@@ -85,21 +85,3 @@ def value_counts(stored: Pixels) -> Counts:
 def contiguous(title: str, number: int, first: int = 0, void: Iterable[int] = (VOID,)) -> Encoding:
     """`number` classes, stored one after the other from `first` on."""
     return Encoding.of(title, {first + index: index for index in range(number)}, void)
-
-
-def voc_palette(number: int) -> tuple[tuple[int, int, int], ...]:
-    """The colours of the PASCAL VOC devkit: the bits of the class spread over red, green, blue.
-
-    For datasets that publish no colours of their own. No two of the first 256 are alike.
-    """
-    return tuple(_spread(index) for index in range(number))
-
-
-def _spread(index: int) -> tuple[int, int, int]:
-    red = green = blue = 0
-    for place in range(7, -1, -1):
-        red |= (index & 1) << place
-        green |= (index >> 1 & 1) << place
-        blue |= (index >> 2 & 1) << place
-        index >>= 3
-    return red, green, blue

@@ -180,8 +180,9 @@ class FolderDataset(Dataset):
 
     @property
     def is_copy(self) -> bool:
-        """Whether the files are a copy of the user's, and not unpacked here."""
-        return (self.root / POINTER).is_file()
+        """Whether the files are a copy of the user's, and neither unpacked nor fetched here."""
+        pointer = self.root / POINTER
+        return pointer.is_file() and read_pointer(pointer).path.is_absolute()
 
     @property
     def encoding(self) -> str:

@@ -16,9 +16,10 @@ from PIL import Image
 from segmodels.assets import DatasetEntry
 from segmodels.datasets.archives import archives_of, unpack
 from segmodels.datasets.classes import class_names
-from segmodels.datasets.encoding import Encoding, contiguous, voc_palette
+from segmodels.datasets.encoding import Encoding, contiguous
 from segmodels.datasets.folder import FolderDataset
 from segmodels.datasets.layouts import Layout
+from segmodels.datasets.palette import voc_palette
 from segmodels.datasets.pickled_masks import read_masks
 from segmodels.errors import SegmodelsError
 from segmodels.files import write_text

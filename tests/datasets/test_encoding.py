@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmodels.datasets import DATASETS
-from segmodels.datasets.encoding import Encoding, contiguous, values, voc_palette
+from segmodels.datasets.encoding import Encoding, contiguous, values
 from segmodels.datasets.folder import FolderDataset
 from segmodels.errors import SegmodelsError
 from segmodels.pixels import VOID
@@ -70,10 +70,3 @@ def test_contiguous_numbers_begin_where_they_are_told_to():
 
 def test_values_are_what_occurs():
     assert values(np.array([[3, 255], [3, 0]], dtype=np.uint8)) == {0, 3, 255}
-
-
-def test_the_palette_of_the_voc_devkit():
-    colours = voc_palette(256)
-    assert len(set(colours)) == 256
-    known = {0: (0, 0, 0), 1: (128, 0, 0), 8: (64, 0, 0), 15: (192, 128, 128), 20: (0, 64, 128)}
-    assert {index: colours[index] for index in known} == known
