@@ -101,7 +101,7 @@ def test_what_is_known_is_not_counted_again(
 def test_shards_that_cannot_be_merged_are_counted_again(
     prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segmodels.evaluate.sample_digest", lambda _: "0" * 64)
+    monkeypatch.setattr("segmodels.stream.sample_digest", lambda _: "0" * 64)
     part = run_shard(0, 2)
     monkeypatch.undo()
     monkeypatch.setenv("SEGMODELS_ROOT", str(prepared))

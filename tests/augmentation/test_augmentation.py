@@ -14,7 +14,7 @@ from segmodels.augmentation import Augmentation, Distortion, Draws
 from segmodels.pixels import VOID
 from segmodels.preprocessing import ESPNET_CAMVID, HALF, IMAGENET
 
-RECORD, ARRAYS = load("mmseg_training.json")
+RECORD, ARRAYS = load("training_mmseg.json")
 PIPELINES = range(len(RECORD["pipelines"]))
 
 

@@ -11,7 +11,7 @@ from reference_arrays import load
 
 from segmodels.augmentation import Distortion
 
-RECORD, ARRAYS = load("mmseg_training.json")
+RECORD, ARRAYS = load("training_mmseg.json")
 
 
 @pytest.mark.parametrize("number", range(len(RECORD["distortions"])))

@@ -1,6 +1,6 @@
 """mmsegmentation's training transforms, with chance in somebody else's hands.
 
-For `make_mmseg_training.py` and `benchmarks/transforms.py`; needs mmsegmentation 1.2.2 and
+For `make_training.py` and `benchmarks/transforms.py`; needs mmsegmentation 1.2.2 and
 mmcv 2.1 (mmcv-lite will do). Nothing of them is changed: what they draw from `np.random` is
 handed to them from a list, in the order and by the names they ask for it.
 """
