@@ -63,11 +63,9 @@ def best(
 
 
 def _is_of(listed: Mapping[str, Any], evidence: Evidence) -> bool:
-    same = listed.get("fingerprint") in (None, evidence.identity.fingerprint)
-    return (same or bool(evidence.skipped)) and listed.get("images") in (
-        None,
-        evidence.expected_images,
-    )
+    # What remains when some images were left out has a fingerprint of its own.
+    same = evidence.skipped or listed.get("fingerprint") in (None, evidence.identity.fingerprint)
+    return bool(same) and listed.get("images") in (None, evidence.expected_images)
 
 
 def _merit(found: Found) -> tuple[bool, bool, int, int, str]:

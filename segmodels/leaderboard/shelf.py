@@ -82,7 +82,7 @@ class Shelf:
         Its images are merged into one.
         """
         copies = self._disturbed.get(_subject(clean.identity), [])
-        return [found for found in copies if _needed(found.evidence) <= len(clean.images)]
+        return [found for found in copies if images_asked(found.evidence) <= len(clean.images)]
 
 
 def third_party(path: Path, folder: Path) -> str:
@@ -102,7 +102,3 @@ def _question(dataset: str, split: str, inference: dict[str, Any]) -> str:
 
 def _subject(identity: Identity) -> str:
     return digest([getattr(identity, name) for name in _SUBJECT])
-
-
-def _needed(disturbed: Evidence) -> int:
-    return images_asked(disturbed)
