@@ -6,18 +6,19 @@
 
 Peers: for Segmenter the official order of operations, which is `predict_views` and argmax,
 with every attention map built; for SegFormer the model of `transformers` (same weights)
-with mmsegmentation's sliding window. Ours: `predict_fast` after `optimize_for_inference`.
+with mmsegmentation's sliding window. Ours: `predict_fast`, which evaluations use; "folded": the
+same after `optimize_for_inference`, which they do not (a Segmenter has nothing to fold).
 Variants are interleaved; seconds are medians (CPU seconds of the process on a CPU, wall
 seconds on a GPU). "floor" is the time the network's counted multiplications would take at the
 rate of a large matrix product of the same run. Memory is what a process of its own
 needs beyond the model and the image. "differ" counts labels at one scale that are not the
-peer's, before `optimize_for_inference`, and how many of them are no ties (best two
-probabilities further apart than 1e-6).
+peer's, and how many of them are no ties (best two probabilities further apart than 1e-6).
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +37,7 @@ import segmodels as sm
 from segmodels.fused import predict_fast
 from segmodels.inference import image_views, predict_views
 from segmodels.models.base import ModelConfig, SegModel, upsample
+from segmodels.models.folding import Foldable
 from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
 from segmodels.windows import low_resolution
@@ -152,12 +154,21 @@ def row(case: Case, device: str, rounds: int, rate: float) -> dict[str, Any]:
     peer_labels(theirs, warm, protocol)
     once = protocol.replace(scales=(1.0,), flip=False)
     same = compare(predict_fast(ours, image, once), peer(theirs, image, once))
-    ours.optimize_for_inference()
+    folded = copy.deepcopy(ours).optimize_for_inference()
+    folds = any(isinstance(module, Foldable) for module in ours.modules())
     variants: dict[str, Callable[[], object]] = {
         "peer": lambda: peer_labels(theirs, image, protocol),
         "ours": lambda: predict_fast(ours, image, protocol),
         "network": lambda: network(ours, image, protocol),
     }
+    if folds:
+        variants["folded"] = lambda: predict_fast(folded, image, protocol)
+        same |= {
+            f"folded_{name}": number
+            for name, number in compare(
+                predict_fast(folded, image, once), peer(theirs, image, once)
+            ).items()
+        }
     taken = medians(variants, case.rounds or rounds, device, warm_up=False)
     multiplied = macs(lambda: network(ours, image, protocol))
     memory = {who: extra_memory(case, who, device) for who in ("peer", "ours")}
@@ -167,6 +178,7 @@ def row(case: Case, device: str, rounds: int, rate: float) -> dict[str, Any]:
         "seconds": taken["ours"],
         "network_seconds": taken["network"],
         "ratio": taken["peer"] / taken["ours"],
+        "folded_ratio": taken["peer"] / taken["folded"] if folds else None,
         "target": case.target,
         "macs": multiplied,
         "over_floor": taken["ours"] * rate / multiplied,
@@ -194,7 +206,6 @@ def extra_memory(case: Case, who: str, device: str) -> int:
 def measure_memory(case: Case, who: str, device: str) -> int:
     """Peak of resident memory (of PyTorch's allocator on a GPU) above what was there before."""
     ours, theirs = networks(case, device)
-    ours.optimize_for_inference()
     image = case.image
     label = {
         "ours": lambda pixels: predict_fast(ours, pixels, case.protocol),
@@ -223,7 +234,8 @@ def resident(field: str) -> int:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """A table for people."""
-    head = ("peer s", "ours s", "network", "ratio", "target", "/floor", "peer MiB", "MiB", "differ")
+    head = ("peer s", "ours s", "network", "ratio", "folded", "target", "/floor")
+    head += ("peer MiB", "MiB", "differ")
     print(f"{'case':38}" + "".join(f"{title:>9}" for title in head))
     for r in rows:
         cells = (
@@ -231,6 +243,7 @@ def show(rows: list[dict[str, Any]]) -> None:
             f"{r['seconds']:.2f}",
             f"{r['network_seconds']:.2f}",
             f"{r['ratio']:.2f}x",
+            f"{r['folded_ratio']:.2f}x" if r["folded_ratio"] else "-",
             f"{r['target']:.1f}x",
             f"{r['over_floor']:.2f}",
             f"{r['peer_extra_bytes'] / MEBIBYTE:.0f}",

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,11 @@ from models import macs, seconds, write_record
 from torch import Tensor
 
 import segmodels as sm
-from segmodels.counting import count_pairs
+from segmodels.counting import begin_to_count
 from segmodels.environment import peak_memory_bytes
 from segmodels.errors import SegmodelsError
 from segmodels.fused import predict_many
-from segmodels.inference import to_device
+from segmodels.metrics import Counts
 from segmodels.models.base import SegModel, upsample
 from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
@@ -72,14 +72,20 @@ def images(number: int) -> list[Pixels]:
 
 
 def evaluated(model: SegModel, taken: Sequence[Pixels], protocol: Protocol) -> list[Tensor]:
-    """Label and count images as the evaluator does, so many in hand as are usual here."""
-    device, found = next(model.parameters()).device, []
-    usual = Batching.usual(device)
+    """Label and count images as the evaluator does: so many in hand as are usual here, and counts
+    asked for when the next hand has been begun.
+    """
+    found: list[Tensor] = []
+    waiting: list[Callable[[], Counts]] = []
+    usual = Batching.usual(next(model.parameters()).device, protocol)
     for start in range(0, len(taken), usual.images):
-        for labels in predict_many(model, taken[start : start + usual.images], protocol, usual):
-            truth = to_device(_truth(), labels.device) if device.type == "cuda" else _truth()
-            count_pairs(truth, labels if device.type == "cuda" else labels.numpy(), *_SHAPE)
-            found.append(labels)
+        labels = predict_many(model, taken[start : start + usual.images], protocol, usual)
+        begun = [begin_to_count(_truth(), one, *_SHAPE) for one in labels]
+        for counted in waiting:
+            counted()
+        found, waiting = found + labels, begun
+    for counted in waiting:
+        counted()
     return found
 
 

@@ -8,25 +8,26 @@ fp32 again.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
+from segmodels.models.folding import refold
 from segmodels.protocols import Precision, Protocol
-
-Forward = Callable[[Tensor], Tensor]
 
 #: What compiles: a name of `torch.compile`'s backends.
 BACKEND = "inductor"
 
-_KNOWN: WeakKeyDictionary[SegModel, Forward] = WeakKeyDictionary()
-_ONE_AT_A_TIME = threading.Lock()
+#: Of a program: sizes of networks and inputs, precisions. PyTorch allows 8 unless told otherwise.
+_VARIANTS = 64
+
+#: By class and kind of device. A program of a model would keep the model alive.
+_PROGRAMS: dict[tuple[type[SegModel], str], Callable[[SegModel, Tensor], Tensor]] = {}
 
 
 def lowres_logits(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
@@ -51,8 +52,11 @@ def lowres_logits_fixed(model: SegModel, images: Tensor, precision: Precision) -
     """
     if not is_compiled(precision):
         return lowres_logits(model, images, precision)
+    refold(model)  # a compiled network cannot see that parameters have changed
+    program = _compiled(type(model), images.device.type)
     try:
-        return _run(_compiled(model, images.device.type), images, precision)
+        with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
+            return _run(partial(program, model), images, precision)
     except torch._dynamo.exc.TorchDynamoException as error:
         said = " ".join(str(error).split("\n\n")[0].split())
         raise SegmodelsError(
@@ -81,18 +85,17 @@ def check_compiled(protocol: Protocol) -> None:
         )
 
 
-def _run(forward: Forward, images: Tensor, precision: Precision) -> Tensor:
+def _run(forward: Callable[[Tensor], Tensor], images: Tensor, precision: Precision) -> Tensor:
     reduced = precision.startswith("bf16")
     with torch.autocast(images.device.type, torch.bfloat16, enabled=reduced):
         logits = forward(images)
     return logits.float()
 
 
-def _compiled(model: SegModel, device: str) -> Forward:
-    mode: Literal["reduce-overhead"] | None = "reduce-overhead" if device == "cuda" else None
-    with _ONE_AT_A_TIME:
-        if model not in _KNOWN:
-            _KNOWN[model] = torch.compile(
-                model.forward_lowres, fullgraph=True, dynamic=False, backend=BACKEND, mode=mode
-            )
-        return _KNOWN[model]
+def _compiled(kind: type[SegModel], device: str) -> Callable[[SegModel, Tensor], Tensor]:
+    if (kind, device) not in _PROGRAMS:
+        mode: Literal["reduce-overhead"] | None = "reduce-overhead" if device == "cuda" else None
+        _PROGRAMS[kind, device] = torch.compile(
+            kind.forward_lowres, fullgraph=True, dynamic=False, backend=BACKEND, mode=mode
+        )
+    return _PROGRAMS[kind, device]

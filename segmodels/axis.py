@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from segmodels.models.base import upsample
+from segmodels.transfer import to_device
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ class Band:
         return slice(self.first, self.last)
 
 
-def matrix(axis: Axis, device: torch.device) -> Tensor:
+def matrix(axis: Axis) -> Tensor:
     """Weights (output, windows * lowres): the steps of the reference path done to an identity.
 
     Doing them with the same functions gives the same rounding of source positions, which in
-    float32 are off by up to 1e-4 of a pixel on long sides.
+    float32 are off by up to 1e-4 of a pixel on long sides. They are done on the processor for
+    every device: a GPU would wait many times for what is a millisecond's work here.
     """
-    one = _resized(torch.eye(axis.lowres, device=device), axis.upsampled)[: axis.window]
+    one = _resized(torch.eye(axis.lowres), axis.upsampled)[: axis.window]
     placed = one.new_zeros(axis.padded, len(axis.origins), axis.lowres)
     seen = one.new_zeros(axis.padded, 1)
     for number, origin in enumerate(axis.origins):
@@ -99,28 +101,31 @@ def slots(axis: Axis) -> Tensor:
 
 
 @lru_cache(maxsize=128)
+def slots_on(axis: Axis, device: torch.device) -> Tensor:
+    """`slots`, where the logits are."""
+    return to_device(slots(axis), device)
+
+
+@lru_cache(maxsize=128)
 def bands(axis: Axis, length: int, device: torch.device) -> tuple[Band, ...]:
     """The matrix of an axis cut into tiles of `length` output pixels, columns sorted by `slots`.
 
     Cached, because most images of a data set have few sizes.
     """
-    weights = matrix(axis, device)
-    weights = weights[:, slots(axis).flatten().argsort().to(device)]
-    used = weights.cpu() != 0
+    weights = matrix(axis)[:, slots(axis).flatten().argsort()]
+    used = weights != 0
     return tuple(
-        _band(weights, used, start, min(start + length, axis.output))
+        _band(weights, used, start, min(start + length, axis.output), device)
         for start in range(0, axis.output, length)
     )
 
 
-def _band(weights: Tensor, used: Tensor, start: int, stop: int) -> Band:
+def _band(weights: Tensor, used: Tensor, start: int, stop: int, device: torch.device) -> Band:
     needed = used[start:stop].any(0).nonzero()
     first, last = int(needed[0]), int(needed[-1]) + 1
     part = weights[start:stop, first:last].clone()  # a view would keep the whole matrix alive
-    trivial = part.shape[0] == part.shape[1] and torch.equal(
-        part, torch.eye(len(part), device=part.device)
-    )
-    return Band(start, stop, first, last, None if trivial else part)
+    trivial = part.shape[0] == part.shape[1] and torch.equal(part, torch.eye(len(part)))
+    return Band(start, stop, first, last, None if trivial else to_device(part, device))
 
 
 def _resized(weights: Tensor, length: int) -> Tensor:

@@ -8,6 +8,8 @@ output of the network, which may know more classes than are scored.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeGuard
 
 import cv2
@@ -66,11 +68,36 @@ def count_pairs(
     Raises:
         SegmodelsError: shapes differ or a value lies outside its range.
     """
-    if _is_tensor(label) and _is_tensor(prediction):
-        return _count_tensors(label, prediction, num_classes, num_outputs, ignore_index)
+    return begin_to_count(label, prediction, num_classes, num_outputs, ignore_index)()
+
+
+def begin_to_count(
+    label: Labels, prediction: Labels, num_classes: int, num_outputs: int, ignore_index: int = VOID
+) -> Callable[[], Counts]:
+    """`count_pairs` in two steps: a GPU counts while Python goes on.
+
+    Returns:
+        what gives the counts, and raises what `count_pairs` raises.
+    """
     label, prediction = _integers("label", label), _integers("prediction", prediction)
     if label.shape != prediction.shape:
-        raise SegmodelsError(f"label is {label.shape} but prediction is {prediction.shape}.")
+        shapes = f"label is {tuple(label.shape)} but prediction is {tuple(prediction.shape)}"
+        raise SegmodelsError(f"{shapes}.")
+    how = (num_classes, num_outputs, ignore_index)
+    if _is_tensor(prediction):
+        return _begin_on_device(label, prediction, *how)
+    if _is_tensor(label):
+        label = label.cpu().numpy()
+    return partial(_count_arrays, label, prediction, *how)
+
+
+def _count_arrays(
+    label: npt.NDArray[Any],
+    prediction: npt.NDArray[Any],
+    num_classes: int,
+    num_outputs: int,
+    ignore_index: int,
+) -> Counts:
     counted = None
     if max(num_classes, num_outputs) <= _BYTE:
         counted = _count_bytes(label, prediction, num_classes, num_outputs, ignore_index)
@@ -81,7 +108,14 @@ def count_pairs(
     return counted
 
 
-def _integers(what: str, values: Any) -> npt.NDArray[Any]:
+def _integers(what: str, values: Labels) -> Labels:
+    """An array of integers, or a tensor of them that lies on a device."""
+    if _is_tensor(values):
+        if values.is_floating_point() or values.is_complex():
+            raise SegmodelsError(f"{what} must hold integers, not {values.dtype}.")
+        if values.device.type != "cpu":
+            return values
+        values = values.numpy()
     found: npt.NDArray[Any] = np.asarray(values)
     if found.dtype == np.bool_:
         return found.view(np.uint8)
@@ -202,25 +236,32 @@ def _is_tensor(values: Any) -> TypeGuard[Any]:
     return torch is not None and isinstance(values, torch.Tensor)
 
 
-def _count_tensors(
+def _begin_on_device(
     label: Any, prediction: Any, classes: int, outputs: int, ignore_index: int
-) -> Counts:
-    """Count where the tensors are: integers are added in int64, in whatever order."""
+) -> Callable[[], Counts]:
+    """Count where the prediction is: integers are added in int64, in whatever order.
+
+    A last cell takes what is out of range. Python waits for nothing here, as it would for the
+    length of what `bincount` gives, or to know whether all values are in range.
+    """
     import torch
 
-    for what, values in (("label", label), ("prediction", prediction)):
-        if values.is_floating_point() or values.is_complex():
-            raise SegmodelsError(f"{what} must hold integers, not {values.dtype}.")
-    if label.shape != prediction.shape:
-        shapes = f"label is {tuple(label.shape)} but prediction is {tuple(prediction.shape)}"
-        raise SegmodelsError(f"{shapes}.")
-    rows, columns = label.long(), prediction.to(label.device).long()
+    from segmodels.transfer import arriving, to_device
+
+    size = (classes + 1) * outputs
+    rows, columns = to_device(label, prediction.device).long(), prediction.long()
     void = rows == ignore_index
-    known = void | ((rows >= 0) & (rows < classes))
-    if not bool((known & (columns >= 0) & (columns < outputs)).all()):
-        _check_range("prediction", columns.cpu().numpy(), outputs, None)
-        _check_range("label", rows.cpu().numpy(), classes, ignore_index)
+    known = (void | ((rows >= 0) & (rows < classes))) & (columns >= 0) & (columns < outputs)
     cells = torch.where(void, classes, rows) * outputs + columns
-    counted = torch.bincount(cells.flatten(), minlength=(classes + 1) * outputs)
-    matrix: Counts = counted.reshape(classes + 1, outputs).cpu().numpy()
-    return matrix
+    cells = torch.where(known, cells, size).flatten()
+    counted = torch.zeros(size + 1, dtype=torch.int64, device=prediction.device)
+    there = arriving(counted.scatter_add_(0, cells, torch.ones_like(cells)))
+
+    def finish() -> Counts:
+        found: Counts = there().numpy()
+        if found[size]:
+            _check_range("prediction", columns.cpu().numpy(), outputs, None)
+            _check_range("label", rows.cpu().numpy(), classes, ignore_index)
+        return found[:size].reshape(classes + 1, outputs)
+
+    return finish

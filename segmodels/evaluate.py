@@ -24,23 +24,22 @@ from typing import Any
 
 from torch import Tensor
 
-from segmodels.counting import count_pairs
+from segmodels.counting import begin_to_count
 from segmodels.datasets.base import Dataset
 from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Identity, ImageCounts, Shard
 from segmodels.files import combine
 from segmodels.fused import predict_many
-from segmodels.inference import to_device
 from segmodels.labelmaps import check_names, publish, write_map
 from segmodels.locks import only_one
-from segmodels.metrics import Counts
 from segmodels.models.base import SegModel
-from segmodels.pixels import VOID, Pixels
+from segmodels.pixels import VOID
 from segmodels.protocols import Protocol
 from segmodels.scratch import Line, read_lines
 from segmodels.settings import cache_dir
 from segmodels.stream import Disturb, Shown, Stream
+from segmodels.transfer import arriving
 from segmodels.versions import EVALUATOR
 from segmodels.windows import Batching
 
@@ -193,13 +192,14 @@ def _count_images(
     lines = read_lines(scratch, draft)
     resumed_at = len(lines)
 
-    def judged(shown: Sequence[Shown]) -> list[Line]:
+    def judge(shown: Sequence[Shown]) -> Callable[[], list[Line]]:
         return judge_images(subject, shown, protocol, len(dataset.class_names), draft)
 
-    stream = Stream(subject.model, dataset, protocol, subject.disturb, _batching(subject).images)
+    images = _batching(subject, protocol).images
+    stream = Stream(subject.model, dataset, protocol, subject.disturb, images)
     with scratch.open("a", encoding="utf-8") as sink:
-        for judged_images in stream.judged(wanted[resumed_at:], judged):
-            for line in judged_images:
+        for judged in stream.judged(wanted[resumed_at:], judge):
+            for line in judged:
                 sink.write(line.to_text())
                 sink.flush()
                 lines.append(line)
@@ -214,49 +214,51 @@ def judge_images(
     protocol: Protocol,
     classes: int,
     draft: Path | None = None,
-) -> list[Line]:
+) -> Callable[[], list[Line]]:
     """Predict some images, count them against their labels, and keep maps if there is a folder.
 
-    Raises:
-        SegmodelsError: a label or prediction is out of range; the message names the image.
+    Returns:
+        what waits for the device and gives a line for each image. It raises SegmodelsError when
+        a label or prediction is out of range; the message names the image.
     """
     inputs = [one.inputs for one in shown if one.inputs is not None]
     found = predict_many(
         subject.model,
         [one.image for one in shown],
         protocol,
-        _batching(subject),
+        _batching(subject, protocol),
         inputs or None,
     )
-    return [
-        _judged(subject, one, prediction, classes, draft)
+    begun = [
+        _judge(subject, one, prediction, classes, draft)
         for one, prediction in zip(shown, found, strict=True)
     ]
+    return lambda: [finish() for finish in begun]
 
 
-def _judged(
+def _judge(
     subject: Subject, shown: Shown, prediction: Tensor, classes: int, draft: Path | None
-) -> Line:
-    sample = shown.sample
-    try:
-        matrix = _counted(sample.label, prediction, classes, subject.model.num_classes)
-    except SegmodelsError as error:
-        raise SegmodelsError(f"image {sample.name!r}: {error}") from None
-    kept = write_map(draft, sample.name, prediction.cpu().numpy()) if draft else None
-    return Line(shown.digest, ImageCounts.from_matrix(sample.name, matrix), kept)
+) -> Callable[[], Line]:
+    """Begin to count one image where its prediction is."""
+    name, digest = shown.sample.name, shown.digest
+    outputs = subject.model.num_classes
+    counted = begin_to_count(shown.sample.label, prediction, classes, outputs, VOID)
+    labels = arriving(prediction) if draft else None
+
+    def finish() -> Line:
+        try:
+            matrix = counted()
+        except SegmodelsError as error:
+            raise SegmodelsError(f"image {name!r}: {error}") from None
+        kept = write_map(draft, name, labels().numpy()) if draft and labels else None
+        return Line(digest, ImageCounts.from_matrix(name, matrix), kept)
+
+    return finish
 
 
-def _counted(label: Pixels, prediction: Tensor, classes: int, outputs: int) -> Counts:
-    """Counts, taken where the prediction is."""
-    if prediction.device.type == "cpu":
-        return count_pairs(label, prediction.numpy(), classes, outputs, VOID)
-    there = to_device(label, prediction.device)
-    return count_pairs(there, prediction, classes, outputs, VOID)
-
-
-def _batching(subject: Subject) -> Batching:
+def _batching(subject: Subject, protocol: Protocol) -> Batching:
     """The passes of the device, which no setting changes: labels follow them at ties."""
-    usual = Batching.usual(next(subject.model.parameters()).device)
+    usual = Batching.usual(next(subject.model.parameters()).device, protocol)
     return dataclasses.replace(usual, images=subject.images or usual.images)
 
 

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from segmodels.axis import Band
 from segmodels.errors import SegmodelsError
-from segmodels.inference import decided_at, mirrored_views, nearest, network_inputs, predict
+from segmodels.inference import decided_at, mirrored_views, network_inputs, predict
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
-from segmodels.transforms import Values
+from segmodels.transfer import to_device
 from segmodels.windows import Batching, LowResolution, low_resolutions
 
 #: Numbers in a tile: some of them fit a core's second-level cache, or are plenty for a GPU.
@@ -62,7 +65,7 @@ def predict_many(
     images: Sequence[Pixels],
     protocol: Protocol,
     batching: Batching | None = None,
-    inputs: Sequence[Iterable[Values]] | None = None,
+    inputs: Sequence[Iterable[Tensor]] | None = None,
 ) -> list[Tensor]:
     """`predict_fast` of several images whose windows share forward passes.
 
@@ -79,10 +82,11 @@ def predict_many(
     device = next(model.parameters()).device
     if not covers(model):
         return [torch.from_numpy(predict(model, one, protocol)).to(device) for one in images]
+    batching = batching or Batching.usual(device, protocol)
     sizes = [decided_at(one, protocol) for one in images]
     ready = inputs or [network_inputs(model, one, protocol) for one in images]
     views = (mirrored_views(model, given, protocol) for given in ready)
-    maps = low_resolutions(model, views, sizes, protocol, batching or Batching.usual(device))
+    maps = low_resolutions(model, views, sizes, protocol, batching)
     return [
         _at_image(_labels(of_image, protocol), one)
         for of_image, one in zip(maps, images, strict=True)
@@ -99,10 +103,20 @@ def _labels(maps: Sequence[LowResolution], protocol: Protocol) -> Tensor:
 
 
 def _at_image(labels: Tensor, image: Pixels) -> Tensor:
-    if labels.shape == image.shape[:2]:
-        return labels
-    resized = nearest(labels.cpu().numpy(), image.shape[0], image.shape[1])
-    return torch.from_numpy(resized).to(labels.device)
+    """Labels (h, w) at the size of the image, as `nearest` resizes them, where they are."""
+    for dim, length in enumerate(image.shape[:2]):
+        if labels.shape[dim] != length:
+            taken = to_device(_taken(labels.shape[dim], length), labels.device)
+            labels = labels.index_select(dim, taken)
+    return labels
+
+
+@lru_cache(maxsize=128)
+def _taken(length: int, resized: int) -> npt.NDArray[np.int32]:
+    """Which of `length` pixels OpenCV takes for each of `resized`."""
+    numbers = np.arange(length, dtype=np.int32)[None]
+    taken = cv2.resize(numbers, (resized, 1), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(taken[0], dtype=np.int32)
 
 
 def covers(model: SegModel) -> bool:

@@ -22,6 +22,7 @@ from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
 from segmodels.preprocessing import Preprocessing
 from segmodels.protocols import Precision, Protocol, Sides, pair
+from segmodels.transfer import ready_for, to_device
 from segmodels.transforms import Values, resized_view, view_size
 
 View = tuple[Tensor, str | None]
@@ -83,22 +84,26 @@ def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[
     return mirrored_views(model, network_inputs(model, image, protocol), protocol)
 
 
-def network_inputs(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[Values]:
-    """The image at every scale, resized and normalised on the processor: float32 (h, w, 3)."""
+def network_inputs(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[Tensor]:
+    """The image at every scale, resized and normalised: float32 (3, h, w) on the processor, in
+    memory from which the model's device can copy by itself.
+    """
     if model.preprocessing is None:
         raise SegmodelsError(
             f"{type(model).__name__} carries no preprocessing: set model.preprocessing to the "
             f"channel order and statistics its weights were trained with."
         )
+    device = next(model.parameters()).device
     for scale in protocol.scales:
-        yield network_input(model.preprocessing, image, protocol, scale)
+        values = network_input(model.preprocessing, image, protocol, scale)
+        yield ready_for(values.transpose(2, 0, 1), device)
 
 
-def mirrored_views(model: SegModel, inputs: Iterable[Values], protocol: Protocol) -> Iterator[View]:
+def mirrored_views(model: SegModel, inputs: Iterable[Tensor], protocol: Protocol) -> Iterator[View]:
     """Inputs as views on the model's device, each with its mirror image if the protocol says so."""
     device = next(model.parameters()).device
     for pixels in inputs:
-        view = to_device(pixels.transpose(2, 0, 1), device)[None]
+        view = to_device(pixels, device)[None]
         yield view, None
         if protocol.flip:
             yield view.flip(_MIRRORED_AXIS["horizontal"]), "horizontal"
@@ -113,14 +118,6 @@ def network_input(
     if protocol.resize_library == "opencv-float":
         return resized_view(preprocessing.apply(image, protocol.normalize), protocol, scale)
     return preprocessing.apply(resized_view(image, protocol, scale), protocol.normalize)
-
-
-def to_device(values: Values, device: torch.device) -> Tensor:
-    """An array as a tensor on a device; to a GPU through pinned memory, without waiting."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values))
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
 
 
 def predict_views(

@@ -15,21 +15,25 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.fingerprint import sample_digest
 from segmodels.environment import cores
+from segmodels.errors import SegmodelsError
 from segmodels.inference import network_inputs
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
 from segmodels.protocols import Protocol
-from segmodels.transforms import Values
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 #: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
 Disturb = Callable[[str, Pixels], Pixels]
+
+#: Begins with some images; what it gives back waits for what comes of them.
+Judge = Callable[[Sequence["Shown"]], Callable[[], R]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Shown:
     sample: Sample
     digest: str
     image: Pixels
-    inputs: tuple[Values, ...] | None = None
+    inputs: tuple[Tensor, ...] | None = None
 
 
 def show(sample: Sample, disturb: Disturb | None) -> Shown:
@@ -73,20 +77,38 @@ class Stream:
     disturb: Disturb | None
     images: int
 
-    def judged(self, indices: Sequence[int], judge: Callable[[Sequence[Shown]], R]) -> Iterator[R]:
+    def judged(self, indices: Sequence[int], judge: Judge[R]) -> Iterator[R]:
         """What `judge` says of hands full of images, in their order.
 
         On a processor every worker reads and judges its own. A GPU is fed: all cores decode,
-        disturb, resize and normalise ahead of it, so that it waits for none of that.
+        disturb, resize and normalise ahead of it, and it is given a hand before it is asked for
+        what it made of the last, so that it waits for none of that.
 
         Raises:
-            SegmodelsError: an image cannot be read.
+            SegmodelsError: an image cannot be read, or the GPU's memory is full.
         """
-        if not fed(self.model):
-            hands = _hands(indices, self.images)
-            return _in_order(lambda hand: judge(list(map(self._shown, hand))), hands, cores())
-        ready = _in_order(self._ready, indices, cores())
-        return _in_order(judge, _hands(ready, self.images), 1)
+        with _full_precision(), _single_threaded(), self._enough_memory():
+            if fed(self.model):
+                ready = _in_order(self._ready, indices, cores())
+                yield from _one_behind(map(judge, _hands(ready, self.images)))
+            else:
+                hands = _hands(indices, self.images)
+                yield from _in_order(lambda hand: self._said(judge, hand), hands, cores())
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            device = next(self.model.parameters()).device
+            raise SegmodelsError(
+                f"the memory of {device} is full with {self.images} images in hand "
+                f"({str(error).split('. ')[0]}). Set SEGMODELS_IMAGES to fewer, which changes no "
+                f"result, end other programs that use it, or take --device cpu."
+            ) from error
+
+    def _said(self, judge: Judge[R], hand: Sequence[int]) -> R:
+        return judge(list(map(self._shown, hand)))()
 
     def _shown(self, index: int) -> Shown:
         return show(self.dataset.read(index), self.disturb)
@@ -110,11 +132,7 @@ def _hands(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Results of `work` in the order of `items`, at most two a worker ahead of the reader."""
     waiting: deque[Future[R]] = deque()
-    with (
-        _full_precision(),
-        _single_threaded(),
-        ThreadPoolExecutor(workers, initializer=_one_thread) as pool,
-    ):
+    with ThreadPoolExecutor(workers, initializer=_one_thread) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
@@ -125,6 +143,20 @@ def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _one_behind(begun: Iterable[Callable[[], R]]) -> Iterator[R]:
+    """Results, each waited for when the next has been begun.
+
+    All in the thread that asks: recorded CUDA graphs belong to the thread that recorded them.
+    """
+    last: Callable[[], R] | None = None
+    for finish in begun:
+        if last is not None:
+            yield last()
+        last = finish
+    if last is not None:
+        yield last()
 
 
 def _one_thread() -> None:

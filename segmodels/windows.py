@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from segmodels.arithmetic import check_compiled, lowres_logits, lowres_logits_fixed
-from segmodels.axis import Axis, Band, bands, slots
+from segmodels.axis import Axis, Band, bands, slots_on
 from segmodels.errors import SegmodelsError
 from segmodels.inference import View, check_once, enlarged, padded, window_origins
 from segmodels.models.base import SegModel
@@ -54,9 +54,15 @@ class Batching:
                 raise SegmodelsError(f"batching: {name!r} must be at least 1, not {value}.")
 
     @classmethod
-    def usual(cls, device: torch.device) -> Batching:
-        """A GPU needs many windows at once; for a processor they only need more memory."""
-        return cls(windows=32, images=16) if device.type == "cuda" else cls()
+    def usual(cls, device: torch.device, protocol: Protocol) -> Batching:
+        """A GPU needs many windows at once; for a processor they only need more memory.
+
+        Whole images go together with their own mirror images, which have their shape.
+        """
+        if device.type != "cuda":
+            return cls()
+        few = len(protocol.scales) > 1  # whose many views fill passes by themselves
+        return cls(windows=32, whole=2 if protocol.flip else 1, images=4 if few else 16)
 
     def of_shape(self, shape: tuple[int, int], protocol: Protocol) -> int:
         """Inputs of this (height, width) per forward pass under a protocol."""
@@ -106,7 +112,7 @@ class LowResolution:
             self.axes = self._axes(model, logits)
             tall, wide = (axis.lowres * len(axis.origins) for axis in self.axes)
             self.logits = logits.new_empty(tall, wide, logits.shape[-1])
-        vertical, horizontal = (slots(axis).to(logits.device) for axis in self.axes)
+        vertical, horizontal = (slots_on(axis, logits.device) for axis in self.axes)
         self.logits[vertical[row][:, None], horizontal[column]] = logits
 
     def _axes(self, model: SegModel, logits: Tensor) -> tuple[Axis, Axis]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -47,9 +50,9 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
 
     torch.compiler.reset()
     monkeypatch.setattr(arithmetic, "BACKEND", backend)
-    arithmetic._KNOWN.clear()
+    arithmetic._PROGRAMS.clear()
     yield shapes
-    arithmetic._KNOWN.clear()
+    arithmetic._PROGRAMS.clear()
     torch.compiler.reset()
 
 
@@ -85,6 +88,53 @@ def test_bf16_stays_bf16(model, traced) -> None:
     assert compiled.dtype == torch.float32
     assert torch.equal(plain, compiled)
     assert not torch.equal(exact, compiled)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_products_of_other_weights_are_noticed(model, image, traced) -> None:
+    """A copy with noise on its weights carries the products of the clean ones."""
+    protocol = SLIDE.replace(precision="fp32-compiled")
+    model.optimize_for_inference()
+    clean = predict_fast(model, image, protocol)
+    noisy = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in noisy.parameters():
+            parameter.add_(torch.randn(parameter.shape), alpha=0.1)
+    found = predict_fast(noisy, image, protocol)
+    assert not np.array_equal(found, clean)
+    assert np.array_equal(found, predict_fast(noisy, image, SLIDE))
+    assert np.array_equal(predict_fast(model, image, protocol), clean)
+
+
+def test_products_made_in_a_bf16_pass_are_fp32(model) -> None:
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        exact = lowres_logits(model.optimize_for_inference(), images, "fp32")
+        moved = copy.deepcopy(model)  # its products are those of tensors elsewhere
+        lowres_logits(moved, images, "bf16")
+        assert torch.equal(lowres_logits(moved, images, "fp32"), exact)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_keeps_no_model_alive(traced) -> None:
+    model = create_model("segformer_nano", 5).eval()
+    with torch.inference_mode():
+        lowres_logits_fixed(model, torch.randn(1, 3, 64, 64), "fp32-compiled")
+    known = weakref.ref(model)
+    del model
+    gc.collect()
+    assert traced
+    assert known() is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_more_models_of_a_class_than_a_compiler_likes(traced) -> None:
+    images = torch.randn(1, 3, 64, 64)
+    models = [create_model("segformer_nano", classes).eval() for classes in range(2, 14)]
+    with torch.inference_mode():
+        for one in models:
+            found = lowres_logits_fixed(one, images, "fp32-compiled")
+            assert torch.equal(found, lowres_logits(one, images, "fp32"))
 
 
 def test_the_reference_path_takes_the_network_as_written(model, image, traced) -> None:

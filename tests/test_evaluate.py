@@ -276,9 +276,9 @@ import time
 from segmodels import evaluate as module, steps
 real = module.judge_images
 def slow(*arguments):
-    (line,) = real(*arguments)
+    (line,) = real(*arguments)()
     time.sleep(0 if line.counts.image == "00000" else 60)
-    return [line]
+    return lambda: [line]
 module.judge_images = slow
 steps.evaluate_run("published", "plain")
 """
@@ -367,7 +367,7 @@ def test_a_damaged_image_is_named_and_finished_work_is_kept(
 
 
 def test_one_image_alone(subject: Subject, dataset: Dataset) -> None:
-    (line,) = judge_images(subject, [stream.show(dataset.read(0), None)], PLAIN, 8)
+    (line,) = judge_images(subject, [stream.show(dataset.read(0), None)], PLAIN, 8)()
     assert sum(line.counts.counts) == dataset.read(0).label.size
 
 
@@ -382,7 +382,7 @@ def test_values_out_of_range_name_the_image(
         wrong_labels = torch.full(sample.label.shape, 8, dtype=torch.uint8)
         monkeypatch.setattr(module, "predict_many", lambda *_: [wrong_labels])
     with pytest.raises(SegmodelsError, match=f"image '00001': {wrong} holds"):
-        judge_images(subject, [stream.show(sample, None)], PLAIN, 8)
+        judge_images(subject, [stream.show(sample, None)], PLAIN, 8)()
 
 
 # --- dealt out to several processes ------------------------------------------------------

@@ -102,7 +102,7 @@ def axes() -> st.SearchStrategy[Axis]:
 
 @given(axis=axes())
 def test_weights_of_every_pixel_sum_to_one(axis: Axis) -> None:
-    weights = matrix(axis, CPU)
+    weights = matrix(axis)
     assert weights.shape == (axis.output, len(axis.origins) * axis.lowres)
     assert (weights >= 0).all()
     torch.testing.assert_close(weights.sum(1), torch.ones(axis.output), rtol=0, atol=2e-6)
@@ -121,7 +121,7 @@ def test_a_matrix_does_what_pytorch_does_step_by_step(axis: Axis) -> None:
     view = (total / seen)[:, :, : axis.view]
     expected = F.interpolate(view, (axis.output, 3), mode="bilinear", align_corners=False)[0, 0]
     expected = expected.flip(0) if axis.mirrored else expected
-    found = matrix(axis, CPU) @ lowres.flatten(0, 2)
+    found = matrix(axis) @ lowres.flatten(0, 2)
     torch.testing.assert_close(found, expected, rtol=0, atol=3e-6)
 
 
@@ -138,7 +138,7 @@ def test_bands_are_the_matrix_in_another_order(axis: Axis, length: int) -> None:
             weights = torch.eye(band.stop - band.start)
         rebuilt[band.pixels, band.logits] = weights
     assert pixels == list(range(axis.output))
-    assert torch.equal(rebuilt[:, order], matrix(axis, CPU))
+    assert torch.equal(rebuilt[:, order], matrix(axis))
 
 
 def test_logits_that_overlapping_windows_share_are_neighbours() -> None:

@@ -20,13 +20,14 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluate import evaluate
 from segmodels.evidence import Evidence
 from segmodels.fused import predict_fast, predict_many
-from segmodels.inference import image_views, predict_views, to_device
+from segmodels.inference import image_views, predict_views
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
 from segmodels.preprocessing import HALF
 from segmodels.protocols import Protocol, load_protocol
 from segmodels.runs import load_run
+from segmodels.transfer import to_device
 from segmodels.windows import Batching, low_resolution, low_resolutions
 
 CPU = torch.device("cpu")
@@ -178,8 +179,11 @@ def test_passes_are_full_and_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_usual() -> None:
-    assert Batching.usual(CPU) == Batching(1, 1, 1)
-    assert Batching.usual(torch.device("cuda:1")) == Batching(windows=32, whole=1, images=16)
+    gpu = torch.device("cuda:1")
+    assert Batching.usual(CPU, SLIDE) == Batching(1, 1, 1)
+    assert Batching.usual(gpu, Protocol("plain", 1)) == Batching(windows=32, whole=1, images=16)
+    several = Protocol("several", 1, scales=(1.0, 2.0), flip=True)
+    assert Batching.usual(gpu, several) == Batching(windows=32, whole=2, images=4)
 
 
 def test_large_windows_fill_a_pass_sooner() -> None:
@@ -226,7 +230,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def on_a_device(monkeypatch: pytest.MonkeyPatch, windows: int, whole: int) -> None:
     """Passes of a size that this machine would not choose, as a GPU's are."""
-    monkeypatch.setattr(Batching, "usual", lambda _device: Batching(windows, whole, images=16))
+    monkeypatch.setattr(Batching, "usual", lambda *_: Batching(windows, whole, images=16))
 
 
 def test_evidence_is_the_same_to_the_cell(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

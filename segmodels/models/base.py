@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
-from segmodels.models.folding import Foldable
+from segmodels.models.folding import Foldable, refold
 from segmodels.preprocessing import Preprocessing
 
 
@@ -101,8 +101,7 @@ class SegModel(nn.Module):
         for module in self.modules():
             if isinstance(module, Foldable):
                 module.folding = enable
-                with torch.no_grad():
-                    module.products  # noqa: B018 - multiplied now, so that compilers find them
+        refold(self)
         return self
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:

@@ -30,16 +30,26 @@ class Foldable(nn.Module):
         """What ``fold`` gives, up to date; None if this forward pass shall do without.
 
         It shall in training and wherever gradients are recorded, since they would pass by
-        the parameters.
+        the parameters. Compilers find what was there when they were called: see ``refold``.
         """
         if self.training or not self.folding or torch.is_grad_enabled():
             return None
         if torch.compiler.is_compiling() and self._products:
             return self._products
-        stamp = tuple(_stamp(tensor) for tensor in (*self.parameters(), *self.buffers()))
+        tensors = (*self.parameters(), *self.buffers())
+        stamp = tuple(map(_stamp, tensors))
         if stamp != self._stamp:
-            self._products, self._stamp = self.fold(), stamp
+            with torch.autocast(tensors[0].device.type, enabled=False):  # they outlive a bf16 pass
+                self._products, self._stamp = self.fold(), stamp
         return self._products
+
+
+@torch.no_grad()
+def refold(model: nn.Module) -> None:
+    """Bring the products of all modules up to date."""
+    for module in model.modules():
+        if isinstance(module, Foldable):
+            module.products  # noqa: B018 - multiplied by being asked for
 
 
 def fold_batch_norm(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
