@@ -130,7 +130,7 @@ def test_a_program_keeps_no_model_alive(traced) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_more_models_of_a_class_than_a_compiler_likes(traced) -> None:
     images = torch.randn(1, 3, 64, 64)
-    models = [create_model("segformer_nano", classes).eval() for classes in range(2, 14)]
+    models = [create_model("segformer_nano", classes).eval() for classes in range(2, 12)]
     with torch.inference_mode():
         for one in models:
             found = lowres_logits_fixed(one, images, "fp32-compiled")

@@ -427,7 +427,7 @@ def test_kill_9_loses_moments(server, part, process, connections):
 
 
 def test_ctrl_c_ends_all_connections(server, part, process):
-    server.manners.pause = 0.05
+    server.manners.pause = 0.5
     one = process(4)
     wait_for(one, lambda: server.sent > 40_000)
     one.send_signal(signal.SIGINT)

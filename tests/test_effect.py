@@ -36,6 +36,7 @@ from segmodels.protocols import Protocol, load_protocol
 from segmodels.runs import load_run
 from segmodels.scores import Bootstrap, paired_bootstrap, score
 from segmodels.shards import merge_evidence
+from segmodels.steps import evaluation, known
 
 PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
 DRAWING = Bootstrap(100, 0.95)
@@ -259,7 +260,7 @@ def test_asking_for_bf16_counts_fp32_first(
     assert low.images != full.images
     assert low.effect is not None
     assert low.effect["moved"] > 0
-    monkeypatch.setattr(steps, "evaluate", lambda *_, **__: pytest.fail("counted again"))
+    monkeypatch.setattr(known, "evaluate", lambda *_, **__: pytest.fail("counted again"))
     assert steps.evaluate_run("published", "plain", precision="bf16") == low
 
 
@@ -313,7 +314,7 @@ def test_shards_without_fp32_say_what_to_run(root: Path) -> None:
     full.unlink()
     run, dataset = load_run("published"), open_dataset("shapes", "test")
     with pytest.raises(SegmodelsError, match=r"evaluate published --protocol plain --precision"):
-        steps._with_effect(
+        evaluation._with_effect(
             run,
             steps.subject_of(run),
             dataset,

@@ -33,6 +33,7 @@ from segmodels.labelmaps import (
 )
 from segmodels.protocols import load_protocol
 from segmodels.runs import load_run
+from segmodels.steps import known
 
 
 @pytest.fixture
@@ -244,7 +245,7 @@ def test_keeping_with_the_command(
     assert cli.main(["evaluate", "published", "--keep-labels"]) == 0
     folder = layout.maps("published", "plain")
     assert map_folders(root / "labels") == [folder]
-    monkeypatch.setattr(steps, "evaluate", lambda *_, **__: pytest.fail("counted again"))
+    monkeypatch.setattr(known, "evaluate", lambda *_, **__: pytest.fail("counted again"))
     assert cli.main(["evaluate", "published", "--keep-labels"]) == 0
     capsys.readouterr()
     assert cli.main(["evidence", "check", "--labels", "labels"]) == 0

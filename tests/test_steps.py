@@ -22,6 +22,7 @@ from segmodels.models import create_model
 from segmodels.protocols import load_protocol
 from segmodels.runs import load_run
 from segmodels.scores import score
+from segmodels.steps import known, weights
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_nothing_is_done_twice(published: Path, monkeypatch: pytest.MonkeyPatch)
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("evaluated again")
 
-    monkeypatch.setattr(steps, "evaluate", never)
+    monkeypatch.setattr(known, "evaluate", never)
     assert steps.evaluate_run("published", "plain") == first
     assert files_of(published / "reports/evidence") == before
 
@@ -107,7 +108,7 @@ def test_a_killed_robustness_suite_goes_on(
 ) -> None:
     undisturbed = steps.stress_run("published", "quick", force=True)
     before = files_of(published / "reports/evidence")
-    counted, whole = [], steps.evaluate
+    counted, whole = [], known.evaluate
 
     def second_dies(*asked: Any, **options: Any) -> Any:
         counted.append(asked[0].condition)
@@ -115,7 +116,7 @@ def test_a_killed_robustness_suite_goes_on(
             raise KeyboardInterrupt
         return whole(*asked, **options)
 
-    monkeypatch.setattr(steps, "evaluate", second_dies)
+    monkeypatch.setattr(known, "evaluate", second_dies)
     with pytest.raises(KeyboardInterrupt):
         steps.stress_run("published", "quick", force=True)
     assert files_of(published / "reports/evidence") == before
@@ -132,7 +133,7 @@ def test_evidence_of_another_folder_is_taken_over(
 ) -> None:
     first = steps.evaluate_run("published", "plain")
     shutil.copy(published / "params/runs/published.yaml", published / "params/runs/again.yaml")
-    monkeypatch.setattr(steps, "evaluate", None)
+    monkeypatch.setattr(known, "evaluate", None)
     assert steps.evaluate_run("again", "plain") == first
     folders = [published / "reports/evidence" / run / "plain" for run in ("published", "again")]
     assert files_of(folders[0]) == files_of(folders[1])
@@ -283,7 +284,7 @@ def test_words_about_a_recipe_do_not_train_again(
 ) -> None:
     steps.bring(load_run("tiny"))
     edit(root, "recipes/tiny.yaml", title="the same in other words")
-    monkeypatch.setattr(steps, "train", None)
+    monkeypatch.setattr(weights, "train", None)
     steps.bring(load_run("tiny"))
 
 
@@ -295,7 +296,7 @@ def test_a_field_that_recipes_gained_does_not_train_again(
     about = json.loads(path.read_text())
     del about["metadata"]["recipe"]["photometric"]
     path.write_text(json.dumps(about))
-    monkeypatch.setattr(steps, "train", None)
+    monkeypatch.setattr(weights, "train", None)
     steps.bring(load_run("tiny"))
 
 

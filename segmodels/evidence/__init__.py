@@ -1,0 +1,41 @@
+"""Evidence: what a run saw, as integers, with the hashes of everything that made them.
+
+On disk one piece of evidence is two text files named by its key:
+
+- `<key>.json` says what was evaluated (weights, dataset, inference, condition, software);
+- `<key>.counts.jsonl` holds one line per image: the non-zero cells of its count matrix.
+
+A shard, the part of a split that one of several processes counted, looks the same and carries
+the key of the whole; `merge_evidence` makes the whole of all its shards.
+
+Both are reproducible to the byte: seconds, machine and dates stand in a record of their own
+(see `segmodels.environment`). Anyone can re-judge evidence without torch, weights or images.
+"""
+
+from __future__ import annotations
+
+from segmodels.evidence.check import check_evidence, registered_pixels
+from segmodels.evidence.files import (
+    evidence_files,
+    find_evidence,
+    read_evidence,
+    write_evidence,
+)
+from segmodels.evidence.identity import Identity
+from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.record import Evidence, images_asked
+from segmodels.evidence.shard import Shard
+
+__all__ = [
+    "Evidence",
+    "Identity",
+    "ImageCounts",
+    "Shard",
+    "check_evidence",
+    "evidence_files",
+    "find_evidence",
+    "images_asked",
+    "read_evidence",
+    "registered_pixels",
+    "write_evidence",
+]

@@ -1,0 +1,122 @@
+"""Evidence on disk: `<key>.json` and `<key>.counts.jsonl`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from segmodels.errors import SegmodelsError
+from segmodels.evidence.identity import KEY_LENGTH, Identity
+from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.record import Evidence
+from segmodels.evidence.shard import Shard
+from segmodels.evidence.soundness import unsound
+from segmodels.files import read_json, write_json, write_text
+
+SCHEMA = 1
+
+
+def write_evidence(folder: Path, evidence: Evidence) -> Path:
+    """Write both files; the `.json` last, so that a reader never finds it without counts.
+
+    Returns:
+        the path of `<key>.json`.
+    """
+    lines = "".join(image.to_line() + "\n" for image in evidence.images)
+    counts = folder / f"{evidence.key}.counts.jsonl"
+    write_text(counts, lines)
+    head = {
+        "schema": SCHEMA,
+        "key": evidence.key,
+        "identity": vars(evidence.identity),
+        "weights_origin": evidence.weights_origin,
+        "classes": list(evidence.classes),
+        "outputs": evidence.outputs,
+        "images": len(evidence.images),
+        "expected_images": evidence.expected_images,
+        "software": evidence.software,
+        "counts_sha256": hashlib.sha256(lines.encode()).hexdigest(),
+    }
+    if evidence.shard is not None:
+        head["shard"] = asdict(evidence.shard)
+    if evidence.effect is not None:
+        head["effect"] = evidence.effect
+    if evidence.skipped:
+        head["skipped"] = evidence.skipped
+    path = folder / f"{evidence.key}.json"
+    write_json(path, head)
+    return path
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Read and check one `<key>.json` with its counts.
+
+    Raises:
+        SegmodelsError: a file is missing, was edited, or does not add up.
+    """
+    head = read_json(path)
+    try:
+        evidence = Evidence(
+            identity=Identity(**head["identity"]),
+            classes=tuple(head["classes"]),
+            outputs=int(head["outputs"]),
+            expected_images=int(head["expected_images"]),
+            weights_origin=dict(head["weights_origin"]),
+            software=dict(head["software"]),
+            images=tuple(_read_counts(path, head["counts_sha256"])),
+            shard=_read_shard(head.get("shard")),
+            effect=head.get("effect"),
+            skipped=dict(head.get("skipped", {})),
+        )
+        problem = next(_problems(path, head, evidence), None)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error!r}).") from None
+    if problem:
+        raise SegmodelsError(f"{path}: {problem}")
+    return evidence
+
+
+def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[str]:
+    if head.get("schema") != SCHEMA:
+        yield f"field 'schema' is {head.get('schema')!r}, this version reads {SCHEMA}."
+    yield from unsound(evidence)
+    if evidence.key != head["key"] or evidence.key != path.stem:
+        yield f"the identity hashes to key {evidence.key}, not to the name it carries."
+    if len(evidence.images) != head["images"]:
+        yield f"{len(evidence.images)} images are counted, field 'images' says {head['images']}."
+
+
+def find_evidence(folder: Path) -> Iterable[Evidence]:
+    """All evidence below a folder, sorted by path."""
+    return map(read_evidence, evidence_files(folder))
+
+
+def evidence_files(folder: Path) -> list[Path]:
+    """Every `<key>.json` below a folder, sorted."""
+    return [path for path in sorted(folder.rglob("*.json")) if len(path.stem) == KEY_LENGTH]
+
+
+def _read_shard(entry: dict[str, Any] | None) -> Shard | None:
+    if entry is None:
+        return None
+    return Shard(int(entry["index"]), int(entry["number"]), tuple(entry["digests"]))
+
+
+def _read_counts(path: Path, expected: str) -> Iterator[ImageCounts]:
+    counts = path.with_suffix(".counts.jsonl")
+    try:
+        data = counts.read_bytes()
+    except FileNotFoundError:
+        raise SegmodelsError(f"{counts}: missing beside {path.name}.") from None
+    except OSError as error:
+        raise SegmodelsError(f"{counts}: cannot be read ({error.strerror or error}).") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise SegmodelsError(
+            f"{counts}: its sha256 {found[:12]}… is not the {expected[:12]}… that "
+            f"{path.name} recorded; the counts were changed after they were written."
+        )
+    return (ImageCounts.from_line(line) for line in data.decode().splitlines())

@@ -1,0 +1,83 @@
+"""One piece of evidence: an identity, and counts per image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segmodels.evidence.identity import Identity
+from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.shard import Shard
+from segmodels.metrics import Counts
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts per image under one identity.
+
+    Attributes:
+        identity: what was evaluated, hashed into `key`.
+        classes: names of the C scored classes.
+        outputs: number of network outputs K (columns of the matrices).
+        expected_images: images in the split, whether evaluated or not.
+        weights_origin: where the weights come from: `{"released": name}` for an entry of
+            `params/weights.yaml`, `{"trained": run, "recipe": …, "seed": …}` for our own.
+        software: versions of the packages between pixels and counts.
+        images: one entry per evaluated image, in dataset order.
+        shard: which part of the images these are; None for all of them.
+        effect: what a cheaper arithmetic did to the scores (`segmodels.effect`); None in fp32.
+        skipped: images of the split that could not be read and were left out at the user's
+            wish, by name with the reason; the fingerprint is that of the others.
+    """
+
+    identity: Identity
+    classes: tuple[str, ...]
+    outputs: int
+    expected_images: int
+    weights_origin: dict[str, Any]
+    software: dict[str, str]
+    images: tuple[ImageCounts, ...]
+    shard: Shard | None = None
+    effect: dict[str, Any] | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Digest of the identity."""
+        return self.identity.key
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image of the split was evaluated."""
+        return len(self.images) == self.expected_images
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every image of the split was evaluated that could be read."""
+        return len(self.images) + len(self.skipped) == self.expected_images
+
+    def matrices(self) -> Counts:
+        """int64 (images, C + 1, K)."""
+        shape = (len(self.classes) + 1, self.outputs)
+        dense = np.zeros((len(self.images), shape[0] * shape[1]), dtype=np.int64)
+        for row, image in zip(dense, self.images, strict=True):
+            row[list(image.cells)] = image.counts
+        return dense.reshape(-1, *shape)
+
+    def total(self) -> Counts:
+        """int64 (C + 1, K), summed over images without making each of them dense."""
+        flat = np.zeros((len(self.classes) + 1) * self.outputs, dtype=np.int64)
+        for image in self.images:
+            flat[list(image.cells)] += np.array(image.counts, dtype=np.int64)
+        return flat.reshape(-1, self.outputs)
+
+
+def images_asked(evidence: Evidence) -> int:
+    """How many images the identity, and the shard, ask for."""
+    first = evidence.identity.images
+    here = evidence.expected_images - len(evidence.skipped)
+    whole = here if first is None else min(first, here)
+    shard = evidence.shard
+    return whole if shard is None else len(range(shard.index, whole, shard.number))

@@ -1,0 +1,83 @@
+"""What makes evidence unfit to be read: wrong types, sizes and cells that belong to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from segmodels.evidence.record import Evidence
+
+_MOST = 2**40  # pixels; sums over a split stay exact in int64 and in float64
+_MOST_OUTPUTS = 10_000
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("weights", "dataset", "split", "fingerprint", "precision"), (str,)),
+    **dict.fromkeys(("model", "preprocessing", "inference"), (dict,)),
+    "condition": (dict, type(None)),
+    "images": (int, type(None)),
+    "evaluator": (int,),
+}
+
+
+def unsound(evidence: Evidence) -> Iterator[str]:
+    """What would break, or quietly mislead, whoever judges by it later."""
+    yield from _wrong_types(evidence)
+    yield from _wrong_skips(evidence)
+    yield from _wrong_effect(evidence)
+    yield from _wrong_counts(evidence)
+
+
+def _wrong_types(evidence: Evidence) -> Iterator[str]:
+    for name, kinds in _KINDS.items():
+        value = getattr(evidence.identity, name)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            yield f"field 'identity.{name}' cannot be {value!r}."
+    for name in (*evidence.classes, *(image.image for image in evidence.images)):
+        if not isinstance(name, str):
+            yield f"{name!r} is no name of a class or an image."
+    if len(set(evidence.classes)) != len(evidence.classes):
+        yield "field 'classes' names a class twice."
+    if not len(evidence.classes) <= evidence.outputs <= _MOST_OUTPUTS:
+        yield f"field 'outputs' is {evidence.outputs} for {len(evidence.classes)} classes."
+
+
+def _wrong_skips(evidence: Evidence) -> Iterator[str]:
+    skipped = evidence.skipped
+    if not all(isinstance(text, str) and text for pair in skipped.items() for text in pair):
+        yield "field 'skipped' gives each image that was left out its reason."
+    if both := skipped.keys() & {image.image for image in evidence.images}:
+        yield f"image {min(both)!r} is counted, and left out in field 'skipped'."
+    if len(skipped) + len(evidence.images) > evidence.expected_images:
+        yield f"{len(skipped)} images are left out, which leaves too few for those counted."
+
+
+def _wrong_effect(evidence: Evidence) -> Iterator[str]:
+    if evidence.effect is not None and evidence.identity.precision == "fp32":
+        yield "field 'effect' is for a cheaper arithmetic than fp32."
+    if not _is_effect(evidence.effect):
+        yield "field 'effect' is broken; see segmodels/effect.py for what it holds."
+
+
+def _wrong_counts(evidence: Evidence) -> Iterator[str]:
+    if evidence.shard is not None and len(evidence.shard.digests) != len(evidence.images):
+        yield f"{len(evidence.shard.digests)} digests stand for {len(evidence.images)} images."
+    limit = (len(evidence.classes) + 1) * evidence.outputs
+    for image in evidence.images:
+        if len(image.cells) != len(image.counts) or any(not 0 <= c < limit for c in image.cells):
+            yield f"image {image.image!r} has cells outside its matrix."
+        if not set(map(type, (*image.cells, *image.counts))) <= {int}:
+            yield f"image {image.image!r} holds cells or counts that are no whole numbers."
+        if max(image.counts, default=0) > _MOST:
+            yield f"image {image.image!r} holds more pixels than any image has."
+
+
+def _is_effect(effect: Any) -> bool:
+    if effect is None:
+        return True
+    numbers = [effect["moved"]]
+    for entry in effect["scores"]:
+        low, high = entry["interval"]
+        known = [n for n in (entry["difference"], low, high) if n is not None]
+        numbers += known or [0.0]
+        if not isinstance(entry["scoring"], dict):
+            return False
+    return {type(number) for number in numbers} <= {int, float}

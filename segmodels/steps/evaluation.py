@@ -1,0 +1,159 @@
+"""A run under a protocol: evidence, metrics, record and picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+from segmodels import layout
+from segmodels.datasets import Dataset, open_dataset
+from segmodels.effect import measure_effect
+from segmodels.errors import SegmodelsError
+from segmodels.evaluate import Progress, Subject, evaluate
+from segmodels.evidence import Evidence
+from segmodels.files import write_json
+from segmodels.picture import draw_picture
+from segmodels.protocols import Precision, Protocol, load_protocol
+from segmodels.rules import load_rules
+from segmodels.runs import Run, load_run
+from segmodels.sharded import evaluate_shard
+from segmodels.steps.known import known_evidence, known_or_new, replace_evidence
+from segmodels.steps.subject import subject_of
+from segmodels.steps.summary import of_inference, scores_of
+
+
+def evaluate_run(
+    run_name: str,
+    protocol_name: str,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    force: bool = False,
+    precision: Precision | None = None,
+    keep: bool = False,
+) -> Evidence:
+    """Count a run's split under a protocol and write evidence, metrics, record and picture.
+
+    Evidence that exists anywhere in the project under the same key is taken over, not computed
+    again, unless forced. The folder of the run and protocol ends up holding this evidence alone.
+
+    Args:
+        run_name: in `params/runs`.
+        protocol_name: one of the run's.
+        device: where the network runs.
+        progress: told after every image.
+        force: count although the evidence is here.
+        precision: another one than the protocol's; results then lie in folders and files
+            named `<protocol>-<precision>`. What is measured in less than fp32 is measured in
+            fp32 first, unless that is here, and says what the difference is.
+        keep: keep the label maps too, in `labels/<run>/<protocol>`.
+    """
+    run, protocol = load_run(run_name), protocol_in(protocol_name, precision)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    if _lacks_fp32(subject, dataset, protocol):
+        evaluate_run(run_name, protocol_name, device, progress, precision="fp32")
+    maps = layout.maps(run.name, protocol.name) if keep else None
+    evidence = known_or_new(run, subject, dataset, protocol, progress, force, maps)
+    return _keep(run, subject, dataset, protocol, evidence)
+
+
+def keep_maps(
+    run_name: str, protocol_name: str, device: str = "cpu", progress: Progress | None = None
+) -> Path:
+    """Keep the label maps behind evidence that is here; they must give its counts.
+
+    Returns:
+        their folder.
+
+    Raises:
+        SegmodelsError: there is no such evidence, or it was counted on a machine whose
+            arithmetic gives other labels; then count it again here.
+    """
+    run, protocol = load_run(run_name), load_protocol(protocol_name)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    known, folder = known_evidence(subject, dataset, protocol), layout.maps(run.name, protocol.name)
+    again = f"segmodels evaluate {run.name} --protocol {protocol.name}"
+    if known is None:
+        raise SegmodelsError(f"run {run.name!r} has no evidence under {protocol.name!r}: {again}")
+    found, _ = evaluate(subject, dataset, protocol, progress=progress, maps=folder)
+    if found.images != known.images:
+        shutil.rmtree(folder)
+        raise SegmodelsError(
+            f"the labels of run {run.name!r} on {device} do not give the counts of evidence "
+            f"{known.key}, which was counted elsewhere. Count it here: {again} --force"
+        )
+    return folder
+
+
+def evaluate_run_shard(
+    run_name: str,
+    protocol_name: str,
+    shard: tuple[int, int],
+    device: str = "cpu",
+    progress: Progress | None = None,
+    force: bool = False,
+    precision: Precision | None = None,
+    keep: bool = False,
+) -> Evidence:
+    """`evaluate_run` as one of several processes, `shard` being `(index, number)`.
+
+    Returns:
+        the whole evidence from the process that was last and wrote everything, or that found
+        it written; its own shard from every other.
+    """
+    run, protocol = load_run(run_name), protocol_in(protocol_name, precision)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    if _lacks_fp32(subject, dataset, protocol):  # who ends last here also ended last in fp32
+        evaluate_run_shard(run_name, protocol_name, shard, device, progress, precision="fp32")
+    maps = layout.maps(run.name, protocol.name) if keep else None
+    known = None if force else known_evidence(subject, dataset, protocol, maps)
+    if known is not None:
+        # One of us is enough to write it down, and two would be in each other's way.
+        return _keep(run, subject, dataset, protocol, known) if shard[0] == 0 else known
+
+    def finish(evidence: Evidence, record: dict[str, Any]) -> Evidence:
+        write_json(layout.record(run.name, protocol.name), record)
+        return _keep(run, subject, dataset, protocol, evidence)
+
+    return evaluate_shard(subject, dataset, protocol, shard, finish, progress, force, maps)
+
+
+def protocol_in(name: str, precision: Precision | None) -> Protocol:
+    """A protocol by name, in another precision if asked, which its own name then tells."""
+    protocol = load_protocol(name)
+    if precision in (None, protocol.precision):
+        return protocol
+    return protocol.replace(name=f"{name}-{precision}", precision=precision)
+
+
+def _keep(
+    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, evidence: Evidence
+) -> Evidence:
+    if protocol.precision != "fp32":
+        evidence = _with_effect(run, subject, dataset, protocol, evidence)
+    replace_evidence(layout.evidence() / run.name / protocol.name, [evidence])
+    write_json(layout.metrics(run.name, protocol.name), scores_of(run, evidence))
+    draw_picture(subject.model, dataset, protocol, layout.figure(run.name, protocol.name))
+    return evidence
+
+
+def _lacks_fp32(subject: Subject, dataset: Dataset, protocol: Protocol) -> bool:
+    reduced = protocol.precision != "fp32"
+    return reduced and known_evidence(subject, dataset, protocol.replace(precision="fp32")) is None
+
+
+def _with_effect(
+    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, evidence: Evidence
+) -> Evidence:
+    full = known_evidence(subject, dataset, protocol.replace(precision="fp32"))
+    if full is None:  # shards on machines that share no folder
+        own = protocol.name in run.protocols
+        name = protocol.name if own else protocol.name.removesuffix(f"-{protocol.precision}")
+        raise SegmodelsError(
+            f"evidence {evidence.key} of run {run.name!r} is in {protocol.precision}, and the same "
+            f"in fp32 is not here to compare with. First: segmodels evaluate {run.name} "
+            f"--protocol {name} --precision fp32"
+        )
+    judged, settings = of_inference(run, evidence), load_rules().bootstrap
+    return dataclasses.replace(evidence, effect=measure_effect(evidence, full, judged, settings))

@@ -1,0 +1,42 @@
+"""Whatever a run still lacks before it can be evaluated."""
+
+from __future__ import annotations
+
+from segmodels.assets import load_dataset_entry
+from segmodels.datasets import data_folder, description, description_path
+from segmodels.datasets.fingerprint import check_expected
+from segmodels.datasets.registration import registered
+from segmodels.errors import SegmodelsError
+from segmodels.evaluate import Progress
+from segmodels.runs import Run
+from segmodels.steps.data import download, prepare
+from segmodels.steps.weights import fetch_released, train_run, trained_as_asked
+from segmodels.train import Progress as TrainProgress
+
+
+def bring_data(dataset: str, progress: Progress | None = None) -> None:
+    """Fetch and prepare a dataset unless it is there and as `params/datasets.yaml` says."""
+    if data_folder(dataset).is_dir() and description_path(dataset).is_file():
+        try:
+            check_expected(load_dataset_entry(dataset), description(dataset))
+        except SegmodelsError:  # prepared before the entry was changed
+            pass
+        else:
+            return
+    if load_dataset_entry(dataset).archives and not registered(dataset):
+        download(dataset)
+    prepare(dataset, progress)
+
+
+def bring(
+    run: Run,
+    device: str = "cpu",
+    progress: TrainProgress | None = None,
+    decoding: Progress | None = None,
+) -> None:
+    """Fetch, prepare and train whatever the run still lacks."""
+    bring_data(run.dataset, decoding)
+    if run.weights:
+        fetch_released(run.weights)
+    elif not trained_as_asked(run):
+        train_run(run.name, device, progress)

@@ -1,0 +1,44 @@
+"""What is evaluated: the model of a run with its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segmodels.checkpoints import load_checkpoint
+from segmodels.datasets import described_split, skipped_in
+from segmodels.errors import SegmodelsError
+from segmodels.evaluate import Subject
+from segmodels.runs import Run
+from segmodels.settings import images_at_once, project_root
+from segmodels.steps.weights import check_model, trained_as_asked, weights_digest, weights_path
+
+
+def subject_of(run: Run, device: str = "cpu") -> Subject:
+    """The model of a run with its weights, ready to be evaluated.
+
+    Raises:
+        SegmodelsError: weights or dataset are not there yet, or are those of another model.
+    """
+    folder = project_root() / run.weights_folder
+    if not folder.is_dir():
+        step = "fetch" if run.weights else "train"
+        raise SegmodelsError(
+            f"{folder}: the weights of run {run.name!r} are not there; {step} them first "
+            f"(dvc repro, or segmodels evaluate {run.name})."
+        )
+    path = weights_path(folder)
+    model = load_checkpoint(path, device=device)
+    check_model(path, model.config["name"], run.model)
+    if run.weights:
+        origin: dict[str, Any] = {"released": run.weights}
+    elif not trained_as_asked(run):
+        raise SegmodelsError(
+            f"{path}: trained by another recipe, seed or dataset than run {run.name!r} names now; "
+            f"train it again (dvc repro, or segmodels train {run.name})."
+        )
+    else:
+        origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
+        if lost := sum(len(skipped_in(run.dataset, split)) for split in ("train", "val")):
+            origin["skipped_images"] = lost
+    fingerprint = described_split(run.dataset, run.split)["fingerprint"]
+    return Subject(model, weights_digest(path), origin, fingerprint, images=images_at_once())
