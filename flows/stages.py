@@ -1,7 +1,7 @@
 """The commands of dvc.yaml: `python -m flows.stages STAGE NAME …`.
 
 Each is one library call, with MLflow told about it on the side. No Prefect here: a flow in
-every stage would cost more than the stage.
+every stage would cost more than the stage. PyTorch is imported by the stages that need it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 # Before torch is imported. Threads that spin while they wait make a busy machine three times
 # slower (benchmarks/threads.py); sleeping ones cost an idle machine nothing that shows.
@@ -21,11 +22,12 @@ from tqdm import tqdm
 
 from flows import tracking
 from segmodels import layout, steps
-from segmodels.costs import count_wanted
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Progress
 from segmodels.leaderboard import build_rows, write_leaderboard
 from segmodels.runs import check_active
+
+if TYPE_CHECKING:
+    from segmodels.evaluate import Progress
 
 #: Where networks run; `SEGMODELS_DEVICE=cuda` uses a GPU.
 DEVICE = "SEGMODELS_DEVICE"
@@ -79,6 +81,8 @@ def robustness(run: str, suite: str) -> None:
 
 def efficiency() -> None:
     """Count what claims say about parameters and operations."""
+    from segmodels.costs import count_wanted  # PyTorch, for which preparing data does not wait
+
     print(count_wanted().relative_to(layout.reports().parent))
 
 

@@ -1,25 +1,51 @@
 """The steps from a name to evidence, each complete in itself and without any server.
 
 `dvc repro`, the Prefect flow and the command line all call these functions, which is why
-they give the same evidence keys and the same numbers.
+they give the same evidence keys and the same numbers. Each is imported when it is first used:
+preparing a dataset and drawing the leaderboard do not wait for PyTorch.
 """
 
 from __future__ import annotations
 
-from segmodels.steps.data import download, prepare
-from segmodels.steps.evaluation import evaluate_run, evaluate_run_shard, keep_maps, protocol_in
-from segmodels.steps.inputs import bring, bring_data
-from segmodels.steps.known import find_key, replace_evidence
-from segmodels.steps.robustness import stress_run
-from segmodels.steps.subject import subject_of
-from segmodels.steps.summary import scores_of
-from segmodels.steps.weights import (
-    fetch_released,
-    train_run,
-    trained_as_asked,
-    weights_digest,
-    weights_path,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmodels.steps.data import download, prepare
+    from segmodels.steps.evaluation import evaluate_run, evaluate_run_shard, keep_maps, protocol_in
+    from segmodels.steps.inputs import bring, bring_data
+    from segmodels.steps.known import find_key, replace_evidence
+    from segmodels.steps.robustness import stress_run
+    from segmodels.steps.subject import subject_of
+    from segmodels.steps.summary import scores_of
+    from segmodels.steps.weights import (
+        fetch_released,
+        train_run,
+        trained_as_asked,
+        weights_digest,
+        weights_path,
+    )
+
+_HOMES = {
+    "bring": "inputs",
+    "bring_data": "inputs",
+    "download": "data",
+    "evaluate_run": "evaluation",
+    "evaluate_run_shard": "evaluation",
+    "fetch_released": "weights",
+    "find_key": "known",
+    "keep_maps": "evaluation",
+    "prepare": "data",
+    "protocol_in": "evaluation",
+    "replace_evidence": "known",
+    "scores_of": "summary",
+    "stress_run": "robustness",
+    "subject_of": "subject",
+    "train_run": "weights",
+    "trained_as_asked": "weights",
+    "weights_digest": "weights",
+    "weights_path": "weights",
+}
 
 __all__ = [
     "bring",
@@ -41,3 +67,9 @@ __all__ = [
     "weights_digest",
     "weights_path",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

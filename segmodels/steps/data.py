@@ -10,7 +10,7 @@ from segmodels.assets import load_dataset_entry
 from segmodels.datasets import dataset_kind, prepare_dataset
 from segmodels.datasets.folder import POINTER, write_pointer
 from segmodels.datasets.registration import registered
-from segmodels.evaluate import Progress
+from segmodels.datasets.survey import Progress
 from segmodels.fetch import fetch_archives
 
 

@@ -159,6 +159,18 @@ def test_an_error_of_ours_is_not_hidden(root: Path, monkeypatch: pytest.MonkeyPa
         stages.main(["prepare", "shapes"])
 
 
-def test_stages_import_neither_prefect_nor_dvc() -> None:
-    code = "import sys, flows.stages; assert not {'prefect', 'dvc', 'mlflow'} & set(sys.modules)"
+def test_stages_import_no_orchestration_and_pytorch_late() -> None:
+    late = "{'prefect', 'dvc', 'mlflow', 'torch'}"
+    code = f"import sys, flows.stages; assert not {late} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_data_and_the_leaderboard_need_no_pytorch(root: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None  # whoever imports it fails\n"
+        "from flows import stages, tracking\n"
+        "tracking.log_leaderboard = print\n"
+        "assert stages.main(['prepare', 'shapes']) == 0\n"
+        "assert stages.main(['leaderboard']) == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=120)
