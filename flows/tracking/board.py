@@ -82,6 +82,8 @@ class _Board:
         for key in _outdated(entry, old.tags):
             self.client.delete_tag(run, key)
         self.client.log_batch(run, tags=[RunTag(key, value) for key, value in entry.tags.items()])
+        if known.info.run_name != entry.name:
+            self.client.update_run(run, name=entry.name)
         if known.info.status != "FINISHED":
             self.client.set_terminated(run)
 

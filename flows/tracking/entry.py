@@ -71,7 +71,11 @@ class Entry:
                 "corrupted_mean": row.robustness.mean,
                 "corrupted_ratio": row.robustness.ratio,
             }
-        named |= {f"verified_mIoU.{other.protocol}": other.verified for other in self.rows[1:]}
+        for other in self.rows[1:]:
+            if f"verified_{other.metric}" not in named:
+                named |= _compared(other)
+            else:
+                named[f"verified_{other.metric}.{other.protocol}"] = other.verified
         return {key: float(value) for key, value in named.items() if value is not None}
 
     def metrics_for(self, known: Iterable[str]) -> dict[str, float]:
@@ -176,9 +180,9 @@ def table_tag(name: str) -> str:
     return json.dumps([{"path": name, "type": "table"}])
 
 
-def _rank(row: Row) -> tuple[bool, bool]:
-    """Claims first, and among them what the authors print."""
-    return row.claim is None, row.claimant != "authors"
+def _rank(row: Row) -> tuple[bool, bool, bool]:
+    """Claims first, among them mIoU, and what the authors print."""
+    return row.claim is None, row.metric != "mIoU", row.claimant != "authors"
 
 
 def _compared(row: Row) -> dict[str, float | None]:

@@ -54,6 +54,35 @@ def test_of_two_claims_that_share_evidence_the_authors_name_the_run() -> None:
     assert entry.metrics["claimed_mIoU"] == 50.0
 
 
+def test_a_claim_about_miou_names_the_run_and_other_metrics_keep_their_names() -> None:
+    """As the authors of ESPNet print both of one network on one set of images."""
+    accuracy = make_row(
+        claim="net_toy_accuracy", metric="mAcc", claimed=68.3, verified=68.31, gap=0.01
+    )
+    measured = {"claim": None, "claimed": None, "gap": None, "kind": "measurement"}
+    others = [
+        make_row(**measured, protocol="toy-ms", verified=51),
+        make_row(**measured, protocol="toy-ms", verified=69, metric="mAcc"),
+    ]
+    (entry,) = entries([accuracy, *others, make_row()])
+    assert (entry.name, entry.tags["metric"]) == ("net_toy", "mIoU")
+    assert entry.tags["claim"] == "net_toy, net_toy_accuracy"
+    found = {name: value for name, value in entry.metrics.items() if "m" in name}
+    assert (
+        found.items()
+        >= {
+            "claimed_mIoU": 50.0,
+            "verified_mIoU": 50.02,
+            "claimed_mAcc": 68.3,
+            "verified_mAcc": 68.31,
+            "verified_mIoU.toy-ms": 51,
+            "verified_mAcc.toy-ms": 69,
+        }.items()
+    )
+    assert (entry.metrics["gap"], entry.metrics["gap_mAcc"]) == (0.02, 0.01)
+    assert not any(name.startswith("verified_mIoU") for name, v in found.items() if v > 60)
+
+
 def test_metrics_are_named_after_what_they_measure() -> None:
     measured, counted = entries([make_row(), cost(gap=-0.02)])
     told = {"claimed_mIoU": 50.0, "verified_mIoU": 50.02, "gap": 0.02}
