@@ -57,12 +57,15 @@ class Batching:
     def usual(cls, device: torch.device, protocol: Protocol) -> Batching:
         """A GPU needs many windows at once; for a processor they only need more memory.
 
-        Whole images go together with their own mirror images, which have their shape.
+        Whole images go together with their own mirror images, which have their shape. The last
+        pass of a hand of images is half empty on average: few views need many images, or a
+        good part of the work is repeats.
         """
         if device.type != "cuda":
             return cls()
-        few = len(protocol.scales) > 1  # whose many views fill passes by themselves
-        return cls(windows=32, whole=2 if protocol.flip else 1, images=4 if few else 16)
+        mirrored = 2 if protocol.flip else 1
+        views = mirrored * len(protocol.scales)
+        return cls(windows=32, whole=mirrored, images=max(4, 64 // views))
 
     def of_shape(self, shape: tuple[int, int], protocol: Protocol) -> int:
         """Inputs of this (height, width) per forward pass under a protocol."""

@@ -181,9 +181,11 @@ def test_passes_are_full_and_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_usual() -> None:
     gpu = torch.device("cuda:1")
     assert Batching.usual(CPU, SLIDE) == Batching(1, 1, 1)
-    assert Batching.usual(gpu, Protocol("plain", 1)) == Batching(windows=32, whole=1, images=16)
+    assert Batching.usual(gpu, Protocol("plain", 1)) == Batching(windows=32, whole=1, images=64)
     several = Protocol("several", 1, scales=(1.0, 2.0), flip=True)
-    assert Batching.usual(gpu, several) == Batching(windows=32, whole=2, images=4)
+    assert Batching.usual(gpu, several) == Batching(windows=32, whole=2, images=16)
+    many = several.replace(scales=tuple(range(1, 13)))
+    assert Batching.usual(gpu, many).images == 4
 
 
 def test_large_windows_fill_a_pass_sooner() -> None:
