@@ -8,9 +8,9 @@ need no network stay instant.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from segmodels.lazy import lazily
 from segmodels.versions import SOFTWARE
 
 if TYPE_CHECKING:
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 __version__ = SOFTWARE
 
 _HOMES = {
-    "Protocol": "segmodels.protocols",
-    "SegmodelsError": "segmodels.errors",
-    "confusion_matrix": "segmodels.counting",
-    "corrupt": "segmodels.corruptions",
-    "create_model": "segmodels.models",
-    "list_models": "segmodels.models",
-    "load_backbone": "segmodels.checkpoints",
-    "load_checkpoint": "segmodels.checkpoints",
-    "load_protocol": "segmodels.protocols",
-    "mean_iou": "segmodels.metrics",
-    "predict": "segmodels.inference",
-    "predict_views": "segmodels.inference",
-    "save_checkpoint": "segmodels.checkpoints",
+    "Protocol": "protocols",
+    "SegmodelsError": "errors",
+    "confusion_matrix": "counting",
+    "corrupt": "corruptions",
+    "create_model": "models",
+    "list_models": "models",
+    "load_backbone": "checkpoints",
+    "load_checkpoint": "checkpoints",
+    "load_protocol": "protocols",
+    "mean_iou": "metrics",
+    "predict": "inference",
+    "predict_views": "inference",
+    "save_checkpoint": "checkpoints",
 }
 
 __all__ = [
@@ -59,10 +59,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'segmodels' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

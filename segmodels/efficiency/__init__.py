@@ -6,8 +6,9 @@ Names are imported when they are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from segmodels.lazy import lazily
 
 if TYPE_CHECKING:
     from segmodels.efficiency.convention import Convention, load_conventions
@@ -46,8 +47,4 @@ __all__ = [
     "measure_latency",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'segmodels.efficiency' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"segmodels.efficiency.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

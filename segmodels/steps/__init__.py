@@ -7,8 +7,9 @@ preparing a dataset and drawing the leaderboard do not wait for PyTorch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from segmodels.lazy import lazily
 
 if TYPE_CHECKING:
     from segmodels.steps.data import download, prepare
@@ -68,8 +69,4 @@ __all__ = [
     "weights_path",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)
