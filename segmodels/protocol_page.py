@@ -40,7 +40,7 @@ EFFECTS: Mapping[str, str] = {
     "check of a published one.",
     "resize_library": "OpenCV's bilinear resize does not antialias; Pillow's and torchvision's do. "
     "At factor 0.75 half of all values of CamVid's frames differ, by up to 51 grey levels; a "
-    "U-Net at half their size moved by a point ([docs/pixels.md](pixels.md)). The papers' code is "
+    "U-Net at half their size lost 3.3 points ([docs/pixels.md](pixels.md)). The papers' code is "
     "OpenCV throughout.",
     "normalize": "Nothing that can be seen: the last bits of the network's input, in the seventh "
     "digit. [docs/pixels.md](pixels.md) has the labels that change.",
