@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -200,8 +201,31 @@ def write_record(path: Path, options: argparse.Namespace, found: dict[str, Any])
     """Keep what was measured, with the machine and the options it was measured with."""
     path.parent.mkdir(parents=True, exist_ok=True)
     how = {"threads": options.threads, "rounds": options.rounds}
-    record = {"machine": machine(options.device), **how, **found}
+    where = {**machine(options.device), "driver": driver(options.device), "commit": commit()}
+    record = {"machine": where, **how, **found}
     path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def driver(device: str) -> str | None:
+    """Version of the GPU's driver; None on a processor."""
+    if not device.startswith("cuda"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[0]
+
+
+def commit() -> str | None:
+    """The commit that is measured, `+` behind it if files differ; None outside a repository."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../segmodels", ".")
+    return git("rev-parse", "HEAD") + ("+" if changed else "") or None
 
 
 def main() -> None:

@@ -371,10 +371,12 @@ def test_a_disk_that_fills_up_keeps_what_came(server, part, connections, monkeyp
 
 # The end of the process
 
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that.
 RUN = """
-import sys
+import signal, sys
 from pathlib import Path
 from segmodels import download as module, partial
+signal.signal(signal.SIGINT, signal.default_int_handler)
 module.FIRST, module.PIECE, partial.SAVE_SECONDS = 8_000, 20_000, 0.02
 url, path, connections = sys.argv[1:]
 with partial.Partial(Path(path)) as one:
@@ -427,7 +429,7 @@ def test_kill_9_loses_moments(server, part, process, connections):
 
 
 def test_ctrl_c_ends_all_connections(server, part, process):
-    server.manners.pause = 0.5
+    server.manners.pause = 0.05
     one = process(4)
     wait_for(one, lambda: server.sent > 40_000)
     one.send_signal(signal.SIGINT)
