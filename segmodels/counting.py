@@ -8,6 +8,7 @@ output of the network, which may know more classes than are scored.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeGuard
@@ -34,6 +35,8 @@ _BYTE = 256
 # photographs), counting them out of their order is faster.
 _FEW = 0.1
 _SNIPPET = 64
+
+_KEPT = threading.local()
 
 
 def confusion_matrix(
@@ -119,7 +122,7 @@ def _integers(what: str, values: Labels) -> Labels:
     found: npt.NDArray[Any] = np.asarray(values)
     if found.dtype == np.bool_:
         return found.view(np.uint8)
-    if found.size and not np.issubdtype(found.dtype, np.integer):
+    if found.size and found.dtype.kind not in "iu":
         raise SegmodelsError(f"{what} must hold integers, not {found.dtype}.")
     return found
 
@@ -168,8 +171,10 @@ def _matrix(pairs: npt.NDArray[Any], classes: int, void: int) -> Counts:
 
 def _bytes(values: npt.NDArray[Any]) -> Pixels | None:
     """The same values as uint8, or None if they do not fit."""
-    if values.dtype == np.uint8 or not values.size:
-        return values.astype(np.uint8, copy=False)
+    if values.dtype == np.uint8:
+        return values
+    if not values.size:
+        return values.astype(np.uint8)
     unsigned = values.view(values.dtype.str.replace("i", "u"))  # negative ones become large
     fits = int(unsigned.max()) <= min(_BYTE - 1, np.iinfo(values.dtype).max)
     return values.astype(np.uint8) if fits else None
@@ -177,17 +182,21 @@ def _bytes(values: npt.NDArray[Any]) -> Pixels | None:
 
 def _histogram(label: Pixels, prediction: Pixels, outputs: int) -> npt.NDArray[Any]:
     """Pixels of every pair of a label (0..255) and an output: whole numbers, (256, outputs)."""
-    sizes, ranges = [_BYTE, outputs], [0, _BYTE, 0, outputs]
-    if not _is_smooth(label, prediction):
-        pair = [one[None] for one in (label, prediction)]
-        return np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges))
-    pair = [_thirds_in_turn(one) for one in (label, prediction)]
-    counted = np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges))
+    if label.size < 4 or not _is_smooth(label, prediction):
+        return _joint([label[None], prediction[None]], outputs)
+    pair = [_quarters_in_turn("label", label), _quarters_in_turn("prediction", prediction)]
+    counted = _joint(pair, outputs)
     rest = pair[0].size
     for row, column in zip(label[rest:], prediction[rest:], strict=True):
         if column < outputs:
             counted[row, column] += 1
     return counted
+
+
+def _joint(pair: list[Pixels], outputs: int) -> npt.NDArray[Any]:
+    kept = _reused("histogram", _BYTE * outputs, np.float32).reshape(_BYTE, outputs)
+    sizes, ranges = [_BYTE, outputs], [0, _BYTE, 0, outputs]
+    return np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges, kept))
 
 
 def _is_smooth(label: Pixels, prediction: Pixels) -> bool:
@@ -199,15 +208,28 @@ def _is_smooth(label: Pixels, prediction: Pixels) -> bool:
     return changes < _FEW * snippets[0].size
 
 
-def _thirds_in_turn(values: Pixels) -> Pixels:
-    """A pixel from each third of the map in turn, without up to 2 pixels at the end.
+def _quarters_in_turn(name: str, values: Pixels) -> Pixels:
+    """A pixel from each quarter of the map in turn, without up to 3 pixels at the end.
 
     A processor that adds to one cell many times in a row waits for itself every time; pixels
     far apart are mostly in different cells.
     """
-    third = values.size // 3
-    parts = [values[None, i * third : (i + 1) * third] for i in range(3)]
-    return np.asarray(cv2.merge(parts), dtype=np.uint8).reshape(1, -1)
+    quarter = values.size // 4
+    parts = [values[None, i * quarter : (i + 1) * quarter] for i in range(4)]
+    kept = _reused(name, 4 * quarter, np.uint8).reshape(1, quarter, 4)
+    return np.asarray(cv2.merge(parts, kept), dtype=np.uint8).reshape(1, -1)
+
+
+def _reused(name: str, size: int, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """Memory of this thread, as the last count left it.
+
+    The system clears new memory page by page, which takes a good part of the counting's time.
+    """
+    kept: npt.NDArray[Any] | None = getattr(_KEPT, name, None)
+    if kept is None or kept.size < size:
+        kept = np.empty(size, kind)
+        setattr(_KEPT, name, kept)
+    return kept[:size]
 
 
 def _count_integers(

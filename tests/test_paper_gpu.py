@@ -114,5 +114,5 @@ def test_a_full_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         text = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of 8 GiB"
         full = mock.Mock(side_effect=torch.OutOfMemoryError(text))
         monkeypatch.setattr(subject.model, "forward_lowres", full)
-        with pytest.raises(SegmodelsError, match=r"cuda:0 is full with 16 images.*SEGMODELS_IMAGES"):
+        with pytest.raises(SegmodelsError, match=r"cuda:0 is full with 16.*SEGMODELS_IMAGES"):
             evaluate(subject, open_dataset("shapes", "test"), protocol)
