@@ -201,7 +201,7 @@ def write_record(path: Path, options: argparse.Namespace, found: dict[str, Any])
     """Keep what was measured, with the machine and the options it was measured with."""
     path.parent.mkdir(parents=True, exist_ok=True)
     how = {"threads": options.threads, "rounds": options.rounds}
-    where = {**machine(options.device), "driver": driver(options.device), "commit": commit()}
+    where = {**machine(options.device), "driver": driver(options.device), "code": code()}
     record = {"machine": where, **how, **found}
     path.write_text(json.dumps(record, indent=1) + "\n")
 
@@ -214,8 +214,11 @@ def driver(device: str) -> str | None:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[0]
 
 
-def commit() -> str | None:
-    """The commit that is measured, `+` behind it if files differ; None outside a repository."""
+def code() -> str | None:
+    """The git tree of `segmodels/` that is measured, which outlives rebased commits.
+
+    `+` behind it if files differ; None outside a repository.
+    """
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -224,8 +227,8 @@ def commit() -> str | None:
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../segmodels", ".")
-    return git("rev-parse", "HEAD") + ("+" if changed else "") or None
+    changed = git("status", "--porcelain", "--", "../segmodels")
+    return git("rev-parse", "HEAD:segmodels") + ("+" if changed else "") or None
 
 
 def main() -> None:

@@ -12,11 +12,13 @@ import small_project
 import torch
 from paper_gpu import DEVICE, OnPaper, PaperGPU, paper_gpu
 
-from segmodels import steps
+from segmodels import arithmetic, steps
+from segmodels.arithmetic import lowres_logits
 from segmodels.counting import confusion_matrix, count_pairs
 from segmodels.datasets import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluate import evaluate
+from segmodels.models import create_model
 from segmodels.protocols import load_protocol
 from segmodels.runs import load_run
 
@@ -82,6 +84,43 @@ def test_values_out_of_range_on_the_device(
         confusion_matrix(
             torch.tensor(label).to("cuda"), torch.tensor(prediction).to("cuda"), num_classes=3
         )
+
+
+# --- arithmetic ------------------------------------------------------------------------
+
+
+def test_bf16_is_asked_of_the_gpu_and_leaves_as_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, images = create_model("segformer_nano", 5).eval(), torch.randn(2, 3, 64, 64)
+    asked, real = [], torch.autocast
+
+    def autocast(kind: str, dtype: torch.dtype, *, enabled: bool) -> torch.autocast:
+        asked.append((kind, enabled))
+        return real("cpu", dtype, enabled=enabled)  # there is no CUDA to do it
+
+    with torch.inference_mode():
+        rough = lowres_logits(model, images, "bf16")
+        with paper_gpu():
+            monkeypatch.setattr(torch, "autocast", autocast)
+            found = lowres_logits(model.to("cuda"), images.to("cuda"), "bf16")
+            assert asked == [("cuda", True)]
+            assert (found.device, found.dtype) == (DEVICE, torch.float32)
+            assert torch.equal(found.cpu(), rough)
+
+
+@pytest.mark.parametrize(("device", "mode"), [("cuda", "reduce-overhead"), ("cpu", None)])
+def test_cuda_graphs_are_recorded_on_a_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch, device: str, mode: str | None
+) -> None:
+    monkeypatch.setattr(arithmetic, "_PROGRAMS", {})
+    compiler = mock.Mock(return_value="program")
+    monkeypatch.setattr(torch, "compile", compiler)
+    kind = type(create_model("segformer_nano", 5))
+    assert arithmetic._compiled(kind, device) == "program"
+    assert arithmetic._compiled(kind, device) == "program"
+    compiler.assert_called_once_with(
+        kind.forward_lowres, fullgraph=True, dynamic=False, backend="inductor", mode=mode
+    )
 
 
 # --- evaluation ------------------------------------------------------------------------
