@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,8 +43,16 @@ class Server:
         request = urllib.request.Request(
             self.url + path, data, {"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or "null")
+        for left in reversed(range(20)):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or "null")
+            except urllib.error.HTTPError as error:
+                # SQLite is locked by a flow; Prefect's own client asks again too.
+                if error.code != 503 or not left:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError
 
     def runs(self, **body: Any) -> list[dict[str, Any]]:
         return list(self.post("/flow_runs/filter", {"sort": "START_TIME_DESC", **body}))
