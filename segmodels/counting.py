@@ -194,6 +194,7 @@ def _histogram(label: Pixels, prediction: Pixels, outputs: int) -> npt.NDArray[A
 
 
 def _joint(pair: list[Pixels], outputs: int) -> npt.NDArray[Any]:
+    """OpenCV's histogram of pairs, (256, outputs), until this thread counts again."""
     kept = _reused("histogram", _BYTE * outputs, np.float32).reshape(_BYTE, outputs)
     sizes, ranges = [_BYTE, outputs], [0, _BYTE, 0, outputs]
     return np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges, kept))
