@@ -15,8 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -25,7 +24,7 @@ import torch
 from models import write_record
 from torch import Tensor
 
-from segmodels.arithmetic import lowres_logits, lowres_logits_fixed
+from segmodels.arithmetic import lowres_logits_fixed, tf32
 from segmodels.checkpoints import load_checkpoint
 from segmodels.models.base import SegModel
 from segmodels.protocols import Precision
@@ -56,27 +55,11 @@ def arithmetics(device: str) -> list[str]:
     return [known[0], TF32, *known[1:]] if device.startswith("cuda") else known
 
 
-@contextmanager
-def tf32(allowed: bool) -> Iterator[None]:
-    """With or without TF32; it was off before."""
-    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    for switch in switches:
-        switch.allow_tf32 = allowed
-    try:
-        yield
-    finally:
-        for switch in switches:
-            switch.allow_tf32 = False
-
-
 def logits(model: SegModel, images: Tensor, arithmetic: str) -> Tensor:
     """Logits at the size of the images, on the processor."""
     precision: Any = "fp32" if arithmetic == TF32 else arithmetic
-    run: Callable[..., Tensor] = (
-        lowres_logits_fixed if precision.endswith("-compiled") else lowres_logits
-    )
     with torch.inference_mode(), tf32(arithmetic == TF32):
-        low = run(model, images, precision)
+        low = lowres_logits_fixed(model, images, precision)
         return model.to_image(low, *images.shape[-2:]).cpu()
 
 

@@ -8,9 +8,10 @@ fp32 again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -26,8 +27,10 @@ BACKEND = "inductor"
 #: Of a program: sizes of networks and inputs, precisions. PyTorch allows 8 unless told otherwise.
 _VARIANTS = 64
 
+Program = Callable[[SegModel, Tensor], Tensor]
+
 #: By class and kind of device. A program of a model would keep the model alive.
-_PROGRAMS: dict[tuple[type[SegModel], str], Callable[[SegModel, Tensor], Tensor]] = {}
+_PROGRAMS: dict[tuple[type[SegModel], str], Program] = {}
 
 
 def lowres_logits(model: SegModel, images: Tensor, precision: Precision) -> Tensor:
@@ -66,6 +69,20 @@ def lowres_logits_fixed(model: SegModel, images: Tensor, precision: Precision) -
         ) from error
 
 
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to."""
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = allowed
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
+
+
 def is_compiled(precision: Precision) -> bool:
     """Whether a precision asks for `torch.compile`."""
     return precision.endswith("-compiled")
@@ -92,7 +109,7 @@ def _run(forward: Callable[[Tensor], Tensor], images: Tensor, precision: Precisi
     return logits.float()
 
 
-def _compiled(kind: type[SegModel], device: str) -> Callable[[SegModel, Tensor], Tensor]:
+def _compiled(kind: type[SegModel], device: str) -> Program:
     if (kind, device) not in _PROGRAMS:
         mode: Literal["reduce-overhead"] | None = "reduce-overhead" if device == "cuda" else None
         _PROGRAMS[kind, device] = torch.compile(

@@ -12,11 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from segmodels.arithmetic import tf32
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.fingerprint import sample_digest
 from segmodels.environment import cores
@@ -87,7 +88,7 @@ class Stream:
         Raises:
             SegmodelsError: an image cannot be read, or the GPU's memory is full.
         """
-        with _full_precision(), _single_threaded(), self._enough_memory():
+        with tf32(False), _single_threaded(), self._enough_memory():
             if fed(self.model):
                 ready = _in_order(self._ready, indices, cores())
                 yield from _one_behind(map(judge, _hands(ready, self.images)))
@@ -161,20 +162,6 @@ def _one_behind(begun: Iterable[Callable[[], R]]) -> Iterator[R]:
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to."""
-    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [switch.allow_tf32 for switch in switches]
-    try:
-        for switch in switches:
-            switch.allow_tf32 = False
-        yield
-    finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.allow_tf32 = value
 
 
 @contextmanager
