@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from segmodels.addresses import at_revision, is_commit, names_branch
 from segmodels.errors import SegmodelsError, pick
-from segmodels.files import read_yaml, take_fields
+from segmodels.files import digest, read_yaml, take_fields
+from segmodels.pins import Pin, Pins, lock_path, read_pins
 from segmodels.settings import project_root
 
 #: Whether anyone can use it: `gated` wants a login, `lost` had an address that died,
 #: `unpublished` never had one, `unsupported` waits for a reader of ours. Everything but `ok`
 #: carries a reason that users are shown.
 State = Literal["ok", "gated", "lost", "unpublished", "unsupported"]
+
+#: Who says what the bytes of a file are: its authors, or we, who had it.
+Voucher = Literal["authors", "us"]
+
+#: What fixes the bytes of weights: a sha256 of their `authors`, one that was noted here at `first
+#: sight`, or nothing (`no`).
+Pinned = Literal["authors", "first sight", "no"]
+
+#: The file that alone identifies weights in our own format; the other one describes it.
+_OWN = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,10 @@ class RemoteFile:
         sha1: hex digest, where the source publishes only that. It tells a damaged or another
             file, not one made to deceive.
         bytes: approximate size for messages, if known.
+        sha256_from: who says so: the file's `authors` publish the digests, or they were noted by
+            `us` from a file that was here.
+        revision: commit to take where `url` names a branch.
+        pin: what the file was when it first came here (`segmodels.pins`), if that was noted.
     """
 
     name: str
@@ -35,6 +54,20 @@ class RemoteFile:
     sha256: tuple[str, ...] = ()
     sha1: str = ""
     bytes: int | None = None
+    sha256_from: Voucher = "us"
+    revision: str = ""
+    pin: Pin | None = None
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The sha256 it may have: the registered ones, else the one that was noted."""
+        return self.sha256 or ((self.pin.sha256,) if self.pin else ())
+
+    @property
+    def address(self) -> str:
+        """Where to fetch it: at its revision if one is known."""
+        revision = self.revision or (self.pin.revision if self.pin else "")
+        return at_revision(self.url, revision) if revision else self.url
 
 
 @dataclass(frozen=True)
@@ -49,8 +82,8 @@ class WeightsEntry:
         licence: of the file.
         reason: why it cannot be had, unless the state is `ok`.
         files: what to fetch.
-        unseen: nobody here has had the files, and no checksum is published. Evidence records the
-            sha256 of what was fetched; who fetches them first should add it here.
+        unseen: no checksum is published, and none was known when the entry was written. The
+            first fetch notes it in `params/weights.lock.yaml`.
     """
 
     name: str
@@ -61,6 +94,43 @@ class WeightsEntry:
     reason: str = ""
     files: tuple[RemoteFile, ...] = ()
     unseen: bool = False
+
+    @property
+    def pinned(self) -> Pinned:
+        """What fixes the bytes of these weights."""
+        if not self.files or not all(file.accepted for file in self.files):
+            return "no"
+        theirs = all(file.sha256 and file.sha256_from == "authors" for file in self.files)
+        return "authors" if theirs else "first sight"
+
+    @property
+    def unknown(self) -> bool:
+        """Whether no sha256 of any file is registered or noted."""
+        return not any(file.accepted for file in self.files)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Every identity that evidence of these weights may carry; none if a sum is missing."""
+        names = [file.name for file in self.files]
+        if not names:
+            return ()
+        sums = itertools.product(*(file.accepted for file in self.files))
+        found = (weights_identity(dict(zip(names, one, strict=True))) for one in sums)
+        return tuple(dict.fromkeys(found))
+
+
+def weights_identity(sums: Mapping[str, str]) -> str:
+    """What identifies weights: the sha256 of their one file or, of several, the digest of all.
+
+    Our own format is known by `model.safetensors` alone.
+
+    Args:
+        sums: sha256 by file name.
+    """
+    if len(sums) == 1:
+        (only,) = sums.values()
+        return only
+    return sums.get(_OWN) or digest(dict(sums))
 
 
 @dataclass(frozen=True)
@@ -89,7 +159,7 @@ class DatasetEntry:
 
 
 def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
-    """All entries of `params/weights.yaml`.
+    """All entries of `params/weights.yaml`, with what was noted of them beside it.
 
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.
@@ -97,15 +167,31 @@ def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
     path = path or project_root() / "params" / "weights.yaml"
     required = {"model": str, "state": str, "source": str}
     optional = {"licence": str, "reason": str, "files": list, "unseen": bool}
-    entries = {}
+    entries, pins = {}, read_pins(lock_path(path))
     for name, raw in read_yaml(path).items():
         where = f"{path}, weights {name!r}"
         fields = take_fields(where, raw, required, optional)
         fields["files"] = _files(where, fields.get("files", []))
         _check_state(where, fields, bool(fields["files"]))
         _check_seen(where, fields)
+        fields["files"] = _pinned(lock_path(path), name, fields["files"], pins.pop(name, {}))
         entries[name] = WeightsEntry(name=name, **fields)
+    for name in pins:
+        raise SegmodelsError(
+            f"{lock_path(path)}: weights {name!r} do not stand in {path.name}. Give the entry that "
+            f"name again, or rename or remove its note."
+        )
     return entries
+
+
+def _pinned(
+    path: Path, entry: str, files: tuple[RemoteFile, ...], pins: Pins
+) -> tuple[RemoteFile, ...]:
+    for name in pins.keys() - {file.name for file in files}:
+        raise SegmodelsError(
+            f"{path}: weights {entry!r} have no file {name!r} any more; remove its note."
+        )
+    return tuple(dataclasses.replace(file, pin=pins.get(file.name)) for file in files)
 
 
 _SPLIT = {"images": int, "fingerprint": str, "also": dict}
@@ -140,7 +226,7 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
     return entries
 
 
-_FILE = {"sha256": list, "sha1": str, "bytes": int}
+_FILE = {"sha256": list, "sha1": str, "bytes": int, "sha256_from": str, "revision": str}
 
 
 def _files(where: str, raw: list[object]) -> tuple[RemoteFile, ...]:
@@ -153,12 +239,27 @@ def _files(where: str, raw: list[object]) -> tuple[RemoteFile, ...]:
             raise SegmodelsError(f"{one}: {bad[0]!r} is not a sha256 (64 digits 0-9a-f).")
         if "sha1" in fields and not _is_digest(fields["sha1"], 40):
             raise SegmodelsError(f"{one}: {fields['sha1']!r} is not a sha1 (40 digits 0-9a-f).")
+        _check_origin(one, fields)
         if not _is_plain(fields["name"]):
             raise SegmodelsError(f"{one}: field 'name' is a file name without folders.")
         if not fields["url"].startswith(("https://", "http://")):
             raise SegmodelsError(f"{one}: field 'url' must begin with https:// or http://.")
         files.append(RemoteFile(**fields))
     return tuple(files)
+
+
+def _check_origin(where: str, fields: dict[str, Any]) -> None:
+    """Who vouches for the digests, and which commit is meant."""
+    if fields.get("sha256_from", "us") not in get_args(Voucher):
+        known = " or ".join(get_args(Voucher))
+        raise SegmodelsError(f"{where}: field 'sha256_from' is {known}.")
+    if "sha256_from" in fields and not fields["sha256"]:
+        raise SegmodelsError(f"{where}: 'sha256_from' says who gives the sha256; there is none.")
+    if revision := fields.get("revision"):
+        if not is_commit(revision):
+            raise SegmodelsError(f"{where}: {revision!r} is not a commit (40 digits 0-9a-f).")
+        if not names_branch(fields["url"]):
+            raise SegmodelsError(f"{where}: 'revision' is for a 'url' that names a branch.")
 
 
 def _is_plain(name: str) -> bool:

@@ -114,7 +114,7 @@ def objections(evidence: Evidence) -> Iterator[str]:
 def _about_weights(evidence: Evidence) -> Iterator[str]:
     entry = _entry(evidence)
     name = evidence.identity.model.get("name")
-    if entry is None or not any(file.sha256 for file in entry.files):
+    if entry is None:
         yield "its weights are none of params/weights.yaml; add the entry with their sha256 first."
     elif name != entry.model:
         yield f"weights {entry.name!r} are those of {entry.model!r}, not of {name!r}."

@@ -91,11 +91,12 @@ def test_weights_are_matched_by_checksum(root):
     assert [row.verdict for row in rows_of(root)] == ["unverified"]
 
 
-def test_weights_without_published_checksum_are_matched_by_name(root):
+def test_weights_without_any_checksum_are_matched_by_name_and_never_verified(root):
     add_claim(root, "toy_by_hand", weights="by-hand")
     assert claimed(root, "toy_by_hand").verdict == "blocked"
     keep(root, evidence(weights="0" * 64, origin={"released": "by-hand"}))
-    assert claimed(root, "toy_by_hand").verdict in ("better", "below")
+    row = claimed(root, "toy_by_hand")
+    assert (row.verdict, row.pinned) == ("partial", "no")
 
 
 @pytest.mark.parametrize(

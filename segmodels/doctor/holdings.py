@@ -103,8 +103,8 @@ def _heads(
         text = f"stale: evaluator {identity['evaluator']}, now it is {EVALUATOR}"
         yield "note", f"{text}; run segmodels evaluate {run}"
     entry = released.get(origin.get("released", ""))
-    listed = {digest for file in entry.files for digest in file.sha256} if entry else set()
-    if entry and listed and identity["weights"] not in listed:
+    known = entry.identities if entry else ()
+    if entry and known and identity["weights"] not in known:
         text = (
             f"weights {identity['weights'][:12]}… are none of {entry.name} in params/weights.yaml"
         )

@@ -19,7 +19,7 @@ from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence
 from segmodels.leaderboard.costs import Costs
-from segmodels.leaderboard.matching import answers, best
+from segmodels.leaderboard.matching import answers, best, has_released_weights
 from segmodels.leaderboard.retrained import on_same_images, wrong_retrains
 from segmodels.leaderboard.robustness import summarise
 from segmodels.leaderboard.rows import Row, short_title
@@ -35,6 +35,10 @@ from segmodels.verdict import Answer, Verdict, judge, judge_corrupted, judge_cos
 
 _OTHER_IMAGES = (
     "Evidence {} was counted on other images than params/datasets.yaml lists, so it says nothing."
+)
+_UNPINNED = (
+    "Nothing pins these weights: no sha256 of them is registered or was noted when they came, so "
+    "what was counted may not be what is given out."
 )
 
 
@@ -84,6 +88,7 @@ class Judge:
         verdict = judge(claim, protocol, answer, hindered, self.rules)
         if answer and protocol:
             verdict = _with_effect(verdict, answer.evidence[0], protocol)
+        verdict = _capped(verdict, found and found[1])
         if answer is None and (stranger := self._stranger(claim, protocol, weights)):
             verdict = dataclasses.replace(verdict, reason=_OTHER_IMAGES.format(stranger))
         return self._claim_row(claim, verdict, protocol, found and found[1], weights)
@@ -110,11 +115,12 @@ class Judge:
     ) -> Row:
         row = self._under(self._told(claim, verdict), protocol)
         runs = [r.name for r in self.runs if answers(r, claim)]
-        published = next((d for f in entry.files for d in f.sha256), None) if entry else None
+        known = entry.identities if entry else ()
         row = dataclasses.replace(
             row,
             run=runs[0] if runs else None,
-            weights=published,
+            weights=known[0] if known else None,
+            pinned=_pinned(entry, found),
             weights_origin={"released": claim.weights} if claim.weights else {},
         )
         return self._with_evidence(row, protocol, found) if found and protocol else row
@@ -198,7 +204,8 @@ class Judge:
         right = self.shelf.released(clean, claim.split, protocol.inference_fp32, weights)
         found = best(right, self.datasets.get(clean), claim.split, protocol)
         copies = conditions(self.shelf.disturbed(found.evidence)) if found else []
-        return judge_corrupted(claim, protocol, copies, hindered, self.rules)
+        verdict = judge_corrupted(claim, protocol, copies, hindered, self.rules)
+        return _capped(verdict, found if copies else None)
 
     def _entries(self, claim: Claim) -> tuple[WeightsEntry | None, DatasetEntry | None]:
         if claim.weights is not None and claim.weights not in self.weights:
@@ -271,7 +278,7 @@ class Judge:
             answer = Answer((found.evidence,), level, found.by)
             reason = _why_measured(run, protocol, same)
             verdict = measure(protocol, answer, reason, command, self.rules)
-            verdict = _with_effect(verdict, found.evidence, protocol)
+            verdict = _capped(_with_effect(verdict, found.evidence, protocol), found)
             row = dataclasses.replace(
                 _verdict_row(verdict),
                 kind="measurement",
@@ -280,6 +287,7 @@ class Judge:
                 split=run.split,
                 run=run.name,
                 rerun=command,
+                pinned=_pinned(self.weights.get(run.weights or ""), found),
             )
             yield self._with_evidence(self._under(row, protocol), protocol, found)
 
@@ -335,6 +343,22 @@ def _with_effect(verdict: Verdict, evidence: Evidence, protocol: Protocol) -> Ve
     """Say what less than full precision did to the number, if it was counted so."""
     told = effect_sentence(evidence, effect_under(evidence, protocol))
     return dataclasses.replace(verdict, reason=f"{told} {verdict.reason}") if told else verdict
+
+
+def _pinned(entry: WeightsEntry | None, found: Found | None) -> str:
+    """What fixes the bytes of the released weights behind a row; "" where there are none."""
+    if entry is None or not (entry.files or found):
+        return ""
+    theirs = found is None or found.unpinned or has_released_weights(found.evidence, entry)
+    return entry.pinned if theirs else ""
+
+
+def _capped(verdict: Verdict, found: Found | None) -> Verdict:
+    """At most `partial` where the name of weights is all that ties evidence to them."""
+    if found is None or not found.unpinned:
+        return verdict
+    status = verdict.status if verdict.status in ("stale", "unverified") else "partial"
+    return dataclasses.replace(verdict, status=status, reason=f"{_UNPINNED} {verdict.reason}")
 
 
 def _why_measured(run: Run, protocol: Protocol, same: list[Claim]) -> str:

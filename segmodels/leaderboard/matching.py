@@ -30,11 +30,8 @@ def answers(run: Run, claim: Claim) -> bool:
 
 
 def has_released_weights(evidence: Evidence, entry: WeightsEntry) -> bool:
-    """By checksum; by name only where the authors publish no checksum."""
-    published = {digest for file in entry.files for digest in file.sha256}
-    if published:
-        return evidence.identity.weights in published
-    return evidence.weights_origin.get("released") == entry.name
+    """Whether evidence is of released weights: by what they are, never by their name."""
+    return evidence.identity.weights in entry.identities
 
 
 def best(

@@ -8,6 +8,13 @@ from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.markup import UP, evidence_name, file_link, link, number, prose
 from segmodels.leaderboard.rows import Row
 
+#: What stands on the page for each value of `Row.pinned`.
+_PINNED = {
+    "authors": "by their authors, who publish the sha256",
+    "first sight": "by us at first sight: the file that came first was noted",
+    "no": "not at all: no sha256 is registered, and none was noted yet",
+}
+
 
 def printed(row: Row, neighbours: dict[str, Row]) -> list[tuple[str, str]]:
     """Where a number is printed and by whom, as names and HTML."""
@@ -52,6 +59,7 @@ def provenance(row: Row, docs: Docs | None) -> list[tuple[str, str]]:
         *((name, f"{value:.2f} %") for name, value in accuracies if value is not None),
         ("Weights", escape(origin)),
         ("Weights sha256", file_link("", row.weights or "")),
+        ("Weights pinned", _PINNED.get(row.pinned, "")),
         ("Dataset content", file_link("", row.fingerprint or "")),
         ("Counted by", "" if row.evaluator is None else f"evaluator {row.evaluator}"),
         ("Software", escape(", ".join(f"{k} {v}" for k, v in row.software.items()))),

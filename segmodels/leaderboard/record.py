@@ -28,7 +28,7 @@ SHORT = (
     *("claimed", "decimals", "verified", "gap", "interval_low", "interval_high", "tolerance"),
     *("verdict", "level", "obstacle", "reason"),
     *("protocol", "protocol_version", "images", "expected_images"),
-    *("evidence", "evidence_file", "weights", "fingerprint", "evaluator", "run"),
+    *("evidence", "evidence_file", "weights", "pinned", "fingerprint", "evaluator", "run"),
     *("source", "url"),
 )
 

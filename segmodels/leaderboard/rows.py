@@ -53,6 +53,7 @@ class Row:
     expected_images: int | None = None
     weights: str | None = None
     weights_origin: dict[str, Any] = field(default_factory=dict)
+    pinned: str = ""
     fingerprint: str | None = None
     evaluator: int | None = None
     software: dict[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,19 @@ _SUBJECT = (
 
 @dataclass(frozen=True)
 class Found:
-    """A piece of evidence and where it lies; `by` names the third party it comes from."""
+    """A piece of evidence and where it lies.
+
+    Attributes:
+        path: its `<key>.json`.
+        evidence: what stands there.
+        by: the third party it comes from.
+        unpinned: that it is of the weights asked for is told by their name alone.
+    """
 
     path: Path
     evidence: Evidence
     by: str = ""
+    unpinned: bool = False
 
 
 class Shelf:
@@ -65,11 +73,16 @@ class Shelf:
     def released(
         self, dataset: str, split: str, inference: dict[str, Any], entry: WeightsEntry
     ) -> list[Found]:
-        """Undisturbed evidence of released weights: by checksum, by name only without one."""
+        """Undisturbed evidence of released weights, by what they are.
+
+        By their name only where no checksum is known at all, which the evidence found then says.
+        """
         question = _question(dataset, split, inference)
-        published = [f"sha256 {digest}" for file in entry.files for digest in file.sha256]
-        names = published or [f"released {entry.name}"]
-        return [found for name in names for found in self._clean.get((question, name), ())]
+        if entry.unknown:
+            named = self._clean.get((question, f"released {entry.name}"), ())
+            return [replace(found, unpinned=True) for found in named]
+        sums = (f"sha256 {identity}" for identity in entry.identities)
+        return [found for name in sums for found in self._clean.get((question, name), ())]
 
     def trained(self, dataset: str, split: str, inference: dict[str, Any], run: str) -> list[Found]:
         """Undisturbed evidence of the weights that a run trained."""

@@ -143,9 +143,12 @@ def _elsewhere(
 
 
 def _decides(found: Found) -> bool:
-    """A statement has no level of its own, so only whole and current counts of ours decide it."""
+    """A statement has no level of its own, so only whole and current counts of ours decide it,
+    of weights that are known by what they are.
+    """
     evidence = found.evidence
-    return not found.by and evidence.complete and evidence.identity.evaluator == EVALUATOR
+    ours = not found.by and not found.unpinned
+    return ours and evidence.complete and evidence.identity.evaluator == EVALUATOR
 
 
 def _open(part: EvidencePart, why: str) -> Finding:

@@ -7,10 +7,12 @@ import pytest
 import yaml
 from synthetic import evidence, matrices
 
+from segmodels.assets import weights_identity
 from segmodels.claims import load_claims
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import write_evidence
 from segmodels.leaderboard.costs import all_wanted, wanted_by_claim
+from segmodels.pins import Pin, note_pins
 from segmodels.protocols import load_protocol
 from segmodels.scores import score
 from segmodels.validation import problems
@@ -44,6 +46,77 @@ def test_our_own_evidence_goes_before_that_of_others(board):
     row = board.row("toy_strict")
     assert row.level == "released weights"
     assert row.verified == round(score(ours, load_protocol("strict")).miou, 4)
+
+
+NAMES = ("config.json", "model.bin")
+TWO = ("e1" * 32, "e2" * 32)
+
+
+def two_files(board, sums=TWO, **changes):
+    """Make the toy weights two files."""
+    path = board.root / "params" / "weights.yaml"
+    entries = yaml.safe_load(path.read_text())
+    entries["toy-weights"]["files"] = [
+        {"name": name, "url": f"https://example.org/{name}", "sha256": [one] if one else []}
+        for name, one in zip(NAMES, sums, strict=True)
+    ]
+    entries["toy-weights"].update(changes)
+    path.write_text(yaml.safe_dump(entries))
+
+
+def of_two_files():
+    return evidence(weights=weights_identity(dict(zip(NAMES, TWO, strict=True))))
+
+
+def test_evidence_of_two_files_keeps_its_entry_once_their_sums_are_registered(board):
+    """The identity of several files is a digest of digests."""
+    two_files(board)
+    board.keep(of_two_files())
+    row = board.row("toy_strict")
+    assert (row.level, row.verdict, row.pinned) == ("released weights", "better", "first sight")
+    assert row.weights == of_two_files().identity.weights
+
+
+def test_one_wrong_sum_is_another_checkpoint(board):
+    two_files(board, (TWO[0], "e3" * 32))
+    board.keep(of_two_files())
+    row = board.row("toy_strict")
+    assert (row.level, row.verdict, row.evidence) == (None, "unverified", None)
+    assert row.weights == weights_identity({"config.json": TWO[0], "model.bin": "e3" * 32})
+
+
+def test_two_files_of_others_are_known_too(board):
+    two_files(board)
+    board.keep(of_two_files(), folder="third-party/some-lab")
+    assert board.row("toy_strict").level == "third party (some-lab)"
+
+
+def test_what_nothing_pins_is_partial_at_most(board):
+    """By name alone, whatever is in the file; and a checksum of one file of two is no identity."""
+    two_files(board, (None, None), unseen=True)
+    board.keep(evidence(weights="0" * 64))
+    row = board.row("toy_strict")
+    assert (row.level, row.verdict, row.pinned) == ("released weights", "partial", "no")
+    assert row.reason.startswith("Nothing pins these weights")
+    assert row.verified is not None
+    measured = [r for r in board.rows() if r.kind == "measurement"]
+    assert [(r.verdict, r.pinned) for r in measured] == [("partial", "no")]
+    two_files(board, (TWO[0], None), unseen=True)
+    assert board.row("toy_strict").evidence is None
+
+
+def test_what_was_noted_at_first_sight_pins(board):
+    two_files(board, (None, None), unseen=True)
+    pins = {
+        name: Pin(one, 3, f"https://example.org/{name}", "address")
+        for name, one in zip(NAMES, TWO, strict=True)
+    }
+    note_pins(board.root / "params" / "weights.lock.yaml", "toy-weights", pins)
+    board.keep(of_two_files())
+    row = board.row("toy_strict")
+    assert (row.verdict, row.pinned) == ("better", "first sight")
+    board.keep(evidence(weights="0" * 64, evaluator=0), folder="toy-run/other")
+    assert board.row("toy_strict").evidence == row.evidence
 
 
 def test_weights_trained_again_answer_the_claims_their_runs_name(board):
