@@ -28,7 +28,7 @@ from segmodels.counting import begin_to_count
 from segmodels.datasets.base import Dataset
 from segmodels.environment import machine, peak_memory_bytes, software
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import Evidence, Identity, ImageCounts, Shard
+from segmodels.evidence import Counted, Evidence, Identity, ImageCounts, Shard
 from segmodels.files import combine
 from segmodels.fused import predict_many
 from segmodels.labelmaps import check_names, publish, write_map
@@ -156,6 +156,7 @@ def evaluate(
         images=tuple(line.counts for line in lines),
         shard=part,
         skipped=dataset.skipped,
+        counted=Counted("evaluated"),
     )
     record = {
         "evidence": identity.key,

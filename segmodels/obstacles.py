@@ -29,6 +29,10 @@ _UNKNOWN_WEIGHTS = {
 }
 
 
+#: What is here belongs to another network than the claim is about.
+OTHER_NETWORK = "weights of another network"
+
+
 @dataclass(frozen=True)
 class Obstacle:
     """One reason: its kind in `params/verdict.yaml` and one sentence about this claim."""

@@ -26,6 +26,7 @@ _COMMON = (
     "weights_origin",
     "software",
     "skipped",
+    "counted",
 )
 
 

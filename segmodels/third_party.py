@@ -1,34 +1,35 @@
 """Evidence that somebody else computed: looked at as closely as can be, then shown as theirs.
 
 Counts that were made up, but consistently, cannot be told from counted ones without the weights
-and the images. So evidence of others has a level of its own, carries their name, and never
-stands in for evidence that was computed here.
+and the images. So evidence of others has a level of its own, carries their name in the record
+itself, and never stands in for evidence that was computed here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-
-import yaml
 
 from segmodels.assets import WeightsEntry, load_dataset_entries, load_weights_entries
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import (
+    Counted,
     Evidence,
     check_evidence,
     evidence_files,
     read_evidence,
     write_evidence,
 )
-from segmodels.files import write_text
 from segmodels.leaderboard.matching import has_released_weights
-from segmodels.leaderboard.shelf import THIRD_PARTY, third_party
 from segmodels.protocols import load_protocols
 from segmodels.rules import load_rules
 from segmodels.scores import score
 from segmodels.versions import EVALUATOR
+
+#: Folder of evidence that others computed; below it one folder each.
+THIRD_PARTY = "third-party"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
@@ -54,6 +55,10 @@ def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") 
     if url and not url.startswith("https://"):
         raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
     evidence = check_evidence(path, descriptions)
+    if evidence.counted.by not in ("", by):
+        raise SegmodelsError(
+            f"{path}: it says that {evidence.counted.by} counted it; --by {by!r} is somebody else."
+        )
     check_answers(path, evidence)
     if (counted := evidence.identity.evaluator) != EVALUATOR:
         told = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
@@ -63,16 +68,7 @@ def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") 
     kept = place / path.name
     if kept.is_file() and read_evidence(kept).images != evidence.images:
         raise SegmodelsError(f"{path}: {by} gave other counts before; remove {kept} first.")
-    copy = write_evidence(place, evidence)
-    if url:
-        write_text(place / "about.yaml", yaml.safe_dump({"by": by, "url": url}))
-    return copy
-
-
-def is_third_party(path: Path, folder: Path) -> bool:
-    """Whether a file lies where evidence of others is kept."""
-    place, top = path.resolve(), folder.resolve()
-    return place.is_relative_to(top) and bool(third_party(place, top))
+    return write_evidence(place, replace(evidence, counted=Counted("checked", by, url)))
 
 
 def check_answers(path: Path, evidence: Evidence) -> None:
@@ -127,17 +123,17 @@ def _entry(evidence: Evidence) -> WeightsEntry | None:
 
 def _compare_with_ours(path: Path, evidence: Evidence, folder: Path) -> None:
     """Where the same thing was counted here, the two must come to the same number."""
-    ours = [p for p in evidence_files(folder) if p.stem == evidence.key]
-    own = next((p for p in ours if not third_party(p, folder)), None)
+    same = [read_evidence(p) for p in evidence_files(folder) if p.stem == evidence.key]
+    own = next((one for one in same if one.counted.ours), None)
     if own is None:
         return
     allowed = load_rules().third_party.points
     for protocol in load_protocols().values():
         if protocol.inference != evidence.identity.inference:
             continue
-        here, there = (score(e, protocol).miou for e in (read_evidence(own), evidence))
+        here, there = (score(e, protocol).miou for e in (own, evidence))
         if not abs(here - there) <= allowed:
             raise SegmodelsError(
                 f"{path}: says mIoU {there:.2f} under {protocol.name}, but the same weights on the "
-                f"same images gave {here:.2f} here ({own.name}); {allowed} points are tolerated."
+                f"same images gave {here:.2f} here; {allowed} points are tolerated."
             )

@@ -39,10 +39,10 @@ from segmodels.models.base import SegModel
 from segmodels.pixels import VOID
 from segmodels.preprocessing import IMAGENET
 from segmodels.protocols import Protocol
+from segmodels.provenance import training
 from segmodels.recipes import Recipe
 from segmodels.sampling import Order
 from segmodels.settings import cache_dir
-from segmodels.versions import TRAINER
 
 #: One row of the training curve: step, lr, loss, val_miou.
 Point = dict[str, float]
@@ -83,15 +83,9 @@ class Job:
     @property
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the weights; recorded in them and naming the scratch folder."""
-        return {
-            "model": self.model,
-            "overrides": self.overrides,
-            "recipe": self.recipe.to_dict(),
-            "seed": self.seed,
-            "dataset": self.train.name,
-            "fingerprint": self.fingerprint,
-            "trainer": TRAINER,
-        }
+        return training(
+            self.model, self.overrides, self.recipe, self.seed, self.train.name, self.fingerprint
+        )
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
@@ -29,8 +29,8 @@ STATUSES: dict[Status, str] = {
     "verified": "the measured number equals the printed one within the tolerance",
     "better": "the measured number is above the printed one by more than the tolerance",
     "below": "the measured number is below the printed one by more than the tolerance",
-    "partial": "only some images of the split were looked at, or only parts of a sentence hold",
-    "stale": "the evidence was counted by another version of the evaluator",
+    "partial": "only some images, only less than fp32, or only parts of a sentence bear it out",
+    "stale": "the evidence is of an earlier evaluator or of an earlier form of the run",
     "unverified": "everything needed can be had, but nobody has run it yet",
     "blocked": "something that is needed cannot be had by everybody; the reason says what",
     "measured": "a number of our own that no paper prints under this protocol",
@@ -62,12 +62,15 @@ class Answer:
         level: whose weights and whose run it is.
         by: name of the third party, if it is one.
         left_out: how many other seeds saw other images, so that they have no common mean.
+        outdated: how the training behind it differs from what its run asks for now, as words;
+            empty for weights that the run as it is would train.
     """
 
     evidence: tuple[Evidence, ...]
     level: Level
     by: str = ""
     left_out: int = 0
+    outdated: str = ""
 
     def describe(self) -> str:
         """The level for people: `retrained (3 seeds)`, `third party (NAME)`."""
@@ -240,8 +243,12 @@ def measure(
     values = [_MEASURED[metric](score(evidence, protocol)) for evidence in answer.evidence]
     if any(math.isnan(value) for value in values):
         return Verdict("unverified", "The evidence holds no labelled pixel.", level=level)
-    states = (_state(evidence, command) for evidence in answer.evidence)
-    status, why = next(filter(None, states), None) or ("measured", reason)
+    lacks = (
+        lack
+        for evidence in answer.evidence
+        for lack in _shortcomings(evidence, protocol, answer.outdated, command)
+    )
+    status, why = next(lacks, None) or ("measured", reason)
     interval = None
     if metric == "mIoU":
         interval = mean_interval(answer.evidence, protocol, rules.bootstrap)
@@ -261,21 +268,27 @@ def skipped_sentence(evidence: Evidence) -> str:
     return f"{number} could not be read and {were} left out: {named}{more}."
 
 
-def _state(evidence: Evidence, command: str) -> tuple[Status, str] | None:
+def _shortcomings(
+    evidence: Evidence, protocol: Protocol, outdated: str, command: str
+) -> Iterator[tuple[Status, str]]:
+    """Why evidence says less than a whole, current evaluation; the weightiest first."""
     if run := evidence.weights_origin.get("trained"):  # `verify` trains nothing
         command = f"segmodels evaluate {run}"
-    counted = evidence.identity.evaluator
+    counted, precision = evidence.identity.evaluator, evidence.identity.precision
+    if outdated:
+        yield "stale", f"Its weights are of an earlier form of the run ({outdated}): {command}"
     if counted != EVALUATOR:
-        return "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"
+        yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"
+    if precision != protocol.precision:
+        yield "partial", f"Only counted in {precision}, not in {protocol.precision}: {command}"
     if evidence.skipped:
-        return "partial", f"{skipped_sentence(evidence)} {command}"
+        yield "partial", f"{skipped_sentence(evidence)} {command}"
     if lost := evidence.weights_origin.get("skipped_images"):
         told = f"The weights were trained without {lost} images that could not be read."
-        return "partial", f"{told} {command}"
+        yield "partial", f"{told} {command}"
     if not evidence.complete:
         seen = f"{len(evidence.images)} of {evidence.expected_images}"
-        return "partial", f"Only {seen} images were evaluated: {command}"
-    return None
+        yield "partial", f"Only {seen} images were evaluated: {command}"
 
 
 def _inside(claim: Claim, seen: Verdict) -> str:

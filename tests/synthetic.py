@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from segmodels.evidence import Evidence, Identity, ImageCounts
+from segmodels.evidence import Counted, Evidence, Identity, ImageCounts
 from segmodels.protocols import Protocol
 from segmodels.versions import EVALUATOR
 
 WEIGHTS = "a1" * 32
 FINGERPRINT = "fe" * 32
 CLASSES = ("sky", "road", "car <b>")
+
+
+OURS = Counted("evaluated")
+THEIRS = Counted("checked", "some-lab")
 
 
 def identity(**changes: Any) -> Identity:
@@ -47,6 +51,7 @@ def evidence(
     counts: np.ndarray | None = None,
     expected: int | None = None,
     origin: dict[str, Any] | None = None,
+    counted: Counted = OURS,
     **changes: Any,
 ) -> Evidence:
     """Evidence of a toy split with 3 classes and 4 network outputs."""
@@ -59,6 +64,7 @@ def evidence(
         weights_origin=origin or {"released": "toy-weights"},
         software={"torch": "2.7.1", "numpy": "2.2.0"},
         images=tuple(ImageCounts.from_matrix(f"{i:03d}.png", m) for i, m in enumerate(counts)),
+        counted=counted,
     )
 
 
@@ -78,6 +84,7 @@ version: 1
 tolerance: {{released: {{points: 0.1}}, retrained: {{points: 1.0}}, third_party: {{points: 0.1}}}}
 bootstrap: {{resamples: {resamples}, confidence: 0.95}}
 obstacles:
+  weights of another network: {{means: a slip, fix: correct the claim}}
   not implemented: {{means: no code, fix: write it}}
   protocol not stated: {{means: nobody knows, fix: find out}}
   weights unpublished: {{means: nobody has them, fix: ask the authors}}

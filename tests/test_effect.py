@@ -129,7 +129,7 @@ def test_the_head_carries_it_and_fp32_is_as_before(tmp_path: Path) -> None:
     low = with_effect()
     path = write_evidence(tmp_path, low)
     assert read_evidence(path) == low
-    assert list(json.loads(path.read_text()))[-1] == "effect"
+    assert list(json.loads(path.read_text()))[-2:] == ["effect", "record_sha256"]
     assert "effect" not in json.loads(write_evidence(tmp_path, evidence()).read_text())
     assert full_precision(low.identity).key == evidence().key != low.key
 
@@ -273,7 +273,8 @@ def test_the_effect_is_checked_where_both_are(
     assert cli.main(["evidence", "check"]) == 0
     assert f"effect as against {full}" in capsys.readouterr().out
     path = layout.evidence() / "published/plain-bf16" / f"{low.key}.json"
-    path.write_text(path.read_text().replace('"moved": 0.', '"moved": 0.1'))
+    effect = {**low.effect, "moved": low.effect["moved"] + 0.1}
+    write_evidence(path.parent, dataclasses.replace(low, effect=effect))
     assert cli.main(["evidence", "check", str(path)]) == 1  # fp32 is found in the project
     assert "the counts give" in capsys.readouterr().err
     (layout.evidence() / "published/plain" / f"{full}.json").unlink()

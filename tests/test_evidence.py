@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from synthetic import evidence, identity, matrices
+from synthetic import THEIRS, evidence, identity, matrices
 
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import (
+    Counted,
     ImageCounts,
     check_evidence,
     evidence_files,
@@ -22,6 +24,7 @@ from segmodels.evidence import (
     registered_pixels,
     write_evidence,
 )
+from segmodels.files import digest
 from segmodels.protocols import Protocol
 
 CHANGES = {
@@ -108,6 +111,8 @@ def test_missing_counts_are_told(tmp_path):
 def edit(path, change):
     head = json.loads(path.read_text())
     change(head)
+    if head.get("expected_images") != math.inf:  # of which there is no digest
+        head["record_sha256"] = digest({k: v for k, v in head.items() if k != "record_sha256"})
     path.write_text(json.dumps(head))
 
 
@@ -116,22 +121,22 @@ def edit(path, change):
     [
         (lambda h: h["identity"].update(weights="c3" * 32), "hashes to key"),
         (lambda h: h.update(images=5), "field 'images' says 5"),
-        (lambda h: h.update(schema=2), "this version reads 1"),
+        (lambda h: h.update(schema=3), "this version reads 2"),
         (lambda h: h.update(outputs=1), "'outputs' is 1 for 3 classes"),
         (lambda h: h.update(outputs=10**12), "'outputs' is 1000000000000"),
         (lambda h: h.update(classes=["a", "a", "b"]), "names a class twice"),
         (lambda h: h.update(classes=[1, 2, 3]), "1 is no name of a class"),
         (
             lambda h: (h["identity"].update(precision="bf16"), h.update(effect={"moved": 0})),
-            "not evidence of schema 1",
+            "not evidence of schema 2",
         ),
         (lambda h: h.update(effect={"moved": 0, "scores": []}), "cheaper arithmetic than fp32"),
-        (lambda h: h.update(expected_images=1e999), "not evidence of schema 1"),
-        (lambda h: h.pop("images"), "not evidence of schema 1"),
-        (lambda h: h.pop("key"), "not evidence of schema 1"),
+        (lambda h: h.update(expected_images=1e999), "not evidence of schema 2"),
+        (lambda h: h.pop("images"), "not evidence of schema 2"),
+        (lambda h: h.pop("key"), "not evidence of schema 2"),
         (lambda h: h["identity"].update(evaluator="1"), "'identity.evaluator' cannot be '1'"),
-        (lambda h: h.pop("software"), "not evidence of schema 1"),
-        (lambda h: h["identity"].update(colour="red"), "not evidence of schema 1"),
+        (lambda h: h.pop("software"), "not evidence of schema 2"),
+        (lambda h: h["identity"].update(colour="red"), "not evidence of schema 2"),
     ],
 )
 def test_an_edited_head_is_refused(tmp_path, change, message):
@@ -140,6 +145,60 @@ def test_an_edited_head_is_refused(tmp_path, change, message):
     with pytest.raises(SegmodelsError, match=message) as caught:
         read_evidence(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h["counted"].update(how="evaluated"),
+        lambda h: h["counted"].pop("by"),
+        lambda h: h.pop("counted"),
+        lambda h: h["weights_origin"].update(released="other"),
+        lambda h: h["software"].update(torch="9"),
+        lambda h: h.pop("record_sha256"),
+    ],
+)
+def test_no_field_can_be_edited_in_passing(tmp_path, change):
+    """Who counted, and from which weights, is as firmly written down as what was counted."""
+    path = write_evidence(tmp_path, evidence(counted=THEIRS))
+    head = json.loads(path.read_text())
+    change(head)
+    path.write_text(json.dumps(head))
+    with pytest.raises(SegmodelsError, match=path.name):
+        read_evidence(path)
+
+
+@pytest.mark.parametrize(
+    ("counted", "message"),
+    [
+        (Counted("forged"), "'counted.how' is one of evaluated, checked, unknown"),
+        (Counted("checked"), "'counted.by' names the third party"),
+        (Counted("evaluated", by="some-lab"), "'counted.by' names the third party"),
+        (Counted("checked", by=7), "'counted' holds texts alone"),
+    ],
+)
+def test_who_counted_is_said_in_one_way(tmp_path, counted, message):
+    path = write_evidence(tmp_path, evidence(counted=counted))
+    with pytest.raises(SegmodelsError, match=message):
+        read_evidence(path)
+
+
+def test_files_of_the_first_schema_say_nothing_about_who_counted(tmp_path):
+    path = write_evidence(tmp_path, evidence())
+    head = json.loads(path.read_text())
+    del head["counted"], head["record_sha256"]
+    path.write_text(json.dumps({**head, "schema": 1}))
+    found = read_evidence(path)
+    assert found.counted == Counted("unknown")
+    assert not found.counted.ours
+    assert found.counted.third_party
+
+
+@pytest.mark.parametrize("made", [None, [], {"recipe": 1}, {"overrides": "x"}])
+def test_a_training_that_is_none_is_refused(tmp_path, made):
+    path = write_evidence(tmp_path, evidence(origin={"trained": "x", "training": made}))
+    with pytest.raises(SegmodelsError, match=r"'weights_origin\.training' is broken"):
+        read_evidence(path)
 
 
 def test_a_renamed_file_is_refused(tmp_path):
@@ -208,7 +267,7 @@ def test_checking_finds_what_reading_lets_pass(tmp_path, change, message):
         (lambda lines: lines[1]["counts"].__setitem__(0, 2.0), "no whole numbers"),
         (lambda lines: lines[1]["counts"].__setitem__(0, 10**30), "more pixels than any image"),
         (lambda lines: lines[1]["cells"].__setitem__(0, 0.5), "no whole numbers"),
-        (lambda lines: lines[1]["cells"].__setitem__(0, "a"), "not evidence of schema 1"),
+        (lambda lines: lines[1]["cells"].__setitem__(0, "a"), "not evidence of schema 2"),
         (lambda lines: lines[1].update(image=["x"]), "is no name of a class or an image"),
     ],
 )

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from synthetic import WEIGHTS, evidence, identity, matrices, project
+from toy_board import SHORT
 
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import write_evidence
@@ -16,6 +17,8 @@ from segmodels.leaderboard import build_rows, render_json, write_leaderboard
 from segmodels.leaderboard.record import whole
 from segmodels.leaderboard.rows import short_title
 from segmodels.protocols import load_protocol
+from segmodels.provenance import training_of
+from segmodels.runs import load_run
 from segmodels.verdict import score
 
 RUN = "model: espnet_p2_q8\ndataset: toy\nsplit: test\n"
@@ -155,11 +158,12 @@ def test_a_claim_that_names_something_unknown_is_an_error(root, field):
 
 
 def test_weights_trained_here_are_measured(root):
-    (root / "params" / "recipes" / "short.yaml").write_text("{}\n")
+    (root / "params" / "recipes" / "short.yaml").write_text(json.dumps(SHORT))
     (root / "params" / "runs" / "short.yaml").write_text(
         RUN + "recipe: short\nseed: 0\noverrides: {}\nprotocols: [strict, plain, flipped]\n"
     )
-    keep(root, evidence(weights="0" * 64, origin={"trained": "short", "seed": 0}), folder="x")
+    origin = {"trained": "short", "training": training_of(load_run("short"), None)}
+    keep(root, evidence(weights="0" * 64, origin=origin), folder="x")
     rows = [row for row in rows_of(root) if row.run == "short"]
     assert [(row.protocol, row.verdict) for row in rows] == [
         ("plain", "measured"),

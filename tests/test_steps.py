@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from PIL import Image
 
 from segmodels import layout, steps
 from segmodels.checkpoints import save_checkpoint
+from segmodels.datasets import described_split
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import read_evidence
+from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
 from segmodels.models import create_model
 from segmodels.protocols import load_protocol
+from segmodels.provenance import training_of
 from segmodels.runs import load_run
 from segmodels.scores import score
 from segmodels.steps import known, weights
@@ -62,7 +65,9 @@ def test_the_whole_chain(root: Path) -> None:
     folder = root / "reports/evidence/tiny/plain"
     assert sorted(files_of(folder)) == [f"{evidence.key}.counts.jsonl", f"{evidence.key}.json"]
     assert read_evidence(folder / f"{evidence.key}.json") == evidence
-    assert evidence.weights_origin == {"trained": "tiny", "recipe": "tiny", "seed": 0}
+    made = training_of(run, described_split("shapes", "train")["fingerprint"])
+    assert evidence.weights_origin == {"trained": "tiny", "training": made}
+    assert evidence.counted == Counted("evaluated")
     assert evidence.classes[0] == "ground"
     assert evidence.identity.images is None
 
@@ -126,6 +131,35 @@ def test_a_killed_robustness_suite_goes_on(
     assert files_of(published / "reports/evidence") == before
     steps.stress_run("published", "quick", force=True)
     assert len(counted) == 3 + len(conditions)  # nothing waits once it is done
+
+
+def test_a_field_that_recipes_gained_had_its_default_before(root: Path) -> None:
+    """What a recipe says now about a field that older weights do not know is compared with it."""
+    steps.bring(load_run("tiny"))
+    path = layout.trained_weights("tiny") / "model.json"
+    about = json.loads(path.read_text())
+    del about["metadata"]["recipe"]["photometric"]
+    path.write_text(json.dumps(about))
+    edit(root, "recipes/tiny.yaml", photometric=0.5)
+    with pytest.raises(SegmodelsError, match=r"recipe\.photometric was 1\.0, now it is 0\.5"):
+        steps.evaluate_run("tiny", "plain")
+
+
+def test_evidence_of_others_is_not_taken_over_wherever_it_lies(published: Path) -> None:
+    """Moving or copying a file does not make it ours, nor does evaluating the run."""
+    ours = steps.evaluate_run("published", "plain")
+    forged = replace(ours, counted=Counted("checked", "some-lab"), images=ours.images[::-1])
+    for folder in ("third-party/some-lab", "published/plain", "published/elsewhere"):
+        shutil.rmtree(layout.evidence(), ignore_errors=True)
+        write_evidence(layout.evidence() / folder, forged)
+        assert steps.evaluate_run("published", "plain") == ours
+
+
+def test_a_shard_is_not_taken_for_the_whole(published: Path) -> None:
+    ours = steps.evaluate_run("published", "plain")
+    part = replace(ours, images=ours.images[:1], shard=Shard(0, 3, ("0" * 64,)))
+    write_evidence(layout.evidence() / "published/plain", part)
+    assert steps.evaluate_run("published", "plain") == ours
 
 
 def test_evidence_of_another_folder_is_taken_over(
@@ -272,7 +306,7 @@ def test_weights_of_another_recipe_are_refused_and_trained_again(
     steps.bring(load_run("tiny"))
     before = (layout.trained_weights("tiny") / "model.safetensors").read_bytes()
     edit(root, name, **change)
-    with pytest.raises(SegmodelsError, match=r"trained by another recipe.*segmodels train tiny"):
+    with pytest.raises(SegmodelsError, match=r"names now \(.* was .*\); train it again"):
         steps.evaluate_run("tiny", "plain")
     steps.bring(load_run("tiny"))
     assert (layout.trained_weights("tiny") / "model.safetensors").read_bytes() != before

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from synthetic import evidence, matrices
+from synthetic import THEIRS, evidence, matrices
 from toy_board import Board
 
 from segmodels.cli import main
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import Shard, write_evidence
+from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
 from segmodels.protocols import Protocol
 from segmodels.third_party import admit
 
@@ -125,7 +125,7 @@ def test_a_name_is_no_checksum(board, mail):
     forged = evidence(weights="0" * 64)
     with pytest.raises(SegmodelsError, match="weights are none of"):
         admitted(board, mail(forged))
-    board.keep(forged, folder="third-party/some-lab")
+    board.keep(replace(forged, counted=THEIRS), folder="third-party/some-lab")
     assert board.row("toy_strict").verdict == "unverified"
     board.keep(forged)
     assert board.row("toy_strict").level == "released weights"
@@ -133,7 +133,7 @@ def test_a_name_is_no_checksum(board, mail):
 
 def test_their_word_does_not_make_it_a_training_of_ours(board):
     board.run("again", protocols=["strict"], retrains=["toy_strict"])
-    forged = evidence(origin={"trained": "again"}, weights="0" * 64)
+    forged = evidence(origin={"trained": "again"}, weights="0" * 64, counted=THEIRS)
     board.keep(forged, folder="third-party/some-lab")
     assert board.row("toy_strict").verdict == "unverified"
 
@@ -145,7 +145,7 @@ def test_other_counts_do_not_replace_earlier_ones(board, mail):
 
 
 def test_what_was_put_there_by_hand_is_looked_at_as_closely(board, capsys):
-    board.keep(evidence(matrices(3)), folder="third-party/some-lab")
+    board.keep(evidence(matrices(3), counted=THEIRS), folder="third-party/some-lab")
     assert main(["evidence", "check"]) == 1
     assert "expects 3 images, the split has 6" in capsys.readouterr().err
     board.keep(evidence(matrices(3)), folder="toy-run/strict")
@@ -171,8 +171,8 @@ def test_the_command(board, mail, capsys):
     asked = ["evidence", "check", str(path), "--by", "some-lab", "--url", "https://example.org/e"]
     assert main(asked) == 0
     assert "third-party/some-lab" in capsys.readouterr().out
-    about = board.evidence / "third-party" / "some-lab" / "about.yaml"
-    assert "https://example.org/e" in about.read_text()
+    kept = read_evidence(board.evidence / "third-party" / "some-lab" / path.name)
+    assert kept.counted == Counted("checked", "some-lab", "https://example.org/e")
     shutil.rmtree(board.evidence)
     path.with_suffix(".counts.jsonl").write_text("")
     assert main(asked) == 1

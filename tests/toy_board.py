@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from synthetic import project
 
 from segmodels.evidence import Evidence, write_evidence
 from segmodels.leaderboard import Row, build_rows
+from segmodels.provenance import training_of
+from segmodels.runs import load_run
+
+#: The recipe of every run that a test adds.
+SHORT: dict[str, Any] = {"title": "short", "steps": 3, "batch": 2, "crop": [8, 8], "lr": 0.01}
 
 
 class Board:
@@ -41,14 +47,21 @@ class Board:
         """Add a run that trains on the toy set."""
         base = {"model": "espnet_p2_q8", "dataset": "toy", "split": "test"}
         base |= {"protocols": ["plain"], "recipe": "short", "seed": 0, "overrides": {}}
-        (self.root / "params" / "recipes" / "short.yaml").write_text("title: short\n")
+        (self.root / "params" / "recipes" / "short.yaml").write_text(json.dumps(SHORT))
         path = self.root / "params" / "runs" / f"{name}.yaml"
         path.write_text(json.dumps({**base, **fields}))
 
     def keep(self, *found: Evidence, folder: str = "toy-run/strict") -> None:
-        """Add evidence."""
+        """Add evidence; of weights that a run trained, as the run is now unless it says how."""
         for one in found:
-            write_evidence(self.evidence / folder, one)
+            write_evidence(self.evidence / folder, self._with_training(one))
+
+    def _with_training(self, found: Evidence) -> Evidence:
+        origin = found.weights_origin
+        if "trained" not in origin or "training" in origin:
+            return found
+        made = training_of(load_run(origin["trained"]), None)
+        return replace(found, weights_origin={**origin, "training": made})
 
     def rows(self) -> list[Row]:
         """All rows."""

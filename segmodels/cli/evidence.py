@@ -71,7 +71,7 @@ def _find_key(key: str, places: list[Path]) -> Path | None:
 def _check_files(chosen: argparse.Namespace) -> int:
     from segmodels import layout
     from segmodels.evidence import check_evidence, evidence_files, registered_pixels
-    from segmodels.third_party import admit, check_answers, is_third_party
+    from segmodels.third_party import admit, check_answers
 
     if chosen.by and not chosen.files:
         raise SegmodelsError("--by needs the files of the third party, or all of ours are taken.")
@@ -86,7 +86,7 @@ def _check_files(chosen: argparse.Namespace) -> int:
     for path in paths:
         try:
             evidence = check_evidence(path, descriptions)
-            if is_third_party(path, layout.evidence()):  # put there by hand, perhaps
+            if evidence.counted.by:  # put there by hand, perhaps
                 check_answers(path, evidence)
             effect = _checked_effect(evidence, [*paths, layout.evidence()])
         except SegmodelsError as error:

@@ -2,7 +2,8 @@
 
 On disk one piece of evidence is two text files named by its key:
 
-- `<key>.json` says what was evaluated (weights, dataset, inference, condition, software);
+- `<key>.json` says what was evaluated (weights, dataset, inference, condition, software), and who
+  counted it; a checksum over all of that tells an edited field;
 - `<key>.counts.jsonl` holds one line per image: the non-zero cells of its count matrix.
 
 A shard, the part of a split that one of several processes counted, looks the same and carries
@@ -15,6 +16,7 @@ Both are reproducible to the byte: seconds, machine and dates stand in a record 
 from __future__ import annotations
 
 from segmodels.evidence.check import check_evidence, registered_pixels
+from segmodels.evidence.counted import Counted
 from segmodels.evidence.files import (
     evidence_files,
     find_evidence,
@@ -27,6 +29,7 @@ from segmodels.evidence.record import Evidence, images_asked
 from segmodels.evidence.shard import Shard
 
 __all__ = [
+    "Counted",
     "Evidence",
     "Identity",
     "ImageCounts",

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.errors import SegmodelsError
+from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import KEY_LENGTH, Identity
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.record import Evidence
 from segmodels.evidence.shard import Shard
 from segmodels.evidence.soundness import unsound
-from segmodels.files import read_json, write_json, write_text
+from segmodels.files import digest, read_json, write_json, write_text
 
-SCHEMA = 1
+SCHEMA = 2
+
+#: Evidence of schema 1 does not say who counted it, so it is nobody's.
+_READABLE = (1, SCHEMA)
 
 
 def write_evidence(folder: Path, evidence: Evidence) -> Path:
@@ -28,6 +32,13 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
     lines = "".join(image.to_line() + "\n" for image in evidence.images)
     counts = folder / f"{evidence.key}.counts.jsonl"
     write_text(counts, lines)
+    head = _head(evidence, hashlib.sha256(lines.encode()).hexdigest())
+    path = folder / f"{evidence.key}.json"
+    write_json(path, {**head, "record_sha256": digest(head)})
+    return path
+
+
+def _head(evidence: Evidence, counts_sha256: str) -> dict[str, Any]:
     head = {
         "schema": SCHEMA,
         "key": evidence.key,
@@ -38,7 +49,8 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
         "images": len(evidence.images),
         "expected_images": evidence.expected_images,
         "software": evidence.software,
-        "counts_sha256": hashlib.sha256(lines.encode()).hexdigest(),
+        "counts_sha256": counts_sha256,
+        "counted": {name: value for name, value in vars(evidence.counted).items() if value},
     }
     if evidence.shard is not None:
         head["shard"] = asdict(evidence.shard)
@@ -46,9 +58,7 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
         head["effect"] = evidence.effect
     if evidence.skipped:
         head["skipped"] = evidence.skipped
-    path = folder / f"{evidence.key}.json"
-    write_json(path, head)
-    return path
+    return head
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -70,6 +80,7 @@ def read_evidence(path: Path) -> Evidence:
             shard=_read_shard(head.get("shard")),
             effect=head.get("effect"),
             skipped=dict(head.get("skipped", {})),
+            counted=Counted(**head["counted"]) if head["schema"] != 1 else Counted(),
         )
         problem = next(_problems(path, head, evidence), None)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -80,13 +91,19 @@ def read_evidence(path: Path) -> Evidence:
 
 
 def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[str]:
-    if head.get("schema") != SCHEMA:
+    if head.get("schema") not in _READABLE:
         yield f"field 'schema' is {head.get('schema')!r}, this version reads {SCHEMA}."
     yield from unsound(evidence)
     if evidence.key != head["key"] or evidence.key != path.stem:
         yield f"the identity hashes to key {evidence.key}, not to the name it carries."
     if len(evidence.images) != head["images"]:
         yield f"{len(evidence.images)} images are counted, field 'images' says {head['images']}."
+    if head["schema"] != 1 and head["record_sha256"] != digest(_without_digest(head)):
+        yield "a field was changed after it was written; 'record_sha256' is of other ones."
+
+
+def _without_digest(head: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in head.items() if name != "record_sha256"}
 
 
 def find_evidence(folder: Path) -> Iterable[Evidence]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.shard import Shard
@@ -23,13 +24,15 @@ class Evidence:
         outputs: number of network outputs K (columns of the matrices).
         expected_images: images in the split, whether evaluated or not.
         weights_origin: where the weights come from: `{"released": name}` for an entry of
-            `params/weights.yaml`, `{"trained": run, "recipe": …, "seed": …}` for our own.
+            `params/weights.yaml`, `{"trained": run, "training": …}` for our own, where `training`
+            is everything that made them (`segmodels.provenance`).
         software: versions of the packages between pixels and counts.
         images: one entry per evaluated image, in dataset order.
         shard: which part of the images these are; None for all of them.
         effect: what a cheaper arithmetic did to the scores (`segmodels.effect`); None in fp32.
         skipped: images of the split that could not be read and were left out at the user's
             wish, by name with the reason; the fingerprint is that of the others.
+        counted: who counted it, and how it came here.
     """
 
     identity: Identity
@@ -42,6 +45,7 @@ class Evidence:
     shard: Shard | None = None
     effect: dict[str, Any] | None = None
     skipped: dict[str, str] = field(default_factory=dict)
+    counted: Counted = field(default_factory=Counted)
 
     @property
     def key(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from segmodels.evidence.counted import HOWS
 from segmodels.evidence.record import Evidence
 
 _MOST = 2**40  # pixels; sums over a split stay exact in int64 and in float64
@@ -21,6 +22,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def unsound(evidence: Evidence) -> Iterator[str]:
     """What would break, or quietly mislead, whoever judges by it later."""
     yield from _wrong_types(evidence)
+    yield from _wrong_counted(evidence)
+    yield from _wrong_origin(evidence)
     yield from _wrong_skips(evidence)
     yield from _wrong_effect(evidence)
     yield from _wrong_counts(evidence)
@@ -38,6 +41,27 @@ def _wrong_types(evidence: Evidence) -> Iterator[str]:
         yield "field 'classes' names a class twice."
     if not len(evidence.classes) <= evidence.outputs <= _MOST_OUTPUTS:
         yield f"field 'outputs' is {evidence.outputs} for {len(evidence.classes)} classes."
+
+
+def _wrong_counted(evidence: Evidence) -> Iterator[str]:
+    counted = evidence.counted
+    if not all(isinstance(value, str) for value in vars(counted).values()):
+        yield "field 'counted' holds texts alone."
+    elif counted.how not in HOWS:
+        yield f"field 'counted.how' is one of {', '.join(HOWS)}, not {counted.how!r}."
+    elif (counted.how == "checked") != bool(counted.by):
+        yield "field 'counted.by' names the third party whose evidence was checked."
+
+
+def _wrong_origin(evidence: Evidence) -> Iterator[str]:
+    made = evidence.weights_origin.get("training", {})
+    parts = (made, made.get("recipe", {}), made.get("overrides", {})) if _is_dict(made) else (made,)
+    if not all(map(_is_dict, parts)):
+        yield "field 'weights_origin.training' is broken; see segmodels/provenance.py."
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _wrong_skips(evidence: Evidence) -> Iterator[str]:

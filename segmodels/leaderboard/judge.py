@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from segmodels.assets import (
@@ -19,7 +19,7 @@ from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence
 from segmodels.leaderboard.costs import Costs
-from segmodels.leaderboard.matching import answers, best, has_released_weights
+from segmodels.leaderboard.matching import answers, best, has_released_weights, other_network
 from segmodels.leaderboard.retrained import on_same_images, wrong_retrains
 from segmodels.leaderboard.robustness import summarise
 from segmodels.leaderboard.rows import Row, short_title
@@ -28,10 +28,25 @@ from segmodels.leaderboard.statements import Finding, judge_statement
 from segmodels.missing import to_do
 from segmodels.obstacles import Obstacle, obstacles
 from segmodels.protocols import Protocol, load_protocols
+from segmodels.provenance import (
+    Training,
+    first_change,
+    training_fingerprint,
+    training_in,
+    training_of,
+)
 from segmodels.rules import Level, load_rules
 from segmodels.runs import Run, load_run, run_names
 from segmodels.scores import score
-from segmodels.verdict import Answer, Verdict, judge, judge_corrupted, judge_cost, measure
+from segmodels.verdict import (
+    Answer,
+    Verdict,
+    blocked,
+    judge,
+    judge_corrupted,
+    judge_cost,
+    measure,
+)
 
 _OTHER_IMAGES = (
     "Evidence {} was counted on other images than params/datasets.yaml lists, so it says nothing."
@@ -54,9 +69,17 @@ class Judge:
             raise SegmodelsError("\n".join(wrong))
         self.weights, self.datasets = load_weights_entries(), load_dataset_entries()
         self.protocols, self.shelf, self.costs = load_protocols(), Shelf(folder), Costs()
+        self.trainings = dict(self._trainings(folder.parent / "datasets"))
         self.by_model: dict[tuple[str, str], list[Claim]] = {}
         for claim in self.claims:
             self.by_model.setdefault((claim.model, claim.dataset), []).append(claim)
+
+    def _trainings(self, descriptions: Path) -> Iterator[tuple[str, Training]]:
+        """What would train the weights of each run now."""
+        for run in self.runs:
+            fingerprint = training_fingerprint(self.datasets.get(run.dataset), descriptions)
+            if made := training_of(run, fingerprint):
+                yield run.name, made
 
     # Claims.
 
@@ -85,6 +108,9 @@ class Judge:
             return self._claim_row(claim, verdict, protocol, None, weights)
         found = self._answer(claim, protocol, weights, dataset)
         answer = found and found[0]
+        if other := other_network(claim, weights, answer.evidence if answer else ()):
+            verdict = blocked([other, *hindered], self.rules)
+            return self._claim_row(claim, verdict, protocol, None, weights)
         verdict = judge(claim, protocol, answer, hindered, self.rules)
         if answer and protocol:
             verdict = _with_effect(verdict, answer.evidence[0], protocol)
@@ -169,16 +195,31 @@ class Judge:
             level: Level = "third_party" if found.by else "released"
             return Answer((found.evidence,), level, found.by), found
         runs = [run for run in self.runs if claim.id in run.retrains]
-        each = (
-            best(self.shelf.trained(*question, r.name), dataset, claim.split, protocol)
-            for r in runs
-        )
-        seeds = [found for found in each if found]
+        each = [self._trained(run, dataset, protocol) for run in runs]
+        seeds = [found for found, outdated in each if found and not outdated]
+        before = [(found, outdated) for found, outdated in each if found and outdated]
+        if not seeds and before:
+            found, outdated = before[0]
+            return Answer((found.evidence,), "retrained", outdated=outdated), found
         if not seeds:
             return None
         common = on_same_images(seeds)
         left_out = len(seeds) - len(common)
         return Answer(tuple(conditions(common)), "retrained", left_out=left_out), common[0]
+
+    def _trained(
+        self, run: Run, dataset: DatasetEntry | None, protocol: Protocol
+    ) -> tuple[Found | None, str]:
+        """Evidence of the weights a run asks for, else of what it trained before and how that
+        differs, as words.
+        """
+        question = run.dataset, run.split, protocol.inference_fp32
+        asked = self.trainings[run.name]
+        if found := best(self.shelf.trained(*question, asked), dataset, run.split, protocol):
+            return found, ""
+        before = self.shelf.trained_before(*question, run.name)
+        found = best(before, dataset, run.split, protocol)
+        return found, first_change(training_in(found.evidence), asked) if found else ""
 
     def _stranger(
         self, claim: Claim, protocol: Protocol | None, weights: WeightsEntry | None
@@ -203,6 +244,8 @@ class Judge:
         clean = claim.dataset.removesuffix("_c")
         right = self.shelf.released(clean, claim.split, protocol.inference_fp32, weights)
         found = best(right, self.datasets.get(clean), claim.split, protocol)
+        if other := other_network(claim, weights, [found.evidence] if found else ()):
+            return blocked([other, *hindered], self.rules)
         copies = conditions(self.shelf.disturbed(found.evidence)) if found else []
         verdict = judge_corrupted(claim, protocol, copies, hindered, self.rules)
         return _capped(verdict, found if copies else None)
@@ -249,17 +292,19 @@ class Judge:
         )
 
     def _evidence_of(self, run: Run, protocol: Protocol) -> tuple[Found | None, list[Found]]:
-        """Clean evidence of a run under a protocol, and its disturbed copies."""
-        dataset = self.datasets[run.dataset]
-        found = best(self._of_run(run, protocol), dataset, run.split, protocol)
-        return found, self.shelf.disturbed(found.evidence) if found else []
+        """Clean evidence of a run as it is now under a protocol, and its disturbed copies."""
+        found, outdated = self._of_run(run, protocol)
+        if found is None or outdated:
+            return None, []
+        return found, self.shelf.disturbed(found.evidence)
 
-    def _of_run(self, run: Run, protocol: Protocol) -> list[Found]:
-        entry = self.weights.get(run.weights or "")
+    def _of_run(self, run: Run, protocol: Protocol) -> tuple[Found | None, str]:
+        """Evidence of a run, and what has changed since if it is of earlier weights."""
+        dataset, entry = self.datasets[run.dataset], self.weights.get(run.weights or "")
+        if entry is None:
+            return self._trained(run, dataset, protocol)
         question = run.dataset, run.split, protocol.inference_fp32
-        if entry:
-            return self.shelf.released(*question, entry)
-        return self.shelf.trained(*question, run.name)
+        return best(self.shelf.released(*question, entry), dataset, run.split, protocol), ""
 
     # Measurements of our own.
 
@@ -267,7 +312,7 @@ class Judge:
         """The rows of a run's protocols that have evidence and are no claim's."""
         same = self.by_model.get((run.model, run.dataset), [])
         for protocol in (self.protocols[name] for name in run.protocols):
-            found, _ = self._evidence_of(run, protocol)
+            found, outdated = self._of_run(run, protocol)
             if found is None:
                 continue
             if any(c.protocol == protocol.name and answers(run, c) for c in same):
@@ -275,14 +320,14 @@ class Judge:
             command = f"segmodels evaluate {run.name}"
             own: Level = "released" if run.weights else "retrained"
             level: Level = "third_party" if found.by else own
-            answer = Answer((found.evidence,), level, found.by)
+            answer = Answer((found.evidence,), level, found.by, outdated=outdated)
             reason = _why_measured(run, protocol, same)
             verdict = measure(protocol, answer, reason, command, self.rules)
             verdict = _capped(_with_effect(verdict, found.evidence, protocol), found)
             row = dataclasses.replace(
                 _verdict_row(verdict),
                 kind="measurement",
-                model=run.model,
+                model=found.evidence.identity.model.get("name", run.model),
                 dataset=run.dataset,
                 split=run.split,
                 run=run.name,
@@ -317,6 +362,8 @@ class Judge:
             weights_origin=evidence.weights_origin,
             fingerprint=identity.fingerprint,
             evaluator=identity.evaluator,
+            counted_by=found.by,
+            counted_at=evidence.counted.url,
             software=dict(sorted(evidence.software.items())),
             pixel_accuracy=_rounded(seen.pixel_accuracy),
             mean_accuracy=_rounded(seen.mean_accuracy),

@@ -9,7 +9,9 @@ from segmodels.assets import DatasetEntry, WeightsEntry
 from segmodels.claims import SCORES, Claim
 from segmodels.effect import effect_under
 from segmodels.evidence import Evidence
+from segmodels.files import digest
 from segmodels.leaderboard.shelf import Found
+from segmodels.obstacles import OTHER_NETWORK, Obstacle
 from segmodels.protocols import Protocol
 from segmodels.runs import Run
 
@@ -32,6 +34,32 @@ def answers(run: Run, claim: Claim) -> bool:
 def has_released_weights(evidence: Evidence, entry: WeightsEntry) -> bool:
     """Whether evidence is of released weights: by what they are, never by their name."""
     return evidence.identity.weights in entry.identities
+
+
+def other_network(
+    claim: Claim, entry: WeightsEntry | None, evidences: Iterable[Evidence]
+) -> Obstacle | None:
+    """Why what was counted says nothing about a claim: it is of another network, or of the same
+    one with other arguments. None where it is the claim's.
+    """
+    if entry and entry.model != claim.model:
+        text = f"The weights {entry.name!r} are those of {entry.model!r}, not of {claim.model!r}."
+        return Obstacle(OTHER_NETWORK, text)
+    asked = {"name": claim.model, **claim.overrides}
+    for evidence in evidences:
+        for name, wanted in asked.items():
+            if not _equal(found := evidence.identity.model.get(name), wanted):
+                text = (
+                    f"Evidence {evidence.key} is of a network whose {name} is {found!r}; that of "
+                    f"the claim is {wanted!r}."
+                )
+                return Obstacle(OTHER_NETWORK, text)
+    return None
+
+
+def _equal(found: object, wanted: object) -> bool:
+    """As JSON has it, where tuples are lists."""
+    return digest(found) == digest(wanted)
 
 
 def best(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from html import escape
+from typing import Any
 
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.markup import UP, evidence_name, file_link, link, number, prose
@@ -45,7 +47,7 @@ def _neighbour(name: str, neighbours: dict[str, Row]) -> str:
 
 def provenance(row: Row, docs: Docs | None) -> list[tuple[str, str]]:
     """What a number was made from, as names and HTML; what is not known is empty."""
-    origin = ", ".join(f"{k} {v}" for k, v in row.weights_origin.items() if v is not None)
+    origin = ", ".join(_origin(row.weights_origin))
     images = "" if row.images is None else f"{row.images} of {row.expected_images}"
     accuracies = [
         ("Pixel accuracy", row.pixel_accuracy),
@@ -61,11 +63,29 @@ def provenance(row: Row, docs: Docs | None) -> list[tuple[str, str]]:
         ("Weights sha256", file_link("", row.weights or "")),
         ("Weights pinned", _PINNED.get(row.pinned, "")),
         ("Dataset content", file_link("", row.fingerprint or "")),
-        ("Counted by", "" if row.evaluator is None else f"evaluator {row.evaluator}"),
+        ("Counted by", _counted(row)),
         ("Software", escape(", ".join(f"{k} {v}" for k, v in row.software.items()))),
         ("Evidence", file_link(row.evidence_file or "", evidence_name(row), UP)),
         ("Run", file_link("", row.run or "")),
     ]
+
+
+def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
+    """Where weights come from; of a training the recipe and the seed, the rest is in the file."""
+    made = origin.get("training", {})
+    for name, value in origin.items():
+        if name != "training":
+            yield f"{name} {value}"
+    if made:
+        yield f"recipe {made.get('recipe', {}).get('name', '')}"
+        yield f"seed {made.get('seed', '')}"
+
+
+def _counted(row: Row) -> str:
+    if row.evaluator is None:
+        return ""
+    who = link(row.counted_at, row.counted_by) if row.counted_by else "this project"
+    return f"{who}, evaluator {row.evaluator}"
 
 
 def _protocol(row: Row, docs: Docs | None) -> str:

@@ -56,6 +56,8 @@ class Row:
     pinned: str = ""
     fingerprint: str | None = None
     evaluator: int | None = None
+    counted_by: str = ""
+    counted_at: str = ""
     software: dict[str, str] = field(default_factory=dict)
     evidence_file: str | None = None
     pixel_accuracy: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,7 @@ from segmodels.assets import WeightsEntry
 from segmodels.evidence import Evidence, Identity, evidence_files, images_asked, read_evidence
 from segmodels.files import digest
 from segmodels.leaderboard.robustness import merge_images
-
-#: Evidence below a folder of this name comes from others; the folder below it is their name.
-THIRD_PARTY = "third-party"
+from segmodels.provenance import Training, first_change, training_digest, training_in
 
 _SUBJECT = (
     "weights",
@@ -31,19 +29,22 @@ _SUBJECT = (
 
 @dataclass(frozen=True)
 class Found:
-    """A piece of evidence and where it lies.
+    """A piece of evidence and where it lies, which says nothing about it.
 
     Attributes:
         path: its `<key>.json`.
         evidence: what stands there.
-        by: the third party it comes from.
         unpinned: that it is of the weights asked for is told by their name alone.
     """
 
     path: Path
     evidence: Evidence
-    by: str = ""
     unpinned: bool = False
+
+    @property
+    def by(self) -> str:
+        """Name of the third party who counted it; empty for our own."""
+        return self.evidence.counted.third_party
 
 
 class Shelf:
@@ -56,18 +57,17 @@ class Shelf:
         self._clean: dict[tuple[str, str], list[Found]] = defaultdict(list)
         self._disturbed: dict[str, list[Found]] = defaultdict(list)
         for path in evidence_files(folder):
-            self._put(path, read_evidence(path), third_party(path, folder))
+            self._put(path, read_evidence(path))
 
-    def _put(self, path: Path, evidence: Evidence, by: str) -> None:
-        identity, origin = evidence.identity, evidence.weights_origin
+    def _put(self, path: Path, evidence: Evidence) -> None:
+        identity, ours = evidence.identity, evidence.counted.ours
         if identity.condition is None:
             question = _question(identity.dataset, identity.split, identity.inference)
             # What others say of where weights come from is their word; a checksum is not.
-            named = () if by else ("released", "trained")
-            told = (f"{kind} {origin.get(kind)}" for kind in named)
-            for weights in (f"sha256 {identity.weights}", *told):
-                self._clean[question, weights].append(Found(path, evidence, by))
-        elif not by:
+            origin = _origin(evidence.weights_origin) if ours else ()
+            for weights in (f"sha256 {identity.weights}", *origin):
+                self._clean[question, weights].append(Found(path, evidence))
+        elif ours:
             self._disturbed[_subject(identity)].append(Found(path, merge_images(evidence)))
 
     def released(
@@ -84,8 +84,18 @@ class Shelf:
         sums = (f"sha256 {identity}" for identity in entry.identities)
         return [found for name in sums for found in self._clean.get((question, name), ())]
 
-    def trained(self, dataset: str, split: str, inference: dict[str, Any], run: str) -> list[Found]:
-        """Undisturbed evidence of the weights that a run trained."""
+    def trained(
+        self, dataset: str, split: str, inference: dict[str, Any], asked: Training
+    ) -> list[Found]:
+        """Undisturbed evidence of the weights that a training gives, whatever its run is called."""
+        question = _question(dataset, split, inference)
+        alike = self._clean.get((question, _trained_by(asked)), [])
+        return [found for found in alike if not first_change(training_in(found.evidence), asked)]
+
+    def trained_before(
+        self, dataset: str, split: str, inference: dict[str, Any], run: str
+    ) -> list[Found]:
+        """Undisturbed evidence of whatever a run of this name trained, then or now."""
         question = _question(dataset, split, inference)
         return self._clean.get((question, f"trained {run}"), [])
 
@@ -98,10 +108,17 @@ class Shelf:
         return [found for found in copies if images_asked(found.evidence) <= len(clean.images)]
 
 
-def third_party(path: Path, folder: Path) -> str:
-    """Who the evidence of a file comes from, "" for our own."""
-    parts = path.relative_to(folder).parts
-    return parts[1] if parts[0] == THIRD_PARTY and len(parts) > 2 else ""
+def _origin(origin: dict[str, Any]) -> Iterator[str]:
+    for kind in ("released", "trained"):
+        if kind in origin:
+            yield f"{kind} {origin[kind]}"
+    if "training" in origin:
+        yield _trained_by(origin["training"])
+
+
+def _trained_by(training: Training) -> str:
+    # Where nobody registered the training images, a run does not say which they are.
+    return f"training {training_digest({**training, 'fingerprint': None})}"
 
 
 def conditions(found: Iterable[Found]) -> list[Evidence]:

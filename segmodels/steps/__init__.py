@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from segmodels.steps.data import download, prepare
     from segmodels.steps.evaluation import evaluate_run, evaluate_run_shard, keep_maps, protocol_in
     from segmodels.steps.inputs import bring, bring_data
-    from segmodels.steps.known import find_key, replace_evidence
+    from segmodels.steps.known import files_of_key, replace_evidence
     from segmodels.steps.robustness import stress_run
     from segmodels.steps.subject import subject_of
     from segmodels.steps.summary import scores_of
@@ -34,7 +34,7 @@ _HOMES = {
     "evaluate_run": "evaluation",
     "evaluate_run_shard": "evaluation",
     "fetch_released": "weights",
-    "find_key": "known",
+    "files_of_key": "known",
     "keep_maps": "evaluation",
     "prepare": "data",
     "protocol_in": "evaluation",
@@ -55,7 +55,7 @@ __all__ = [
     "evaluate_run",
     "evaluate_run_shard",
     "fetch_released",
-    "find_key",
+    "files_of_key",
     "keep_maps",
     "prepare",
     "protocol_in",

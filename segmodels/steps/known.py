@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,12 +24,16 @@ def known_evidence(
     maps: Path | None = None,
     folder: Path | None = None,
 ) -> Evidence | None:
-    """Evidence that is here already, and its label maps if they are asked for."""
+    """Evidence of this project that is here already, and its label maps if they are asked for.
+
+    What others counted is never taken for it, wherever their file lies.
+    """
     key = identify(subject, dataset, protocol).key
-    path = find_key(key, folder) if maps is None or is_whole(maps, key) else None
-    evidence = None if path is None else read_evidence(path)
-    same = evidence is not None and evidence.weights_origin == subject.origin
-    return evidence if same else None
+    files = files_of_key(key, folder) if maps is None or is_whole(maps, key) else []
+    ours = (one for one in map(read_evidence, files) if one.counted.ours and one.shard is None)
+    evidence = next(ours, None)
+    # Equal content under another name: the name is that of who asks.
+    return evidence and dataclasses.replace(evidence, weights_origin=subject.origin)
 
 
 def known_or_new(
@@ -50,9 +55,9 @@ def known_or_new(
     return evidence
 
 
-def find_key(key: str, folder: Path | None = None) -> Path | None:
-    """Where complete evidence of a key lies in a folder, or in this project, if anywhere."""
-    return next(iter(sorted((folder or layout.evidence()).rglob(f"{key}.json"))), None)
+def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
+    """Where evidence of a key lies in a folder, or in this project."""
+    return sorted((folder or layout.evidence()).rglob(f"{key}.json"))
 
 
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:

@@ -10,7 +10,13 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluate import Subject
 from segmodels.runs import Run
 from segmodels.settings import images_at_once, project_root
-from segmodels.steps.weights import check_model, trained_as_asked, weights_digest, weights_path
+from segmodels.steps.weights import (
+    check_model,
+    made_by,
+    trained_otherwise,
+    weights_digest,
+    weights_path,
+)
 
 
 def subject_of(run: Run, device: str = "cpu") -> Subject:
@@ -31,13 +37,13 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
     check_model(path, model.config["name"], run.model)
     if run.weights:
         origin: dict[str, Any] = {"released": run.weights}
-    elif not trained_as_asked(run):
+    elif change := trained_otherwise(run):
         raise SegmodelsError(
-            f"{path}: trained by another recipe, seed or dataset than run {run.name!r} names now; "
+            f"{path}: trained by something else than run {run.name!r} names now ({change}); "
             f"train it again (dvc repro, or segmodels train {run.name})."
         )
     else:
-        origin = {"trained": run.name, "recipe": run.recipe, "seed": run.seed}
+        origin = {"trained": run.name, "training": made_by(folder)}
         if lost := sum(len(skipped_in(run.dataset, split)) for split in ("train", "val")):
             origin["skipped_images"] = lost
     fingerprint = described_split(run.dataset, run.split)["fingerprint"]

@@ -11,6 +11,7 @@ from segmodels.datasets import described_split, open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.fetch import fetch_weights
 from segmodels.files import digest, read_json, sha256_of_file, write_json
+from segmodels.provenance import TRAINING_FIELDS, Training, first_change
 from segmodels.recipes import load_recipe
 from segmodels.runs import Run, load_run
 from segmodels.train import Job, train
@@ -59,14 +60,21 @@ def _job(run: Run, device: str) -> Job:
 
 def trained_as_asked(run: Run) -> bool:
     """Whether the weights in a run's folder are what training it now would give."""
+    return not trained_otherwise(run)
+
+
+def trained_otherwise(run: Run) -> str:
+    """How the weights in a run's folder differ from what training it now would give, as words."""
     path = layout.trained_weights(run.name) / "model.json"
-    made = read_json(path).get("metadata", {}) if path.is_file() else {}
-    asked = _job(run, "cpu").provenance
-    # A field that a later version of recipes added is no reason to train again; TRAINER is.
-    recipe, before = asked.pop("recipe"), made.get("recipe", {})
-    shared = (recipe.keys() & before.keys()) - {"name", "title"}
-    same = all(recipe[name] == before[name] for name in shared)
-    return same and {name: made.get(name) for name in asked} == asked
+    if not path.is_file():
+        return "there are no weights"
+    return first_change(made_by(path.parent), _job(run, "cpu").provenance)
+
+
+def made_by(folder: Path) -> Training:
+    """What made the trained weights in a folder, as they say themselves."""
+    metadata = read_json(folder / "model.json").get("metadata", {})
+    return {name: metadata[name] for name in TRAINING_FIELDS if name in metadata}
 
 
 def weights_path(folder: Path) -> Path:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
-from synthetic import evidence, matrices
+from synthetic import THEIRS, evidence, matrices
 
 from segmodels.assets import weights_identity
 from segmodels.claims import load_claims
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import write_evidence
+from segmodels.evidence import Counted, write_evidence
 from segmodels.leaderboard.costs import all_wanted, wanted_by_claim
 from segmodels.pins import Pin, note_pins
 from segmodels.protocols import load_protocol
+from segmodels.provenance import training_of
+from segmodels.runs import load_run
 from segmodels.scores import score
 from segmodels.validation import problems
 
@@ -24,11 +30,126 @@ def other_counts(key_of):
 
 
 def test_evidence_of_others_has_their_name_and_level(board):
-    found = evidence()
+    found = evidence(counted=THEIRS)
     board.keep(found, folder="third-party/some-lab")
     row = board.row("toy_strict")
     assert (row.verdict, row.level) == ("better", "third party (some-lab)")
     assert row.evidence_file == f"evidence/third-party/some-lab/{found.key}.json"
+
+
+@pytest.mark.parametrize("folder", ["toy-run/strict", "third-party/other-lab", "anywhere"])
+@pytest.mark.parametrize("counted", [THEIRS, Counted()])
+def test_a_moved_file_stays_who_counted_it(board, counted, folder):
+    board.keep(evidence(counted=counted), folder=folder)
+    row = board.row("toy_strict")
+    assert row.level == f"third party ({counted.by or 'not recorded'})"
+    assert row.counted_by == (counted.by or "not recorded")
+
+
+def test_our_own_file_stays_ours_in_the_folder_of_others(board):
+    board.keep(evidence(), folder="third-party/some-lab")
+    assert board.row("toy_strict").level == "released weights"
+
+
+@pytest.mark.parametrize("claimed", [{"model": "unet"}, {"overrides": {"q": 3}}])
+def test_evidence_of_another_network_answers_no_claim(board, claimed):
+    board.keep(evidence(model={"name": "espnet_p2_q8", "q": 8}))
+    board.claim("toy_slip", protocol="plain", weights="toy-weights", **claimed)
+    board.claim("toy_same", protocol="plain", weights="toy-weights", overrides={"q": 8})
+    row = board.row("toy_slip")
+    assert (row.verdict, row.verified) == ("blocked", None)
+    assert row.obstacle == "weights of another network"
+    assert board.row("toy_same").verdict == "better"
+
+
+def lesser(precision="bf16"):
+    """Evidence in a cheaper arithmetic that says of itself that this did no harm."""
+    scoring = load_protocol("strict").scoring
+    told = {"scoring": scoring, "fp32": 50.0, "reduced": 50.0, "difference": 0.0}
+    effect = {"against": "0" * 16, "moved": 0.0, "bootstrap": {"resamples": 9, "confidence": 0.9}}
+    return replace(
+        evidence(precision=precision), effect={**effect, "scores": [{**told, "interval": [0, 0]}]}
+    )
+
+
+def test_cheaper_arithmetic_verifies_nothing_that_is_defined_in_fp32(board):
+    board.keep(lesser())
+    board.claim("toy_near", protocol="strict", weights="toy-weights", value=80, uncertainty=50)
+    row = board.row("toy_near")
+    assert row.verdict == "partial"
+    assert "Only counted in bf16, not in fp32: segmodels verify toy_near" in row.reason
+    board.keep(evidence())
+    assert board.row("toy_near").verdict == "verified"
+
+
+# --- weights that were trained here ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("runs/again.yaml", {"seed": 1}, "seed was 0, now it is 1"),
+        ("runs/again.yaml", {"overrides": {"q": 3}}, r"overrides\.q was \(absent\), now it is 3"),
+        ("recipes/short.yaml", {"lr": 0.02}, r"recipe\.lr was 0\.01, now it is 0\.02"),
+        ("recipes/short.yaml", {"flip": 0.0}, r"recipe\.flip was 0\.5, now it is 0\.0"),
+        ("datasets.yaml", None, "fingerprint was 11.*, now it is 22"),
+    ],
+)
+def test_counts_of_an_earlier_form_of_a_run_are_stale(board, file, change, words):
+    """Today's run is never shown beside yesterday's counts as if they were its own."""
+    board.claim("toy_again", protocol="plain", value=80, uncertainty=20)
+    board.run("again", retrains=["toy_again"])
+    path = board.root / "params" / file
+    if change is None:
+        register_training_images(board, "1" * 64)
+        made = training_of(load_run("again"), "1" * 64)
+        register_training_images(board, "2" * 64)
+    else:
+        made = training_of(load_run("again"), None)
+        path.write_text(json.dumps({**yaml.safe_load(path.read_text()), **change}))
+    board.keep(trained_again(made), folder="again/plain")
+    row = board.row("toy_again")
+    assert row.verdict == "stale"
+    assert re.search(words, row.reason)
+    assert "segmodels evaluate again" in row.reason
+    assert row.verified is not None  # told for what it is
+
+
+def register_training_images(board, fingerprint):
+    path = board.root / "params" / "datasets.yaml"
+    entries = yaml.safe_load(path.read_text())
+    entries["toy"]["splits"]["train"] = {"images": 9, "fingerprint": fingerprint}
+    path.write_text(json.dumps(entries))
+
+
+def trained_again(made, name="again"):
+    return evidence(origin={"trained": name, "training": made}, weights="0" * 64)
+
+
+def test_the_content_of_a_run_decides_and_not_its_name(board):
+    board.run("again")
+    board.keep(trained_again(training_of(load_run("again"), None), "former-name"))
+    (row,) = [row for row in board.rows() if row.run == "again"]
+    assert (row.verdict, row.protocol) == ("measured", "plain")
+
+
+def test_what_an_evidence_does_not_say_about_its_training_is_not_assumed(board):
+    board.run("again")
+    board.keep(trained_again({}), folder="again/plain")
+    (row,) = [row for row in board.rows() if row.run == "again"]
+    assert row.verdict == "stale"
+
+
+def test_seeds_that_are_current_are_not_mixed_with_outdated_ones(board):
+    board.claim("toy_again", protocol="plain", value=80)
+    for seed in (0, 1):
+        board.run(f"again-{seed}", seed=seed, retrains=["toy_again"])
+    now = training_of(load_run("again-0"), None)
+    board.keep(trained_again(now, "again-0"), folder="0")
+    old = replace(trained_again({**now, "seed": 7}, "again-1"))
+    board.keep(replace(old, identity=replace(old.identity, weights="1" * 64)), folder="1")
+    row = board.row("toy_again")
+    assert row.level == "retrained (1 seed)"
 
 
 def test_a_part_that_calls_itself_the_whole_is_no_answer(board):
@@ -42,7 +163,8 @@ def test_a_part_that_calls_itself_the_whole_is_no_answer(board):
 def test_our_own_evidence_goes_before_that_of_others(board):
     ours = evidence()
     board.keep(ours)
-    write_evidence(board.evidence / "third-party" / "some-lab", other_counts(ours))
+    theirs = replace(other_counts(ours), counted=THEIRS)
+    write_evidence(board.evidence / "third-party" / "some-lab", theirs)
     row = board.row("toy_strict")
     assert row.level == "released weights"
     assert row.verified == round(score(ours, load_protocol("strict")).miou, 4)
@@ -87,7 +209,7 @@ def test_one_wrong_sum_is_another_checkpoint(board):
 
 def test_two_files_of_others_are_known_too(board):
     two_files(board)
-    board.keep(of_two_files(), folder="third-party/some-lab")
+    board.keep(replace(of_two_files(), counted=THEIRS), folder="third-party/some-lab")
     assert board.row("toy_strict").level == "third party (some-lab)"
 
 
@@ -124,7 +246,7 @@ def test_weights_trained_again_answer_the_claims_their_runs_name(board):
     for seed, right in enumerate((60, 70)):
         name = f"again-{seed}"
         board.run(name, seed=seed, retrains=["toy_again"])
-        trained = {"trained": name, "recipe": "short", "seed": seed}
+        trained = {"trained": name}
         board.keep(
             evidence(matrices(6, right=right), origin=trained, weights=f"{seed:064x}"),
             folder=f"{name}/plain",
@@ -320,7 +442,7 @@ def test_a_row_names_the_picture_its_run_makes(board):
 
 
 def test_evidence_of_others_has_no_picture(board):
-    board.keep(evidence(), folder="third-party/some-lab")
+    board.keep(evidence(counted=THEIRS), folder="third-party/some-lab")
     assert {row.figure for row in board.rows()} == {None}
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import yaml
-from synthetic import evidence, matrices
+from synthetic import THEIRS, evidence, matrices
 
 from segmodels.costs import count_wanted
 from segmodels.errors import SegmodelsError
@@ -37,7 +37,7 @@ def runs(board):
     entries["toy"]["splits"] = splits
     path.write_text(yaml.safe_dump(entries))
     board.run("one", protocols=["plain", "flipped"])
-    board.run("two", protocols=["plain", "flipped"])
+    board.run("two", protocols=["plain", "flipped"], seed=2)
     return board
 
 
@@ -86,7 +86,7 @@ def test_at_the_papers_budget_it_is_decided(runs, one, two, verdict):
 
 @pytest.mark.parametrize(
     ("fields", "folder"),
-    [({}, "third-party/some-lab"), ({"evaluator": 0}, "one/plain")],
+    [({"counted": THEIRS}, "one/plain"), ({"evaluator": 0}, "one/plain")],
 )
 def test_only_current_counts_of_ours_decide(runs, fields, folder):
     runs.statement("better", part(as_published=True))

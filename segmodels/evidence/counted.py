@@ -1,0 +1,37 @@
+"""Who counted evidence, and how it came into this project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+How = Literal["evaluated", "checked", "unknown"]
+
+HOWS: tuple[str, ...] = get_args(How)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Who counted, as a part of the evidence itself: where its file lies says nothing about it.
+
+    Attributes:
+        how: `evaluated` by this project from weights and images that were there; `checked` when
+            it was taken over from somebody else (`segmodels evidence check --by`); `unknown` for
+            files of earlier versions, which did not say, and for whatever does not say it.
+        by: name of the third party whose evidence was checked.
+        url: where they published it.
+    """
+
+    how: How = "unknown"
+    by: str = ""
+    url: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether this project counted it itself."""
+        return self.how == "evaluated" and not self.by
+
+    @property
+    def third_party(self) -> str:
+        """Name of whoever else counted it; empty for our own."""
+        return "" if self.ours else self.by or "not recorded"
