@@ -21,6 +21,7 @@ from tqdm import tqdm
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, make_headers
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
 
+from segmodels.addresses import is_commit
 from segmodels.partial import Partial, Span
 
 #: Bytes of the first question, which tells size and ranges, and the most that is asked for later.
@@ -34,6 +35,8 @@ _BACKOFF, _LONGEST = 1.0, 300.0
 _TIMEOUT = Timeout(connect=20.0, read=60.0)
 #: Answers that may be another one in a while.
 _PASSING = frozenset((408, 429, 500, 502, 503, 504))
+#: In which hosts of repositories say the commit that they serve.
+_REVISION = "X-Repo-Commit"
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -224,7 +227,7 @@ class _Download:
             raise _ChangedError("the file changed at its address")
         else:
             raise _RefusedError(f"HTTP {response.status} {response.reason or ''}".strip())
-        self.partial.expect(total, validator)
+        self.partial.expect(total, validator, _commit(response))
         self.bar.total = total
 
     def _write(self, piece: _Piece, data: bytes) -> None:
@@ -262,14 +265,28 @@ class _Patience(Retry):
 
     name = ""
     stop = Event()
+    #: What a host said before it sent us on to where the bytes are.
+    revision = ""
 
-    def told_by(self, name: str, stop: Event) -> Self:
-        self.name, self.stop = name, stop
+    def told_by(self, name: str, stop: Event, revision: str = "") -> Self:
+        self.name, self.stop, self.revision = name, stop, revision
         return self
 
     def new(self, **kw: Any) -> Self:
         """The next state of the same patience."""
-        return super().new(**kw).told_by(self.name, self.stop)
+        return super().new(**kw).told_by(self.name, self.stop, self.revision)
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        *rest: Any,
+        **named: Any,
+    ) -> Self:
+        """The patience left after an answer; what it says of the revision is kept."""
+        after = super().increment(method, url, response, *rest, **named)
+        return after.told_by(self.name, self.stop, _said(response) or self.revision)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait as long as the server asks, or as the backoff says.
@@ -308,6 +325,16 @@ def _total(response: BaseHTTPResponse, piece: _Piece) -> int:
     if not matched or int(matched[1]) != piece.at:
         raise ProtocolError(f"asked for bytes from {piece.at} on, the server sends {told!r}")
     return int(matched[3])
+
+
+def _commit(response: BaseHTTPResponse) -> str:
+    """The commit an answer is of, as it says itself or as the host said that led to it."""
+    return _said(response) or getattr(response.retries, "revision", "")
+
+
+def _said(response: BaseHTTPResponse | None) -> str:
+    found = response.headers.get(_REVISION, "") if response is not None else ""
+    return found if is_commit(found) else ""
 
 
 def _is_strong(validator: str) -> bool:

@@ -7,17 +7,36 @@ import hashlib
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
+from segmodels.addresses import names_branch
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
 from segmodels.errors import SegmodelsError
 from segmodels.files import readable_size, sha1_of_file, sha256_of_file
 from segmodels.locks import only_one
 from segmodels.partial import Partial
-from segmodels.settings import CACHE, MIRROR, cache_dir, connections_at_once, mirror_dir
+from segmodels.pins import Origin, Pin, lock_path, note_pins
+from segmodels.settings import (
+    CACHE,
+    MIRROR,
+    cache_dir,
+    connections_at_once,
+    mirror_dir,
+    project_root,
+)
+
+
+@dataclass(frozen=True)
+class Came:
+    """A file that is here: its path, whence it came, and its revision if the host said one."""
+
+    path: Path
+    origin: Origin
+    revision: str = ""
 
 
 def fetch(file: RemoteFile, folder: Path) -> Path:
@@ -33,26 +52,39 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
     Raises:
         SegmodelsError: unreachable, wrong checksum, or no room on the disk.
     """
+    return _fetched(file, folder).path
+
+
+def _fetched(file: RemoteFile, folder: Path, owner: str = "") -> Came:
     target = folder / file.name
     if target.is_file() and fault(file, target) is None:
-        return target
+        return Came(target, "folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        mirrored = _in_mirror(file)
+        mirrored = _in_mirror(file, owner)
         if mirrored:
             _copy(mirrored, target)
-        else:
-            _download_to(file, target)
+            return Came(target, "mirror")
+        return Came(target, "address", _download_to(file, target))
     except OSError as error:
         raise SegmodelsError(
             f"{error.filename or target}: {error.strerror or error}. Room is needed there and in "
             f"{cache_dir()} ({CACHE})."
         ) from error
-    return target
 
 
-def fetch_weights(entry: WeightsEntry, folder: Path) -> Path:
+def fetch_weights(
+    entry: WeightsEntry, folder: Path, accept: Callable[[Path], object] = lambda _: None
+) -> Path:
     """Fetch all files of a released checkpoint; returns the folder.
+
+    What came of files without a registered sha256 is noted in `params/weights.lock.yaml`, so that
+    nothing else is taken from then on.
+
+    Args:
+        entry: of `params/weights.yaml`.
+        folder: of the files.
+        accept: opens the folder and raises if it holds no such network; then nothing is noted.
 
     Raises:
         SegmodelsError: it cannot be obtained; the message gives the registered reason.
@@ -60,9 +92,22 @@ def fetch_weights(entry: WeightsEntry, folder: Path) -> Path:
     if entry.state != "ok":
         raise SegmodelsError(f"weights {entry.name!r} are {entry.state}: {entry.reason}")
     _announce(entry.name, entry.licence, entry.files, folder)
-    for file in entry.files:
-        fetch(file, folder)
+    came = [(file, _fetched(file, folder, entry.name)) for file in entry.files]
+    accept(folder)
+    if found := {file.name: _pin(file, one) for file, one in came if _is_news(file, one)}:
+        note_pins(lock_path(project_root() / "params" / "weights.yaml"), entry.name, found)
     return folder
+
+
+def _is_news(file: RemoteFile, came: Came) -> bool:
+    """Whether a file taught us its sha256, or the commit behind an address that may move."""
+    moves = names_branch(file.address) and bool(came.revision)
+    return moves or not file.accepted
+
+
+def _pin(file: RemoteFile, came: Came) -> Pin:
+    size, revision = came.path.stat().st_size, came.revision if names_branch(file.url) else ""
+    return Pin(sha256_of_file(came.path), size, file.url, came.origin, revision)
 
 
 def fetch_archives(entry: DatasetEntry, folder: Path) -> Path:
@@ -133,10 +178,10 @@ def free_space(folder: Path) -> int:
 
 def fault(file: RemoteFile, path: Path) -> str | None:
     """What is wrong with a file, None if it is the registered one."""
-    if file.sha256:
+    if file.accepted:
         found = sha256_of_file(path)
-        if found not in file.sha256:
-            return f"its sha256 is {found}, not the registered {file.sha256[0]}"
+        if found not in file.accepted:
+            return f"its sha256 is {found}, not the {_told(file)}"
     elif file.sha1:
         if (found := sha1_of_file(path)) != file.sha1:
             return f"its sha1 is {found}, not the published {file.sha1}"
@@ -146,14 +191,27 @@ def fault(file: RemoteFile, path: Path) -> str | None:
     return None
 
 
+def _told(file: RemoteFile) -> str:
+    """The sha256 that a file should have, and who says so."""
+    if file.sha256:
+        return f"registered {file.sha256[0]}"
+    return (
+        f"{file.accepted[0]} that was noted in params/weights.lock.yaml when it first came (if its "
+        f"authors replaced it on purpose, remove its note there)"
+    )
+
+
 def _candidates(file: RemoteFile) -> list[Path]:
     """Files of its name in the mirror."""
     mirror = mirror_dir()
     return sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
 
 
-def _in_mirror(file: RemoteFile) -> Path | None:
+def _in_mirror(file: RemoteFile, owner: str = "") -> Path | None:
+    """A right file in the mirror; if no digest tells, one in a folder named by its `owner`."""
     found = _candidates(file)
+    if owner and not file.accepted:
+        found = [path for path in found if path.parent.name == owner] or _alike(file, owner, found)
     for path in found:
         if fault(file, path) is None:
             return path
@@ -165,6 +223,16 @@ def _in_mirror(file: RemoteFile) -> Path | None:
     return None
 
 
+def _alike(file: RemoteFile, owner: str, found: list[Path]) -> list[Path]:
+    """Many checkpoints share a file name: without a digest, files that differ are refused."""
+    if len({sha256_of_file(path) for path in found}) > 1:
+        raise SegmodelsError(
+            f"{found[0]} and {found[1]}: both are in the mirror ({MIRROR}), and no sha256 tells "
+            f"which is the {file.name} of {owner}. Put the right one into a folder named {owner}."
+        )
+    return found
+
+
 def _copy(source: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.part")
     try:
@@ -174,12 +242,13 @@ def _copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _download_to(file: RemoteFile, target: Path) -> None:
+def _download_to(file: RemoteFile, target: Path) -> str:
+    """Download a file; returns the revision, if the host says it."""
     # Many checkpoints share a file name; their addresses differ.
-    address = hashlib.sha256(file.url.encode()).hexdigest()[:12]
+    address = hashlib.sha256(file.address.encode()).hexdigest()[:12]
     part = cache_dir() / "downloads" / f"{address}-{file.name}.part"
     with only_one(part.with_suffix(".lock"), f"download of {file.name}"):
-        _download(file, part)
+        revision = _download(file, part)
         try:
             part.replace(target)
         except OSError as error:
@@ -187,39 +256,41 @@ def _download_to(file: RemoteFile, target: Path) -> None:
                 raise
             _copy(part, target)
         Partial.forget(part)
+    return revision
 
 
-def _download(file: RemoteFile, part: Path) -> None:
+def _download(file: RemoteFile, part: Path) -> str:
     """Download into the cache and check. Bytes of an earlier try that prove wrong are not blamed
     on the address: then everything is fetched once more.
     """
-    resumed = _bring(file, part)
+    resumed, revision = _bring(file, part)
     wrong = fault(file, part)
     if wrong and resumed:
         Partial.forget(part)
-        _bring(file, part)
+        _, revision = _bring(file, part)
         wrong = fault(file, part)
     if wrong:
         Partial.forget(part)  # going on from wrong bytes could never end well
         raise SegmodelsError(
-            f"{file.name}: downloaded from {file.url}, but {wrong}. The download was discarded; "
-            f"the address may serve another file now."
+            f"{file.name}: downloaded from {file.address}, but {wrong}. The download was "
+            f"discarded; the address may serve another file now."
         )
+    return revision
 
 
-def _bring(file: RemoteFile, part: Path) -> bool:
-    """Download what is missing; whether something was here before."""
+def _bring(file: RemoteFile, part: Path) -> tuple[bool, str]:
+    """Download what is missing; whether something was here before, and the revision if told."""
     from segmodels.download import DownloadError, download
 
     with Partial(part) as partial:
         before = partial.have
         try:
-            download(file.url, partial, file.name, connections_at_once())
+            download(file.address, partial, file.name, connections_at_once())
         except DownloadError as error:
             kept = f" {partial.have:,} bytes are kept and the next try goes on from there."
             raise SegmodelsError(
-                f"{file.name}: cannot be downloaded from {file.url} ({error})."
+                f"{file.name}: cannot be downloaded from {file.address} ({error})."
                 f"{kept if partial.have else ''} Without network, put the file into a folder and "
                 f"set {MIRROR} to it."
             ) from error
-    return before > 0
+        return before > 0, partial.revision

@@ -8,9 +8,8 @@ hand, and belong into git beside `params/weights.yaml`. They hold no date: git k
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -104,7 +103,12 @@ def _merged(path: Path, entry: str, found: Pins, known: Pins) -> dict[str, Pin]:
                 f"{path}: file {name!r} of weights {entry!r} came twice at once, with sha256 {old} "
                 f"and {new}. Remove the file and fetch it again."
             )
-    return {**found, **known}
+    return {**found, **{name: _completed(pin, found.get(name)) for name, pin in known.items()}}
+
+
+def _completed(known: Pin, found: Pin | None) -> Pin:
+    """What is known, with a revision that only a later fetch was told."""
+    return known if known.revision or not found else replace(known, revision=found.revision)
 
 
 def _entry(where: str, raw: Any) -> dict[str, Pin]:
@@ -137,6 +141,6 @@ def _text(pins: Mapping[str, Pins]) -> str:
 
 
 def _told(pin: Pin) -> dict[str, Any]:
-    values = dataclasses.asdict(pin)
+    values = asdict(pin)
     told = {"from" if name == "origin" else name: value for name, value in values.items()}
     return {name: value for name, value in told.items() if value != ""}

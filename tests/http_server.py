@@ -25,6 +25,7 @@ class Manners:
         pause: seconds before every 10 kB of a body.
         crowd: answers 503 to more than this many connections at a time.
         moved: paths that redirect to `/a.bin`.
+        commit: that it says it serves, in the answer that redirects if there is one.
     """
 
     content: bytes
@@ -40,10 +41,11 @@ class Manners:
     pause: float = 0.0
     crowd: int = 1000
     moved: tuple[str, ...] = ()
+    commit: str = ""
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """`asked` are the ranges of all questions, `sent` the bytes of all bodies."""
+    """`asked` are the ranges of all questions, `paths` their paths, `sent` bytes of all bodies."""
 
     daemon_threads = True
 
@@ -52,6 +54,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.manners = Manners(content)
         self.asked: list[str | None] = []
         self.conditions: list[str | None] = []
+        self.paths: list[str] = []
         self.sent = 0
         self.open = 0
         self.most = 0
@@ -99,6 +102,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.asked.append(self.headers.get("Range"))
             self.server.conditions.append(self.headers.get("If-Range"))
+            self.server.paths.append(self.path)
             status = manners.statuses.pop(0) if manners.statuses else 0
             cut = manners.breaks.pop(0) if manners.breaks and not status else None
         if status:
@@ -106,6 +110,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.path in manners.moved:
             self.send_response(302)
             self.send_header("Location", "/a.bin")
+            if manners.commit:
+                self.send_header("X-Repo-Commit", manners.commit)
             self.send_header("Content-Length", "0")
             self.end_headers()
         else:
@@ -136,6 +142,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in (("ETag", manners.etag), ("Last-Modified", manners.modified)):
             if value:
                 self.send_header(name, value)
+        if manners.commit and not manners.moved:
+            self.send_header("X-Repo-Commit", manners.commit)
         length = manners.length if manners.length is not None else end - start
         kind = ("Transfer-Encoding", "chunked") if manners.chunked else ("Content-Length", length)
         self.send_header(kind[0], str(kind[1]))

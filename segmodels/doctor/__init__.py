@@ -16,7 +16,7 @@ def examine(deep: bool = False) -> Iterator[Finding]:
     Args:
         deep: decode every image and hash every file, however long it takes.
     """
-    from segmodels.doctor.holdings import examine_evidence, examine_weights
+    from segmodels.doctor.holdings import examine_addresses, examine_evidence, examine_weights
     from segmodels.doctor.images import examine_datasets
 
     machine = examine_machine()
@@ -24,5 +24,6 @@ def examine(deep: bool = False) -> Iterator[Finding]:
     if any(f.subject == "project" and f.level == "bad" for f in machine):
         return
     yield from guarded("data", lambda: examine_datasets(deep))
+    yield from guarded("addresses", examine_addresses)
     yield from guarded("weights", lambda: examine_weights(deep))
     yield from guarded("evidence", lambda: examine_evidence(deep))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels import layout
+from segmodels.addresses import names_branch
 from segmodels.assets import RemoteFile, WeightsEntry, load_weights_entries
 from segmodels.datasets import description_path
 from segmodels.doctor.finding import Finding, Level, first_of
@@ -46,12 +47,25 @@ def _weights(
         return "bad", f"missing. Runs fetch it again, or take it from {file.url}"
     if budget is not None and _bytes(path) > budget:
         return "note", f"{_bytes(path) / 1e6:.0f} MB not hashed: segmodels doctor --deep"
-    if not file.sha256:
+    if not file.accepted:
         found = sha256_of_file(path)
-        return "note", f"no checksum is published; add its sha256 {found} to params/weights.yaml"
+        return "note", f"nothing pins it yet; the next fetch notes its sha256 {found}"
     if wrong := fault(file, path):
-        return "bad", f"{wrong} in params/weights.yaml. Delete the file; runs fetch it again."
-    return "ok", f"the registered sha256 {file.sha256[0][:12]}…"
+        listed = " in params/weights.yaml" if file.sha256 else ""
+        return "bad", f"{wrong}{listed}. Delete the file; runs fetch it again."
+    known = "registered" if file.sha256 else "noted"
+    return "ok", f"the {known} sha256 {file.accepted[0][:12]}…"
+
+
+def examine_addresses() -> Finding:
+    """Say how many released files lie at an address that may serve another file tomorrow."""
+    files = [file for entry in load_weights_entries().values() for file in entry.files]
+    moving = sum(names_branch(file.address) for file in files)
+    bare = sum(not file.accepted for file in files)
+    told = f"{len(files)} files of released weights: {moving} lie on a branch at no known revision"
+    level: Level = "note" if moving or bare else "ok"
+    text = f"{told}, {bare} have no sha256 yet. The first fetch notes both (docs/weights.md)."
+    return Finding(level, "addresses", text)
 
 
 def _path(entry: WeightsEntry, file: RemoteFile) -> Path:

@@ -25,10 +25,12 @@ def fetch_released(weights: str) -> Path:
         its folder.
     """
     entry = load_weights_entry(weights)
-    folder = fetch_weights(entry, layout.released_weights(weights))
-    model = load_checkpoint(weights_path(folder))
-    check_model(folder, model.config["name"], entry.model)
-    return folder
+
+    def accept(folder: Path) -> None:
+        model = load_checkpoint(weights_path(folder))
+        check_model(folder, model.config["name"], entry.model)
+
+    return fetch_weights(entry, layout.released_weights(weights), accept)
 
 
 def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None = None) -> Path:

@@ -18,10 +18,11 @@ from segmodels import cli, layout
 from segmodels.datasets import add_dataset, description_path, open_dataset, prepare_dataset
 from segmodels.datasets.survey import survey
 from segmodels.doctor import Finding
-from segmodels.doctor.holdings import examine_evidence, examine_weights
+from segmodels.doctor.holdings import examine_addresses, examine_evidence, examine_weights
 from segmodels.doctor.images import examine_datasets
 from segmodels.evidence import write_evidence
 from segmodels.files import write_json
+from segmodels.pins import Pin, note_pins
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_large_weights_wait_for_deep(weights: Path, monkeypatch: pytest.MonkeyPa
     assert ("ok", "weights toy") in told(examine_weights(deep=True))
 
 
-def test_weights_without_a_checksum_say_what_to_register(
+def test_weights_without_a_checksum_say_that_nothing_pins_them(
     weights: Path, project: Path, edit_yaml: Any
 ) -> None:
     def unseen(entries: dict[str, Any]) -> None:
@@ -200,7 +201,30 @@ def test_weights_without_a_checksum_say_what_to_register(
 
     edit_yaml(project / "params" / "weights.yaml", unseen)
     found = told(examine_weights())["note", "weights toy"]
-    assert hashlib.sha256(b"right").hexdigest() in found
+    digest = hashlib.sha256(b"right").hexdigest()
+    assert found.endswith(f"nothing pins it yet; the next fetch notes its sha256 {digest}")
+    pin = Pin(digest, 5, "https://example.org/toy.pth", "folder")
+    note_pins(project / "params" / "weights.lock.yaml", "toy", {"toy.pth": pin})
+    assert "the noted sha256" in told(examine_weights())["ok", "weights toy"]
+    weights.write_bytes(b"wrong")
+    assert digest in told(examine_weights())["bad", "weights toy"]
+
+
+def test_addresses_that_follow_a_branch_are_counted(project: Path, edit_yaml: Any) -> None:
+    branch = "https://host/a/resolve/main/"
+    files = [
+        {"name": "a", "url": branch + "a", "revision": "0" * 40, "sha256": ["a" * 64]},
+        {"name": "b", "url": branch + "b", "sha256": ["b" * 64]},
+        {"name": "c", "url": "https://host/c"},
+    ]
+    entry = {"model": "unet", "state": "ok", "source": "made up", "unseen": True, "files": files}
+    path = project / "params" / "weights.yaml"
+    path.write_text("{}")
+    edit_yaml(path, lambda entries: entries.update(toy=entry))
+    found = examine_addresses()
+    assert (found.level, found.subject) == ("note", "addresses")
+    assert "3 files of released weights: 1 lie on a branch at no known revision" in found.text
+    assert "1 have no sha256 yet" in found.text
 
 
 # --- evidence --------------------------------------------------------------------------
