@@ -143,8 +143,8 @@ def sort_by(page: Any, column: str) -> None:
     api.expect(head).to_have_attribute("aria-sort", "descending")
 
 
-def counter(page: Any, status: str) -> Any:
-    return page.locator(f'.counters button[data-status="{status}"]')
+def counter(page: Any, status: str, group: str = "scores") -> Any:
+    return page.locator(f'.counters button[data-group="{group}"][data-status="{status}"]')
 
 
 def test_the_table_starts_with_sotaverified_and_asks_for_nothing(visit: Any, reports: Path) -> None:
@@ -180,6 +180,7 @@ def test_counters_and_filters_leave_what_fits(visit: Any, reports: Path) -> None
 def test_columns_sort_both_ways_and_what_is_missing_comes_last(visit: Any, reports: Path) -> None:
     page = visit().open(reports / "leaderboard.html")
     counter(page, "partial").click()
+    counter(page, "partial", "statements").click()
     counter(page, "blocked").click()
     button = page.get_by_role("button", name="Gap")
     head = page.locator("#board thead th", has_text="Gap")
@@ -204,7 +205,7 @@ def test_a_view_can_be_linked(visit: Any, reports: Path) -> None:
     page.get_by_label("Search").fill("net_")
     sort_by(page, "Claimed")
     view = page.evaluate("location.hash")
-    assert view == "#q=net_&paper=paper_6&status=verified&sort=claimed%3Adesc"
+    assert view == "#q=net_&paper=paper_6&status=scores%3Averified&sort=claimed%3Adesc"
     before = shown(page, "Claimed")
     again = visit().open(reports / "leaderboard.html", view)
     assert shown(again, "Claimed") == before

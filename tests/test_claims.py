@@ -9,6 +9,7 @@ from synthetic import project
 from toy_board import Board
 
 from segmodels.claims import CostPart, EvidencePart, load_claim, load_claims, load_statements
+from segmodels.claims.claim import Dispute
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.models import list_models
 from segmodels.validation import problems
@@ -90,6 +91,28 @@ def test_the_six_of_sotaverified_are_featured():
     claims = load_claims()
     assert claims["espnet_p2_q8_camvid"].value == 55.64
     assert claims["depict_sa_l_cityscapes_ms"].printed == "81"
+
+
+def objection(**changes):
+    fields = {"date": "2026-01-02", "by": "Jo", "url": "https://example.org/1", "text": "No flip."}
+    return {**fields, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"date": "2 Jan"}, "date"),
+        ({"date": "2026-02-30"}, "date"),
+        ({"url": "somewhere"}, "url"),
+        ({"text": ""}, "text"),
+        ({"by": " "}, "by"),
+        ({"said": "x"}, "said"),
+    ],
+)
+def test_an_objection_says_who_when_and_where(changes, field):
+    assert not Dispute(**objection()).answer
+    with pytest.raises(ValueError, match=field):
+        Dispute(**objection(**changes))
 
 
 def test_conflicts_name_each_other():

@@ -13,7 +13,7 @@ from toy_board import SHORT
 
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import write_evidence
-from segmodels.leaderboard import build_rows, render_json, write_leaderboard
+from segmodels.leaderboard import build_rows, headline, render_json, write_leaderboard
 from segmodels.leaderboard.record import whole
 from segmodels.leaderboard.rows import short_title
 from segmodels.protocols import load_protocol
@@ -274,12 +274,14 @@ def test_a_claim_that_is_gone_leaves_no_file(root):
 
 
 def test_json_holds_every_row_without_nan_or_time(root):
-    text = render_json(everything(root))
+    rows = everything(root)
+    text = render_json(rows)
     value = json.loads(text, parse_constant=pytest.fail)
     row = value["rows"][1]
     needed = {"claim", "claimed", "verified", "gap", "interval_low", "verdict", "level", "reason"}
     assert needed | {"protocol", "evidence"} <= set(row)
-    assert value["verdicts"]["blocked"] == 1
+    assert value["verdicts"]["scores"]["blocked"] == 1
+    assert value["headline"] == headline(rows)
     assert not re.search(r"20\d\d-\d\d", text)
 
 

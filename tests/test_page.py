@@ -13,7 +13,15 @@ from page_rows import HOSTILE, Checker, make_row, make_rows, make_statement, unr
 from synthetic import project
 
 from segmodels.errors import SegmodelsError
-from segmodels.leaderboard import Row, library, render_html, render_markdown
+from segmodels.leaderboard import (
+    Row,
+    counts,
+    headline,
+    library,
+    render_html,
+    render_json,
+    render_markdown,
+)
 from segmodels.leaderboard.badge import badge_words, render_badge
 from segmodels.leaderboard.bars import class_bars, common_span, interval_bar, places
 from segmodels.leaderboard.claim_page import render_claim
@@ -485,6 +493,54 @@ def test_badges_say_claim_and_outcome(changes: dict[str, object], words: tuple[s
     assert [text.text for text in texts] == list(words)
     assert all(float(text.attrib["textLength"]) > 0 for text in texts)
     assert svg[0].tag.endswith("title")
+
+
+OBJECTION = {
+    "date": "2026-01-02",
+    "by": "Jo <b>",
+    "url": "https://example.org/1",
+    "text": "Flip was off <i>.",
+    "answer": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "word"),
+    [(("",), "disputed"), (("We agree.", ""), "disputed"), (("No.",), "disputed, answered")],
+)
+def test_an_objection_is_shown_and_takes_the_colour_from_the_badge(
+    answers: tuple[str, ...], word: str
+) -> None:
+    row = make_row(disputed=tuple({**OBJECTION, "answer": answer} for answer in answers))
+    badge = render_badge(row)
+    assert badge_words(row)[1] == f"verified, {word}"
+    assert 'fill="#5c646c"' in badge
+    assert 'fill="#5c646c"' not in render_badge(make_row())
+    for answer in answers:
+        assert f"<b>Answer:</b> {answer or 'none yet'}" in render_claim(row, "net_toy", {})
+    assert "Jo &lt;b&gt;</a>: Flip was off &lt;i&gt;." in render_claim(row, "net_toy", {})
+    assert f"<small>{word}</small>" in render_html([row])
+    assert f", {word} |" in render_markdown([row])
+
+
+def test_scores_and_costs_are_never_one_number() -> None:
+    rows = [
+        make_row(),
+        *(make_row(claim=f"c{i}", metric="params_M", unit="M", interval=None) for i in range(3)),
+        make_row(claim="s", kind="relative", metric="statement", unit="", verdict="partial"),
+        make_row(claim=None, claimed=None, kind="measurement", verdict="measured", run="mine"),
+    ]
+    said = "Verified: 1 score measured from pixels, 3 costs counted from networks."
+    assert headline(rows) == said
+    assert counts(rows) == {
+        "scores": {"verified": 1},
+        "costs": {"verified": 3},
+        "statements": {"partial": 1},
+        "own": {"measured": 1},
+    }
+    for text in (render_html(rows), render_markdown(rows), render_json(rows)):
+        assert said in text
+    assert 'data-total="4"' not in render_html(rows)
 
 
 def test_white_text_is_readable_on_every_badge() -> None:

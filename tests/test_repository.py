@@ -40,6 +40,16 @@ def test_no_data_and_no_weights_are_tracked() -> None:
     assert [path for path in files if path.stat().st_size > 2_000_000] == []
 
 
+def test_the_readme_counts_scores_and_costs_as_the_board_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from segmodels.leaderboard import build_rows, headline
+
+    monkeypatch.setenv("SEGMODELS_ROOT", str(REPOSITORY))
+    said = headline(build_rows(REPOSITORY / "reports" / "evidence"))
+    assert said in " ".join((REPOSITORY / "README.md").read_text().split())
+
+
 def test_the_active_suite_matches_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     from segmodels.runs import check_active
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from flows.tracking.entry import SUMMARY, table, table_tag
 from segmodels import layout
 from segmodels.files import digest
+from segmodels.leaderboard import counts, headline
+from segmodels.leaderboard.headline import Group
 from segmodels.verdict import STATUSES
 
 if TYPE_CHECKING:
@@ -31,6 +32,21 @@ _COLUMNS = (
 )
 
 
+#: What is counted for claims; runs of our own have no verdict.
+_GROUPS: tuple[Group, ...] = ("scores", "costs", "statements")
+
+
+def _numbers(rows: list[Row]) -> dict[str, int]:
+    """`scores_verified`, `costs_below`, …: scores and costs are never added up."""
+    found = counts(rows)
+    return {
+        f"{name}_{status}": found.get(name, {}).get(status, 0)
+        for name in _GROUPS
+        for status in STATUSES
+        if status != "measured"
+    }
+
+
 def log_summary(
     client: MlflowClient, experiment: str, known: dict[str, Any], rows: list[Row]
 ) -> None:
@@ -38,7 +54,6 @@ def log_summary(
     from mlflow.entities import Metric, RunTag
 
     lines = [[getattr(row, name) for name in _COLUMNS] for row in rows if row.claim]
-    counted = Counter(row.verdict for row in rows if row.claim)
     told = digest([lines, [row.verified for row in rows]])
     run = known.get(SUMMARY)
     if run is not None and run.data.tags.get("digest") == told:
@@ -51,14 +66,13 @@ def log_summary(
         if (path := layout.reports() / name).is_file():
             client.log_artifact(run_id, str(path))
     step = int(run.data.metrics.get("tellings", 0)) + 1
-    counts = {f"claims_{status}": counted[status] for status in STATUSES if status != "measured"}
-    counts |= {"claims": len(lines), "tellings": step}
-    client.log_batch(run_id, [Metric(key, value, now, step) for key, value in counts.items()])
+    numbers = {**_numbers(rows), "claims": len(lines), "tellings": step}
+    client.log_batch(run_id, [Metric(key, value, now, step) for key, value in numbers.items()])
     tags = {
         "digest": told,
         "current": "true",
         "mlflow.loggedArtifacts": table_tag("claims.json"),
-        "mlflow.note.content": "All claims with their verdicts; `claims.json` holds the reasons.",
+        "mlflow.note.content": f"{headline(rows)}\n\n`claims.json` holds all claims with reasons.",
     }
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
     if run.info.status != "FINISHED":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -53,6 +55,30 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Dispute(Entry):
+    """An objection of an author or a reader to a row, as they made it. Nobody's is invented.
+
+    Attributes:
+        date: when, YYYY-MM-DD.
+        by: who objects.
+        url: where they do.
+        text: what they say, in a sentence.
+        answer: what was found and done about it; empty while it is open.
+    """
+
+    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    by: Words
+    url: Annotated[str, StringConstraints(pattern=r"^https://\S+$")]
+    text: Words
+    answer: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
+
+    @field_validator("date")
+    @classmethod
+    def _a_day(cls, value: str) -> str:
+        datetime.date.fromisoformat(value)
+        return value
+
+
 class Claim(Entry):
     """One published number.
 
@@ -83,6 +109,7 @@ class Claim(Entry):
         source: where the number is printed.
         seen: how we saw it there.
         conflicts: ids of claims that print another number for the same thing.
+        disputed: objections to its row, each with date, link and answer.
         featured: stands at the top of the leaderboard.
         notes: what a reader must know.
     """
@@ -112,6 +139,7 @@ class Claim(Entry):
     source: Words
     seen: str = ""
     conflicts: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    disputed: Annotated[tuple[Dispute, ...], Field(strict=False)] = ()
     featured: bool = False
     notes: str = ""
 

@@ -6,6 +6,7 @@ Its bytes depend on `params/`, `docs/`, `reports/efficiency.json`, evidence and 
 from __future__ import annotations
 
 from segmodels.leaderboard.folder import write_leaderboard
+from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.markdown import render_markdown
 from segmodels.leaderboard.page import render_html
 from segmodels.leaderboard.record import render_json
@@ -15,6 +16,8 @@ __all__ = [
     "Row",
     "build_row",
     "build_rows",
+    "counts",
+    "headline",
     "render_html",
     "render_json",
     "render_markdown",

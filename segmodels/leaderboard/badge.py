@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from segmodels.leaderboard.markup import GENERATOR, digits, number, side
+from segmodels.leaderboard.markup import GENERATOR, digits, disputed, number, side
 from segmodels.leaderboard.rows import Row
 
 #: White text stands on each with a contrast of at least 4.5.
@@ -22,13 +22,14 @@ _LETTER, _SIDE = 6.4, 7
 
 
 def badge_words(row: Row) -> tuple[str, str]:
-    """Left and right text: ("mIoU 55.64", "verified")."""
+    """Left and right text: ("mIoU 55.64", "verified"); an objection is said, too."""
     name = "mIoU-C" if row.metric == "mIoU-c" else row.metric
     left = name if row.claimed is None else f"{name} {number(row.claimed, row.decimals)}"
+    said = f", {disputed(row)}" if row.disputed else ""
     if row.verified is None or row.verdict == "verified":
-        return left, row.verdict
+        return left, row.verdict + said
     word = side(row).partition(" ")[0] or row.verdict
-    return left, f"{word} {number(row.verified, digits(row))}"
+    return left, f"{word} {number(row.verified, digits(row))}{said}"
 
 
 def render_badge(row: Row) -> str:
@@ -38,7 +39,8 @@ def render_badge(row: Row) -> str:
     whole = sum(widths)
     about = f" on {row.dataset} {row.split}" if row.dataset else ""
     title = escape(f"segmodels: {row.model}{about}, {left}: {right}")
-    colour = _GREY if side(row) else _COLOURS.get(row.verdict, _GREY)
+    plain = side(row) or row.disputed  # neither a success nor a failure
+    colour = _GREY if plain else _COLOURS.get(row.verdict, _GREY)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:.0f}" height="20" '
         f'viewBox="0 0 {whole:.1f} 20" role="img" aria-labelledby="t"><title id="t">{title}</title>'

@@ -19,10 +19,12 @@ from segmodels.leaderboard.markup import (
     digits,
     facts,
     is_file,
+    link,
     meaning,
     metric,
     number,
     paper,
+    prose,
     signed,
     status,
 )
@@ -48,6 +50,7 @@ def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | N
     about = f"{row.dataset} {row.split}, {metric(row)}" if row.dataset else metric(row)
     parts = [
         _verdict(row, docs),
+        _disputes(row),
         _parts(row),
         _command(row),
         _picture(row),
@@ -130,6 +133,18 @@ def _parts(row: Row) -> str:
         return _section(f"Part by part: {summary(row)}", finding_list(row))
     todo = todo_list(row)
     return _section("What is missing, and how to get it", todo) if todo else ""
+
+
+def _disputes(row: Row) -> str:
+    """Objections to the row with what came of them, the newest first."""
+    if not row.disputed:
+        return ""
+    items = "".join(
+        f"<li>{escape(one['date'])}, {link(one['url'], one['by'])}: {prose(one['text'])}"
+        f"<br><b>Answer:</b> {prose(one['answer']) or 'none yet'}</li>"
+        for one in sorted(row.disputed, key=lambda one: one["date"], reverse=True)
+    )
+    return _section("Objections", f"<ul>{items}</ul>")
 
 
 def _bar(row: Row) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 from segmodels.leaderboard.bars import places
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.findings import summary
+from segmodels.leaderboard.headline import group
 from segmodels.leaderboard.markup import (
     digits,
+    disputed,
     evidence_name,
     is_file,
     metric,
@@ -23,6 +25,7 @@ from segmodels.leaderboard.rows import Row
 REPEATED = (
     *("dataset", "split", "model", "paper", "title", "metric", "status", "level"),
     *("protocol", "claimant", "obstacle", "side", "corruption", "arxiv", "about", "docs", "parts"),
+    *("group", "disputed"),
 )
 PLAIN = (
     *("page", "claimed", "printed", "verified", "digits", "gap", "low", "high", "bar"),
@@ -83,6 +86,7 @@ def _repeated(row: Row, docs: Docs | None) -> list[str]:
         *(row.verdict, level(row), row.protocol, row.claimant, row.obstacle or "", side(row)),
         *(row.corruption, row.arxiv, row.protocol_title),
         *(docs.protocol(row.protocol) if docs else "", _parts(row)),
+        *(group(row), disputed(row)),
     ]
 
 

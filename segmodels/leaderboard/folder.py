@@ -31,17 +31,22 @@ def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:
         SegmodelsError: a file in `params/` or a piece of evidence is broken, or the table library
             is missing; nothing is written.
     """
-    rows = build_rows(evidence_folder, link_from=out_folder)
-    texts = {
-        out_folder / "leaderboard.md": render_markdown(rows),
-        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder)),
-        out_folder / "leaderboard.json": render_json(rows),
-    }
-    texts |= {out_folder / "claims" / name: text for name, text in _pages(rows, out_folder)}
+    texts = render_leaderboard(evidence_folder, out_folder)
     for path, text in texts.items():
         write_text(path, text)
     _forget(out_folder / "claims", set(texts))
     return list(texts)
+
+
+def render_leaderboard(evidence_folder: Path, out_folder: Path) -> dict[Path, str]:
+    """Everything that `write_leaderboard` writes, by its path; nothing is written."""
+    rows = build_rows(evidence_folder, link_from=out_folder)
+    return {
+        out_folder / "leaderboard.md": render_markdown(rows),
+        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder)),
+        out_folder / "leaderboard.json": render_json(rows),
+        **{out_folder / "claims" / name: text for name, text in _pages(rows, out_folder)},
+    }
 
 
 def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:

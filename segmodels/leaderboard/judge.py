@@ -176,6 +176,7 @@ class Judge:
             stated=claim.stated,
             corruption=claim.corruption,
             conflicts=claim.conflicts,
+            disputed=tuple(one.model_dump() for one in claim.disputed),
             rerun=f"segmodels verify {claim.id}",
         )
 

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from segmodels.leaderboard.data import part
-from segmodels.leaderboard.markup import bounds, digits, metric, paper, signed
+from segmodels.leaderboard.headline import GROUPS, counts, group, headline
+from segmodels.leaderboard.markup import bounds, digits, disputed, metric, paper, signed
 from segmodels.leaderboard.rows import Row
 from segmodels.verdict import STATUSES
 
@@ -49,10 +50,24 @@ def render_markdown(rows: list[Row]) -> str:
 
 
 def _summary(rows: list[Row]) -> list[str]:
-    """Counts in one sentence, and a line per paper."""
-    counted = Counter(row.verdict for row in rows)
-    said = ", ".join(f"{counted[s]} {s}" for s in STATUSES if counted[s]) or "nothing yet"
-    claims = [row for row in rows if row.claim]
+    """Counts in sentences, and of scores and of costs a line per paper."""
+    said = (
+        f"- {GROUPS[name]}: {', '.join(f'{number} {status}' for status, number in of.items())}"
+        for name, of in counts(rows).items()
+    )
+    return [
+        "# Leaderboard",
+        "",
+        f"{headline(rows)} {_INTRO}",
+        "",
+        *said,
+        "",
+        *_papers("Scores by paper", [row for row in rows if group(row) == "scores"]),
+        *_papers("Costs by paper", [row for row in rows if group(row) == "costs"]),
+    ]
+
+
+def _papers(title: str, claims: list[Row]) -> list[str]:
     found = [status for status in STATUSES if any(row.verdict == status for row in claims)]
     papers = {row.paper: row for row in reversed(claims)}
     lines = [
@@ -61,13 +76,7 @@ def _summary(rows: list[Row]) -> list[str]:
         if (of := Counter(row.verdict for row in claims if row.paper == name))
     ]
     head = " | ".join(["Paper", ">Claims", *(f">{status}" for status in found)])
-    return [
-        "# Leaderboard",
-        "",
-        f"{said[0].upper()}{said[1:]}. {_INTRO}",
-        "",
-        *_table("Papers", head, lines),
-    ]
+    return _table(title, head, lines)
 
 
 def _table(title: str, head: str, rows: Iterable[list[str]]) -> list[str]:
@@ -95,7 +104,7 @@ def _paper(row: Row) -> str:
 
 def _claim_cells(row: Row) -> list[str]:
     gap = "" if row.gap is None else signed(row.gap, digits(row))
-    verdict = f"**{row.verdict}**" + (f", {_cell(row.level)}" if row.level else "")
+    verdict = ", ".join(filter(None, (f"**{row.verdict}**", _cell(row.level or ""), disputed(row))))
     named = _cell(row.claim or "")
     return [named, *_how(row), _claimed(row), _checked(row), gap, _interval(row), verdict]
 

@@ -134,8 +134,15 @@ def status(row: Row) -> str:
 
 
 def below_status(row: Row) -> str:
-    """What stands below a verdict: the obstacle, or the side of a cost; "" for neither."""
-    return row.obstacle or side(row)
+    """What stands below a verdict: that it is disputed, the obstacle, or the side of a cost."""
+    return ", ".join(filter(None, (disputed(row), row.obstacle or side(row))))
+
+
+def disputed(row: Row) -> str:
+    """`disputed` while an objection has no answer, `disputed, answered` then; "" without one."""
+    if not row.disputed:
+        return ""
+    return "disputed, answered" if all(one["answer"] for one in row.disputed) else "disputed"
 
 
 def evidence_name(row: Row) -> str:

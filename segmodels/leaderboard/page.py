@@ -15,6 +15,7 @@ from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.findings import statement_section
 from segmodels.leaderboard.gaps import gap_section
 from segmodels.leaderboard.guide import about, how_to_read
+from segmodels.leaderboard.headline import GROUPS, Group, counts, headline
 from segmodels.leaderboard.library import inline, table_library
 from segmodels.leaderboard.markup import (
     GENERATOR,
@@ -34,7 +35,7 @@ from segmodels.leaderboard.markup import (
 from segmodels.leaderboard.rows import Row
 from segmodels.leaderboard.scatter import scatter_section
 from segmodels.rules import Rules, load_rules
-from segmodels.verdict import STATUSES
+from segmodels.verdict import STATUSES, Status
 
 #: The columns of the table, and which of them hold numbers.
 COLUMNS = (
@@ -73,6 +74,7 @@ def render_html(rows: list[Row], settings: Rules | None = None, docs: Docs | Non
     return Template(asset("page.html")).substitute(
         generator=GENERATOR,
         style=asset("palette.css") + asset("page.css"),
+        headline=headline(rows),
         counters=_counters(rows),
         filters="".join(_filter(name, rows) for name in _FILTERS),
         board=_board(rows, span, settings) if rows else '<p class="note">Nothing yet.</p>',
@@ -87,14 +89,22 @@ def render_html(rows: list[Row], settings: Rules | None = None, docs: Docs | Non
 
 
 def _counters(rows: list[Row]) -> str:
-    counted = Counter(row.verdict for row in rows)
+    """One line per group of rows, with a button per verdict."""
     return "".join(
-        f'<li><button type="button" class="{name}" disabled aria-pressed="false" '
-        f'data-status="{name}" data-total="{counted[name]}" title="{escape(meaning)}">'
-        f'<b>{counted[name]}</b><small></small> <span class="status {name}">{name}</span>'
+        f'<div role="group" aria-label="{GROUPS[name]}"><h2>{GROUPS[name]}</h2><ul>'
+        + "".join(_counter(name, status, number) for status, number in of.items())
+        + "</ul></div>"
+        for name, of in counts(rows).items()
+    )
+
+
+def _counter(name: Group, status: Status, number: int) -> str:
+    return (
+        f'<li><button type="button" class="{status}" disabled aria-pressed="false" '
+        f'data-group="{name}" data-status="{status}" data-total="{number}" '
+        f'title="{escape(STATUSES[status])}">'
+        f'<b>{number}</b><small></small> <span class="status {status}">{status}</span>'
         "</button></li>"
-        for name, meaning in STATUSES.items()
-        if counted[name]
     )
 
 

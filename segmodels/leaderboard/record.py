@@ -9,17 +9,16 @@ import csv
 import dataclasses
 import io
 import json
-from collections import Counter
 from typing import Any
 
+from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.markup import page_names
 from segmodels.leaderboard.rows import Row
 from segmodels.rules import load_rules
-from segmodels.verdict import STATUSES
 from segmodels.versions import EVALUATOR, SOFTWARE
 
 #: Raised when a field of the JSON or CSV files is renamed, removed or changes its meaning.
-SCHEMA = 2
+SCHEMA = 3
 
 #: Fields of `leaderboard.json` and columns of the CSV export, in this order.
 SHORT = (
@@ -52,13 +51,13 @@ def _told(values: dict[str, Any]) -> dict[str, Any]:
 
 def render_json(rows: list[Row]) -> str:
     """All rows in short, one a line, with the rules they were judged by."""
-    counted = Counter(row.verdict for row in rows)
     head: dict[str, Any] = {
         "schema": SCHEMA,
         "generated_by": f"segmodels {SOFTWARE}",
         "evaluator": EVALUATOR,
         "settings": dataclasses.asdict(load_rules()),
-        "verdicts": {status: counted[status] for status in STATUSES if counted[status]},
+        "headline": headline(rows),
+        "verdicts": counts(rows),
     }
     lines = [_line(short(row, page)) for row, page in zip(rows, page_names(rows), strict=True)]
     body = "".join(f"\n    {line}," for line in lines).removesuffix(",") + ("\n  " if lines else "")

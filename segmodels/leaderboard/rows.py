@@ -19,8 +19,8 @@ class Row:
     `claimed`, `verified`, `gap`, `interval`, `tolerance` and `seeds` are in `unit`; `per_class`
     is IoU in percent with None for a class that never occurs. `findings` are the parts of a
     statement (about, outcome, text, counts), `todo` what would unblock a claim, details indented
-    by two spaces. What is unknown without evidence is None. The fields are described in
-    docs/leaderboard-schema.md.
+    by two spaces, `disputed` objections (date, by, url, text, answer). What is unknown without
+    evidence is None. The fields are described in docs/leaderboard-schema.md.
     """
 
     claim: str | None
@@ -75,6 +75,7 @@ class Row:
     stated: str = ""
     corruption: str = ""
     conflicts: tuple[str, ...] = ()
+    disputed: tuple[dict[str, str], ...] = ()
     seeds: tuple[float, ...] = ()
     figure: str | None = None
     findings: tuple[dict[str, Any], ...] = ()

@@ -131,7 +131,9 @@ def test_a_run_per_number_and_one_that_sums_up(told: Path) -> None:
 
 def test_the_summary_counts_the_blocked_and_says_why(told: Path) -> None:
     run = by_name(told / "first")["leaderboard"]
-    expected = {"claims": 4, "claims_verified": 2, "claims_blocked": 2, "claims_below": 0}
+    scores = {"scores_verified": 1, "scores_blocked": 2, "scores_below": 0}
+    expected = {"claims": 4, "costs_verified": 1, **scores}
+    assert "claims_verified" not in run["metrics"]  # never one number for both
     assert expected.items() <= run["metrics"].items()
     (table,) = (
         json.loads(text)
@@ -142,7 +144,7 @@ def test_the_summary_counts_the_blocked_and_says_why(told: Path) -> None:
     assert [line["claim"] for line in lines] == ["net_toy", "size", "dark", "dark_2"]
     assert lines[2]["obstacle"] == "weights unpublished"
     history = [(key, value) for key, _, value in by_name(told / "gone")["leaderboard"]["curve"]]
-    assert [value for key, value in history if key == "claims_blocked"] == [2, 1, 1]
+    assert [value for key, value in history if key == "scores_blocked"] == [2, 1, 1]
 
 
 def test_told_again_nothing_is_written(told: Path) -> None:

@@ -33,7 +33,8 @@ def board() -> list[Row]:
 def test_what_is_known_comes_first() -> None:
     text = render_markdown(board())
     assert headings(text) == [
-        "Papers",
+        "Scores by paper",
+        "Costs by paper",
         "Claims that SOTAVerified shows",
         "Scores",
         "Costs",
@@ -83,7 +84,9 @@ def test_every_table_is_whole_whatever_people_write() -> None:
 
 def test_counts_per_paper_add_up() -> None:
     rows = make_rows(60)
-    lines = render_markdown(rows).partition("## Papers")[2].partition("\n## ")[0].splitlines()
+    lines = (
+        render_markdown(rows).partition("## Scores by paper")[2].partition("\n## ")[0].splitlines()
+    )
     papers = [line.split("|")[2:-1] for line in lines if line.startswith("| paper_")]
     numbers = [[int(cell.strip() or 0) for cell in cells] for cells in papers]
     assert len(numbers) == 12
@@ -93,4 +96,5 @@ def test_counts_per_paper_add_up() -> None:
 
 
 def test_nothing_yet() -> None:
-    assert "Nothing yet" in render_markdown([])
+    said = "Verified: 0 scores measured from pixels, 0 costs counted from networks."
+    assert said in render_markdown([])

@@ -11,7 +11,7 @@ const rows = data.rows.map((cells, index) => {
   data.repeated.forEach((name, i) => { row[name] = data.words[cells[i]]; });
   data.plain.forEach((name, i) => { row[name] = cells[data.repeated.length + i]; });
   row.text = [row.model, row.dataset, row.split, row.paper, row.title, row.metric, row.protocol, row.claimant,
-    row.corruption, row.obstacle, row.side, row.arxiv, row.page, row.evidence].join(" ").toLowerCase();
+    row.corruption, row.obstacle, row.side, row.disputed, row.arxiv, row.page, row.evidence].join(" ").toLowerCase();
   return row;
 });
 const meanings = Object.fromEntries(counters.map((b) => [b.dataset.status, b.title]));
@@ -47,7 +47,7 @@ const COLUMNS = {
   Verified: [(r) => (r.verified === null ? "–" : `<b>${number(r.verified, r.digits)}</b>`), (r) => r.verified],
   Gap: [(r) => (r.gap === null ? "–" : `<span class="gap ${tone(r)}">${signed(r.gap, r.digits)}</span>`), (r) => r.gap],
   Interval: [interval, (r) => (r.low === null ? null : r.high - r.low)],
-  Status: [(r) => `<span class="status ${tone(r)}" title="${esc(r.side || meanings[r.status])}">${esc(r.status)}</span>${small(r.obstacle || r.side)}`, (r) => r.status],
+  Status: [(r) => `<span class="status ${tone(r)}" title="${esc(r.side || meanings[r.status])}">${esc(r.status)}</span>${small([r.disputed, r.obstacle || r.side].filter(Boolean).join(", "))}`, (r) => r.status],
   Level: [(r) => esc(r.parts || r.level), (r) => r.level],
   Protocol: [protocol, (r) => r.protocol],
   Evidence: [(r) => (r.file ? `<a href="${esc(r.file)}"><code>${esc(r.evidence.slice(0, 10))}</code></a>` : "–"), (r) => r.evidence],
@@ -99,26 +99,30 @@ const table = new DataTable(board, {
   },
 });
 
-const pressed = () => counters.filter((b) => b.ariaPressed === "true").map((b) => b.dataset.status);
-const press = (names) => counters.forEach((b) => { b.ariaPressed = String(names.includes(b.dataset.status)); });
+const key = (of) => `${of.group}:${of.status}`;
+const pressed = () => counters.filter((b) => b.ariaPressed === "true").map((b) => key(b.dataset));
+// A link may name a verdict alone, which then means that of every group.
+const press = (names) => counters.forEach((b) => {
+  b.ariaPressed = String(names.includes(key(b.dataset)) || names.includes(b.dataset.status));
+});
 // What is typed and chosen; counters go on from there, so each tells what pressing it would show.
 let fits = () => true;
 const search = () => {
   const words = (controls.q.value.toLowerCase().match(/"[^"]+"|\S+/g) ?? []).map((w) => w.replaceAll('"', ""));
   const chosen = Object.entries(controls).filter(([name, c]) => name !== "q" && c.value).map(([name, c]) => [name, c.value]);
   fits = (row) => words.every((w) => row.text.includes(w)) && chosen.every(([name, value]) => row[name] === value);
-  const left = rows.filter(fits).map((row) => row.status);
+  const left = rows.filter(fits).map(key);
   for (const button of counters) {
-    const { status, total } = button.dataset;
+    const { total } = button.dataset;
     const all = !words.length && !chosen.length;
-    button.querySelector("b").textContent = all ? total : left.filter((s) => s === status).length;
+    button.querySelector("b").textContent = all ? total : left.filter((one) => one === key(button.dataset)).length;
     button.querySelector("small").textContent = all ? "" : ` of ${total}`;
   }
   table.draw();
 };
 table.search.fixed("filters", (_, row) => {
   const wanted = pressed();
-  return (!wanted.length || wanted.includes(row.status)) && fits(row);
+  return (!wanted.length || wanted.includes(key(row))) && fits(row);
 });
 
 // The view lives behind the # of the address.

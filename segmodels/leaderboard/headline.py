@@ -1,0 +1,54 @@
+"""Counts of verdicts, apart by what was judged: pixels, networks, sentences, our own runs.
+
+A cost is counted from a network in a moment, a score from every pixel of a test set. One number
+for both would say of the second what holds of the first, so no page has one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from segmodels.leaderboard.rows import Row
+from segmodels.verdict import STATUSES, Status
+
+Group = Literal["scores", "costs", "statements", "own"]
+
+#: Every group with what its rows are.
+GROUPS: dict[Group, str] = {
+    "scores": "scores, measured from pixels",
+    "costs": "costs, counted from networks",
+    "statements": "statements",
+    "own": "measurements of our own",
+}
+
+
+def group(row: Row) -> Group:
+    """What a row is about."""
+    if row.kind == "relative":
+        return "statements"
+    if row.kind == "measurement":
+        return "own"
+    return "scores" if row.unit == "%" else "costs"
+
+
+def counts(rows: Iterable[Row]) -> dict[Group, dict[Status, int]]:
+    """How many rows of each group have which verdict; groups and verdicts that occur, in order."""
+    found = Counter((group(row), row.verdict) for row in rows)
+    counted = {name: {s: found[name, s] for s in STATUSES if found[name, s]} for name in GROUPS}
+    return {name: of for name, of in counted.items() if of}
+
+
+def headline(rows: Iterable[Row]) -> str:
+    """What was verified, in one sentence."""
+    found = counts(rows)
+    scores, costs = (found.get(name, {}).get("verified", 0) for name in ("scores", "costs"))
+    return (
+        f"Verified: {scores} {_many('score', scores)} measured from pixels, "
+        f"{costs} {_many('cost', costs)} counted from networks."
+    )
+
+
+def _many(word: str, number: int) -> str:
+    return word if number == 1 else f"{word}s"
