@@ -22,6 +22,22 @@ def software() -> dict[str, str]:
     return {"segmodels": SOFTWARE, "evaluator": str(EVALUATOR), **found}
 
 
+def arithmetic(device: str) -> dict[str, str]:
+    """What decides how numbers are rounded, besides the numbers: device, torch, the packages.
+
+    Unfinished work is taken up only where all of it is the same.
+    """
+    import torch
+
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        cudnn: Any = torch.backends.cudnn
+        where = f"{torch.cuda.get_device_name(device)}, cuDNN {cudnn.version()}"
+    else:
+        where = f"{kind} {torch.backends.cpu.get_cpu_capability()}"
+    return {**software(), "device": where, "torch": torch.__version__}
+
+
 def cores() -> int:
     """Cores this process may use: those it was given, or its share of them under torchrun."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

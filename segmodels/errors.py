@@ -18,6 +18,13 @@ class SegmodelsError(Exception):
     """
 
 
+class PassingError(SegmodelsError):
+    """What the same call may do better later: a connection, a server, a file that others hold.
+
+    Every other error stays until somebody changes its cause, so that nothing is to be tried again.
+    """
+
+
 class UnknownNameError(SegmodelsError):
     """A name that no registry knows; the message lists the nearest match and all known names."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,23 +57,96 @@ def combine(digests: Iterable[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary sibling that becomes `path` when the block ends well and vanishes otherwise."""
+def atomic_path(path: Path, sweep: bool = True) -> Iterator[Path]:
+    """A temporary sibling that becomes `path` when the block ends well and vanishes otherwise.
+
+    What a killed writer of `path` left is deleted first: in a folder that git or DVC looks at it
+    would be a change. The writer of a temporary holds a lock on it, which the kernel drops
+    however the process ends, so that no living writer's is deleted.
+
+    Args:
+        path: the file.
+        sweep: look for leftovers; False in folders of very many files.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    if sweep:
+        _sweep(path)
+    with _temporary(path) as temporary:
+        try:
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp's 0600 would differ from what git and DVC expect
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new empty sibling, locked by this process for the block."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            break
+        os.close(handle)  # swept away before it was locked
     try:
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp's 0600 would differ from what git and DVC expect
-        temporary.replace(path)
+        yield Path(name)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _sweep(path: Path) -> None:
+    """Delete the temporaries of killed writers of a file."""
+    random = re.compile(re.escape(f".{path.name}.") + "[a-z0-9_]{8}")
+    names = [entry.name for entry in os.scandir(path.parent) if random.fullmatch(entry.name)]
+    for name in names:
+        leftover = path.with_name(name)
+        try:
+            with leftover.open("rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                leftover.unlink(missing_ok=True)
+        except OSError:  # its writer lives, or was faster
+            continue
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used to `<name>.aside`; returns the new path."""
+    return path.replace(path.with_name(f"{path.name}.aside"))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Tell what the operating system refuses (a full disk, a read-only one) as one sentence.
+
+    Raises:
+        SegmodelsError: it refused something in the block; the message names `path`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SegmodelsError(f"{path}: {error.strerror or error}.") from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before the work that fills it.
+
+    Nothing is left behind, and folders that are missing are not made yet.
+
+    Raises:
+        SegmodelsError: where it would lie no file can be made, or no byte be written.
+    """
+    place = next(folder for folder in path.parents if folder.exists())
+    with naming(path), tempfile.TemporaryFile(dir=place) as probe:
+        probe.write(bytes(1024))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all (UTF-8, Unix line ends)."""
-    with atomic_path(path) as temporary:
+    """Write a text file whole or not at all (UTF-8, Unix line ends).
+
+    Raises:
+        SegmodelsError: the disk is full or read-only; what was there before stays.
+    """
+    with naming(path), atomic_path(path) as temporary:
         temporary.write_bytes(text.encode())
 
 

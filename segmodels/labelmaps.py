@@ -21,7 +21,7 @@ from segmodels.counting import count_pairs
 from segmodels.datasets.base import Dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, ImageCounts
-from segmodels.files import atomic_path, read_json, sha256_of_file, write_json
+from segmodels.files import atomic_path, naming, read_json, sha256_of_file, write_json
 from segmodels.pixels import VOID
 
 SCHEMA = 1
@@ -64,7 +64,7 @@ def check_names(images: Iterable[str]) -> None:
 def write_map(folder: Path, image: str, labels: LabelMap) -> Kept:
     """Write the map of one image whole or not at all: 8-bit grey, 16-bit for uint16."""
     path = folder / map_file(image)
-    with atomic_path(path) as temporary:
+    with naming(path), atomic_path(path, sweep=False) as temporary:
         Image.fromarray(labels).save(temporary, "PNG")
     return Kept(image, map_file(image), sha256_of_file(path))
 

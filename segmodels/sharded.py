@@ -13,13 +13,11 @@ robustness suite is many evaluations already, and its stage is run by DVC as one
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from segmodels.datasets.base import Dataset
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Progress, Subject, evaluate, identify
+from segmodels.evaluate import Finish, Progress, Record, Subject, evaluate, identify
 from segmodels.evidence import Evidence, Shard, read_evidence, write_evidence
 from segmodels.files import read_json, write_json
 from segmodels.labelmaps import is_whole, merge_maps
@@ -27,10 +25,6 @@ from segmodels.locks import only_one
 from segmodels.protocols import Protocol
 from segmodels.settings import cache_dir
 from segmodels.shards import merge_evidence
-
-#: Called once, by the process that merged, with the whole evidence and its own record; gives
-#: the evidence as it was kept.
-Finish = Callable[[Evidence, dict[str, Any]], Evidence]
 
 
 def evaluate_shard(
@@ -50,7 +44,8 @@ def evaluate_shard(
         dataset: the split.
         protocol: how.
         shard: `(index, number)`.
-        finish: keeps the whole evidence; the shards are deleted when it returns.
+        finish: called once, by the process that merged, with the whole evidence and its own
+            record; keeps both. The shards are deleted when it returns.
         progress: told after every image.
         force: count although this shard lies in the cache.
         maps: folder that the merged label maps of all shards are to become; None keeps none.
@@ -68,11 +63,15 @@ def evaluate_shard(
         evidence = read_evidence(mine)
     else:
         draft = shard_maps(mine) if keeps else None
-        evidence, record = evaluate(
-            subject, dataset, protocol, progress=progress, shard=shard, maps=draft
+
+        def put(evidence: Evidence, record: Record) -> Evidence:
+            write_json(mine.with_name("record.json"), record)
+            write_evidence(mine.parent, evidence)
+            return evidence
+
+        evidence, _ = evaluate(
+            subject, dataset, protocol, progress=progress, shard=shard, maps=draft, finish=put
         )
-        write_json(mine.with_name("record.json"), record)
-        write_evidence(mine.parent, evidence)
     # Who waits here finds the shards of all who were here before: none of several processes
     # that finish at the same moment can leave merging to another that has already looked.
     with only_one(mine.parents[1] / "merge.lock", f"merging {key}", wait=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from PIL import Image
 from segmodels import environment, layout, steps, stream
 from segmodels import evaluate as module
 from segmodels.datasets import VOID, Dataset, open_dataset
-from segmodels.errors import SegmodelsError
+from segmodels.errors import PassingError, SegmodelsError
 from segmodels.evaluate import Subject, evaluate, identify, judge_images
 from segmodels.evidence import Evidence, write_evidence
 from segmodels.fused import predict_many
@@ -241,19 +242,50 @@ def interrupt(subject: Subject, dataset: Dataset, after: int) -> None:
         evaluate(subject, dataset, PLAIN, progress=stop)
 
 
+def changed_line(data: bytes, number: int, change: Any) -> bytes:
+    """One line with another entry, and the checksum it had."""
+    lines = data.splitlines(keepends=True)
+    entry = json.loads(lines[number])
+    change(entry)
+    lines[number] = json.dumps(entry).encode() + b"\n"
+    return b"".join(lines)
+
+
+def swapped_counts(entry: dict[str, Any]) -> None:
+    image = json.loads(entry["counts"])
+    counts = image["counts"]
+    counts[0], counts[1] = counts[1], counts[0]
+    entry["counts"] = json.dumps(image, separators=(",", ":"), sort_keys=True)
+
+
+def reordered(data: bytes, *numbers: int) -> bytes:
+    lines = data.splitlines(keepends=True)
+    return b"".join(lines[number] for number in numbers)
+
+
 @pytest.mark.parametrize(
     ("damage", "left"),
     [
         (lambda data: data, 2),
         (lambda data: data[:-1], 1),
         (lambda data: data[:-40], 1),
-        (lambda data: data[: data.index(b"\n") + 5], 1),
+        (lambda data: b"".join(data.splitlines(keepends=True)[:2]) + b"half", 1),
+        (lambda data: data[: data.index(b"\n") + 5], 0),
         (lambda data: data[:7], 0),
         (lambda data: b"", 0),
         (lambda data: data + b'{"digest": "12', 2),
         (lambda data: data + bytes(4096), 2),  # what a power cut may leave
         (lambda data: data[:60] + b"\xff" + data[61:], 0),
         (lambda data: data + b"{}\n", 2),
+        (lambda data: changed_line(data, 1, swapped_counts), 0),
+        (lambda data: changed_line(data, 2, swapped_counts), 1),
+        (lambda data: changed_line(data, 1, lambda entry: entry.update(digest="0" * 64)), 0),
+        (lambda data: changed_line(data, 2, lambda entry: entry.pop("sum")), 1),
+        (lambda data: reordered(data, 0, 2, 1), 0),
+        (lambda data: reordered(data, 0, 1, 1), 1),
+        (lambda data: reordered(data, 0, 2), 0),
+        (lambda data: reordered(data, 1, 2), 0),
+        (lambda data: changed_line(data, 0, lambda head: head["arithmetic"].clear()), 0),
     ],
 )
 def test_resumed_evidence_is_the_same_to_the_byte(
@@ -268,7 +300,88 @@ def test_resumed_evidence_is_the_same_to_the_byte(
     assert record["resumed_at"] == left
     assert told == list(range(left + 1, 4))
     assert written(tmp_path / "a", resumed) == written(tmp_path / "b", whole)
-    assert not scratch.exists()
+    assert not list(scratch.parent.glob("*.jsonl*"))
+
+
+def test_what_is_not_taken_up_is_told(
+    root: Path, subject: Subject, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(subject, dataset, 2)
+    (scratch,) = (root / ".cache" / "evaluations").glob("*.jsonl")
+    scratch.write_bytes(changed_line(scratch.read_bytes(), 2, swapped_counts))
+    evaluate(subject, dataset, PLAIN)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"note: {scratch}: line 3 cannot be used; 1 of 2 finished images")
+
+
+@pytest.mark.parametrize("other", [{"torch": "1.0"}, {"device": "cuda"}, {"pillow": "1"}])
+def test_counts_of_another_arithmetic_are_not_taken_up(
+    root: Path,
+    subject: Subject,
+    dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    other: dict[str, str],
+) -> None:
+    elsewhere = {**environment.arithmetic("cpu"), **other}
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "arithmetic", lambda _: elsewhere)
+        interrupt(subject, dataset, 2)
+    scratch = root / ".cache" / "evaluations"
+    interrupt(subject, dataset, 1)
+    told = capsys.readouterr().err
+    (name,) = other
+    assert f"begun with {name} {other[name]!r}, which is" in told
+    assert len(list(scratch.glob("*.jsonl.aside"))) == 1  # nothing is thrown away unasked
+    _, record = evaluate(subject, dataset, PLAIN)
+    assert record["resumed_at"] == 1
+    assert not list(scratch.glob("*.jsonl*"))
+
+
+def test_the_arithmetic_of_a_device() -> None:
+    found = environment.arithmetic("cpu")
+    assert found["device"].startswith("cpu ")
+    assert found["torch"] == torch.__version__
+    assert {"numpy", "pillow", "opencv-python-headless", "evaluator"} <= found.keys()
+
+
+# --- from counts to the disk -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left"), KeyboardInterrupt()])
+def test_counts_stay_until_they_are_on_disk(
+    root: Path, subject: Subject, dataset: Dataset, failure: BaseException
+) -> None:
+    def fails(evidence: Evidence, record: Any) -> Evidence:
+        raise failure
+
+    with pytest.raises(type(failure)):
+        evaluate(subject, dataset, PLAIN, finish=fails)
+    kept: list[Evidence] = []
+    evidence, record = evaluate(
+        subject, dataset, PLAIN, finish=lambda found, _: kept.append(found) or found
+    )
+    assert (record["resumed_at"], kept) == (3, [evidence])
+    assert not scratch_of(root, evidence.key).exists()
+    assert evidence == evaluate(subject, dataset, PLAIN)[0]
+
+
+def test_a_full_cache_is_one_sentence_and_loses_nothing(
+    root: Path, subject: Subject, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, written_lines = module.Line.to_text, []
+
+    def full(line: Any, place: int) -> str:
+        written_lines.append(place)
+        if place == 1:
+            raise OSError(28, "No space left on device")
+        return real(line, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Line, "to_text", full)
+        with pytest.raises(SegmodelsError, match=r"\.jsonl: No space left on device"):
+            evaluate(subject, dataset, PLAIN)
+    assert evaluate(subject, dataset, PLAIN)[1]["resumed_at"] == 1
 
 
 _KILLED = """
@@ -289,13 +402,11 @@ def test_a_process_killed_outright(root: Path, tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", _KILLED], cwd=root)
     deadline = time.monotonic() + 120
     found: list[Path] = []
-    while not (found and found[0].stat().st_size):
+    while not (found and found[0].read_bytes().count(b"\n") == 2):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
         found = list((root / ".cache" / "evaluations").glob("*.jsonl"))
-    with pytest.raises(SegmodelsError, match=rf"being done by process {process.pid}"):
-        steps.evaluate_run("published", "plain")
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not layout.evidence().exists()
@@ -307,11 +418,11 @@ def test_a_process_killed_outright(root: Path, tmp_path: Path) -> None:
     assert written(tmp_path / "a", evidence) == written(tmp_path / "b", whole)
 
 
-def test_the_same_work_is_refused_twice_at_once(subject: Subject, dataset: Dataset) -> None:
+def test_waiting_for_oneself_is_refused(subject: Subject, dataset: Dataset) -> None:
     def again(done: int, total: int) -> None:
         evaluate(subject, dataset, PLAIN)
 
-    with pytest.raises(SegmodelsError, match="already being done by process"):
+    with pytest.raises(PassingError, match="already being done by process"):
         evaluate(subject, dataset, PLAIN, progress=again)
     evaluate(subject, dataset, PLAIN)  # the lock is gone with the one who held it
 
@@ -351,6 +462,36 @@ def test_an_image_changed_between_two_attempts(
     with pytest.raises(SegmodelsError, match="not those that were registered"):
         evaluate(subject, dataset, PLAIN)
     assert evaluate(subject, dataset, PLAIN)[1]["resumed_at"] == 0
+
+
+@pytest.mark.parametrize("shard", [None, (0, 2)])
+@pytest.mark.parametrize("repainted", [1, 2])
+def test_the_images_of_a_part_are_compared_too(
+    root: Path,
+    subject: Subject,
+    dataset: Dataset,
+    repainted: int,
+    shard: tuple[int, int] | None,
+) -> None:
+    """And those that were not seen, since evidence names the fingerprint of the whole split."""
+    good, _ = evaluate(subject, dataset, PLAIN, first=2, shard=shard)
+    before = repaint(dataset, repainted)
+    with pytest.raises(SegmodelsError, match="not those that were registered"):
+        evaluate(subject, dataset, PLAIN, first=2, shard=shard)
+    assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))
+    dataset.files[repainted].image.write_bytes(before)
+    again, record = evaluate(subject, dataset, PLAIN, first=2, shard=shard)
+    assert (again, record["resumed_at"]) == (good, 0)
+
+
+def test_a_part_is_compared_where_no_survey_is_left(
+    root: Path, subject: Subject, dataset: Dataset
+) -> None:
+    shutil.rmtree(root / ".cache" / "surveys")
+    evaluate(subject, dataset, PLAIN, first=1)
+    stale = dataclasses.replace(subject, fingerprint="00" * 32)
+    with pytest.raises(SegmodelsError, match="not those that were registered"):
+        evaluate(stale, dataset, PLAIN, first=1)
 
 
 def test_a_damaged_image_is_named_and_finished_work_is_kept(

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segmodels import files
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.files import (
     atomic_path,
     canonical_json,
+    check_writable,
     digest,
     read_json,
     read_yaml,
@@ -101,6 +104,66 @@ def test_readers_never_see_half_a_file(tmp_path):
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
+
+
+def test_leftovers_of_the_dead_are_swept_and_the_living_keep_theirs(tmp_path):
+    path = tmp_path / "a.txt"
+    dead = tmp_path / ".a.txt.abcd_123"
+    dead.write_text("half")
+    others = [tmp_path / name for name in (".a.txt", ".a.txt.abcd_1234", ".b.txt.abcd_123", "a.x")]
+    for other in others:
+        other.write_text("")
+    with atomic_path(path) as first:
+        first.write_text("first")
+        assert not dead.exists()
+        with atomic_path(path) as second:
+            second.write_text("second")
+            assert first.exists()
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_a_temporary_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
+    real, made = files.tempfile.mkstemp, []
+
+    def mkstemp(**options):
+        handle, name = real(**options)
+        made.append(name)
+        if len(made) == 1:
+            Path(name).unlink()
+        return handle, name
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", mkstemp)
+    write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert len(made) == 2
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SegmodelsError, match=r"a\.txt: No space left on device\.$") as caught:
+        write_text(tmp_path / "a.txt", "text")
+    one_line(caught)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_a_file_can_be_written(tmp_path, monkeypatch):
+    check_writable(tmp_path / "deep" / "down" / "a.txt")
+    (tmp_path / "b").write_text("")
+    with pytest.raises(SegmodelsError, match=f"^{tmp_path}/b/c/a.txt: Not a directory"):
+        check_writable(tmp_path / "b" / "c" / "a.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+    def refuse(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(SegmodelsError, match=r"a\.txt: Read-only file system\."):
+        check_writable(tmp_path / "a.txt")
 
 
 def test_json_is_readable_and_stable(tmp_path):

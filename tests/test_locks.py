@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from segmodels.errors import SegmodelsError
+from segmodels import locks
+from segmodels.errors import PassingError, SegmodelsError
 from segmodels.locks import only_one
 
 HOLD = """
@@ -60,6 +61,30 @@ def test_a_killed_process_blocks_nobody(path, holder):
 def test_the_same_process_is_refused_too(path):
     with only_one(path, "the work"), pytest.raises(SegmodelsError, match=str(os.getpid())):
         enter(path)
+    assert enter(path) == str(os.getpid())
+
+
+def test_who_waits_is_told_for_whom_and_gets_it(path, holder, monkeypatch):
+    told = []
+
+    def note(text):
+        told.append(text)
+        holder.kill()
+
+    monkeypatch.setattr(locks, "_QUIET", 0.0)
+    monkeypatch.setattr(locks, "note", note)
+    with only_one(path, "the work", wait=True):
+        assert path.read_text() == str(os.getpid())
+    assert told == [f"the work is already being done by process {holder.pid}; waiting for it."]
+
+
+def test_waiting_for_oneself_would_never_end(path):
+    with (
+        only_one(path, "the work", wait=True),
+        pytest.raises(PassingError, match=str(os.getpid())),
+        only_one(path, "the work", wait=True),
+    ):
+        pass
     assert enter(path) == str(os.getpid())
 
 

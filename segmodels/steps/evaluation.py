@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
 
 from segmodels import layout
-from segmodels.datasets import Dataset, open_dataset
+from segmodels.datasets import Dataset, Sample, open_dataset
+from segmodels.drawn import Drawn
 from segmodels.effect import measure_effect
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Progress, Subject, evaluate
+from segmodels.evaluate import Progress, Record, Subject, evaluate, predict_images
 from segmodels.evidence import Evidence
-from segmodels.files import write_json
-from segmodels.picture import draw_picture
+from segmodels.files import check_writable, write_json
+from segmodels.picture import draw_picture, evidence_of_picture
+from segmodels.pixels import Pixels
 from segmodels.protocols import Precision, Protocol, load_protocol
 from segmodels.rules import load_rules
 from segmodels.runs import Run, load_run
@@ -54,8 +55,11 @@ def evaluate_run(
     if _lacks_fp32(subject, dataset, protocol):
         evaluate_run(run_name, protocol_name, device, progress, precision="fp32")
     maps = layout.maps(run.name, protocol.name) if keep else None
-    evidence = known_or_new(run, subject, dataset, protocol, progress, force, maps)
-    return _keep(run, subject, dataset, protocol, evidence)
+    place = _Place(run, subject, dataset, protocol)
+    place.check()
+    evidence = known_or_new(subject, dataset, protocol, place.keep, progress, force, maps)
+    place.draw(evidence)
+    return evidence
 
 
 def keep_maps(
@@ -107,16 +111,18 @@ def evaluate_run_shard(
     if _lacks_fp32(subject, dataset, protocol):  # who ends last here also ended last in fp32
         evaluate_run_shard(run_name, protocol_name, shard, device, progress, precision="fp32")
     maps = layout.maps(run.name, protocol.name) if keep else None
-    known = None if force else known_evidence(subject, dataset, protocol, maps)
-    if known is not None:
-        # One of us is enough to write it down, and two would be in each other's way.
-        return _keep(run, subject, dataset, protocol, known) if shard[0] == 0 else known
-
-    def finish(evidence: Evidence, record: dict[str, Any]) -> Evidence:
-        write_json(layout.record(run.name, protocol.name), record)
-        return _keep(run, subject, dataset, protocol, evidence)
-
-    return evaluate_shard(subject, dataset, protocol, shard, finish, progress, force, maps)
+    place = _Place(run, subject, dataset, protocol)
+    place.check()
+    found = None if force else known_evidence(subject, dataset, protocol, maps)
+    if found is None:
+        found = evaluate_shard(subject, dataset, protocol, shard, place.keep, progress, force, maps)
+    elif shard[0] == 0:  # one of us is enough to write it down
+        found = place.keep(found)
+    else:
+        return found
+    if found.shard is None:
+        place.draw(found)
+    return found
 
 
 def protocol_in(name: str, precision: Precision | None) -> Protocol:
@@ -127,15 +133,50 @@ def protocol_in(name: str, precision: Precision | None) -> Protocol:
     return protocol.replace(name=f"{name}-{precision}", precision=precision)
 
 
-def _keep(
-    run: Run, subject: Subject, dataset: Dataset, protocol: Protocol, evidence: Evidence
-) -> Evidence:
-    if protocol.precision != "fp32":
-        evidence = _with_effect(run, subject, dataset, protocol, evidence)
-    replace_evidence(layout.evidence() / run.name / protocol.name, [evidence])
-    write_json(layout.metrics(run.name, protocol.name), scores_of(run, evidence))
-    draw_picture(subject.model, dataset, protocol, layout.figure(run.name, protocol.name))
-    return evidence
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where what is found of a run under a protocol belongs."""
+
+    run: Run
+    subject: Subject
+    dataset: Dataset
+    protocol: Protocol
+
+    def check(self) -> None:
+        """Ask before hours of counting whether their result can be written."""
+        names = self.run.name, self.protocol.name
+        places = (layout.metrics(*names), layout.record(*names), layout.figure(*names))
+        evidence = layout.evidence() / self.run.name / self.protocol.name / "evidence"
+        for path in (evidence, *places):
+            check_writable(path)
+
+    def keep(self, evidence: Evidence, record: Record | None = None) -> Evidence:
+        """Write evidence and metrics, and the record if it was counted now."""
+        names = self.run.name, self.protocol.name
+        if self.protocol.precision != "fp32":
+            evidence = _with_effect(self.run, self.subject, self.dataset, self.protocol, evidence)
+        replace_evidence(layout.evidence() / self.run.name / self.protocol.name, [evidence])
+        write_json(layout.metrics(*names), scores_of(self.run, evidence))
+        if record is not None:
+            write_json(layout.record(*names), record)
+        return evidence
+
+    def draw(self, evidence: Evidence) -> None:
+        """Draw the figure unless it is here; last, because it can be drawn again at any time."""
+        path = layout.figure(self.run.name, self.protocol.name)
+        drawn = Drawn.of(evidence.key, self.dataset)
+        if evidence_of_picture(path) != evidence.key:
+
+            def labels(place: int, sample: Sample) -> Pixels:
+                kept = drawn.labels(sample, evidence)
+                return self._predicted(place) if kept is None else kept
+
+            draw_picture(self.dataset, labels, path, evidence=evidence.key)
+        drawn.forget()
+
+    def _predicted(self, place: int) -> Pixels:
+        (labels,) = predict_images(self.subject, self.dataset, self.protocol, [place])
+        return labels
 
 
 def _lacks_fp32(subject: Subject, dataset: Dataset, protocol: Protocol) -> bool:

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segmodels import layout
 from segmodels.datasets import Dataset
-from segmodels.evaluate import Progress, Subject, evaluate, identify
-from segmodels.evidence import Evidence, read_evidence, write_evidence
-from segmodels.files import write_json
+from segmodels.evaluate import Progress, Record, Subject, evaluate, identify
+from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
 from segmodels.labelmaps import is_whole
+from segmodels.locks import only_one
 from segmodels.protocols import Protocol
-from segmodels.runs import Run
+from segmodels.settings import cache_dir
+
+#: Puts evidence in its place, with its record if it was counted now; gives it as it was kept.
+Keep = Callable[[Evidence, Record | None], Evidence]
+
+
+class Asked:
+    """What evidence was here when something was asked for.
+
+    What another process has written since then is as fresh as counting by force would make it.
+    """
+
+    def __init__(self) -> None:
+        self._before = _stamps()
+
+    def answered(self, key: str) -> bool:
+        """Whether evidence of a key was written since."""
+        return any(path.stem == key for path, _ in _stamps() - self._before)
+
+
+def _stamps() -> set[tuple[Path, tuple[int, int]]]:
+    found = ((path, path.stat()) for path in evidence_files(layout.evidence()))
+    return {(path, (stat.st_ino, stat.st_mtime_ns)) for path, stat in found}
 
 
 def known_evidence(
@@ -37,22 +59,26 @@ def known_evidence(
 
 
 def known_or_new(
-    run: Run,
     subject: Subject,
     dataset: Dataset,
     protocol: Protocol,
+    keep: Keep,
     progress: Progress | None,
     force: bool,
     maps: Path | None = None,
 ) -> Evidence:
-    """Evidence that is here, else counted now with its record; unless forced."""
-    known = None if force else known_evidence(subject, dataset, protocol, maps)
-    if known is not None:
-        return known
-    evidence, record = evaluate(subject, dataset, protocol, progress=progress, maps=maps)
-    if subject.condition is None:
-        write_json(layout.record(run.name, protocol.name), record)
-    return evidence
+    """Evidence that is here, else (or if forced) counted now; either way `keep` puts it in place.
+
+    Who asks while another process counts the same waits, and takes what that one found.
+    """
+    asked, key = Asked(), identify(subject, dataset, protocol).key
+    turn = cache_dir() / "evaluations" / f"{key}.turn"
+    with only_one(turn, f"evaluation {key}", wait=True):
+        if not force or asked.answered(key):
+            known = known_evidence(subject, dataset, protocol, maps)
+            if known is not None:
+                return keep(known, None)
+        return evaluate(subject, dataset, protocol, progress=progress, maps=maps, finish=keep)[0]
 
 
 def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
@@ -61,10 +87,15 @@ def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
 
 
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
-    """Make `folder` hold exactly this evidence; what it held before goes last."""
-    kept = {path for evidence in found for path in _written(folder, evidence)}
-    for path in set(folder.iterdir()) - kept:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Make `folder` hold exactly this evidence; what it held before goes last.
+
+    Two that write one folder take turns, so that neither deletes what the other just wrote.
+    """
+    lock = cache_dir() / "writing" / f"{folder.parent.name}-{folder.name}.lock"
+    with only_one(lock, f"writing {folder}", wait=True):
+        kept = {path for evidence in found for path in _written(folder, evidence)}
+        for path in set(folder.iterdir()) - kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _written(folder: Path, evidence: Evidence) -> list[Path]:

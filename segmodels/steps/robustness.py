@@ -8,14 +8,15 @@ import numpy as np
 
 from segmodels import layout
 from segmodels.datasets import open_dataset
-from segmodels.evaluate import Progress
+from segmodels.evaluate import Progress, Record, identify
 from segmodels.evidence import Evidence, write_evidence
-from segmodels.files import write_json
+from segmodels.files import check_writable, write_json
+from segmodels.locks import only_one
 from segmodels.protocols import load_protocol
 from segmodels.runs import load_run
 from segmodels.scores import score
 from segmodels.settings import cache_dir
-from segmodels.steps.known import known_evidence, known_or_new, replace_evidence
+from segmodels.steps.known import Asked, known_evidence, known_or_new, replace_evidence
 from segmodels.steps.subject import subject_of
 from segmodels.steps.summary import percent
 from segmodels.stress import Condition, load_stress_suite, stressed
@@ -35,22 +36,32 @@ def stress_run(
     run, suite = load_run(run_name), load_stress_suite(suite_name)
     protocol = load_protocol(run.protocols[0])
     dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, device)
-    done, found = cache_dir() / "stress" / f"{run.name}-{suite.name}", []
-    for condition in suite.conditions:
-        subject = stressed(clean, condition)
-        evidence = known_evidence(subject, dataset, protocol, folder=done)
-        if evidence is None:
-            evidence = known_or_new(run, subject, dataset, protocol, None, force)
-            write_evidence(done, evidence)
-        found.append(evidence)
-        if progress:
-            progress(len(found), len(suite.conditions))
-    what = f"robustness-{suite.name}"
-    replace_evidence(layout.evidence() / run.name / what, found)
-    scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}
-    mean = float(np.mean([value for value in scores.values() if value is not None]))
-    write_json(layout.metrics(run.name, what), {"mean_mIoU": round(mean, 4), "mIoU": scores})
-    shutil.rmtree(done)
+    done, what = cache_dir() / "stress" / f"{run.name}-{suite.name}", f"robustness-{suite.name}"
+    place, metrics = layout.evidence() / run.name / what, layout.metrics(run.name, what)
+    for path in (place / "evidence", metrics):
+        check_writable(path)
+
+    def keep(evidence: Evidence, record: Record | None) -> Evidence:
+        del record  # of one condition of many
+        write_evidence(done, evidence)
+        return evidence
+
+    asked, found = Asked(), []
+    with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
+        for condition in suite.conditions:
+            subject = stressed(clean, condition)
+            evidence = known_evidence(subject, dataset, protocol, folder=done)
+            if evidence is None:
+                again = force and not asked.answered(identify(subject, dataset, protocol).key)
+                evidence = known_or_new(subject, dataset, protocol, keep, None, again)
+            found.append(evidence)
+            if progress:
+                progress(len(found), len(suite.conditions))
+        replace_evidence(place, found)
+        scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}
+        mean = float(np.mean([value for value in scores.values() if value is not None]))
+        write_json(metrics, {"mean_mIoU": round(mean, 4), "mIoU": scores})
+        shutil.rmtree(done, ignore_errors=True)
     return found
 
 
