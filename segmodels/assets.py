@@ -28,7 +28,7 @@ Voucher = Literal["authors", "us"]
 Pinned = Literal["authors", "first sight", "no"]
 
 #: The file that alone identifies weights in our own format; the other one describes it.
-_OWN = "model.safetensors"
+OWN = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def weights_identity(sums: Mapping[str, str]) -> str:
     if len(sums) == 1:
         (only,) = sums.values()
         return only
-    return sums.get(_OWN) or digest(dict(sums))
+    return sums.get(OWN) or digest(dict(sums))
 
 
 @dataclass(frozen=True)

@@ -97,15 +97,28 @@ def load_run(name: str) -> Run:
     fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
     for plural in _LISTS:
         fields[plural] = tuple(take_list(str(path), plural, fields.get(plural, []), str))
-    run = Run(name=name, **fields)
-    _check(path, run)
+    run = checked_run(str(path), Run(name=name, **fields))
     if missing := [name for name in _TRAINED if "recipe" in fields and name not in fields]:
         # DVC's train stage tracks them by name.
         raise SegmodelsError(f"{path}: field {missing[0]!r} is missing; a recipe needs it.")
     return run
 
 
-def _check(path: Path, run: Run) -> None:
+def checked_run(source: str, run: Run) -> Run:
+    """A run whose fields fit each other and name what exists.
+
+    Args:
+        source: where it stands, for messages.
+        run: as it stands there.
+
+    Raises:
+        SegmodelsError: a field is impossible.
+    """
+    _check(source, run)
+    return run
+
+
+def _check(path: str, run: Run) -> None:
     from segmodels.models import list_models
 
     if (run.weights is None) == (run.recipe is None):

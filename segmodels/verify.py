@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import yaml
 
 from segmodels import layout
 from segmodels.assets import DatasetEntry, load_dataset_entry, load_weights_entry
@@ -13,13 +10,11 @@ from segmodels.claims import COUNTED, SCORES, Claim, Statement, load_claims, loa
 from segmodels.datasets.registration import registered
 from segmodels.errors import SegmodelsError, pick
 from segmodels.fetch import archives_at_hand
-from segmodels.files import write_text
 from segmodels.leaderboard import Row, build_row
 from segmodels.leaderboard.matching import asks_for
 from segmodels.obstacles import obstacles
 from segmodels.protocols import load_protocol
-from segmodels.runs import Run, load_run, run_names
-from segmodels.settings import project_root
+from segmodels.runs import Run, checked_run, load_run, run_names
 
 if TYPE_CHECKING:
     from segmodels.evaluate import Progress
@@ -60,7 +55,7 @@ def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool)
 
     run = run_of(claim)
     steps.bring(run, device, decoding=progress)
-    steps.evaluate_run(run.name, evaluated_protocol(run, claim.protocol), device, progress, force)
+    steps.evaluate_run(run, evaluated_protocol(run, claim.protocol), device, progress, force)
 
 
 def _to_do(entry: Claim | Statement, judged: Row) -> bool:
@@ -88,7 +83,7 @@ def _has_copy(dataset: DatasetEntry) -> bool:
 def run_of(claim: Claim) -> Run:
     """The run in `params/runs` that evaluates a claim's weights on its split.
 
-    If there is none, `params/runs/<claim>.yaml` is written.
+    If there is none, one of the claim's name, which is written nowhere.
 
     Raises:
         SegmodelsError: a run of that name does something else.
@@ -102,25 +97,9 @@ def run_of(claim: Claim) -> Run:
             f"{claim.weights}, dataset {claim.dataset}, split {claim.split} and protocols "
             f"[{claim.protocol}], or another name."
         )
-    path = project_root() / "params" / "runs" / f"{claim.id}.yaml"
-    _write_run(path, claim)
-    try:
-        return load_run(claim.id)
-    except SegmodelsError as error:
-        path.unlink()  # a broken run would keep every claim from being judged
-        raise SegmodelsError(f"claim {claim.id!r} cannot be run: {error}") from None
-
-
-def _write_run(path: Path, claim: Claim) -> None:
-    fields = {
-        "model": claim.model,
-        "weights": claim.weights,
-        "dataset": claim.dataset,
-        "split": claim.split,
-        "protocols": [claim.protocol],
-    }
-    head = f"# Written by `segmodels verify {claim.id}`.\n"
-    write_text(path, head + yaml.safe_dump(fields, sort_keys=False))
+    protocols, weights = (claim.protocol,), claim.weights
+    run = Run(claim.id, claim.model, claim.dataset, claim.split, protocols, weights)
+    return checked_run(f"claim {claim.id!r} cannot be run", run)
 
 
 def evaluated_protocol(run: Run, protocol: str) -> str:

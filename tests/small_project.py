@@ -29,6 +29,7 @@ shapes:
 closed: {title: Closed, state: gated, source: nowhere, reason: the images want a login}
 """,
     "efficiency.yaml": "{}\n",
+    "weights.lock.yaml": "{}\n",
     "verdict.yaml": VERDICT.format(resamples=20),
     "robustness.yaml": """\
 quick: {title: two, corruptions: [gaussian_noise], severities: [3], parameter_noise: [0.01]}

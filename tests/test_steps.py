@@ -369,3 +369,63 @@ def test_the_digest_of_weights(tmp_path: Path) -> None:
     (single / "b.yml").write_bytes(b"c")
     two.append(steps.weights_digest(single))
     assert len(set(two)) == 3
+
+
+def litter(folder: Path) -> None:
+    """What systems and broken programs leave behind."""
+    for name in (".DS_Store", "._model.json", "Thumbs.db", "desktop.ini", "model.bin.part"):
+        (folder / name).write_bytes(b"litter")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "._model.json").write_bytes(b"litter")
+
+
+def test_stray_files_change_neither_path_nor_digest(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_checkpoint(create_model("segformer_nano", 3), tmp_path / "own")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.pth").write_bytes(b"a")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "two" / "b.yml").write_bytes(b"b")
+    names = {
+        "own": ("model.safetensors", "model.json"),
+        "one": ("a.pth",),
+        "two": ("a.pth", "b.yml"),
+    }
+    for kind, listed in names.items():
+        folder = tmp_path / kind
+        path = steps.weights_path(folder)
+        before = steps.weights_digest(path)
+        assert steps.weights_path(folder, listed) == path
+        assert steps.weights_digest(path, listed) == before
+        litter(folder)
+        for given in ((), listed):
+            assert steps.weights_path(folder, given) == path
+            assert steps.weights_digest(path, given) == before
+
+
+@pytest.mark.parametrize("run", ["published", "tiny"])
+def test_stray_files_among_weights_change_neither_key_nor_result(root: Path, run: str) -> None:
+    steps.bring(load_run(run))
+    first = steps.evaluate_run(run, "plain")
+    litter(root / load_run(run).weights_folder)
+    steps.bring(load_run(run))
+    assert steps.evaluate_run(run, "plain", force=True) == first
+
+
+def test_a_file_that_might_be_read_for_the_released_one_is_refused(published: Path) -> None:
+    """A reader that finds model.safetensors takes it before any pytorch_model.bin."""
+    steps.evaluate_run("published", "plain")
+    folder = layout.released_weights("published")
+    (folder / "notes.txt").write_text("from the authors' page")
+    steps.evaluate_run("published", "plain")
+    (folder / "pytorch_model.bin").write_bytes(b"another")
+    with pytest.raises(
+        SegmodelsError, match=r"pytorch_model\.bin: none of the files .*Move it away"
+    ):
+        steps.evaluate_run("published", "plain")
+
+
+def test_a_missing_file_of_several_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"a")
+    with pytest.raises(SegmodelsError, match=r"b\.yml: missing"):
+        steps.weights_digest(tmp_path, ("a.pth", "b.yml"))

@@ -78,13 +78,34 @@ def test_an_unknown_claim(root: Path) -> None:
         verify("toy_opne")
 
 
-def test_a_claim_without_a_run_gets_one(root: Path) -> None:
+def params(root: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in (root / "params").rglob("*") if p.is_file()}
+
+
+def test_a_claim_without_a_run_is_run_and_leaves_none_behind(root: Path) -> None:
+    before = params(root)
     row = verify("toy_no_run")
-    assert row.verdict == "below"
-    assert row.images == 2
-    run = load_run("toy_no_run")
+    assert (row.verdict, row.level, row.images) == ("below", "released weights", 2)
+    assert row.evidence_file == f"evidence/toy_no_run/plain/{row.evidence}.json"
+    assert layout.metrics("toy_no_run", "plain").is_file()
+    assert row.figure is not None
+    assert (layout.reports() / row.figure).is_file()
+    run = run_of(load_claim("toy_no_run"))
     assert (run.weights, run.split, run.protocols) == ("published", "val", ("plain",))
-    assert run_of(load_claim("toy_no_run")) == run
+    assert params(root) == before
+    told: list[tuple[int, int]] = []
+    assert verify("toy_no_run", progress=lambda *numbers: told.append(numbers)) == row
+    assert not told  # found by what was counted
+
+
+def test_a_download_that_fails_leaves_nothing_in_params(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = params(root)
+    monkeypatch.delenv("SEGMODELS_MIRROR")
+    with pytest.raises(SegmodelsError, match="cannot be downloaded"):
+        verify("toy_no_run")
+    assert params(root) == before
 
 
 def test_a_claim_that_cannot_be_run_leaves_no_broken_run(root: Path) -> None:

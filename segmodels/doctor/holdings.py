@@ -10,12 +10,14 @@ from typing import Any
 from segmodels import layout
 from segmodels.addresses import names_branch
 from segmodels.assets import RemoteFile, WeightsEntry, load_weights_entries
+from segmodels.claims import load_claims
 from segmodels.datasets import description_path
 from segmodels.doctor.finding import Finding, Level, first_of
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import check_evidence, evidence_files
 from segmodels.fetch import fault
 from segmodels.files import read_json, sha256_of_file
+from segmodels.runs import run_names
 from segmodels.versions import EVALUATOR
 
 #: Bytes hashed without being asked: a second or two.
@@ -115,18 +117,25 @@ def _heads(
     run = path.relative_to(layout.evidence()).parts[0]
     if identity["evaluator"] != EVALUATOR:
         text = f"stale: evaluator {identity['evaluator']}, now it is {EVALUATOR}"
-        yield "note", f"{text}; run segmodels evaluate {run}"
+        yield "note", f"{text}; run {_again(run)}"
     entry = released.get(origin.get("released", ""))
     known = entry.identities if entry else ()
     if entry and known and identity["weights"] not in known:
         text = (
             f"weights {identity['weights'][:12]}… are none of {entry.name} in params/weights.yaml"
         )
-        yield "bad", f"{text}; fetch the registered ones and run segmodels evaluate {run}"
+        yield "bad", f"{text}; fetch the registered ones and run {_again(run)}"
     here = _fingerprint(identity["dataset"], identity["split"])
     if here not in (None, identity["fingerprint"]):
         text = f"counted on other images than the {identity['dataset']} prepared here"
         yield "bad", f"{text} ({description_path(identity['dataset'])}); count it again"
+
+
+def _again(name: str) -> str:
+    """The command that counts evidence again which lies below a folder of this name."""
+    if name in load_claims() and name not in run_names():
+        return f"segmodels verify --force {name}"
+    return f"segmodels evaluate {name}"
 
 
 def _fingerprint(dataset: str, split: str) -> str | None:

@@ -149,7 +149,13 @@ class Judge:
             pinned=_pinned(entry, found),
             weights_origin={"released": claim.weights} if claim.weights else {},
         )
-        return self._with_evidence(row, protocol, found) if found and protocol else row
+        if not found or not protocol:
+            return row
+        row = self._with_evidence(row, protocol, found)
+        verified = f"{claim.id}/{protocol.name}"  # by `segmodels verify`, without a run of its own
+        if not runs and found.path.parent.as_posix().endswith(f"/{verified}"):
+            row = dataclasses.replace(row, figure=f"figures/{claim.id}-{protocol.name}.png")
+        return row
 
     def _told(self, claim: Claim, verdict: Verdict) -> Row:
         """What stands in the claim and its verdict."""

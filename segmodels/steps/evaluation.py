@@ -26,7 +26,7 @@ from segmodels.steps.summary import of_inference, scores_of
 
 
 def evaluate_run(
-    run_name: str,
+    asked: str | Run,
     protocol_name: str,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -40,7 +40,7 @@ def evaluate_run(
     again, unless forced. The folder of the run and protocol ends up holding this evidence alone.
 
     Args:
-        run_name: in `params/runs`.
+        asked: name of a run in `params/runs`, or a run that stands nowhere.
         protocol_name: one of the run's.
         device: where the network runs.
         progress: told after every image.
@@ -50,10 +50,11 @@ def evaluate_run(
             fp32 first, unless that is here, and says what the difference is.
         keep: keep the label maps too, in `labels/<run>/<protocol>`.
     """
-    run, protocol = load_run(run_name), protocol_in(protocol_name, precision)
+    run = asked if isinstance(asked, Run) else load_run(asked)
+    protocol = protocol_in(protocol_name, precision)
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
     if _lacks_fp32(subject, dataset, protocol):
-        evaluate_run(run_name, protocol_name, device, progress, precision="fp32")
+        evaluate_run(run, protocol_name, device, progress, precision="fp32")
     maps = layout.maps(run.name, protocol.name) if keep else None
     place = _Place(run, subject, dataset, protocol)
     place.check()

@@ -13,6 +13,7 @@ from segmodels.settings import images_at_once, project_root
 from segmodels.steps.weights import (
     check_model,
     made_by,
+    released_files,
     trained_otherwise,
     weights_digest,
     weights_path,
@@ -32,7 +33,8 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
             f"{folder}: the weights of run {run.name!r} are not there; {step} them first "
             f"(dvc repro, or segmodels evaluate {run.name})."
         )
-    path = weights_path(folder)
+    names = released_files(run.weights)
+    path = weights_path(folder, names)
     model = load_checkpoint(path, device=device)
     check_model(path, model.config["name"], run.model)
     if run.weights:
@@ -47,4 +49,4 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
         if lost := sum(len(skipped_in(run.dataset, split)) for split in ("train", "val")):
             origin["skipped_images"] = lost
     fingerprint = described_split(run.dataset, run.split)["fingerprint"]
-    return Subject(model, weights_digest(path), origin, fingerprint, images=images_at_once())
+    return Subject(model, weights_digest(path, names), origin, fingerprint, images=images_at_once())

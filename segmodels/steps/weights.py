@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from segmodels import layout
-from segmodels.assets import load_weights_entry
+from segmodels.assets import OWN, load_weights_entry, weights_identity
 from segmodels.checkpoints import load_checkpoint
 from segmodels.datasets import described_split, open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.fetch import fetch_weights
-from segmodels.files import digest, read_json, sha256_of_file, write_json
+from segmodels.files import read_json, sha256_of_file, write_json
 from segmodels.provenance import TRAINING_FIELDS, Training, first_change
 from segmodels.recipes import load_recipe
 from segmodels.runs import Run, load_run
@@ -27,7 +28,7 @@ def fetch_released(weights: str) -> Path:
     entry = load_weights_entry(weights)
 
     def accept(folder: Path) -> None:
-        model = load_checkpoint(weights_path(folder))
+        model = load_checkpoint(weights_path(folder, released_files(weights)))
         check_model(folder, model.config["name"], entry.model)
 
     return fetch_weights(entry, layout.released_weights(weights), accept)
@@ -79,22 +80,69 @@ def made_by(folder: Path) -> Training:
     return {name: metadata[name] for name in TRAINING_FIELDS if name in metadata}
 
 
-def weights_path(folder: Path) -> Path:
-    """What `load_checkpoint` opens: the only file of the folder, or the folder."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    return files[0] if len(files) == 1 else folder
+#: What systems and programs leave in folders, beside hidden files.
+_STRAY_NAMES, _STRAY_ENDS = ("thumbs.db", "desktop.ini"), (".part", ".tmp", ".lock")
+
+#: Ends of files that a reader of checkpoints would open.
+_READ = (".safetensors", ".bin", ".pth", ".pt", ".npz", ".json", ".yml", ".yaml")
 
 
-def weights_digest(path: Path) -> str:
-    """Identity of weights: SHA-256 of the file, of `model.safetensors` for our own format, or
-    of the digests of all files where a format needs several.
+def released_files(weights: str | None) -> tuple[str, ...]:
+    """Names of the files of a released checkpoint; none for weights trained here (None)."""
+    return tuple(file.name for file in load_weights_entry(weights).files) if weights else ()
+
+
+def weights_path(folder: Path, names: Collection[str] = ()) -> Path:
+    """What `load_checkpoint` opens: the only file of the folder, or the folder.
+
+    Args:
+        folder: of a checkpoint.
+        names: its files, where an entry of `params/weights.yaml` lists them; else all that
+            count: neither folders nor what systems leave behind.
+
+    Raises:
+        SegmodelsError: another file lies among those of an entry, and might be read for one.
+    """
+    files = _files(folder)
+    for path in files:
+        if names and path.name not in names and path.suffix.lower() in _READ:
+            raise SegmodelsError(
+                f"{path}: none of the files that params/weights.yaml lists for these weights "
+                f"({', '.join(sorted(names))}), and it might be read for one. Move it away."
+            )
+    if names:
+        files = [folder / name for name in names]
+    return files[0] if len(files) == 1 and files[0].is_file() else folder
+
+
+def weights_digest(path: Path, names: Collection[str] = ()) -> str:
+    """Identity of weights (`segmodels.assets.weights_identity`).
+
+    Args:
+        path: what `weights_path` gave.
+        names: as there.
+
+    Raises:
+        SegmodelsError: a file of the entry is missing.
     """
     if path.is_file():
         return sha256_of_file(path)
-    own = path / "model.safetensors"
-    if own.is_file():
+    if (own := path / OWN).is_file():
         return sha256_of_file(own)
-    return digest({file.name: sha256_of_file(file) for file in sorted(path.iterdir())})
+    files = [path / name for name in names] or _files(path)
+    for file in files:
+        if not file.is_file():
+            raise SegmodelsError(f"{file}: missing. Fetch the weights again (dvc repro).")
+    return weights_identity({file.name: sha256_of_file(file) for file in files})
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and not _is_stray(path)]
+
+
+def _is_stray(path: Path) -> bool:
+    name = path.name.lower()
+    return name.startswith(".") or name in _STRAY_NAMES or name.endswith(_STRAY_ENDS)
 
 
 def check_model(path: Path, found: str, expected: str) -> None:
