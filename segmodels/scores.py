@@ -202,7 +202,21 @@ def _seed(key: str) -> list[int]:
     return [int(key[:8], 16), int(key[8:16], 16)]
 
 
+def comparable(evidences: Sequence[Evidence]) -> bool:
+    """Whether all of them are about the same images and classes, in the same order."""
+    return not any(_differing(evidences[0], other) for other in evidences[1:])
+
+
 def _check_same_images(a: Evidence, b: Evidence) -> None:
+    if differing := _differing(a, b):
+        raise SegmodelsError(
+            f"evidence {a.key} and {b.key} cannot be compared image by image: "
+            f"their {differing[0]} differ."
+        )
+
+
+def _differing(a: Evidence, b: Evidence) -> list[str]:
+    """What keeps two pieces of evidence from being compared image by image."""
     pairs = {
         "dataset": (a.identity.dataset, b.identity.dataset),
         "split": (a.identity.split, b.identity.split),
@@ -210,12 +224,7 @@ def _check_same_images(a: Evidence, b: Evidence) -> None:
         "classes": (a.classes, b.classes),
         "images": tuple(tuple(image.image for image in one.images) for one in (a, b)),
     }
-    for field, (one, other) in pairs.items():
-        if one != other:
-            raise SegmodelsError(
-                f"evidence {a.key} and {b.key} cannot be compared image by image: "
-                f"their {field} differ."
-            )
+    return [field for field, (one, other) in pairs.items() if one != other]
 
 
 def _ignored(evidence: Evidence, protocol: Protocol) -> list[int]:

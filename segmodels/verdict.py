@@ -14,7 +14,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
 from segmodels.protocols import Protocol
 from segmodels.rules import Level, Rules
-from segmodels.scores import Interval, Score, mean_interval, score
+from segmodels.scores import Interval, Score, comparable, mean_interval, score
 from segmodels.versions import EVALUATOR
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ STATUSES: dict[Status, str] = {
 
 #: Images that were left out and are named in a sentence.
 _NAMED = 3
+
+_NO_LABELS = "The evidence holds no labelled pixel."
 
 #: What a metric is of a score.
 _MEASURED: dict[str, Callable[[Score], float]] = {
@@ -172,9 +174,10 @@ def judge_corrupted(
         claim: of metric `mIoU-c`. Noises are averaged over severities 1 to 3, everything else
             over 1 to 5, as the SegFormer paper does (Table 5).
         protocol: how counts become a score.
-        copies: disturbed evidence of the claim's weights and images.
+        copies: disturbed evidence of the claim's weights, image by image. The interval of the
+            mean draws the same images under every severity.
         obstacles: why there may be none.
-        rules: of the tolerance.
+        rules: of the tolerance and the interval.
     """
     wanted = range(1, 4 if claim.corruption.endswith("_noise") else 6)
     found = {
@@ -188,6 +191,8 @@ def judge_corrupted(
     if not used:
         return judge(claim, None, None, obstacles, rules)
     value = fmean(score(evidence, protocol).miou for evidence in used)
+    if math.isnan(value):
+        return Verdict("unverified", _NO_LABELS, level=_LEVELS["released"])
     gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
     status, reason = _compare(gap, tolerance, "points")
     if len(used) == len(wanted) and used[0].identity.evaluator != EVALUATOR:
@@ -198,7 +203,8 @@ def judge_corrupted(
     if len(used) < len(wanted):
         status = "partial"
         reason = f"Only {len(used)} of {len(wanted)} severities were evaluated: {command}"
-    return Verdict(status, reason, value, gap, None, _LEVELS["released"], tolerance)
+    interval = mean_interval(used, protocol, rules.bootstrap) if comparable(used) else None
+    return Verdict(status, reason, value, gap, interval, _LEVELS["released"], tolerance)
 
 
 def judge_cost(
@@ -242,7 +248,7 @@ def measure(
     level = answer.describe()
     values = [_MEASURED[metric](score(evidence, protocol)) for evidence in answer.evidence]
     if any(math.isnan(value) for value in values):
-        return Verdict("unverified", "The evidence holds no labelled pixel.", level=level)
+        return Verdict("unverified", _NO_LABELS, level=level)
     lacks = (
         lack
         for evidence in answer.evidence

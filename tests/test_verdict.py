@@ -239,6 +239,31 @@ def test_a_corruption_is_the_mean_over_its_severities():
     assert judge_corrupted(asked, PLAIN, first, [], RULES).status == "unverified"
 
 
+def corrupted_images(severity, seed, **fields):
+    condition = {"corruption": "fog", "severity": severity, "seed": 0}
+    return evidence(matrices(30, right=90 - 9 * severity, seed=seed), condition=condition, **fields)
+
+
+def test_the_mean_over_severities_has_an_interval_of_images_drawn_together():
+    asked = claim(50.0, metric="mIoU-c", corruption="fog")
+    copies = [corrupted_images(severity, severity) for severity in range(1, 6)]
+    found = judge_corrupted(asked, PLAIN, copies, [], RULES)
+    assert found.interval == mean_interval(copies, PLAIN, RULES.bootstrap)
+    low, high = found.interval
+    assert low < found.verified < high
+    others = [*copies[:4], dataclasses.replace(copies[4], images=copies[4].images[1:])]
+    assert judge_corrupted(asked, PLAIN, others, [], RULES).interval is None  # not the same images
+
+
+def test_corruptions_without_labels_verify_nothing():
+    empty = np.zeros((2, 4, 4), np.int64)
+    conditions = ({"corruption": "fog", "severity": s, "seed": 0} for s in range(1, 6))
+    copies = [evidence(empty, condition=condition) for condition in conditions]
+    asked = claim(50.0, metric="mIoU-c", corruption="fog")
+    found = judge_corrupted(asked, PLAIN, copies, [], RULES)
+    assert (found.status, found.verified) == ("unverified", None)
+
+
 def test_a_corruption_counted_by_another_evaluator_is_stale():
     copies = [corrupted(severity, 60, evaluator=0) for severity in range(1, 6)]
     told = judge_corrupted(claim(metric="mIoU-c", corruption="fog"), PLAIN, copies, [], RULES)

@@ -17,7 +17,7 @@ from segmodels.assets import (
 from segmodels.claims import COUNTED, Claim, Statement, load_claims, load_statements
 from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.evidence import Evidence
+from segmodels.evidence import Evidence, read_evidence
 from segmodels.leaderboard.costs import Costs
 from segmodels.leaderboard.matching import answers, best, has_released_weights, other_network
 from segmodels.leaderboard.retrained import on_same_images, wrong_retrains
@@ -253,9 +253,17 @@ class Judge:
         found = best(right, self.datasets.get(clean), claim.split, protocol)
         if other := other_network(claim, weights, [found.evidence] if found else ()):
             return blocked([other, *hindered], self.rules)
-        copies = conditions(self.shelf.disturbed(found.evidence)) if found else []
+        copies = self._copies(found.evidence, claim.corruption) if found else []
         verdict = judge_corrupted(claim, protocol, copies, hindered, self.rules)
         return _capped(verdict, found if copies else None)
+
+    def _copies(self, clean: Evidence, corruption: str) -> list[Evidence]:
+        """Evidence under one corruption, read again: the shelf keeps no single images of it."""
+        return [
+            read_evidence(found.path)
+            for found in self.shelf.disturbed(clean)
+            if (found.evidence.identity.condition or {}).get("corruption") == corruption
+        ]
 
     def _entries(self, claim: Claim) -> tuple[WeightsEntry | None, DatasetEntry | None]:
         if claim.weights is not None and claim.weights not in self.weights:

@@ -432,6 +432,8 @@ def test_a_corruption_is_judged_from_its_severities(board):
     row = board.row("toy_fog")
     assert row.verdict == "better"
     assert row.verified == round(score(copies[0], load_protocol("plain")).miou, 4)
+    low, high = row.interval
+    assert low < row.verified < high
 
 
 def test_a_row_names_the_picture_its_run_makes(board):
