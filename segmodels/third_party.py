@@ -22,7 +22,7 @@ from segmodels.evidence import (
     read_evidence,
     write_evidence,
 )
-from segmodels.leaderboard.matching import has_released_weights
+from segmodels.leaderboard.matching import as_prepared, has_released_weights
 from segmodels.protocols import load_protocols
 from segmodels.rules import load_rules
 from segmodels.scores import score
@@ -59,7 +59,7 @@ def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") 
         raise SegmodelsError(
             f"{path}: it says that {evidence.counted.by} counted it; --by {by!r} is somebody else."
         )
-    check_answers(path, evidence)
+    check_answers(path, evidence, descriptions)
     if (counted := evidence.identity.evaluator) != EVALUATOR:
         told = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
         raise SegmodelsError(f"{path}: {told}")
@@ -71,17 +71,17 @@ def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") 
     return write_evidence(place, replace(evidence, counted=Counted("checked", by, url)))
 
 
-def check_answers(path: Path, evidence: Evidence) -> None:
+def check_answers(path: Path, evidence: Evidence, descriptions: Path) -> None:
     """Ask of a third party's evidence what its own files cannot show.
 
     Raises:
         SegmodelsError: the first of `objections`.
     """
-    for problem in objections(evidence):
+    for problem in objections(evidence, descriptions):
         raise SegmodelsError(f"{path}: {problem}")
 
 
-def objections(evidence: Evidence) -> Iterator[str]:
+def objections(evidence: Evidence, descriptions: Path) -> Iterator[str]:
     """Why evidence cannot answer anything here, beyond what its own files show."""
     identity = evidence.identity
     if evidence.shard is not None:
@@ -91,7 +91,8 @@ def objections(evidence: Evidence) -> Iterator[str]:
     if identity.precision != "fp32":
         yield f"it was counted in {identity.precision}; of others only fp32 is taken."
     datasets = load_dataset_entries()
-    listed = datasets[identity.dataset].splits if identity.dataset in datasets else {}
+    entry = datasets.get(identity.dataset)
+    listed = as_prepared(entry, descriptions).splits if entry else {}
     split = listed.get(identity.split)
     if split is None:
         yield f"the images of {identity.dataset} {identity.split} are not registered here."

@@ -87,7 +87,7 @@ def _check_files(chosen: argparse.Namespace) -> int:
         try:
             evidence = check_evidence(path, descriptions)
             if evidence.counted.by:  # put there by hand, perhaps
-                check_answers(path, evidence)
+                check_answers(path, evidence, descriptions)
             effect = _checked_effect(evidence, [*paths, layout.evidence()])
         except SegmodelsError as error:
             print(f"error: {error}", file=sys.stderr)

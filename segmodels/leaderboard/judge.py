@@ -19,7 +19,13 @@ from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, read_evidence
 from segmodels.leaderboard.costs import Costs
-from segmodels.leaderboard.matching import answers, best, has_released_weights, other_network
+from segmodels.leaderboard.matching import (
+    answers,
+    as_prepared,
+    best,
+    has_released_weights,
+    other_network,
+)
 from segmodels.leaderboard.retrained import on_same_images, wrong_retrains
 from segmodels.leaderboard.robustness import summarise
 from segmodels.leaderboard.rows import Row, short_title
@@ -67,9 +73,11 @@ class Judge:
         self.runs = [load_run(name) for name in run_names()]
         if wrong := list(wrong_retrains(self.runs, load_claims())):
             raise SegmodelsError("\n".join(wrong))
-        self.weights, self.datasets = load_weights_entries(), load_dataset_entries()
+        descriptions = folder.parent / "datasets"
+        self.weights, entries = load_weights_entries(), load_dataset_entries()
+        self.datasets = {name: as_prepared(one, descriptions) for name, one in entries.items()}
         self.protocols, self.shelf, self.costs = load_protocols(), Shelf(folder), Costs()
-        self.trainings = dict(self._trainings(folder.parent / "datasets"))
+        self.trainings = dict(self._trainings(descriptions))
         self.by_model: dict[tuple[str, str], list[Claim]] = {}
         for claim in self.claims:
             self.by_model.setdefault((claim.model, claim.dataset), []).append(claim)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from segmodels.assets import DatasetEntry, WeightsEntry
 from segmodels.claims import SCORES, Claim
 from segmodels.effect import effect_under
 from segmodels.evidence import Evidence
-from segmodels.files import digest
+from segmodels.files import digest, read_json
 from segmodels.leaderboard.shelf import Found
 from segmodels.obstacles import OTHER_NETWORK, Obstacle
 from segmodels.protocols import Protocol
@@ -60,6 +62,26 @@ def other_network(
 def _equal(found: object, wanted: object) -> bool:
     """As JSON has it, where tuples are lists."""
     return digest(found) == digest(wanted)
+
+
+def as_prepared(entry: DatasetEntry, descriptions: Path) -> DatasetEntry:
+    """An entry whose splits have the fingerprints of the images that are here, where nobody has
+    registered any.
+
+    Args:
+        entry: of `params/datasets.yaml`.
+        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+    """
+    path = descriptions / f"{entry.name}.json"
+    here = read_json(path)["splits"] if path.is_file() else {}
+    found = {
+        name: {"fingerprint": split["fingerprint"]}
+        for name, split in here.items()
+        if "skipped" not in split  # whose fingerprint is that of the others
+    }
+    names = found | entry.splits
+    splits = {name: {**found.get(name, {}), **entry.splits.get(name, {})} for name in names}
+    return replace(entry, splits=splits)
 
 
 def best(

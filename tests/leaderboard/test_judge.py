@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
-from synthetic import THEIRS, evidence, matrices
+from synthetic import FINGERPRINT, THEIRS, evidence, matrices
 
 from segmodels.assets import weights_identity
 from segmodels.claims import load_claims
@@ -44,6 +44,21 @@ def test_a_moved_file_stays_who_counted_it(board, counted, folder):
     row = board.row("toy_strict")
     assert row.level == f"third party ({counted.by or 'not recorded'})"
     assert row.counted_by == (counted.by or "not recorded")
+
+
+def test_images_that_nobody_registered_are_those_that_are_here(board):
+    """Another copy of a dataset is another number, whether or not a fingerprint is published."""
+    path = board.root / "params" / "datasets.yaml"
+    entries = yaml.safe_load(path.read_text())
+    del entries["toy"]["splits"]["test"]["fingerprint"]
+    path.write_text(json.dumps(entries))
+    board.keep(evidence())
+    assert board.row("toy_strict").verdict == "better"
+    for fingerprint, verdict in (("0" * 64, "unverified"), (FINGERPRINT, "better")):
+        about = {"splits": {"test": {"images": 6, "fingerprint": fingerprint}}}
+        (board.root / "reports" / "datasets").mkdir(exist_ok=True)
+        (board.root / "reports" / "datasets" / "toy.json").write_text(json.dumps(about))
+        assert board.row("toy_strict").verdict == verdict
 
 
 def test_our_own_file_stays_ours_in_the_folder_of_others(board):
