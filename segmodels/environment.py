@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,13 @@ def arithmetic(device: str) -> dict[str, str]:
     else:
         where = f"{kind} {torch.backends.cpu.get_cpu_capability()}"
     return {**software(), "device": where, "torch": torch.__version__}
+
+
+def difference(begun: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """In what the arithmetic of unfinished work differs from the one here, in words."""
+    names = sorted(begun.keys() | here.keys())
+    name = next(name for name in names if begun.get(name) != here.get(name))
+    return f"begun with {name} {begun.get(name)!r}, which is {here.get(name)!r} here"
 
 
 def cores() -> int:

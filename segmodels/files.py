@@ -9,8 +9,9 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -71,7 +72,7 @@ def atomic_path(path: Path, sweep: bool = True) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if sweep:
         _sweep(path)
-    with _temporary(path) as temporary:
+    with _locked(lambda: tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)) as temporary:
         try:
             yield temporary
             temporary.chmod(0o644)  # mkstemp's 0600 would differ from what git and DVC expect
@@ -81,10 +82,27 @@ def atomic_path(path: Path, sweep: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A new empty sibling, locked by this process for the block."""
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """An empty sibling of a file or folder, gone at the end; those of the killed are deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    with _locked(lambda: _opened_folder(path)) as temporary:
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _opened_folder(path: Path) -> tuple[int, str]:
+    name = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    return os.open(name, os.O_RDONLY), name
+
+
+@contextmanager
+def _locked(make: Callable[[], tuple[int, str]]) -> Iterator[Path]:
+    """What `make` has made and opened, locked by this process for the block."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = make()
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             break
@@ -96,17 +114,21 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 
 def _sweep(path: Path) -> None:
-    """Delete the temporaries of killed writers of a file."""
+    """Delete the temporaries of killed writers of a file or folder."""
     random = re.compile(re.escape(f".{path.name}.") + "[a-z0-9_]{8}")
     names = [entry.name for entry in os.scandir(path.parent) if random.fullmatch(entry.name)]
-    for name in names:
-        leftover = path.with_name(name)
+    for leftover in map(path.with_name, names):
         try:
-            with leftover.open("rb") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                leftover.unlink(missing_ok=True)
-        except OSError:  # its writer lives, or was faster
+            handle = os.open(leftover, os.O_RDONLY)
+        except OSError:  # its writer was faster
             continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        except OSError:  # its writer lives
+            continue
+        finally:
+            os.close(handle)
 
 
 def set_aside(path: Path) -> Path:

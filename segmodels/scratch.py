@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segmodels.environment import difference
 from segmodels.evidence import ImageCounts
 from segmodels.files import digest, set_aside, sha256_of_file
 from segmodels.labelmaps import Kept
@@ -113,14 +114,10 @@ def _difference(first: bytes, arithmetic: Mapping[str, str]) -> str:
     try:
         entry = json.loads(first)
         begun = entry["arithmetic"]
-        if entry["sum"] != digest(begun):
-            raise ValueError("checksum")
-        names = sorted(begun.keys() | arithmetic.keys())
-        differ = (n for n in names if begun.get(n) != arithmetic.get(n))
-        name = next(differ)
-    except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
-        return "its first line is damaged"
-    return f"begun with {name} {begun.get(name)!r}, which is {arithmetic.get(name)!r} here"
+        whole = entry["sum"] == digest(begun) and first == head(begun).encode()
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    return difference(begun, arithmetic) if whole else "its first line is damaged"
 
 
 def _line(text: bytes, place: Place) -> Line | None:

@@ -27,10 +27,10 @@ from segmodels.augmentation import Augmentation
 from segmodels.checkpoints import save_checkpoint
 from segmodels.counting import count_pairs
 from segmodels.datasets.base import Dataset
-from segmodels.environment import machine, peak_memory_bytes
+from segmodels.environment import arithmetic, machine, peak_memory_bytes
 from segmodels.errors import SegmodelsError
 from segmodels.feed import Feed
-from segmodels.files import digest, write_text
+from segmodels.files import digest, naming, write_text
 from segmodels.inference import predict
 from segmodels.locks import only_one
 from segmodels.metrics import intersection_and_union, iou_from, mean_of
@@ -43,6 +43,7 @@ from segmodels.provenance import training
 from segmodels.recipes import Recipe
 from segmodels.sampling import Order
 from segmodels.settings import cache_dir
+from segmodels.snapshots import load_snapshot, save_snapshot
 
 #: One row of the training curve: step, lr, loss, val_miou.
 Point = dict[str, float]
@@ -100,21 +101,26 @@ class _State:
 def train(job: Job, folder: Path, curve: Path, progress: Progress | None = None) -> dict[str, Any]:
     """Train and write `folder/model.safetensors`, `folder/model.json` and the curve as CSV.
 
+    The same training in another process is waited for. What a killed one left is taken up if it
+    is undamaged and was trained on this device by this torch; otherwise training begins anew.
+
     Returns:
         the record of the training: machine, seconds, peak memory.
 
     Raises:
-        SegmodelsError: the loss is no longer finite, or another process trains the same.
+        SegmodelsError: the loss is no longer finite, or the weights cannot be written.
     """
     start, key = time.perf_counter(), digest(job.provenance)[:16]
     scratch = cache_dir() / "training" / key
-    with only_one(scratch.with_suffix(".lock"), f"training {job.run} ({key})"), _threads(job):
+    lock, work = scratch.with_suffix(".lock"), f"training {job.run} ({key})"
+    with only_one(lock, work, wait=True), _threads(job):
         state = _resumed(job, scratch / "state.pt")
         resumed_at = state.step
         _loop(job, state, scratch / "state.pt", progress)
         state.model.eval().to("cpu")
         metadata = {"run": job.run, **job.provenance}
-        weights = save_checkpoint(state.model, folder, metadata=metadata)
+        with naming(folder):
+            weights = save_checkpoint(state.model, folder, metadata=metadata)
         write_text(curve, _as_csv(state.curve))
         shutil.rmtree(scratch, ignore_errors=True)
     return {
@@ -139,7 +145,7 @@ def _loop(job: Job, state: _State, snapshot: Path, progress: Progress | None) ->
                 if progress:
                     progress(state.curve[-1], job.recipe.steps)
             if time.monotonic() - saved > _SNAPSHOT_SECONDS:
-                _save(state, snapshot)
+                _save(state, snapshot, job.device)
                 saved = time.monotonic()
 
 
@@ -253,28 +259,22 @@ def _resumed(job: Job, snapshot: Path) -> _State:
     except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
         raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
     state = _State(model, _optimizer(model, job.recipe))
-    if snapshot.is_file():
-        saved = torch.load(snapshot, map_location=job.device, weights_only=True)
+    if saved := load_snapshot(snapshot, arithmetic(job.device), job.device):
         model.load_state_dict(saved["model"])
         state.optimizer.load_state_dict(saved["optimizer"])
         state.step, state.losses, state.curve = saved["step"], saved["losses"], saved["curve"]
     return state
 
 
-def _save(state: _State, snapshot: Path) -> None:
-    snapshot.parent.mkdir(parents=True, exist_ok=True)
-    part = snapshot.with_suffix(".part")
-    torch.save(
-        {
-            "model": state.model.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "step": state.step,
-            "losses": state.losses,
-            "curve": state.curve,
-        },
-        part,
-    )
-    part.replace(snapshot)
+def _save(state: _State, snapshot: Path, device: str) -> None:
+    content = {
+        "model": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "step": state.step,
+        "losses": state.losses,
+        "curve": state.curve,
+    }
+    save_snapshot(snapshot, content, arithmetic(device))
 
 
 def _optimizer(model: SegModel, recipe: Recipe) -> torch.optim.Optimizer:

@@ -26,7 +26,7 @@ from segmodels.evidence import Evidence
 from segmodels.labelmaps import read_map
 from segmodels.picture import colour, evidence_of_picture
 from segmodels.runs import load_run
-from segmodels.steps import evaluation, known
+from segmodels.steps import evaluation, known, weights
 
 
 @pytest.fixture
@@ -378,6 +378,35 @@ def test_the_second_suite_takes_what_the_first_counts(
 
     one, other = meeting.run(lambda: suite(meeting.progress), suite)
     assert (one, len(counted)) == (other, 2)
+
+
+def test_the_second_takes_what_the_first_trains(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting, trained, real = Meeting(monkeypatch), [], weights.train
+
+    def train(*given: Any) -> Any:
+        trained.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(weights, "train", train)
+    folders = meeting.run(
+        lambda: steps.train_run("tiny", progress=meeting.progress),
+        lambda: steps.train_run("tiny"),
+    )
+    assert set(folders) == {layout.trained_weights("tiny")}
+    assert len(trained) == 1
+    steps.train_run("tiny")
+    assert len(trained) == 2
+
+
+def test_whether_weights_can_be_written_is_asked_first(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "reports" / "curves").write_text("where a folder should be")
+    monkeypatch.setattr(weights, "train", lambda *_: pytest.fail("trained"))
+    with pytest.raises(SegmodelsError, match=r"reports/curves/tiny\.csv: Not a directory"):
+        steps.train_run("tiny")
 
 
 def test_two_writers_of_one_folder_take_turns(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ import small_project
 import torch
 import torch.nn.functional as F
 
-from segmodels import steps
+from segmodels import snapshots, steps
 from segmodels import train as module
 from segmodels.checkpoints import load_checkpoint
 from segmodels.datasets import description, open_dataset
-from segmodels.errors import SegmodelsError
+from segmodels.errors import PassingError, SegmodelsError
 from segmodels.models import create_model
 from segmodels.recipes import Recipe
 from segmodels.train import Job, class_weights, train
@@ -179,12 +179,148 @@ def test_the_scratch_folder_is_gone_afterwards(
     assert [p.suffix for p in scratch.iterdir()] == [".lock"]
 
 
-def test_the_same_training_is_refused_twice_at_once(job: Job, tmp_path: Path) -> None:
+def test_waiting_for_oneself_is_refused(job: Job, tmp_path: Path) -> None:
     def again(point: dict[str, float], total: int) -> None:
         trained(job, tmp_path / "b")
 
-    with pytest.raises(SegmodelsError, match=r"training tiny .* already being done"):
+    with pytest.raises(PassingError, match=r"training tiny .* already being done"):
         trained(job, tmp_path / "a", again)
+
+
+# --- snapshots that cannot be used -----------------------------------------------------
+
+
+@pytest.fixture
+def stopped(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The last snapshot of a training that was stopped when three were written."""
+    real = module._step
+
+    def stops(job: Job, state: Any, *rest: Any) -> float:
+        if state.step == 3:
+            raise KeyboardInterrupt
+        return real(job, state, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_SNAPSHOT_SECONDS", -1.0)
+        patch.setattr(module, "_step", stops)
+        with pytest.raises(KeyboardInterrupt):
+            trained(job, tmp_path / "stopped")
+    (path,) = (tmp_path / "project" / ".cache" / "training").glob("*/state.pt")
+    return path
+
+
+def flipped(data: bytes, where: float) -> bytes:
+    at = int(where * (len(data) - 1))
+    return data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "its last byte lost": lambda data: data[:-1],
+    "a bit flipped": lambda data: flipped(data, 0.5),
+    "a bit flipped at the end": lambda data: flipped(data, 1.0),
+    "zeros": lambda data: bytes(len(data)),
+    "of an earlier version": lambda data: data[: data.rindex(b"\n")],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+@pytest.mark.parametrize("both", [False, True])
+def test_a_damaged_snapshot_is_set_aside(
+    job: Job,
+    tmp_path: Path,
+    stopped: Path,
+    damage: Any,
+    both: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = stopped.with_name("state.before.pt")
+    for path in [stopped, before] if both else [stopped]:
+        path.write_bytes(damage(path.read_bytes()))
+    record = train(job, tmp_path / "a" / "weights", tmp_path / "a" / "curve.csv")
+    assert record["resumed_at"] == (0 if both else 2)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == (
+        f"note: {stopped}: damaged; set aside as state.pt.aside, the one before it is tried."
+    )
+    assert [line.endswith("trained from the start.") for line in told[1:]] == [True] * both
+    assert record["weights_sha256"] == trained(job, tmp_path / "whole")
+    assert not stopped.parent.exists()
+
+
+@pytest.mark.parametrize("other", [{"torch": "1.0"}, {"device": "cuda"}])
+def test_a_snapshot_of_another_arithmetic_is_set_aside(
+    job: Job,
+    tmp_path: Path,
+    stopped: Path,
+    other: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    here = {**module.arithmetic("cpu"), **other}
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "arithmetic", lambda _: here)
+        record = train(job, tmp_path / "a" / "weights", tmp_path / "a" / "curve.csv")
+    assert record["resumed_at"] == 0
+    (name,) = other
+    assert f"begun with {name} " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("full_after", [0, 100_000])
+def test_a_full_disk_ends_no_training(
+    job: Job,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    full_after: int,
+) -> None:
+    whole = trained(job, tmp_path / "whole")
+    monkeypatch.setattr(module, "_SNAPSHOT_SECONDS", -1.0)
+    real, written = snapshots._Hashed.write, []
+
+    class Full:
+        def write(self, data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    def write(self: Any, data: Any) -> int:
+        written.append(len(data))
+        if sum(written) > full_after:
+            self.file = Full()
+        return real(self, data)
+
+    monkeypatch.setattr(snapshots._Hashed, "write", write)
+    assert trained(job, tmp_path / "a") == whole
+    told = capsys.readouterr().err.splitlines()
+    assert told
+    assert all("state.pt: No space left on device; the training goes on" in line for line in told)
+
+
+def test_what_is_no_matter_of_the_disk_ends_it(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("an error of ours")
+
+    monkeypatch.setattr(module, "_SNAPSHOT_SECONDS", -1.0)
+    monkeypatch.setattr(snapshots.torch, "save", broken)
+    with pytest.raises(RuntimeError, match="an error of ours"):
+        trained(job, tmp_path / "a")
+
+
+def test_weights_that_cannot_be_written_are_one_sentence(
+    job: Job, tmp_path: Path, stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(SegmodelsError, match="weights: No space left on device"):
+            trained(job, tmp_path / "a")
+    assert stopped.is_file()  # until the weights are on disk
+    trained(job, tmp_path / "a")
+    assert not stopped.exists()
 
 
 # --- what comes out --------------------------------------------------------------------

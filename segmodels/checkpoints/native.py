@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from torch import Tensor
 from segmodels.checkpoints.source import Source, read_json, read_safetensors
 from segmodels.checkpoints.strict import build
 from segmodels.errors import SegmodelsError
+from segmodels.files import temporary_folder
 from segmodels.models.base import SegModel
 from segmodels.preprocessing import Preprocessing
 
@@ -133,13 +132,9 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     Over an earlier checkpoint the two renames are separate, which the hash in the
     description makes harmless: a mixture is refused instead of loaded.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with temporary_folder(folder) as aside:
         for name, data in files.items():
             (aside / name).write_bytes(data)
         folder.mkdir(exist_ok=True)
         for name in files:
             os.replace(aside / name, folder / name)  # noqa: PTH105 - the atomic one
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

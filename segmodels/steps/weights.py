@@ -11,10 +11,12 @@ from segmodels.checkpoints import load_checkpoint
 from segmodels.datasets import described_split, open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.fetch import fetch_weights
-from segmodels.files import read_json, sha256_of_file, write_json
+from segmodels.files import check_writable, read_json, sha256_of_file, write_json
+from segmodels.locks import only_one
 from segmodels.provenance import TRAINING_FIELDS, Training, first_change
 from segmodels.recipes import load_recipe
 from segmodels.runs import Run, load_run
+from segmodels.settings import cache_dir
 from segmodels.train import Job, train
 from segmodels.train import Progress as TrainProgress
 
@@ -35,12 +37,28 @@ def fetch_released(weights: str) -> Path:
 
 
 def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None = None) -> Path:
-    """Train the weights of a run; returns their folder."""
+    """Train the weights of a run; returns their folder.
+
+    Who asks while another process trains the same waits, and takes what that one trained.
+    """
     run = load_run(run_name)
-    folder = layout.trained_weights(run.name)
-    record = train(_job(run, device), folder, layout.curve(run.name), progress)
-    write_json(layout.record(run.name, "train"), record)
+    job, folder = _job(run, device), layout.trained_weights(run.name)
+    curve, about = layout.curve(run.name), layout.record(run.name, "train")
+    before, turn = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
+    with only_one(turn, f"training {run.name}", wait=True):
+        if _stamp(folder) != before and trained_as_asked(run):
+            return folder  # by another process, since it was asked for
+        for path in (folder / "model.json", curve, about):
+            check_writable(path)
+        write_json(about, train(job, folder, curve, progress))
     return folder
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """Tells whether weights were written again."""
+    path = folder / "model.json"  # which is written last
+    found = path.stat() if path.is_file() else None
+    return found and (found.st_ino, found.st_mtime_ns)
 
 
 def _job(run: Run, device: str) -> Job:
