@@ -10,6 +10,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.files import read_yaml, take_fields
 from segmodels.scores import Bootstrap
 from segmodels.settings import project_root
+from segmodels.severities import Severities, read_severities
 
 #: Whose weights and whose run a number comes from.
 Level = Literal["released", "retrained", "third_party"]
@@ -45,6 +46,7 @@ class Rules:
         released, retrained, third_party: tolerance for evidence of that level.
         bootstrap: how the interval is drawn.
         obstacles: by kind, the most telling first.
+        corruptions: the severities that a mean over a corruption is taken over.
     """
 
     version: int
@@ -53,6 +55,7 @@ class Rules:
     third_party: Tolerance
     bootstrap: Bootstrap
     obstacles: dict[str, ObstacleRule] = field(default_factory=dict)
+    corruptions: Severities = field(default_factory=Severities)
 
     def tolerance(self, level: Level) -> Tolerance:
         """The tolerance for evidence of a level."""
@@ -71,7 +74,8 @@ def load_rules(path: Path | None = None) -> Rules:
     """
     path = path or project_root() / "params" / "verdict.yaml"
     groups: dict[str, type] = {"version": int, "tolerance": dict, "bootstrap": dict}
-    top = take_fields(str(path), read_yaml(path), groups, {"obstacles": dict})
+    more: dict[str, type] = {"obstacles": dict, "corruptions": dict}
+    top = take_fields(str(path), read_yaml(path), groups, more)
     levels: dict[str, type] = {"released": dict, "retrained": dict, "third_party": dict}
     tolerances = take_fields(f"{path}, tolerance", top["tolerance"], levels, {})
     numbers: dict[str, type] = {"resamples": int, "confidence": float}
@@ -82,8 +86,13 @@ def load_rules(path: Path | None = None) -> Rules:
         version=top["version"],
         bootstrap=Bootstrap(**drawing),
         obstacles={k: _obstacle(path, k, v) for k, v in top.get("obstacles", {}).items()},
+        corruptions=_corruptions(path, top.get("corruptions")),
         **{level: _tolerance(path, level, raw) for level, raw in tolerances.items()},
     )
+
+
+def _corruptions(path: Path, raw: Any) -> Severities:
+    return Severities() if raw is None else read_severities(f"{path}, corruptions", raw)
 
 
 def _tolerance(path: Path, level: str, raw: Any) -> Tolerance:

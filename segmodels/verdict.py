@@ -15,6 +15,7 @@ from segmodels.evidence import Evidence
 from segmodels.protocols import Protocol
 from segmodels.rules import Level, Rules
 from segmodels.scores import Interval, Score, comparable, mean_interval, score
+from segmodels.severities import BySeverity, by_severity
 from segmodels.versions import EVALUATOR
 
 if TYPE_CHECKING:
@@ -171,40 +172,46 @@ def judge_corrupted(
     """Compare a published mean over severities of one corruption with evidence of each.
 
     Args:
-        claim: of metric `mIoU-c`. Noises are averaged over severities 1 to 3, everything else
-            over 1 to 5, as the SegFormer paper does (Table 5).
+        claim: of metric `mIoU-c`, a mean over the severities that the rules list for its
+            corruption.
         protocol: how counts become a score.
-        copies: disturbed evidence of the claim's weights, image by image. The interval of the
-            mean draws the same images under every severity.
+        copies: disturbed evidence of the claim's weights, image by image; several seeds of one
+            severity are averaged. The interval of the mean draws the same images under each.
         obstacles: why there may be none.
         rules: of the tolerance and the interval.
     """
-    wanted = range(1, 4 if claim.corruption.endswith("_noise") else 6)
-    found = {
-        condition["severity"]: evidence
-        for evidence in copies
-        if (condition := evidence.identity.condition or {}).get("corruption") == claim.corruption
-        and evidence.identity.images is None
-    }
-    used = [found[severity] for severity in wanted if severity in found]
-    command = f"segmodels verify {claim.id}"
+    wanted = rules.corruptions.of(claim.corruption)
+    found = by_severity(copies, claim.corruption, wanted)
+    used = [evidence for seeds in found.values() for evidence in seeds]
     if not used:
         return judge(claim, None, None, obstacles, rules)
-    value = fmean(score(evidence, protocol).miou for evidence in used)
+    value = fmean(
+        fmean(score(evidence, protocol).miou for evidence in seeds) for seeds in found.values()
+    )
     if math.isnan(value):
         return Verdict("unverified", _NO_LABELS, level=_LEVELS["released"])
     gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
-    status, reason = _compare(gap, tolerance, "points")
-    if len(used) == len(wanted) and used[0].identity.evaluator != EVALUATOR:
-        status = "stale"
-        reason = f"Counted by evaluator {used[0].identity.evaluator}, now it is {EVALUATOR}."
-    if lost := next((one for one in used if one.skipped), None):
-        status, reason = "partial", skipped_sentence(lost)
-    if len(used) < len(wanted):
-        status = "partial"
-        reason = f"Only {len(used)} of {len(wanted)} severities were evaluated: {command}"
+    lacks = _corrupted_shortcomings(claim, found, wanted)
+    status, reason = next(lacks, None) or _compare(gap, tolerance, "points")
+    if seeds := max(map(len, found.values())) - 1:
+        reason += f" Each severity is the mean of {seeds + 1} seeds."
     interval = mean_interval(used, protocol, rules.bootstrap) if comparable(used) else None
     return Verdict(status, reason, value, gap, interval, _LEVELS["released"], tolerance)
+
+
+def _corrupted_shortcomings(
+    claim: Claim, found: BySeverity, wanted: Sequence[int]
+) -> Iterator[tuple[Status, str]]:
+    """Why evidence of a corruption says less than a whole, current evaluation."""
+    if len(found) < len(wanted):
+        told = f"Only {len(found)} of {len(wanted)} severities were evaluated"
+        yield "partial", f"{told}: segmodels verify {claim.id}"
+    for evidence in (one for seeds in found.values() for one in seeds):
+        counted = evidence.identity.evaluator
+        if evidence.skipped:
+            yield "partial", skipped_sentence(evidence)
+        if counted != EVALUATOR:
+            yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}."
 
 
 def judge_cost(

@@ -83,6 +83,7 @@ VERDICT = """\
 version: 1
 tolerance: {{released: {{points: 0.1}}, retrained: {{points: 1.0}}, third_party: {{points: 0.1}}}}
 bootstrap: {{resamples: {resamples}, confidence: 0.95}}
+corruptions: {{severities: [1, 2, 3, 4, 5], fewer: {{gaussian_noise: [1, 2, 3]}}}}
 obstacles:
   weights of another network: {{means: a slip, fix: correct the claim}}
   not implemented: {{means: no code, fix: write it}}

@@ -16,6 +16,7 @@ from segmodels.obstacles import Obstacle
 from segmodels.protocols import Protocol
 from segmodels.rules import ObstacleRule, Rules, Tolerance, load_rules
 from segmodels.scores import Bootstrap, bootstrap_interval, mean_interval, score
+from segmodels.severities import Severities
 from segmodels.verdict import (
     STATUSES,
     Answer,
@@ -239,6 +240,23 @@ def test_a_corruption_is_the_mean_over_its_severities():
     assert judge_corrupted(asked, PLAIN, first, [], RULES).status == "unverified"
 
 
+def test_seeds_of_a_corruption_are_averaged_and_none_overwrites_another():
+    asked = claim(50, metric="mIoU-c", corruption="fog")
+    one, other = (
+        [seeded(severity, seed, 300 + 200 * seed) for severity in range(1, 6)] for seed in (0, 1)
+    )
+    apart = [judge_corrupted(asked, PLAIN, copies, [], RULES).verified for copies in (one, other)]
+    together = judge_corrupted(asked, PLAIN, [*one, *other], [], RULES)
+    assert apart[0] < apart[1]
+    assert together.verified == pytest.approx(np.mean(apart))
+    assert together.reason.endswith("Each severity is the mean of 2 seeds.")
+
+
+def seeded(severity, seed, right):
+    condition = {"corruption": "fog", "severity": severity, "seed": seed}
+    return evidence(matrices(6, right=right, seed=severity), condition=condition)
+
+
 def corrupted_images(severity, seed, **fields):
     condition = {"corruption": "fog", "severity": severity, "seed": 0}
     return evidence(matrices(30, right=90 - 9 * severity, seed=seed), condition=condition, **fields)
@@ -270,11 +288,14 @@ def test_a_corruption_counted_by_another_evaluator_is_stale():
     assert told.status == "stale"
 
 
-def test_noises_have_three_severities():
+def test_the_rules_say_which_severities_are_averaged():
+    three = Severities(fewer={"shot_noise": (1, 2, 3)})
     asked = claim(40.0, metric="mIoU-c", corruption="shot_noise")
     copies = [corrupted(severity, 400, "shot_noise") for severity in (1, 2, 3)]
     copies += [corrupted(severity, 0, "shot_noise") for severity in (4, 5)]
-    assert judge_corrupted(asked, PLAIN, copies, [], RULES).status == "verified"
+    rules = dataclasses.replace(RULES, corruptions=three)
+    assert judge_corrupted(asked, PLAIN, copies, [], rules).status == "verified"
+    assert judge_corrupted(asked, PLAIN, copies, [], RULES).status == "below"
 
 
 def test_evidence_without_labels_verifies_nothing():
