@@ -8,8 +8,10 @@ fp32 again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -69,18 +71,101 @@ def lowres_logits_fixed(model: SegModel, images: Tensor, precision: Precision) -
         ) from error
 
 
+#: What PyTorch calls the precision of float32 inside operations, since 2.9.
+_OPERATIONS = ("cudnn.conv", "cudnn.rnn", "cuda.matmul", "mkldnn.conv", "mkldnn.matmul")
+
+
+@dataclass(frozen=True)
+class _Switches:
+    """All of PyTorch's that round float32: two older ones (None where newer ones make them
+    unreadable), and one for each of `_OPERATIONS` that this version has.
+    """
+
+    convolutions: bool | None
+    products: str | None
+    operations: list[str]
+
+    @classmethod
+    def now(cls) -> _Switches:
+        convolutions = _readable(lambda: torch.backends.cudnn.allow_tf32)
+        products = _readable(torch.get_float32_matmul_precision)
+        return cls(convolutions, products, [one.fp32_precision for one in _operations()])
+
+    def set(self) -> None:
+        if self.convolutions is not None:
+            torch.backends.cudnn.allow_tf32 = self.convolutions
+        if self.products is not None:
+            torch.set_float32_matmul_precision(self.products)
+        for one, name in zip(_operations(), self.operations, strict=True):  # the last word
+            one.fp32_precision = name
+
+
+def _readable(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RuntimeError:  # in a program that uses the newer switches
+        return None
+
+
+def _operations() -> list[Any]:
+    named = (name.split(".") for name in _OPERATIONS)
+    found = (getattr(getattr(torch.backends, library), name, None) for library, name in named)
+    return [one for one in found if hasattr(one, "fp32_precision")]
+
+
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to."""
-    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [switch.allow_tf32 for switch in switches]
+    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to; matrix products
+    do when a program asks for it, on some processors even to bf16.
+
+    The state is the whole process's, and is afterwards what it was before.
+    """
+    before = _Switches.now()
     try:
-        for switch in switches:
-            switch.allow_tf32 = allowed
+        names = ["tf32" if allowed else "ieee"] * len(before.operations)
+        _Switches(allowed, "high" if allowed else "highest", names).set()
         yield
     finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.allow_tf32 = value
+        before.set()
+
+
+class _FullPrecision:
+    """TF32 is off while anybody is inside, whichever thread came first and leaves last."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.state = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.state.enter_context(tf32(False))
+            self.inside += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self.state.close()
+
+
+_FULL = _FullPrecision()
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Float32 is float32 in the block, whatever the process allows otherwise."""
+    with _FULL:
+        yield
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """How networks are asked for labels: no gradients, full precision.
+
+    Everything that predicts goes through here; a test holds the package to it.
+    """
+    with full_precision(), torch.inference_mode():
+        yield
 
 
 def is_compiled(precision: Precision) -> bool:

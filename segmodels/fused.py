@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from segmodels.arithmetic import full_precision, inference
 from segmodels.axis import Band
 from segmodels.errors import SegmodelsError
 from segmodels.inference import decided_at, mirrored_views, network_inputs, predict
@@ -63,6 +64,7 @@ def predict_fast(
     return np.asarray(labels.cpu().numpy(), dtype=np.uint8)
 
 
+@inference()
 def predict_many(
     model: SegModel,
     images: Sequence[Pixels],
@@ -161,6 +163,7 @@ def _tile_length(logits: Tensor) -> int:
     return max(8, math.isqrt(_TILE.get(logits.device.type, _TILE["cpu"]) // logits.shape[-1]))
 
 
+@full_precision()
 def _mixed(logits: Tensor, rows: Band, columns: Band) -> Tensor:
     """Logits (pixel rows, pixel columns, classes) of one tile of one view."""
     block = logits[rows.logits, columns.logits]

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segmodels.arithmetic import lowres_logits
+from segmodels.arithmetic import inference, lowres_logits
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.pixels import Pixels
@@ -151,7 +151,7 @@ def predict_views(
 
 def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     """Logits (num_classes, H, W) of one view, resized to the image and mirrored back."""
-    with torch.inference_mode():
+    with inference():
         return _view_logits(model, view, size, protocol)
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from segmodels.arithmetic import tf32
+from segmodels.arithmetic import full_precision
 from segmodels.datasets.base import Dataset, Sample
 from segmodels.datasets.fingerprint import sample_digest
 from segmodels.environment import cores
@@ -88,7 +88,7 @@ class Stream:
         Raises:
             SegmodelsError: an image cannot be read, or the GPU's memory is full.
         """
-        with tf32(False), _single_threaded(), self._enough_memory():
+        with full_precision(), _single_threaded(), self._enough_memory():
             if fed(self.model):
                 ready = _in_order(self._ready, indices, cores())
                 yield from _one_behind(map(judge, _hands(ready, self.images)))

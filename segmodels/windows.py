@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from segmodels.arithmetic import check_compiled, lowres_logits, lowres_logits_fixed
+from segmodels.arithmetic import check_compiled, inference, lowres_logits, lowres_logits_fixed
 from segmodels.axis import Axis, Band, bands, slots_on
 from segmodels.errors import SegmodelsError
 from segmodels.inference import View, check_once, enlarged, padded, window_origins
@@ -165,7 +165,7 @@ def low_resolution(
     return found
 
 
-@torch.inference_mode()
+@inference()
 def low_resolutions(
     model: SegModel,
     views: Iterable[Iterable[View]],
