@@ -23,6 +23,7 @@ from typing import Any
 
 from flows import leash
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.settings import FORCE
 
 LOCK_PATIENCE_SECONDS = 300.0  # for reading the pipeline; DVC holds its lock for moments only
 _DVC = (sys.executable, "-P", "-m", "dvc", "--wait-for-lock")  # -P: no import from the data folder
@@ -157,7 +158,7 @@ def reproduce_stage(
         code = leash.run(
             command,
             cwd=repository_root(root),
-            env=_environment(),
+            env=_environment(force),
             on_line=take,
             timeout=timeout,
             stop=stop,
@@ -190,10 +191,14 @@ def _report(name: str, reason: str, tail: Sequence[str]) -> str:
     return "\n".join([f"Stage {name!r} {reason}.", *hints, *tail])
 
 
-def _environment() -> Mapping[str, str]:
-    """Let ``python`` in a stage be this Python, its lines come at once, and DVC call nobody."""
+def _environment(force: bool) -> Mapping[str, str]:
+    """Let ``python`` in a stage be this Python, its lines come at once, and DVC call nobody.
+
+    A stage that is forced also counts again what is here.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
+    found = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
+    return {**found, FORCE: "1"} if force else found
 
 
 def _read(root: Path | str, targets: Sequence[str], groups: Sequence[str]) -> list[Stage]:

@@ -207,7 +207,7 @@ def _parser(target: Flow[..., Any]) -> argparse.ArgumentParser:
         "jobs": {"type": int, "default": JOBS, "help": f"stages at a time (default here: {JOBS})"},
         "stage_timeout_hours": {"type": float, "metavar": "H", "help": "end a stage after H hours"},
         "retries": {"type": int, "default": 0, "help": "times to retry a failed stage"},
-        "force": {"action": "store_true", "help": "run stages that are up to date too"},
+        "force": {"action": "store_true", "help": "run every stage, and count again what is here"},
     }
     for name in inspect.signature(target.fn).parameters:
         parser.add_argument("--" + name.replace("_", "-"), **options[name])

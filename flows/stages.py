@@ -25,6 +25,7 @@ from segmodels import layout, steps
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import build_rows, write_leaderboard
 from segmodels.runs import check_active
+from segmodels.settings import forced
 
 if TYPE_CHECKING:
     from segmodels.evaluate import Progress
@@ -56,9 +57,9 @@ def train(run: str) -> None:
 
 
 def evaluate(run: str, protocol: str) -> None:
-    """Count a run under a protocol: DVC asks only when something changed, so never from memory."""
+    """Count a run under a protocol, unless evidence of exactly this is here (or it is forced)."""
     with _bar(f"{run} {protocol}", "images") as progress:
-        steps.evaluate_run(run, protocol, _device(), progress, force=True)
+        steps.evaluate_run(run, protocol, _device(), progress, force=forced())
     try:
         rows = build_rows(layout.evidence(), link_from=layout.reports())
         keys = {row.evidence for row in rows if row.run == run} - {None}
@@ -74,9 +75,9 @@ def labels(run: str, protocol: str) -> None:
 
 
 def robustness(run: str, suite: str) -> None:
-    """Count a run under every condition of a robustness suite."""
+    """Count a run under the conditions of a robustness suite that are not here (or forced)."""
     with _bar(f"{run} {suite}", "conditions") as progress:
-        steps.stress_run(run, suite, _device(), progress, force=True)
+        steps.stress_run(run, suite, _device(), progress, force=forced())
 
 
 def efficiency() -> None:

@@ -59,10 +59,14 @@ class Run:
 
     def distinct_protocols(self) -> list[str]:
         """The protocols that need an evaluation of their own: the first of each inference."""
-        first: dict[str, str] = {}
+        return list(self.evaluations())
+
+    def evaluations(self) -> dict[str, list[str]]:
+        """The same, each with all protocols that its evidence answers."""
+        alike: dict[str, list[str]] = {}
         for name in self.protocols:
-            first.setdefault(digest(load_protocol(name).inference), name)
-        return list(first.values())
+            alike.setdefault(digest(load_protocol(name).inference), []).append(name)
+        return {names[0]: names for names in alike.values()}
 
 
 _REQUIRED = {"model": str, "dataset": str, "split": str, "protocols": list}
@@ -213,8 +217,17 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
         "trained": {
             run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe
         },
-        "evaluated": _evaluated(runs),
-        "labelled": _evaluated([run for run in runs if run.keep_labels]),
+        "evaluated": {
+            f"{run.name}-{protocol}": {**_evaluated(run, protocol), "answers": answers}
+            for run in runs
+            for protocol, answers in run.evaluations().items()
+        },
+        "labelled": {
+            f"{run.name}-{protocol}": _evaluated(run, protocol)
+            for run in runs
+            if run.keep_labels
+            for protocol in run.evaluations()
+        },
         "stressed": {
             f"{run.name}-{suite}": {
                 "run": run.name,
@@ -229,16 +242,12 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def _evaluated(runs: list[Run]) -> dict[str, Any]:
+def _evaluated(run: Run, protocol: str) -> dict[str, Any]:
     return {
-        f"{run.name}-{protocol}": {
-            "run": run.name,
-            "protocol": protocol,
-            "dataset": run.dataset,
-            "weights": run.weights_folder,
-        }
-        for run in runs
-        for protocol in run.distinct_protocols()
+        "run": run.name,
+        "protocol": protocol,
+        "dataset": run.dataset,
+        "weights": run.weights_folder,
     }
 
 

@@ -14,6 +14,7 @@ MIRROR = "SEGMODELS_MIRROR"
 IMAGES = "SEGMODELS_IMAGES"
 WORKERS = "SEGMODELS_WORKERS"
 CONNECTIONS = "SEGMODELS_CONNECTIONS"
+FORCE = "SEGMODELS_FORCE"
 
 #: As many as browsers and download managers take without being thought rude.
 _CONNECTIONS = 4
@@ -85,6 +86,18 @@ def connections_at_once() -> int:
         SegmodelsError: it is no number of connections.
     """
     return _number(CONNECTIONS, "connections") or _CONNECTIONS
+
+
+def forced() -> bool:
+    """Whether stages count again what is here (`SEGMODELS_FORCE=1`); commands have `--force`.
+
+    Raises:
+        SegmodelsError: it is neither 0 nor 1.
+    """
+    named = os.environ.get(FORCE) or "0"
+    if named not in ("0", "1"):
+        raise SegmodelsError(f"{FORCE}={named} is neither 0 nor 1.")
+    return named == "1"
 
 
 def loading_workers() -> int | None:

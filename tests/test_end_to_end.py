@@ -45,6 +45,25 @@ def test_dvc_repro(reproduced: Reproduced) -> None:
     ran, output = pristine.repro()
     assert (ran, "Data and pipelines are up to date" in output) == (set(), True)
 
+    # One more way to score evidence concerns the stage that scores it, and counts nothing.
+    record = pristine.root / "reports/records/published-plain.json"
+    counted = record.read_bytes()  # seconds, which are others every time
+    pristine.edit("protocols.yaml", "views:", "other: {version: 1, title: T, void: error}\nviews:")
+    pristine.edit("runs/published.yaml", "[plain, strict]", "[plain, strict, other]")
+    pristine.run("segmodels.cli", "suite", "quick")
+    ran, output = pristine.repro("evaluate@published-plain", "evaluate@tiny-plain")
+    assert ran == {"evaluate@published-plain"}, output
+    assert record.read_bytes() == counted
+    after = pristine.results()
+    names = [name for name in results if name.startswith("evidence/")]
+    assert {name: after[name] for name in names} == {name: results[name] for name in names}
+    assert b'"other"' in after["metrics/published-plain.json"]
+    pristine.edit("runs/published.yaml", "[plain, strict, other]", "[plain, strict]")
+    pristine.edit("protocols.yaml", "other: {version: 1, title: T, void: error}\n", "")
+    pristine.run("segmodels.cli", "suite", "quick")
+    pristine.repro()
+    assert pristine.results() == results
+
     # A failing stage says so in one line and leaves what was there.
     pristine.edit("runs/tiny.yaml", "seed: 0", "seed: 1")
     ran, output = pristine.repro(code=255, SEGMODELS_DEVICE="abacus")

@@ -134,6 +134,7 @@ def test_the_active_file_of_the_quick_suite(project):
         "protocol": "shapes-ms",
         "dataset": "shapes",
         "weights": "weights/trained/shapes-depict-nano",
+        "answers": ["shapes-ms"],
     }
     assert active["stressed"]["shapes-depict-nano-quick"]["protocol"] == "shapes-ss"
 
@@ -144,6 +145,8 @@ def test_the_active_file_of_the_camvid_suite(project):
     assert active["released"] == ["espnet-p2-q8-camvid"]
     assert "camvid-espnet" not in active["trained"]
     assert "camvid-espnet-camvid-whole" not in active["evaluated"]  # shares the evidence
+    answers = active["evaluated"]["camvid-espnet-espnet-camvid"]["answers"]
+    assert answers == ["espnet-camvid", "camvid-whole"]
     assert list(active["stressed"]) == ["camvid-unet-half-quick", "camvid-segformer-half-quick"]
 
 
@@ -154,7 +157,7 @@ def test_only_runs_that_ask_for_it_keep_their_labels(project, edit_yaml):
     active = yaml.safe_load(active_text(["quick"]))
     names = [f"shapes-depict-nano-{name}" for name in load_run("shapes-depict-nano").protocols]
     assert list(active["labelled"]) == names
-    assert all(active["labelled"][name] == active["evaluated"][name] for name in names)
+    assert all(active["labelled"][n].items() <= active["evaluated"][n].items() for n in names)
     edit_yaml(run, lambda content: content.update(keep_labels="yes, please"))
     with pytest.raises(SegmodelsError, match="'keep_labels' must be bool"):
         active_text(["quick"])
@@ -169,10 +172,10 @@ def test_suites_add_up_and_repeat_nothing(project):
 def test_every_stage_of_dvc_finds_its_fields(project):
     """`dvc.yaml` reads these; a missing one would stop every stage, not only its own."""
     active = yaml.safe_load(active_text(["quick", "camvid"]))
-    assert active["labelled"] == {}  # it has the fields of `evaluated`
+    assert active["labelled"] == {}  # it has the fields of `evaluated` but for the answers
     for group, fields in {
         "trained": {"dataset", "recipe"},
-        "evaluated": {"run", "protocol", "dataset", "weights"},
+        "evaluated": {"run", "protocol", "dataset", "weights", "answers"},
         "stressed": {"run", "suite", "protocol", "dataset", "weights"},
     }.items():
         assert active[group]

@@ -103,6 +103,15 @@ def test_stale_early_cut_off_and_restored(
     assert pipeline.reproduce_stage(repo, "count", force=True) == Outcome.RAN
 
 
+def test_a_stage_that_is_forced_counts_again(make_repo: MakeRepo) -> None:
+    repo = make_repo({"say": {"cmd": "echo forced $SEGMODELS_FORCE", "outs": []}})
+    lines: list[str] = []
+    pipeline.reproduce_stage(repo, "say", on_line=lines.append)
+    assert "forced" in lines
+    pipeline.reproduce_stage(repo, "say", force=True, on_line=lines.append)
+    assert "forced 1" in lines
+
+
 def test_a_failed_stage_says_why(make_repo: MakeRepo) -> None:
     repo = make_repo(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from flows.tracking import store
 from segmodels import layout, steps
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import Row
+from segmodels.runs import activate
+from segmodels.steps import known
 
 PIPELINE = Path(__file__).resolve().parents[2] / "dvc.yaml"
 
@@ -79,6 +82,91 @@ def test_the_commands_of_the_pipeline_are_these() -> None:
         assert command[:3] == ["python", "-m", "flows.stages"]
         wanted = stages.STAGES[command[3]].__code__.co_argcount
         assert len(command) - 4 == wanted
+
+
+@pytest.fixture
+def counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The conditions of what was counted, one each time."""
+    found: list[Any] = []
+
+    def evaluate(subject: Any, *rest: Any, **options: Any) -> Any:
+        found.append(subject.condition)
+        return whole(subject, *rest, **options)
+
+    whole = known.evaluate
+    monkeypatch.setattr(known, "evaluate", evaluate)
+    steps.prepare("shapes")
+    steps.fetch_released("published")
+    return found
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    path = root / "params" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    activate(["quick"])
+
+
+def test_a_stage_counts_what_is_not_here(
+    root: Path, capsys: pytest.CaptureFixture[str], counted: list[Any]
+) -> None:
+    """One more protocol costs that protocol; scores of all that share the evidence are written."""
+    assert run(capsys, "evaluate", "published", "plain")[0] == 0
+    assert counted == [None]
+    evidence = {p: p.read_bytes() for p in layout.evidence().rglob("*") if p.is_file()}
+    edit(root, "protocols.yaml", "views:", "other: {version: 1, title: T, void: error}\nviews:")
+    edit(root, "runs/published.yaml", "[plain, strict]", "[plain, strict, other, views]")
+    assert run(capsys, "evaluate", "published", "plain")[0] == 0
+    assert counted == [None]
+    assert evidence == {p: p.read_bytes() for p in layout.evidence().rglob("*") if p.is_file()}
+    scores = json.loads(layout.metrics("published", "plain").read_text())
+    assert set(scores) == {"plain", "strict", "other"}
+    assert run(capsys, "evaluate", "published", "views")[0] == 0
+    assert counted == [None, None]
+
+
+def test_one_more_severity_counts_one_more_condition(
+    root: Path, capsys: pytest.CaptureFixture[str], counted: list[Any]
+) -> None:
+    assert run(capsys, "robustness", "published", "quick")[0] == 0
+    before = list(counted)
+    assert len(before) == 2
+    edit(root, "robustness.yaml", "severities: [3]", "severities: [3, 4]")
+    assert run(capsys, "robustness", "published", "quick")[0] == 0
+    new = {"corruption": "gaussian_noise", "severity": 4, "seed": 0}
+    assert counted == [*before, new]
+    folder = layout.evidence() / "published/robustness-quick"
+    assert len(list(folder.glob("*.counts.jsonl"))) == 3
+    edit(root, "robustness.yaml", "severities: [3, 4]", "severities: [4]")
+    assert run(capsys, "robustness", "published", "quick")[0] == 0
+    assert counted == [*before, new]
+    assert len(list(folder.glob("*.counts.jsonl"))) == 2  # what is not asked for any more is gone
+
+
+def test_a_person_can_have_everything_counted_again(
+    root: Path,
+    capsys: pytest.CaptureFixture[str],
+    counted: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run(capsys, "evaluate", "published", "plain")[0] == 0
+    monkeypatch.setenv("SEGMODELS_FORCE", "1")
+    assert run(capsys, "evaluate", "published", "plain")[0] == 0
+    assert len(counted) == 2
+    assert run(capsys, "robustness", "published", "quick")[0] == 0
+    assert run(capsys, "robustness", "published", "quick")[0] == 0
+    assert len(counted) == 6
+    monkeypatch.setenv("SEGMODELS_FORCE", "yes")
+    code, _, error = run(capsys, "evaluate", "published", "plain")
+    assert (code, error.splitlines()[-1]) == (1, "error: SEGMODELS_FORCE=yes is neither 0 nor 1.")
+
+
+def test_a_stage_does_not_depend_on_the_other_protocols_of_its_run() -> None:
+    """What it scores stands in the active file, one list a stage."""
+    params = yaml.safe_load(PIPELINE.read_text())["stages"]["evaluate"]["do"]["params"]
+    tracked = {name: fields for one in params for name, fields in one.items()}
+    assert tracked["params/runs/${item.run}.yaml"] == ["model", "dataset", "split"]
+    assert tracked["params/active.yaml"] == ["evaluated.${key}.answers"]
 
 
 @pytest.mark.parametrize(
