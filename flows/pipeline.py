@@ -11,23 +11,28 @@ import enum
 import fnmatch
 import graphlib
 import os
+import re
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flows import leash
-from segmodels.errors import SegmodelsError, UnknownNameError
+from flows.devices import DEVICE
+from segmodels.errors import PassingError, SegmodelsError, UnknownNameError
+from segmodels.exits import ERROR, STOPPED, USAGE
 from segmodels.settings import FORCE
 
 LOCK_PATIENCE_SECONDS = 300.0  # for reading the pipeline; DVC holds its lock for moments only
 _DVC = (sys.executable, "-P", "-m", "dvc", "--wait-for-lock")  # -P: no import from the data folder
 _TAIL_LINES = 25
+_EXITED = re.compile(r"exited with (-?\d+)$")
+_REFUSED = {ERROR: "refused its input", USAGE: "was called wrongly", STOPPED: "was stopped"}
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 _HINTS = {
     "No space left on device": "The disk is full: free some space and run again; "
@@ -45,7 +50,11 @@ class StageFailedError(SegmodelsError):
     """A stage ended with an error, or ran out of time; the message ends in its last lines."""
 
 
-class StageBusyError(SegmodelsError):
+class StageRefusedError(StageFailedError):
+    """A stage said that its input is wrong, or was stopped by hand: not to be tried again."""
+
+
+class StageBusyError(PassingError):
     """Another process holds DVC's lock or this stage's files; trying again later helps."""
 
 
@@ -136,10 +145,14 @@ def reproduce_stage(
     on_line: Callable[[str], None] = lambda _line: None,
     stop: threading.Event | None = None,
     grace: float = leash.GRACE_SECONDS,
+    device: str | None = None,
 ) -> Outcome:
     """Let DVC bring one stage up to date, handing on each line that is printed.
 
+    ``device`` is where its network runs; None leaves that to the environment.
+
     Raises:
+        StageRefusedError: the stage failed, and would fail again.
         StageFailedError: the stage failed, or took longer than ``timeout`` seconds.
         StageBusyError: another process is at this stage or holds DVC's lock.
         StageStoppedError: ``stop`` was set while the stage ran.
@@ -158,7 +171,7 @@ def reproduce_stage(
         code = leash.run(
             command,
             cwd=repository_root(root),
-            env=_environment(force),
+            env=_environment(force, device),
             on_line=take,
             timeout=timeout,
             stop=stop,
@@ -173,6 +186,9 @@ def reproduce_stage(
         return outcome
     if any(sign in line for sign in _BUSY for line in tail):
         raise StageBusyError(_report(name, "is busy", tail))
+    if (ended := _exit_code(tail)) in _REFUSED:
+        why = f"{_REFUSED[ended]} (exit code {ended}); it is not tried again"
+        raise StageRefusedError(_report(name, why, tail))
     raise StageFailedError(_report(name, f"failed (exit code {code})", tail))
 
 
@@ -185,20 +201,27 @@ def _outcome(line: str, name: str) -> Outcome | None:
     return None
 
 
+def _exit_code(tail: Iterable[str]) -> int | None:
+    """What the command of a stage ended with, as DVC tells it; DVC's own code is always 255."""
+    codes = [int(found[1]) for line in tail if (found := _EXITED.search(line))]
+    return codes[-1] if codes else None
+
+
 def _report(name: str, reason: str, tail: Sequence[str]) -> str:
     text = "\n".join(tail)
     hints = [hint for sign, hint in _HINTS.items() if sign in text][:1]
     return "\n".join([f"Stage {name!r} {reason}.", *hints, *tail])
 
 
-def _environment(force: bool) -> Mapping[str, str]:
+def _environment(force: bool, device: str | None) -> Mapping[str, str]:
     """Let ``python`` in a stage be this Python, its lines come at once, and DVC call nobody.
 
     A stage that is forced also counts again what is here.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     found = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
-    return {**found, FORCE: "1"} if force else found
+    asked = {FORCE: "1"} if force else {}
+    return {**found, **asked, **({} if device is None else {DEVICE: device})}
 
 
 def _read(root: Path | str, targets: Sequence[str], groups: Sequence[str]) -> list[Stage]:

@@ -36,13 +36,14 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import pipeline
+from flows.devices import Pool, devices, visible_gpus
 from flows.pipeline import Outcome
 from flows.walk import GPU_GROUPS, MAX_JOBS, Row, Walk, Work
 from segmodels.errors import SegmodelsError
 
 #: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
 JOBS = max(1, (os.cpu_count() or 2) // 2)
-GPU_LIMIT = "gpu"  # Prefect's concurrency limit; two GPUs: `prefect gcl update gpu --limit 2`
+GPU_LIMIT = "gpu"  # Prefect's concurrency limit, at first the number of GPUs
 CANCEL_POLL_SECONDS = 2.0
 
 Ending: TypeAlias = State[Any]
@@ -85,7 +86,15 @@ def bring_up_to_date(
     seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
     with _stopping() as stop:
         limit = _gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
-        work = Work(folder, stop, force=force, timeout_seconds=seconds, gpu_limit=limit)
+        several = devices() if len(devices()) > 1 else ()
+        work = Work(
+            folder,
+            stop,
+            force=force,
+            timeout_seconds=seconds,
+            gpu_limit=limit,
+            devices=Pool(several) if several else None,
+        )
         rows = Walk(plan, work, jobs, retries).run()
         cancelled = stop.is_set()
     message = summary(rows)
@@ -147,14 +156,14 @@ def _watch(run_id: str, stop: threading.Event) -> None:
 
 
 def _gpu_limit() -> str | None:
-    """Name the concurrency limit for the GPU: the one there is, or a new one of one slot."""
+    """Name the concurrency limit for GPUs: the one there is, or a new one of a slot for each."""
     with get_client(sync_client=True) as client:
         try:
             client.read_global_concurrency_limit_by_name(GPU_LIMIT)
         except ObjectNotFound:
-            if not any(Path("/dev").glob("nvidia[0-9]*")):
+            if not visible_gpus():
                 return None
-            limit = GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=1)
+            limit = GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=visible_gpus())
             with suppress(ObjectAlreadyExists):
                 client.create_global_concurrency_limit(limit)
     return GPU_LIMIT
@@ -206,7 +215,7 @@ def _parser(target: Flow[..., Any]) -> argparse.ArgumentParser:
         "targets": {"nargs": "+", "metavar": "STAGE", "help": "stage names, groups or patterns"},
         "jobs": {"type": int, "default": JOBS, "help": f"stages at a time (default here: {JOBS})"},
         "stage_timeout_hours": {"type": float, "metavar": "H", "help": "end a stage after H hours"},
-        "retries": {"type": int, "default": 0, "help": "times to retry a failed stage"},
+        "retries": {"type": int, "default": 0, "help": "times to retry a stage, not wrong input"},
         "force": {"action": "store_true", "help": "run every stage, and count again what is here"},
     }
     for name in inspect.signature(target.fn).parameters:

@@ -10,6 +10,7 @@ import argparse
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,18 +21,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from tqdm import tqdm
 
-from flows import tracking
+from flows import devices, tracking
 from segmodels import layout, steps
 from segmodels.errors import SegmodelsError
+from segmodels.exits import CRASHED, DONE, ended
 from segmodels.leaderboard import build_rows, write_leaderboard
 from segmodels.runs import check_active
 from segmodels.settings import forced
 
 if TYPE_CHECKING:
     from segmodels.evaluate import Progress
-
-#: Where networks run; `SEGMODELS_DEVICE=cuda` uses a GPU.
-DEVICE = "SEGMODELS_DEVICE"
 
 
 def download(dataset: str) -> None:
@@ -95,7 +94,8 @@ def leaderboard() -> None:
 
 
 def _device() -> str:
-    return os.environ.get(DEVICE, "cpu")
+    """What the environment names; the first of several is that of a stage alone."""
+    return devices.devices()[0]
 
 
 @contextmanager
@@ -127,7 +127,7 @@ STAGES: dict[str, Callable[..., None]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one stage; 0 when it is done, 1 with one line on standard error when it is not."""
+    """Run one stage; returns one of the codes of `segmodels.exits`, with one line unless done."""
     parser = argparse.ArgumentParser(prog="python -m flows.stages", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("names", nargs="*", help="what the stage works on, as dvc.yaml gives it")
@@ -135,14 +135,23 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = list(inspect.signature(STAGES[chosen.stage]).parameters)
     if len(chosen.names) != len(wanted):
         parser.error(f"{chosen.stage} takes {' '.join(wanted).upper() or 'no name'}")
-    try:
+
+    def run() -> int:
         check_active()
         STAGES[chosen.stage](*chosen.names)
-    except SegmodelsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return DONE
+
+    return ended(run)
+
+
+def program() -> int:
+    """`main`, with a code of its own for a mistake of ours: retries tell it from wrong input."""
+    try:
+        return main()
+    except Exception:
+        traceback.print_exc()
+        return CRASHED
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(program())

@@ -20,6 +20,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled
 
 from flows import pipeline
+from flows.devices import Pool
 from flows.pipeline import Outcome, Stage
 
 GPU_GROUPS = frozenset({"train", "evaluate", "labels", "robustness"})
@@ -42,6 +43,7 @@ class Work:
     timeout_seconds: float | None = None
     busy_patience_seconds: float = 24 * 3600.0
     gpu_limit: str | None = None
+    devices: Pool | None = None
 
     def reproduce(self, stage: Stage) -> Outcome:
         """Have DVC bring one stage up to date; wait for the GPU, and for whoever is at it.
@@ -55,7 +57,7 @@ class Work:
         deadline = time.monotonic() + self.busy_patience_seconds
         while True:
             try:
-                with self._gpu_slot(stage):
+                with self._gpu_slot(stage), self._device(stage) as device:
                     return pipeline.reproduce_stage(
                         self.root,
                         stage.name,
@@ -63,6 +65,7 @@ class Work:
                         timeout=self.timeout_seconds,
                         on_line=log.info,
                         stop=self.stop,
+                        device=device,
                     )
             except pipeline.StageBusyError:
                 if time.monotonic() > deadline:
@@ -86,6 +89,16 @@ class Work:
                     self._sleep(0.0)
             yield
 
+    @contextmanager
+    def _device(self, stage: Stage) -> Iterator[str | None]:
+        """A device of its own for a stage that runs a network, where there is a choice."""
+        if self.devices is None or stage.group not in GPU_GROUPS:
+            yield None
+            return
+        with self.devices.device() as device:
+            get_run_logger().info("%s runs on %s.", stage.name, device)
+            yield device
+
     def _sleep(self, seconds: float) -> None:
         if self.stop.wait(seconds):
             raise pipeline.StageStoppedError("Stopped while waiting.")
@@ -100,13 +113,21 @@ def run_stage(stage: Stage, work: Work, ask: bool) -> Outcome | State[Any]:
         return Cancelled(message=str(error))
 
 
+def may_pass(task: object, task_run: object, state: State[Any]) -> bool:
+    """Whether a failed stage may do better when it is tried again: not with wrong input."""
+    del task, task_run
+    return not isinstance(state.data, pipeline.StageRefusedError)
+
+
 class Walk:
     """One way through the stale stages: submit what is ready, a few at a time."""
 
     def __init__(self, plan: Sequence[Stage], work: Work, jobs: int, retries: int) -> None:
         self.work = work
         self.jobs = min(max(jobs, 1), MAX_JOBS)
-        self.task = run_stage.with_options(retries=retries, retry_delay_seconds=RETRY_SECONDS)
+        self.task = run_stage.with_options(
+            retries=retries, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=may_pass
+        )
         self.stages = {stage.name: stage for stage in plan}
         self.waiting = list(plan)
         self.started: dict[str, float] = {}

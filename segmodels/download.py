@@ -19,7 +19,13 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, make_headers
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ProtocolError
+from urllib3.exceptions import (
+    HTTPError,
+    InvalidHeader,
+    MaxRetryError,
+    ProtocolError,
+    ResponseError,
+)
 
 from segmodels.addresses import is_commit
 from segmodels.partial import Partial, Span
@@ -41,7 +47,15 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class DownloadError(Exception):
-    """The network or the server stopped a download; the message says how."""
+    """The network or the server stopped a download; the message says how.
+
+    Attributes:
+        passing: whether another try may do better later.
+    """
+
+    def __init__(self, cause: object, passing: bool = True) -> None:
+        super().__init__(str(cause))
+        self.passing = passing
 
 
 class _ChangedError(HTTPError):
@@ -49,7 +63,11 @@ class _ChangedError(HTTPError):
 
 
 class _RefusedError(HTTPError):
-    """An answer that asking again would not change."""
+    """An answer that asking again would not change, or not soon if `later`."""
+
+    def __init__(self, cause: str, later: bool = False) -> None:
+        super().__init__(cause)
+        self.later = later
 
 
 @dataclass
@@ -90,7 +108,15 @@ def download(url: str, partial: Partial, name: str, connections: int) -> None:
             _Download(url, partial, name, connections, bar).run()
     except (HTTPError, ValueError) as error:
         cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        raise DownloadError(str(cause)) from error
+        raise DownloadError(cause, _may_pass(cause)) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether what ended a download may be otherwise later: not an address, or its answer."""
+    if isinstance(error, _RefusedError):
+        return error.later
+    circle = isinstance(error, ResponseError) and "redirect" in str(error)
+    return not (circle or isinstance(error, ValueError))
 
 
 class _Download:
@@ -296,7 +322,9 @@ class _Patience(Retry):
         """
         seconds = self._asked(response) or self.get_backoff_time()
         if seconds > _LONGEST:
-            raise _RefusedError(f"the server wants to be asked again in {seconds:.0f} s")
+            raise _RefusedError(
+                f"the server wants to be asked again in {seconds:.0f} s", later=True
+            )
         if seconds >= 1:
             last = self.history[-1]
             why = f"HTTP {last.status}" if last.status else last.error

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from segmodels.addresses import names_branch
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
-from segmodels.errors import SegmodelsError
+from segmodels.errors import PassingError, SegmodelsError
 from segmodels.files import readable_size, sha1_of_file, sha256_of_file
 from segmodels.locks import only_one
 from segmodels.partial import Partial
@@ -288,7 +288,8 @@ def _bring(file: RemoteFile, part: Path) -> tuple[bool, str]:
             download(file.address, partial, file.name, connections_at_once())
         except DownloadError as error:
             kept = f" {partial.have:,} bytes are kept and the next try goes on from there."
-            raise SegmodelsError(
+            kind = PassingError if error.passing else SegmodelsError
+            raise kind(
                 f"{file.name}: cannot be downloaded from {file.address} ({error})."
                 f"{kept if partial.have else ''} Without network, put the file into a folder and "
                 f"set {MIRROR} to it."

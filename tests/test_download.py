@@ -139,8 +139,9 @@ def test_a_redirect_is_followed_for_every_piece(server, part):
 
 def test_redirects_in_a_circle_end(server, part):
     server.manners.moved = ("/a.bin",)
-    with pytest.raises(DownloadError, match="too many redirects"):
+    with pytest.raises(DownloadError, match="too many redirects") as caught:
         get(server.url, part)
+    assert not caught.value.passing
 
 
 # Connections that break
@@ -238,22 +239,25 @@ def test_a_retry_after_of_no_sense_is_as_good_as_none(server, part):
 
 def test_nobody_waits_for_an_hour(server, part):
     server.manners.statuses, server.manners.retry_after = [429], "3600"
-    with pytest.raises(DownloadError, match="wants to be asked again in 3600 s"):
+    with pytest.raises(DownloadError, match="wants to be asked again in 3600 s") as caught:
         get(server.url, part)
+    assert caught.value.passing
 
 
 def test_patience_with_refusals_ends(server, part):
     server.manners.statuses = [503] * 30
-    with pytest.raises(DownloadError, match="503"):
+    with pytest.raises(DownloadError, match="503") as caught:
         get(server.url, part)
+    assert caught.value.passing
     assert len(server.asked) == 6
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_what_will_not_change_is_not_asked_again(server, part, status):
     server.manners.statuses = [status]
-    with pytest.raises(DownloadError, match=f"HTTP {status}"):
+    with pytest.raises(DownloadError, match=f"HTTP {status}") as caught:
         get(server.url, part)
+    assert not caught.value.passing
     assert len(server.asked) == 1
     assert NAPS == []
 

@@ -11,7 +11,7 @@ from http_server import serving
 
 from segmodels.assets import DatasetEntry, RemoteFile, WeightsEntry
 from segmodels.download import FIRST
-from segmodels.errors import SegmodelsError
+from segmodels.errors import PassingError, SegmodelsError
 from segmodels.fetch import fetch, fetch_archives, fetch_weights
 from segmodels.files import sha256_of_file
 
@@ -162,6 +162,7 @@ def test_an_http_error_is_told_and_keeps_the_old_file(server, folder, status):
         SegmodelsError, match=f"a.bin: cannot be .*{server.url}.*{status}"
     ) as caught:
         fetch(remote(server), folder)
+    assert isinstance(caught.value, PassingError) == (status == 500)
     assert "SEGMODELS_MIRROR" in str(caught.value)
     assert "bytes are kept" not in str(caught.value)
     assert (folder / "a.bin").read_bytes() == b"old"
@@ -179,8 +180,9 @@ def test_an_http_error_keeps_the_part(server, cache, folder):
 )
 def test_an_unreachable_address_is_told(folder, url, monkeypatch):
     monkeypatch.setattr("segmodels.download._BACKOFF", 0.0)
-    with pytest.raises(SegmodelsError, match=r"a.bin: cannot be downloaded from"):
+    with pytest.raises(SegmodelsError, match=r"a.bin: cannot be downloaded from") as caught:
         fetch(RemoteFile("a.bin", url, (SHA,)), folder)
+    assert isinstance(caught.value, PassingError) == url.startswith("http://127.0.0.1:9/")
 
 
 def test_two_processes_do_not_write_one_part(server, folder, monkeypatch):
@@ -191,7 +193,7 @@ def test_two_processes_do_not_write_one_part(server, folder, monkeypatch):
     original = module.download
 
     def second(*args):
-        with pytest.raises(SegmodelsError, match=r"download of a.bin is already being done"):
+        with pytest.raises(PassingError, match=r"download of a.bin is already being done"):
             fetch(remote(server), folder)
         refused.append(True)
         return original(*args)

@@ -18,7 +18,7 @@ from segmodels.cli import (
     project,
 )
 from segmodels.cli.common import Command
-from segmodels.errors import SegmodelsError
+from segmodels.exits import DONE, ended
 
 __all__ = ["main"]
 
@@ -27,23 +27,21 @@ _GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 is success, 1 an error told in one line, 2 wrong usage."""
+    """Run a command; returns one of the codes of `segmodels.exits`."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see flows/stages.py
     chosen = _parser().parse_args(arguments)
+    return ended(lambda: _run(chosen))
+
+
+def _run(chosen: argparse.Namespace) -> int:
     try:
         command: Command = chosen.command
         code = command(chosen)
         sys.stdout.flush()  # a reader that went away is noticed here, not at exit
         return code
-    except SegmodelsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("stopped; finished work is kept and taken up next time", file=sys.stderr)
-        return 130
+        return DONE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from prefect.states import Failed
 from toy_repository import MakeRepo, copy, dvc, each, ran
 
 from flows import pipeline
 from flows.pipeline import Outcome
+from flows.walk import may_pass
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 ALL = ["download@a", "download@b", "prepare@a", "prepare@b", "train@a", "leaderboard"]
@@ -127,6 +129,39 @@ def test_a_failed_stage_says_why(make_repo: MakeRepo) -> None:
     with pytest.raises(pipeline.StageFailedError, match="The disk is full"):
         pipeline.reproduce_stage(repo, "full")
     assert names(pipeline.stale(pipeline.stages(repo))) == ["bad", "full"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1, pipeline.StageRefusedError),
+        (2, pipeline.StageRefusedError),
+        (130, pipeline.StageRefusedError),
+        (70, pipeline.StageFailedError),
+        (75, pipeline.StageFailedError),
+        (137, pipeline.StageFailedError),
+    ],
+)
+def test_what_is_worth_another_try(
+    make_repo: MakeRepo, code: int, kind: type[pipeline.StageFailedError]
+) -> None:
+    repo = make_repo({"bad": {"cmd": f"echo 'exited with 9'; exit {code}", "outs": ["x"]}})
+    with pytest.raises(pipeline.StageFailedError) as caught:
+        pipeline.reproduce_stage(repo, "bad")
+    assert type(caught.value) is kind
+    assert f"(exit code {code}); it is not tried again" in str(caught.value) or (
+        kind is pipeline.StageFailedError
+    )
+    assert may_pass(None, None, Failed(data=caught.value)) == (kind is pipeline.StageFailedError)
+
+
+def test_a_stage_is_told_its_device(make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMODELS_DEVICE", "cuda")
+    repo = make_repo({"one": {"cmd": "echo $SEGMODELS_DEVICE > x", "outs": ["x"]}})
+    pipeline.reproduce_stage(repo, "one", device="cuda:1")
+    assert (repo / "x").read_text() == "cuda:1\n"
+    pipeline.reproduce_stage(repo, "one", force=True)
+    assert (repo / "x").read_text() == "cuda\n"
 
 
 def test_out_of_time_and_stopped(make_repo: MakeRepo) -> None:

@@ -240,6 +240,18 @@ def test_a_failed_stage_stops_only_its_descendants(server: Server, make_repo: Ma
     assert ran(repo) == ["data-a", "model-a", "board"]
 
 
+def test_wrong_input_is_not_tried_again(server: Server, make_repo: MakeRepo) -> None:
+    def stage(code: int) -> dict[str, Any]:
+        out = f"out-{code}"
+        again = f"echo {out} >> log; test $(grep -c {out} log) = 2 || exit {code}"
+        return {"cmd": f"{again}; touch {out}", "outs": [out]}
+
+    repo = make_repo({"wrong": stage(1), "busy": stage(75), "killed": stage(137)})
+    run = reproduce(server, repo, "--retries", "1", "--jobs", "3")
+    assert run["state"]["message"] == "2 ran, 1 failed (wrong)"
+    assert sorted(ran(repo)) == ["out-1", "out-137", "out-137", "out-75", "out-75"]
+
+
 def test_cancel_ends_the_processes_of_the_stage(server: Server, make_repo: MakeRepo) -> None:
     long = {"cmd": "sleep 300 & echo $! > pid; wait", "outs": ["x"]}
     repo = make_repo({"long": long, "after": copy("y", "x")})

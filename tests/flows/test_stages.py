@@ -247,6 +247,56 @@ def test_an_error_of_ours_is_not_hidden(root: Path, monkeypatch: pytest.MonkeyPa
         stages.main(["prepare", "shapes"])
 
 
+_STOPPED = """
+import os, signal, sys
+from flows import stages
+from segmodels import steps
+def prepare(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    {then}
+steps.prepare = prepare
+stages.STAGES["prepare"] = stages.prepare
+sys.argv = ["stages", "prepare", "shapes"]
+sys.exit(stages.program())
+"""
+
+
+def ended(root: Path, then: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", _STOPPED.format(then=then)]
+    return subprocess.run(
+        command, cwd=root, check=False, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_ctrl_c_is_one_line(root: Path) -> None:
+    done = ended(root, "import time; time.sleep(60)")
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1].startswith("stopped; finished work is kept")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_of_ours_has_a_code_of_its_own(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(steps, "prepare", broken)
+    monkeypatch.setattr(sys, "argv", ["stages", "prepare", "shapes"])
+    assert stages.program() == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_what_may_pass_has_a_code_of_its_own(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEGMODELS_MIRROR")
+    monkeypatch.setattr("segmodels.download._BACKOFF", 0.0)
+    code, _, error = run(capsys, "weights", "published")  # nobody listens at its address
+    assert code == 75
+    assert error.splitlines()[-1].startswith("error: model.safetensors: cannot be downloaded from")
+
+
 def test_stages_import_no_orchestration_and_pytorch_late() -> None:
     late = "{'prefect', 'dvc', 'mlflow', 'torch'}"
     code = f"import sys, flows.stages; assert not {late} & set(sys.modules)"
