@@ -1,0 +1,102 @@
+"""Write ``counts.json``: what the evaluator counts on small networks (``counted_networks.py``).
+
+Not run by the tests. Run it when labels or counts are meant to change, together with raising
+``EVALUATOR``; it takes a few minutes on one core:
+
+    PYTHONPATH=tests python tests/reference/make_counts.py
+
+Pixels are unsure whose label changes when the network's logits are disturbed by ``NOISE`` of their
+deviation, in any of ``DRAWS`` draws. How much float32 really rounds is measured beside it, against
+the same network in float64, and must be ``SAFETY`` times less.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from counted_networks import CLASSES, NETWORKS, PROTOCOLS, counts, network, protocol, scene
+from reference_arrays import FOLDER
+from torch import Tensor
+
+from segmodels.fused import predict_many
+from segmodels.inference import image_views
+from segmodels.models.base import SegModel
+from segmodels.versions import EVALUATOR
+
+NOISE, DRAWS, SAFETY = 1e-3, 24, 30
+
+
+def lowres(model: SegModel) -> Tensor:
+    """Logits (outputs, h, w) of the first image, fed whole."""
+    ((view, _),) = image_views(model, scene("whole").image, protocol("whole"))
+    with torch.inference_mode():
+        return model.forward_lowres(view)[0]
+
+
+def offsets(name: str) -> list[float]:
+    """What makes every output win somewhere: minus its mean, to 1/64."""
+    mean = lowres(network(name)).mean(dim=(1, 2))
+    return [float(one) for one in np.round(-mean.numpy() * 64) / 64]
+
+
+def rounding(model: SegModel) -> float:
+    """The largest difference of logits between float32 and float64."""
+    ((view, _),) = image_views(model, scene("whole").image, protocol("whole"))
+    with torch.inference_mode():
+        single = type(model).forward_lowres(model, view)
+        double = copy.deepcopy(model).double()
+        exact = type(model).forward_lowres(double, view.double())
+    return float((single - exact).abs().max())
+
+
+def disturbed(model: SegModel, random: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """`forward_lowres` of a network, with noise."""
+    whole, size = model.forward_lowres, NOISE * float(lowres(model).std())
+
+    def forward(images: Tensor) -> Tensor:
+        logits = whole(images)
+        return logits + size * torch.randn(logits.shape, generator=random)
+
+    return forward
+
+
+def unsure(name: str, shift: list[float]) -> dict[str, list[int]]:
+    """By kind of protocol, the pixels that a little noise gives another label."""
+    plain, noisy = network(name, shift), network(name, shift)
+    random = torch.Generator().manual_seed(0)
+    noisy.forward_lowres = disturbed(plain, random)  # type: ignore[method-assign]
+    found = {}
+    for kind in PROTOCOLS:
+        image, how = scene(kind).image, protocol(kind)
+        (labels,) = predict_many(plain, [image], how)
+        draws = [predict_many(noisy, [image], how)[0] for _ in range(DRAWS)]
+        moved = torch.stack([one != labels for one in draws]).any(dim=0)
+        found[kind] = torch.nonzero(moved.flatten()).flatten().tolist()
+    return found
+
+
+def main() -> None:
+    """Write the file, one case a line."""
+    torch.set_num_threads(1)
+    lines, shifts = [], {}
+    for name in NETWORKS:
+        shift = shifts[name] = offsets(name)
+        rounded = rounding(network(name)) / float(lowres(network(name, shift)).std())
+        assert rounded * SAFETY < NOISE, f"{name}: float32 rounds by {rounded:.1e}"
+        for kind, places in unsure(name, shift).items():
+            found = counts(network(name, shift), kind, places)
+            case = {"network": name, "protocol": kind, "unsure": places, "counts": found}
+            lines.append(json.dumps(case))
+            winners = np.reshape(found, (CLASSES, CLASSES)).sum(axis=0)
+            print(name, kind, f"rounds {rounded:.0e}, {len(places)} unsure, wins {winners}")
+    body = ",\n".join(lines)
+    head = f'"evaluator": {EVALUATOR},\n"offsets": {json.dumps(shifts)}'
+    (FOLDER / "counts.json").write_text(f'{{{head},\n"cases": [\n{body}\n]}}\n')
+
+
+if __name__ == "__main__":
+    main()
