@@ -19,7 +19,7 @@ from segmodels.leaderboard.rows import short_title
 from segmodels.protocols import load_protocol
 from segmodels.provenance import training_of
 from segmodels.runs import load_run
-from segmodels.verdict import score
+from segmodels.scores import score
 
 RUN = "model: espnet_p2_q8\ndataset: toy\nsplit: test\n"
 
