@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,33 @@ def test_the_command_line_gives_the_same(reproduced: Reproduced, tmp_path: Path)
         capture_output=True,
     )
     assert other.results() == reproduced[1]
+
+
+def test_ctrl_c_under_dvc_is_one_line_of_ours(tmp_path: Path) -> None:
+    """The terminal interrupts DVC and the stage alike; DVC waits, the stage says that it stopped."""
+    repository = build(tmp_path / "project")
+    waits = "\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(120)\n"
+    with (repository.root / "segmodels/datasets/shapes.py").open("a") as code:
+        code.write(waits)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "dvc", "repro", "generate@shapes"],
+        cwd=repository.root,
+        env=repository.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (repository.root / "begun").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=120)
+    assert "stopped; finished work is kept and taken up next time" in output.splitlines()
+    assert "exited with 130" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.server

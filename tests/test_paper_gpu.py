@@ -16,8 +16,9 @@ from segmodels import arithmetic, steps
 from segmodels.arithmetic import lowres_logits
 from segmodels.counting import confusion_matrix, count_pairs
 from segmodels.datasets import open_dataset
+from segmodels.drawn import Drawn
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import evaluate
+from segmodels.evaluate import evaluate, predict_images
 from segmodels.models import create_model
 from segmodels.protocols import load_protocol
 from segmodels.runs import load_run
@@ -142,6 +143,24 @@ def test_a_whole_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert record["machine"]["device"] == "paper"
     assert there.key == here.key
     assert there.images == here.images
+
+
+def test_labels_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those kept while they are counted and those computed later; both leave when it suits."""
+    small_project.enter(tmp_path / "project", monkeypatch)
+    run, protocol = load_run("published"), load_protocol("views")
+    steps.bring(run)
+    dataset = open_dataset("shapes", "test")
+    with paper_gpu() as gpu:
+        subject = steps.subject_of(run, "cuda")
+        gpu.waits.clear()
+        found, _ = evaluate(subject, dataset, protocol, finish=lambda evidence, _: evidence)
+        later = list(predict_images(subject, dataset, protocol, range(len(dataset))))
+    assert gpu.waits == {}
+    kept = [Drawn.of(found.key, dataset).labels(sample, found) for sample in dataset]
+    for labels, again in zip(kept, later, strict=True):
+        assert labels is not None
+        np.testing.assert_array_equal(labels, again)
 
 
 def test_a_full_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
