@@ -107,7 +107,7 @@ def test_the_command_line_gives_the_same(reproduced: Reproduced, tmp_path: Path)
 
 
 def test_ctrl_c_under_dvc_is_one_line_of_ours(tmp_path: Path) -> None:
-    """The terminal interrupts DVC and the stage alike; DVC waits, the stage says that it stopped."""
+    """The terminal interrupts DVC and the stage alike; DVC waits for the stage, which says so."""
     repository = build(tmp_path / "project")
     waits = "\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(120)\n"
     with (repository.root / "segmodels/datasets/shapes.py").open("a") as code:
