@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 Entry = TypeVar("Entry")
+
+#: More names than this are not listed in a message.
+_LISTED = 20
 
 
 class SegmodelsError(Exception):
@@ -26,14 +29,20 @@ class PassingError(SegmodelsError):
 
 
 class UnknownNameError(SegmodelsError):
-    """A name that no registry knows; the message lists the nearest match and all known names."""
+    """A name that no registry knows; the message has the three nearest, and all if they are few."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        listing = ", ".join(names) if names else "none"
-        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {listing}.")
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        super().__init__(f"Unknown {kind} {name!r}.{hint} {_known(names)}")
+
+
+def _known(names: Sequence[str]) -> str:
+    """Of hundreds of names nobody reads a listing."""
+    if len(names) > _LISTED:
+        return f"{len(names)} are known."
+    return f"Known: {', '.join(names) if names else 'none'}."
 
 
 class Named(Protocol):

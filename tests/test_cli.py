@@ -12,6 +12,7 @@ import small_project
 import yaml
 
 from segmodels import cli, layout, steps
+from segmodels.errors import UnknownNameError
 from segmodels.models import list_models
 
 HEAVY = ("torch", "torchvision", "timm", "cv2", "pandas", "PIL", "prefect", "mlflow", "dvc")
@@ -168,15 +169,15 @@ def test_doctor(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show", "toy_opne"], "Did you mean 'toy_open'?"),
-        (["verify", "toy_opne"], "Did you mean 'toy_open'?"),
-        (["evaluate", "tini"], "Did you mean 'tiny'?"),
-        (["evaluate", "tiny", "--protocol", "plian"], "Did you mean 'plain'?"),
-        (["train", "tini"], "Did you mean 'tiny'?"),
+        (["show", "toy_opne"], "Did you mean 'toy_open'"),
+        (["verify", "toy_opne"], "Did you mean 'toy_open'"),
+        (["evaluate", "tini"], "Did you mean 'tiny'"),
+        (["evaluate", "tiny", "--protocol", "plian"], "Did you mean 'plain'"),
+        (["train", "tini"], "Did you mean 'tiny'"),
         (["train", "published"], "nothing to train"),
-        (["suite", "quikc"], "Did you mean 'quick'?"),
+        (["suite", "quikc"], "Did you mean 'quick'"),
         (["list", "models", "--match", "nothing*"], "No models match 'nothing*'"),
-        (["bench", "segfromer_b0"], "Did you mean 'segformer_b0'?"),
+        (["bench", "segfromer_b0"], "Did you mean 'segformer_b0'"),
         (["train", "tiny", "--device", "cuda:77"], "'cuda:77'"),
         (["evaluate", "published", "--device", "abacus"], "'abacus'"),
         (["evidence", "check", "nowhere.json"], "nowhere.json: no such file"),
@@ -238,3 +239,22 @@ def test_a_reader_that_goes_away(root: Path) -> None:
             timeout=60,
         )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_package_can_be_run() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "segmodels", "list", "models", "--match", "segformer_b?"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == [f"segformer_b{size}" for size in range(6)]
+
+
+def test_of_many_names_the_nearest_are_told() -> None:
+    few = str(UnknownNameError("claim", "net_1x", ["net_10", "net_11", "other"]))
+    assert few.endswith("Did you mean 'net_11' or 'net_10'? Known: net_10, net_11, other.")
+    many = str(UnknownNameError("claim", "net_1x", [f"net_{n}" for n in range(100)]))
+    assert many.count("net_") == 4
+    assert many.endswith("? 100 are known.")
