@@ -8,12 +8,12 @@ import hashlib
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -58,77 +58,89 @@ def combine(digests: Iterable[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path, sweep: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary sibling that becomes `path` when the block ends well and vanishes otherwise.
 
-    What a killed writer of `path` left is deleted first: in a folder that git or DVC looks at it
-    would be a change. The writer of a temporary holds a lock on it, which the kernel drops
-    however the process ends, so that no living writer's is deleted.
-
-    Args:
-        path: the file.
-        sweep: look for leftovers; False in folders of very many files.
+    What a killed writer of `path` left is used or deleted: in a folder that git or DVC looks at it
+    would be a change.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if sweep:
-        _sweep(path)
-    with _locked(lambda: tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)) as temporary:
+    with _temporary(path, _open_file) as (temporary, handle):
+        os.ftruncate(handle, 0)
         try:
             yield temporary
-            temporary.chmod(0o644)  # mkstemp's 0600 would differ from what git and DVC expect
+            temporary.chmod(0o644)  # another mode would differ from what git and DVC expect
             temporary.replace(path)
-        finally:
+        except BaseException:
+            # Not after success: the name may be another writer's by now.
             temporary.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
 def temporary_folder(path: Path) -> Iterator[Path]:
-    """An empty sibling of a file or folder, gone at the end; those of the killed are deleted."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    with _locked(lambda: _opened_folder(path)) as temporary:
+    """An empty sibling of a file or folder, gone at the end; those of the killed go too."""
+    with _temporary(path, _open_folder) as (temporary, _):
+        for left in temporary.iterdir():
+            left.unlink()
         try:
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _opened_folder(path: Path) -> tuple[int, str]:
-    name = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-    return os.open(name, os.O_RDONLY), name
-
-
 @contextmanager
-def _locked(make: Callable[[], tuple[int, str]]) -> Iterator[Path]:
-    """What `make` has made and opened, locked by this process for the block."""
-    while True:
-        handle, name = make()
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:
-            break
-        os.close(handle)  # swept away before it was locked
-    try:
-        yield Path(name)
-    finally:
-        os.close(handle)
+def _temporary(path: Path, opened: Callable[[Path], int]) -> Iterator[tuple[Path, int]]:
+    """A sibling that this process alone uses: the first of `.<name>.0`, `.<name>.1`, … not in use.
 
-
-def _sweep(path: Path) -> None:
-    """Delete the temporaries of killed writers of a file or folder."""
-    random = re.compile(re.escape(f".{path.name}.") + "[a-z0-9_]{8}")
-    names = [entry.name for entry in os.scandir(path.parent) if random.fullmatch(entry.name)]
-    for leftover in map(path.with_name, names):
+    Whoever uses one holds a lock on it, which the kernel drops however the process ends. So what
+    a killed process left is found without looking through the folder, and a living one's is safe.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in count():
+        temporary = path.with_name(f".{path.name}.{number}")
+        handle = opened(temporary)
         try:
-            handle = os.open(leftover, os.O_RDONLY)
-        except OSError:  # its writer was faster
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-        except OSError:  # its writer lives
-            continue
+            if _is_ours(temporary, handle):
+                _sweep(path, number + 1)
+                yield temporary, handle
+                return
         finally:
             os.close(handle)
+
+
+def _open_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _open_folder(path: Path) -> int:
+    while True:
+        path.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):  # whoever used it was done in between
+            return os.open(path, os.O_RDONLY)
+
+
+def _is_ours(path: Path, handle: int) -> bool:
+    """Lock what was opened, if nobody uses it and it still has this name."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _sweep(path: Path, number: int) -> None:
+    """Delete what killed writers left beside others that were writing too."""
+    while (left := path.with_name(f".{path.name}.{number}")).exists():
+        try:
+            handle = os.open(left, os.O_RDONLY)
+        except FileNotFoundError:  # its writer was done in between
+            return
+        try:
+            if _is_ours(left, handle):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        finally:
+            os.close(handle)
+        number += 1
 
 
 def set_aside(path: Path) -> Path:

@@ -64,7 +64,7 @@ def check_names(images: Iterable[str]) -> None:
 def write_map(folder: Path, image: str, labels: LabelMap) -> Kept:
     """Write the map of one image whole or not at all: 8-bit grey, 16-bit for uint16."""
     path = folder / map_file(image)
-    with naming(path), atomic_path(path, sweep=False) as temporary:
+    with naming(path), atomic_path(path) as temporary:
         Image.fromarray(labels).save(temporary, "PNG")
     return Kept(image, map_file(image), sha256_of_file(path))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from segmodels.files import (
     sha256_of_file,
     take_fields,
     take_list,
+    temporary_folder,
     write_json,
     write_text,
 )
@@ -108,36 +110,65 @@ def test_readers_never_see_half_a_file(tmp_path):
 
 def test_leftovers_of_the_dead_are_swept_and_the_living_keep_theirs(tmp_path):
     path = tmp_path / "a.txt"
-    dead = tmp_path / ".a.txt.abcd_123"
-    dead.write_text("half")
-    others = [tmp_path / name for name in (".a.txt", ".a.txt.abcd_1234", ".b.txt.abcd_123", "a.x")]
+    dead = [tmp_path / f".a.txt.{number}" for number in range(3)]
+    for one in dead:
+        one.write_text("half")
+    others = [tmp_path / name for name in (".a.txt", ".a.txt.old", ".b.txt.0", "a.txt.0")]
     for other in others:
         other.write_text("")
     with atomic_path(path) as first:
+        assert [one for one in dead if one.exists()] == [first]
+        assert first.read_text() == ""
         first.write_text("first")
-        assert not dead.exists()
         with atomic_path(path) as second:
             second.write_text("second")
-            assert first.exists()
+            assert first.read_text() == "first"
         assert path.read_text() == "second"
     assert path.read_text() == "first"
     assert sorted(tmp_path.iterdir()) == sorted([path, *others])
 
 
-def test_a_temporary_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
-    real, made = files.tempfile.mkstemp, []
+def test_many_writers_of_one_file_leave_one_of_theirs(tmp_path):
+    """Each is whole: a name that another writer has just freed is nobody's to delete."""
+    path, texts = tmp_path / "a.txt", [str(number) * 5000 for number in range(8)]
 
-    def mkstemp(**options):
-        handle, name = real(**options)
-        made.append(name)
-        if len(made) == 1:
-            Path(name).unlink()
-        return handle, name
+    def write(text):
+        for _ in range(40):
+            write_text(path, text)
+            assert path.read_text() in texts
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", mkstemp)
-    write_text(tmp_path / "a.txt", "whole")
-    assert (tmp_path / "a.txt").read_text() == "whole"
-    assert len(made) == 2
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, texts))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_that_changed_hands_is_not_used(tmp_path, monkeypatch):
+    """Between opening and locking the writer that had it was done: it is `path` by now."""
+    path, real, opened = tmp_path / "a.txt", files._open_file, []
+
+    def open_file(temporary):
+        handle = real(temporary)
+        opened.append(temporary)
+        if len(opened) == 1:
+            temporary.replace(path)
+        return handle
+
+    monkeypatch.setattr(files, "_open_file", open_file)
+    write_text(path, "whole")
+    assert path.read_text() == "whole"
+    assert opened == [tmp_path / ".a.txt.0", tmp_path / ".a.txt.1"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_temporary_folder_is_empty_and_goes(tmp_path):
+    left = tmp_path / ".w.0"
+    left.mkdir()
+    (left / "half").write_text("of a killed writer")
+    with temporary_folder(tmp_path / "w") as first, temporary_folder(tmp_path / "w") as second:
+        assert first == left
+        assert list(first.iterdir()) == []
+        assert second != first
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
