@@ -7,7 +7,7 @@
 Pixels: images of the CamVid test split (every Nth) and of an ADE20K folder, seen through each
 library, order and arithmetic, against what the papers' code does. Models: the CamVid test split
 under the run's protocol with one field replaced, everything else the same; labels that move, the
-mIoU, and the paired bootstrap interval of its difference. Runs need their weights and data:
+mIoU, and the paired interval of its difference. Runs need their weights and data:
 `segmodels suite camvid && dvc repro`.
 """
 
@@ -34,11 +34,12 @@ from segmodels.evaluate import evaluate
 from segmodels.evidence import Evidence
 from segmodels.files import combine, read_json, write_json, write_text
 from segmodels.inference import network_input
+from segmodels.intervals import over, paired_interval
 from segmodels.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Preprocessing
 from segmodels.protocols import Protocol, load_protocol
 from segmodels.rules import load_rules
 from segmodels.runs import load_run
-from segmodels.scores import paired_bootstrap, score
+from segmodels.scores import score
 from segmodels.steps import subject_of
 from segmodels.transforms import resize
 
@@ -198,19 +199,20 @@ def models(runs: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _moved(usual: Protocol, count: Callable[[Protocol], Evidence]) -> dict[str, Any]:
     """What becomes of a number when one field is another."""
-    base, settings, rows = count(usual), load_rules().bootstrap, []
+    base, rule, rows = count(usual), load_rules().interval, []
     fields = [("resize_library", library) for library in LIBRARIES]
     for name, value in (*fields, *(("normalize", way) for way in ARITHMETIC)):
         other = count(usual.replace(**{name: value}))
         change, moved = score(other, usual).miou - score(base, usual).miou, moves(base, other)
-        interval = paired_bootstrap(other, base, usual, settings)
+        interval = paired_interval(other, base, usual, rule)
         row = {"field": name, "value": value, "evidence": other.key}
         row["labels_percent"] = round(100 * moved.pixels / moved.of, 4)
         row |= {"change": round(change, 4), "interval": [round(end, 4) for end in interval]}
         rows.append(row)
         print(usual.name, usual.resize_short, row, flush=True)
     miou = round(score(base, usual).miou, 4)
-    return {"evidence": base.key, "miou": miou, "confidence": settings.confidence, "rows": rows}
+    told = {"confidence": rule.confidence, "interval": f"one over {over([base], rule)}"}
+    return {"evidence": base.key, "miou": miou, **told, "rows": rows}
 
 
 HEAD = """# Pixels
@@ -249,7 +251,7 @@ MODELS = """Three networks on {datasets}, images of 360x480, that never saw anot
 OpenCV's. The two trained here see half of that, as in training. ESPNet takes images as they are;
 here it sees three quarters and one and a half times their size, where no paper has a number.
 Every row replaces one field of the protocol and nothing else; points are of mIoU, the interval
-is the paired bootstrap over images. An interval that holds 0 says that these images cannot tell
+is the paired {interval}. An interval that holds 0 says that these images cannot tell
 the two apart."""
 
 HOW = """`python benchmarks/pixels.py` wrote [the record](../reports/bench/pixels.json), with the
@@ -320,7 +322,8 @@ def _model_part(record: dict[str, Any]) -> str:
     rows = [_model_row(one, row) for one in record["models"] for row in one["rows"]]
     head = ("run", "short side", "mIoU", "instead", "labels that move", "points", "95 % interval")
     datasets = ", ".join(sorted({one["dataset"] for one in record["models"]}))
-    told = _prose(MODELS.format(datasets=datasets))
+    how = {one.get("interval", "bootstrap over images") for one in record["models"]}
+    told = _prose(MODELS.format(datasets=datasets, interval=", ".join(sorted(how))))
     return f"## What it does to a number\n\n{told}\n\n{_table(head, rows)}"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from segmodels.addresses import at_revision, is_commit, names_branch
 from segmodels.errors import SegmodelsError, pick
 from segmodels.files import digest, read_yaml, take_fields
+from segmodels.groups import Grouping, check_grouping
 from segmodels.pins import Pin, Pins, lock_path, read_pins
 from segmodels.settings import project_root
 
@@ -143,6 +144,7 @@ class DatasetEntry:
             numbers of images that are in circulation.
         note: what readers should know before they fetch it.
         settings: what the reader itself understands (the synthetic set's seed and sizes).
+        groups: which images hang together; None where they are independent.
     """
 
     name: str
@@ -156,6 +158,7 @@ class DatasetEntry:
     archives: tuple[RemoteFile, ...] = ()
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    groups: Grouping | None = None
 
 
 def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
@@ -213,6 +216,7 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
         "archives": list,
         "splits": dict,
         "settings": dict,
+        "groups": dict,
     }
     entries = {}
     for name, raw in read_yaml(path).items():
@@ -221,9 +225,19 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
         fields["archives"] = _files(where, fields.get("archives", []))
         for split, expected in fields.get("splits", {}).items():
             take_fields(f"{where}, split {split!r}", expected, {}, _SPLIT)
+        fields["groups"] = _groups(f"{where}, groups", fields.get("groups"))
         _check_state(where, fields, True)
         entries[name] = DatasetEntry(name=name, **fields)
     return entries
+
+
+def _groups(where: str, raw: object) -> Grouping | None:
+    if raw is None:
+        return None
+    fields = take_fields(where, raw, {"kind": str, "pattern": str, "block": int}, {})
+    grouping = Grouping(**fields)
+    check_grouping(where, grouping)
+    return grouping
 
 
 _FILE = {"sha256": list, "sha1": str, "bytes": int, "sha256_from": str, "revision": str}

@@ -15,8 +15,10 @@ from typing import Any
 
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Identity
+from segmodels.groups import Grouping
+from segmodels.intervals import METHOD, IntervalRule, paired_interval
 from segmodels.protocols import Protocol
-from segmodels.scores import Bootstrap, paired_bootstrap, score
+from segmodels.scores import score
 
 #: Half a unit of the fourth decimal on either side, and a little for the last bit.
 _ROUNDING = 1.01e-4
@@ -29,7 +31,7 @@ def full_precision(identity: Identity) -> Identity:
 
 
 def measure_effect(
-    reduced: Evidence, full: Evidence, protocols: Iterable[Protocol], settings: Bootstrap
+    reduced: Evidence, full: Evidence, protocols: Iterable[Protocol], rule: IntervalRule
 ) -> dict[str, Any]:
     """What the evidence of the cheaper arithmetic says about it.
 
@@ -37,12 +39,13 @@ def measure_effect(
         reduced: counted in less than fp32.
         full: the same evaluation in fp32.
         protocols: how counts become scores; equal scoring halves are told once.
-        settings: of the paired bootstrap.
+        rule: of the paired interval.
 
     Returns:
-        JSON-able: `against` (key of `full`), `moved` (share of pixels, 0..1), `bootstrap`,
-        and `scores`, one entry per scoring: mIoU of both in percent, their difference
-        (reduced minus fp32) and its interval in percentage points, four decimals.
+        JSON-able: `against` (key of `full`), `moved` (share of pixels, 0..1), `interval` (how
+        intervals were made, and which images were left out together), and `scores`, one entry
+        per scoring: mIoU of both in percent, their difference (reduced minus fp32) and its
+        interval in percentage points, four decimals.
 
     Raises:
         SegmodelsError: the two differ in more than precision, or saw other images.
@@ -52,8 +55,8 @@ def measure_effect(
     return {
         "against": full.key,
         "moved": round(moved(reduced, full), 8),
-        "bootstrap": dataclasses.asdict(settings),
-        "scores": [_compared(reduced, full, protocol, settings) for protocol in asked.values()],
+        "interval": _recorded(rule, reduced.identity.dataset),
+        "scores": [_compared(reduced, full, protocol, rule) for protocol in asked.values()],
     }
 
 
@@ -73,8 +76,18 @@ def moved(a: Evidence, b: Evidence) -> float:
     return differing / 2 / total if total else 0.0
 
 
+def interval_is_current(evidence: Evidence) -> bool:
+    """Whether the intervals of the effect on record were made as they are made now.
+
+    Those of an earlier method cannot be made again; `segmodels evidence effect` renews them.
+    """
+    return ((evidence.effect or {}).get("interval") or {}).get("method") == METHOD
+
+
 def check_effect(reduced: Evidence, full: Evidence) -> None:
     """Compute the effect again and compare it with the one on record.
+
+    Intervals are compared where they were made by the present method (`interval_is_current`).
 
     Raises:
         SegmodelsError: there is none, it is broken, or it says something else.
@@ -83,10 +96,9 @@ def check_effect(reduced: Evidence, full: Evidence) -> None:
     if said is None:
         raise SegmodelsError(f"evidence {reduced.key} in {_kind(reduced)} carries no effect.")
     try:
-        settings = Bootstrap(**said["bootstrap"])
-        protocols = [Protocol("recorded", 1, **entry["scoring"]) for entry in said["scores"]]
-        found = measure_effect(reduced, full, protocols, settings)
-        same = _same(said, found)
+        rule = _rule_of(said.get("interval"), reduced.identity.dataset)
+        found = measure_effect(reduced, full, _protocols_of(said), rule)
+        same = _same(said, found, interval_is_current(reduced))
     except (KeyError, TypeError, ValueError) as error:
         problem = f"field 'effect' is broken ({error!r})."
         raise SegmodelsError(f"evidence {reduced.key}: {problem}") from None
@@ -94,6 +106,24 @@ def check_effect(reduced: Evidence, full: Evidence) -> None:
         raise SegmodelsError(
             f"evidence {reduced.key}: field 'effect' says {said}, but the counts give {found}."
         )
+
+
+def renewed(reduced: Evidence, full: Evidence, rule: IntervalRule) -> Evidence:
+    """The same evidence with its effect measured again, under the scorings on record.
+
+    Raises:
+        SegmodelsError: there is none, or it is broken.
+    """
+    try:
+        protocols = _protocols_of(reduced.effect or {})
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"no effect that could be measured again ({error!r})."
+        raise SegmodelsError(f"evidence {reduced.key}: {problem}") from None
+    return dataclasses.replace(reduced, effect=measure_effect(reduced, full, protocols, rule))
+
+
+def _protocols_of(effect: Mapping[str, Any]) -> list[Protocol]:
+    return [Protocol("recorded", 1, **entry["scoring"]) for entry in effect["scores"]]
 
 
 def effect_under(evidence: Evidence, protocol: Protocol) -> Mapping[str, Any] | None:
@@ -106,19 +136,19 @@ def effect_sentence(evidence: Evidence, entry: Mapping[str, Any] | None) -> str:
     """One entry of the recorded scores for people; empty when nothing was measured."""
     if entry is None or evidence.effect is None or entry["difference"] is None:
         return ""
-    low, high = entry["interval"]
+    low, high = entry["interval"] if interval_is_current(evidence) else (None, None)
+    told = "" if low is None else f" (paired interval {low:+.2f} to {high:+.2f})"
     return (
         f"Counted in {_kind(evidence)}, which moved it by {entry['difference']:+.2f} points "
-        f"against fp32 (paired interval {low:+.2f} to {high:+.2f}) and changed at least "
-        f"{evidence.effect['moved']:.2%} of the labels."
+        f"against fp32{told} and changed at least {evidence.effect['moved']:.2%} of the labels."
     )
 
 
 def _compared(
-    reduced: Evidence, full: Evidence, protocol: Protocol, settings: Bootstrap
+    reduced: Evidence, full: Evidence, protocol: Protocol, rule: IntervalRule
 ) -> dict[str, Any]:
     below, above = (score(one, protocol).miou for one in (reduced, full))
-    interval = paired_bootstrap(reduced, full, protocol, settings)
+    interval = paired_interval(reduced, full, protocol, rule)
     return {
         "scoring": protocol.scoring,
         "fp32": _rounded(above),
@@ -126,6 +156,20 @@ def _compared(
         "difference": _rounded(below - above),
         "interval": [_rounded(end) for end in interval],
     }
+
+
+def _recorded(rule: IntervalRule, dataset: str) -> dict[str, Any]:
+    groups = rule.groups.get(dataset)
+    told = dataclasses.asdict(groups) if groups else None
+    return {"method": METHOD, "confidence": rule.confidence, "groups": told}
+
+
+def _rule_of(said: Mapping[str, Any] | None, dataset: str) -> IntervalRule:
+    """The rule on record; any will do where no interval is compared."""
+    if said is None or said["method"] != METHOD:
+        return IntervalRule(0.95)
+    groups = {dataset: Grouping(**said["groups"])} if said["groups"] else {}
+    return IntervalRule(said["confidence"], groups)
 
 
 def _check_pair(reduced: Evidence, full: Evidence) -> None:
@@ -144,12 +188,12 @@ def _kind(evidence: Evidence) -> str:
     return evidence.identity.precision
 
 
-def _same(said: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+def _same(said: Mapping[str, Any], found: Mapping[str, Any], intervals: bool) -> bool:
     pairs = [(said["moved"], found["moved"], 1.01e-8)]
     for one, other in zip(said["scores"], found["scores"], strict=True):
         pairs += [(one[name], other[name], _ROUNDING) for name in _NUMBERS]
         ends = zip(one["interval"], other["interval"], strict=True)
-        pairs += [(*pair, _ROUNDING) for pair in ends]
+        pairs += [(*pair, _ROUNDING) for pair in ends if intervals]
     return said["against"] == found["against"] and all(_near(*pair) for pair in pairs)
 
 

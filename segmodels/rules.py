@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from segmodels.assets import load_dataset_entries
 from segmodels.errors import SegmodelsError
 from segmodels.files import read_yaml, take_fields
-from segmodels.scores import Bootstrap
+from segmodels.intervals import IntervalRule
 from segmodels.settings import project_root
 from segmodels.severities import Severities, read_severities
 
@@ -22,11 +23,24 @@ class Tolerance:
 
     Attributes:
         points: percentage points.
-        interval: half widths of the bootstrap interval over images that are added.
+        seeds: trainings that are needed before it is said whether a number lies within. The same
+            weights need one evaluation; a training is one draw of many.
     """
 
     points: float
-    interval: float = 0.0
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
+class StatementRule:
+    """When a statement that compares models can be borne out.
+
+    Attributes:
+        seeds: trainings a side that are needed before a measured part holds or fails as such;
+            with fewer it does so on these images alone.
+    """
+
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,8 @@ class Rules:
     Attributes:
         version: raised when a rule changes.
         released, retrained, third_party: tolerance for evidence of that level.
-        bootstrap: how the interval is drawn.
+        interval: what intervals are to hold, and which images are left out together.
+        statements: what parts of statements need.
         obstacles: by kind, the most telling first.
         corruptions: the severities that a mean over a corruption is taken over.
     """
@@ -53,7 +68,8 @@ class Rules:
     released: Tolerance
     retrained: Tolerance
     third_party: Tolerance
-    bootstrap: Bootstrap
+    interval: IntervalRule
+    statements: StatementRule
     obstacles: dict[str, ObstacleRule] = field(default_factory=dict)
     corruptions: Severities = field(default_factory=Severities)
 
@@ -73,22 +89,36 @@ def load_rules(path: Path | None = None) -> Rules:
         SegmodelsError: a field is missing, unknown or impossible.
     """
     path = path or project_root() / "params" / "verdict.yaml"
-    groups: dict[str, type] = {"version": int, "tolerance": dict, "bootstrap": dict}
+    groups: dict[str, type] = {"version": int, **dict.fromkeys(_TABLES, dict)}
     more: dict[str, type] = {"obstacles": dict, "corruptions": dict}
     top = take_fields(str(path), read_yaml(path), groups, more)
     levels: dict[str, type] = {"released": dict, "retrained": dict, "third_party": dict}
     tolerances = take_fields(f"{path}, tolerance", top["tolerance"], levels, {})
-    numbers: dict[str, type] = {"resamples": int, "confidence": float}
-    drawing = take_fields(f"{path}, bootstrap", top["bootstrap"], numbers, {})
-    if drawing["resamples"] < 1 or not 0 < drawing["confidence"] < 1:
-        raise SegmodelsError(f"{path}: 'resamples' is at least 1, 'confidence' between 0 and 1.")
     return Rules(
         version=top["version"],
-        bootstrap=Bootstrap(**drawing),
+        interval=_interval(path, top["interval"]),
+        statements=_statements(path, top["statements"]),
         obstacles={k: _obstacle(path, k, v) for k, v in top.get("obstacles", {}).items()},
         corruptions=_corruptions(path, top.get("corruptions")),
         **{level: _tolerance(path, level, raw) for level, raw in tolerances.items()},
     )
+
+
+_TABLES = ("tolerance", "interval", "statements")
+
+
+def _interval(path: Path, raw: Any) -> IntervalRule:
+    where = f"{path}, interval"
+    confidence = take_fields(where, raw, {"confidence": float}, {})["confidence"]
+    if not 0 < confidence < 1:
+        raise SegmodelsError(f"{where}: 'confidence' lies between 0 and 1.")
+    entries = load_dataset_entries().values()
+    return IntervalRule(confidence, {e.name: e.groups for e in entries if e.groups})
+
+
+def _statements(path: Path, raw: Any) -> StatementRule:
+    where = f"{path}, statements"
+    return StatementRule(_seeds(where, take_fields(where, raw, {"seeds": int}, {})["seeds"]))
 
 
 def _corruptions(path: Path, raw: Any) -> Severities:
@@ -97,10 +127,16 @@ def _corruptions(path: Path, raw: Any) -> Severities:
 
 def _tolerance(path: Path, level: str, raw: Any) -> Tolerance:
     where = f"{path}, tolerance, {level}"
-    fields = take_fields(where, raw, {"points": float}, {"interval": float})
-    if min(fields.values()) < 0:
+    fields = take_fields(where, raw, {"points": float}, {"seeds": int})
+    if fields["points"] < 0:
         raise SegmodelsError(f"{where}: a tolerance cannot be negative.")
-    return Tolerance(**fields)
+    return Tolerance(fields["points"], _seeds(where, fields.get("seeds", 1)))
+
+
+def _seeds(where: str, number: int) -> int:
+    if number < 1:
+        raise SegmodelsError(f"{where}: 'seeds' is at least 1.")
+    return number
 
 
 def _obstacle(path: Path, kind: str, raw: Any) -> ObstacleRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from segmodels.assets import load_dataset_entries, load_weights_entries
@@ -11,7 +12,7 @@ from segmodels.claims.reading import claim_files, read_file, repeated
 from segmodels.claims.statement import CostPart, EvidencePart, Statement
 from segmodels.errors import UnknownNameError
 from segmodels.leaderboard.costs import Costs
-from segmodels.leaderboard.retrained import wrong_retrains
+from segmodels.leaderboard.retrained import wrong_retrains, wrong_seeds
 from segmodels.models import list_models
 from segmodels.protocols import load_protocols
 from segmodels.runs import load_run, run_names
@@ -106,10 +107,14 @@ class _Known:
 
     def _evidence(self, part: EvidencePart) -> Iterator[str]:
         yield from _unknown("protocol", [part.protocol, *part.under], self.protocols)
-        yield from _unknown("run", [part.subject, part.other], self.runs)
-        one, other = self.runs.get(part.subject), self.runs.get(part.other)
-        if one and other and (one.dataset, one.split) != (other.dataset, other.split):
-            yield f"runs {one.name!r} and {other.name!r} are not of the same images."
+        yield from _unknown("run", part.runs, self.runs)
+        runs = [self.runs[name] for name in part.runs if name in self.runs]
+        for one, other in pairwise(runs):
+            if (one.dataset, one.split) != (other.dataset, other.split):
+                yield f"runs {one.name!r} and {other.name!r} are not of the same images."
+        for side in (part.subject, part.other):
+            if here := [self.runs[name] for name in side if name in self.runs]:
+                yield from wrong_seeds(here)
 
 
 def _unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:

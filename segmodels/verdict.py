@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
 
 from segmodels.claims import Claim
+from segmodels.equivalence import Side, compare_seeds, sentence
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
+from segmodels.intervals import (
+    Interval,
+    around,
+    mean_interval,
+    of_seeds,
+    over,
+    trained_interval,
+)
 from segmodels.protocols import Protocol
 from segmodels.rules import Level, Rules
-from segmodels.scores import Interval, Score, comparable, mean_interval, score
+from segmodels.scores import Score, comparable, score
 from segmodels.severities import BySeverity, by_severity
 from segmodels.versions import EVALUATOR
 
@@ -22,7 +31,15 @@ if TYPE_CHECKING:
     from segmodels.obstacles import Obstacle  # above, because it asks which networks there are
 
 Status = Literal[
-    "verified", "better", "below", "partial", "stale", "unverified", "blocked", "measured"
+    "verified",
+    "better",
+    "below",
+    "inconclusive",
+    "partial",
+    "stale",
+    "unverified",
+    "blocked",
+    "measured",
 ]
 
 #: All verdicts with what they mean; the order is that of the leaderboard's counters.
@@ -30,6 +47,7 @@ STATUSES: dict[Status, str] = {
     "verified": "the measured number equals the printed one within the tolerance",
     "better": "the measured number is above the printed one by more than the tolerance",
     "below": "the measured number is below the printed one by more than the tolerance",
+    "inconclusive": "too few trainings, or trainings too far apart, to say which of these it is",
     "partial": "only some images, only less than fp32, or only parts of a sentence bear it out",
     "stale": "the evidence is of an earlier evaluator or of an earlier form of the run",
     "unverified": "everything needed can be had, but nobody has run it yet",
@@ -47,6 +65,14 @@ _MEASURED: dict[str, Callable[[Score], float]] = {
     "mIoU": lambda score: score.miou,
     "mAcc": lambda score: score.mean_accuracy,
     "aAcc": lambda score: score.pixel_accuracy,
+}
+
+#: What trainings say of a printed number, as a verdict.
+_SIDES: dict[Side, Status] = {
+    "within": "verified",
+    "above": "better",
+    "beneath": "below",
+    "undecided": "inconclusive",
 }
 
 _LEVELS: dict[Level, str] = {
@@ -94,11 +120,13 @@ class Verdict:
         reason: one or a few sentences for people.
         verified: the measured number; with several seeds their mean.
         gap: verified minus claimed.
-        interval: bootstrap interval over images.
+        interval: how far other images would move the number, and other seeds if there are several.
         level: whose weights and whose run; `counted` for parameters and operations.
-        tolerance: allowed |gap|.
+        tolerance: allowed |gap|; of retrained weights for all that the mean over seeds may be.
         obstacle: kind of the first reason of a blocked claim.
         seeds: the measured number of every seed, when there are several.
+        over: what the interval is over, for people: `3 seeds and 233 images`.
+        seed_interval: where the mean over seeds lies on these very images, by the same confidence.
     """
 
     status: Status
@@ -110,6 +138,8 @@ class Verdict:
     tolerance: float | None = None
     obstacle: str | None = None
     seeds: tuple[float, ...] = ()
+    over: str = ""
+    seed_interval: Interval | None = None
 
 
 def blocked(found: Sequence[Obstacle], rules: Rules) -> Verdict:
@@ -136,6 +166,8 @@ def judge(
 ) -> Verdict:
     """Compare a published mIoU or accuracy with evidence; evidence beats obstacles.
 
+    The same weights are compared as a number, trainings as `segmodels.equivalence` says.
+
     Raises:
         SegmodelsError: the evidence was made under another protocol or on another split.
     """
@@ -150,16 +182,21 @@ def judge(
     if seen.verified is None:
         return seen
     allowed = rules.tolerance(answer.level)
-    low, high = seen.interval or (0.0, 0.0)
-    half = (high - low) / 2
-    tolerance = _rounding(claim) + allowed.points + allowed.interval * half
-    gap = seen.verified - claim.value
-    status, reason = _compare(gap, tolerance, "points")
+    status: Status
+    gap, margin = seen.verified - claim.value, _rounding(claim) + allowed.points
     if seen.status != "measured":  # stale or partial: the numbers are shown, the word stays
         status, reason = seen.status, seen.reason + _inside(claim, seen)
+    elif answer.level == "retrained":
+        values, confidence = seen.seeds or (seen.verified,), rules.interval.confidence
+        found = compare_seeds(values, claim.value, margin, confidence, allowed.seeds)
+        status, reason = _SIDES[found.side], sentence(found)
+    else:
+        status, reason = _compare(gap, margin, "points")
     if answer.left_out:
         reason += f" Seeds left out, because they saw other images: {answer.left_out}."
-    return dataclasses.replace(seen, status=status, reason=reason, gap=gap, tolerance=tolerance)
+    if twice := len(answer.evidence) - max(1, len(seen.seeds)):
+        reason += f" Left out, because weights or counts are those of another seed: {twice}."
+    return dataclasses.replace(seen, status=status, reason=reason, gap=gap, tolerance=margin)
 
 
 def judge_corrupted(
@@ -176,7 +213,7 @@ def judge_corrupted(
             corruption.
         protocol: how counts become a score.
         copies: disturbed evidence of the claim's weights, image by image; several seeds of one
-            severity are averaged. The interval of the mean draws the same images under each.
+            severity are averaged. The interval of the mean leaves out the same images under each.
         obstacles: why there may be none.
         rules: of the tolerance and the interval.
     """
@@ -195,8 +232,11 @@ def judge_corrupted(
     status, reason = next(lacks, None) or _compare(gap, tolerance, "points")
     if seeds := max(map(len, found.values())) - 1:
         reason += f" Each severity is the mean of {seeds + 1} seeds."
-    interval = mean_interval(used, protocol, rules.bootstrap) if comparable(used) else None
-    return Verdict(status, reason, value, gap, interval, _LEVELS["released"], tolerance)
+    judged = Verdict(status, reason, value, gap, None, _LEVELS["released"], tolerance)
+    if not comparable(used) or len(set(map(len, found.values()))) > 1:
+        return judged
+    interval = _known(mean_interval(used, protocol, rules.interval))
+    return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
 
 
 def _corrupted_shortcomings(
@@ -249,9 +289,10 @@ def measure(
         answer: what was counted.
         reason: why there is nothing to compare with.
         command: what renews the evidence.
-        rules: of the bootstrap.
+        rules: of the interval.
         metric: `mIoU`, which has an interval, `mAcc` or `aAcc`, which have none.
     """
+    answer = dataclasses.replace(answer, evidence=tuple(each_once(answer.evidence)))
     level = answer.describe()
     values = [_MEASURED[metric](score(evidence, protocol)) for evidence in answer.evidence]
     if any(math.isnan(value) for value in values):
@@ -262,13 +303,35 @@ def measure(
         for lack in _shortcomings(evidence, protocol, answer.outdated, command)
     )
     status, why = next(lacks, None) or ("measured", reason)
-    interval = None
-    if metric == "mIoU":
-        interval = mean_interval(answer.evidence, protocol, rules.bootstrap)
+    found = Verdict(status, why, fmean(values), level=level)
     if len(values) > 1:
         level = f"{level[:-1]}, {fmean(values):.2f} ± {stdev(values):.2f})"
-    seeds = tuple(values) if len(values) > 1 else ()
-    return Verdict(status, why, fmean(values), interval=interval, level=level, seeds=seeds)
+        known = around(fmean(values), of_seeds(values), rules.interval.confidence)
+        found = dataclasses.replace(
+            found, level=level, seeds=tuple(values), seed_interval=_known(known)
+        )
+    if metric != "mIoU":
+        return found
+    interval = _known(trained_interval(answer.evidence, protocol, rules.interval))
+    told = over(answer.evidence, rules.interval)
+    return dataclasses.replace(found, interval=interval, over=told if interval else "")
+
+
+def _known(interval: Interval) -> Interval | None:
+    return None if any(map(math.isnan, interval)) else interval
+
+
+def each_once(trainings: Iterable[Evidence]) -> list[Evidence]:
+    """Evidence of trainings without those told twice: no two come to equal weights, or counts."""
+    once: list[Evidence] = []
+    for evidence in trainings:
+        same = (
+            evidence.identity.weights == other.identity.weights or evidence.images == other.images
+            for other in once
+        )
+        if not any(same):
+            once.append(evidence)
+    return once
 
 
 def skipped_sentence(evidence: Evidence) -> str:

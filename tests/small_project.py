@@ -30,7 +30,7 @@ closed: {title: Closed, state: gated, source: nowhere, reason: the images want a
 """,
     "efficiency.yaml": "{}\n",
     "weights.lock.yaml": "{}\n",
-    "verdict.yaml": VERDICT.format(resamples=20),
+    "verdict.yaml": VERDICT.format(),
     "robustness.yaml": """\
 quick: {title: two, corruptions: [gaussian_noise], severities: [3], parameter_noise: [0.01]}
 """,

@@ -81,9 +81,13 @@ def project(root: Path) -> Path:
 #: Rules with every kind of obstacle.
 VERDICT = """\
 version: 1
-tolerance: {{released: {{points: 0.1}}, retrained: {{points: 1.0}}, third_party: {{points: 0.1}}}}
-bootstrap: {{resamples: {resamples}, confidence: 0.95}}
+tolerance:
+  released: {{points: 0.1}}
+  retrained: {{points: 1.0, seeds: 3}}
+  third_party: {{points: 0.1}}
 corruptions: {{severities: [1, 2, 3, 4, 5], fewer: {{gaussian_noise: [1, 2, 3]}}}}
+interval: {{confidence: 0.95}}
+statements: {{seeds: 2}}
 obstacles:
   weights of another network: {{means: a slip, fix: correct the claim}}
   not implemented: {{means: no code, fix: write it}}
@@ -122,7 +126,7 @@ by-hand: {{model: espnet_p2_q8, state: gated, source: a drive, reason: it has no
 never: {{model: espnet_p2_q8, state: unpublished, source: nowhere, reason: nobody has it}}
 """,
     "efficiency.yaml": "{}\n",
-    "verdict.yaml": VERDICT.format(resamples=200),
+    "verdict.yaml": VERDICT.format(),
     "claims/toy.yaml": """\
 paper: toy
 title: "ToyNet: a <script>alert(1)</script> network"

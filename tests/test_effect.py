@@ -23,23 +23,27 @@ from segmodels.effect import (
     effect_sentence,
     effect_under,
     full_precision,
+    interval_is_current,
     measure_effect,
     moved,
+    renewed,
 )
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, find_evidence, read_evidence, write_evidence
+from segmodels.groups import Grouping
 from segmodels.inference import predict
+from segmodels.intervals import METHOD, IntervalRule, paired_interval
 from segmodels.leaderboard import build_rows
 from segmodels.leaderboard.matching import best
 from segmodels.leaderboard.shelf import Found
 from segmodels.protocols import Protocol, load_protocol
 from segmodels.runs import load_run
-from segmodels.scores import Bootstrap, paired_bootstrap, score
+from segmodels.scores import score
 from segmodels.shards import merge_evidence
 from segmodels.steps import evaluation, known
 
 PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
-DRAWING = Bootstrap(100, 0.95)
+RULE = IntervalRule(0.95)
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
 
 
@@ -49,7 +53,7 @@ def reduced(counts: np.ndarray | None = None) -> Evidence:
 
 def with_effect(full: Evidence | None = None) -> Evidence:
     low = reduced()
-    effect = measure_effect(low, full or evidence(), [PLAIN, STRICT], DRAWING)
+    effect = measure_effect(low, full or evidence(), [PLAIN, STRICT], RULE)
     return dataclasses.replace(low, effect=effect)
 
 
@@ -59,15 +63,15 @@ def with_effect(full: Evidence | None = None) -> Evidence:
 def test_the_scores_are_those_of_both() -> None:
     full, low = evidence(), reduced()
     again = Protocol("another name", 7)
-    found = measure_effect(low, full, [PLAIN, STRICT, again], DRAWING)
+    found = measure_effect(low, full, [PLAIN, STRICT, again], RULE)
     assert found["against"] == full.key
-    assert found["bootstrap"] == {"resamples": 100, "confidence": 0.95}
+    assert found["interval"] == {"method": METHOD, "confidence": 0.95, "groups": None}
     assert [entry["scoring"] for entry in found["scores"]] == [PLAIN.scoring, STRICT.scoring]
     for entry, protocol in zip(found["scores"], (PLAIN, STRICT), strict=True):
         assert entry["fp32"] == pytest.approx(score(full, protocol).miou, abs=1e-4)
         assert entry["reduced"] == pytest.approx(score(low, protocol).miou, abs=1e-4)
         assert entry["difference"] == pytest.approx(entry["reduced"] - entry["fp32"], abs=2e-4)
-        interval = paired_bootstrap(low, full, protocol, DRAWING)
+        interval = paired_interval(low, full, protocol, RULE)
         assert entry["interval"] == pytest.approx(interval, abs=1e-4)
         assert entry["interval"][0] < entry["difference"] < entry["interval"][1]
 
@@ -97,7 +101,7 @@ def test_all_pixels_that_change_one_way_are_seen() -> None:
 def test_numbers_that_do_not_exist_are_null() -> None:
     nothing = np.zeros((2, 4, 4), int)
     low = reduced(nothing)
-    effect = measure_effect(low, evidence(nothing), [PLAIN], DRAWING)
+    effect = measure_effect(low, evidence(nothing), [PLAIN], RULE)
     (entry,) = effect["scores"]
     assert entry["difference"] is None
     assert entry["interval"] == [None, None]
@@ -111,15 +115,15 @@ def test_numbers_that_do_not_exist_are_null() -> None:
 )
 def test_only_precision_may_differ(change: dict[str, Any]) -> None:
     with pytest.raises(SegmodelsError, match="are not one evaluation"):
-        measure_effect(reduced(), evidence(**change), [PLAIN], DRAWING)
+        measure_effect(reduced(), evidence(**change), [PLAIN], RULE)
     with pytest.raises(SegmodelsError, match="are not one evaluation"):
-        measure_effect(evidence(), evidence(), [PLAIN], DRAWING)
+        measure_effect(evidence(), evidence(), [PLAIN], RULE)
 
 
 def test_shards_are_merged_first() -> None:
     part = dataclasses.replace(reduced(), shard=Shard(0, 2))
     with pytest.raises(SegmodelsError, match="is a shard"):
-        measure_effect(part, evidence(), [PLAIN], DRAWING)
+        measure_effect(part, evidence(), [PLAIN], RULE)
 
 
 # --- on disk ---------------------------------------------------------------------------
@@ -165,7 +169,7 @@ def test_what_was_written_can_be_computed_again() -> None:
         (lambda e: e["scores"][1].update(fp32=None), "but the counts give"),
         (lambda e: e["scores"][0].pop("reduced"), "is broken"),
         (lambda e: e["scores"][0].update(scoring={"vod": 1}), "is broken"),
-        (lambda e: e.update(bootstrap={"resamples": "many"}), "is broken"),
+        (lambda e: e.update(interval={"method": METHOD, "confidence": "high"}), "is broken"),
         (lambda e: e.pop("scores"), "is broken"),
     ],
 )
@@ -173,6 +177,35 @@ def test_what_was_edited_is_found(change: Any, words: str) -> None:
     low = with_effect()
     change(low.effect)
     with pytest.raises(SegmodelsError, match=words):
+        check_effect(low, evidence())
+
+
+def test_the_units_of_its_interval_are_on_record() -> None:
+    groups = Grouping("drive", r"(\d)", 2)
+    low = reduced()
+    effect = measure_effect(low, evidence(), [PLAIN], IntervalRule(0.9, {"toy": groups}))
+    assert effect["interval"]["groups"] == {"kind": "drive", "pattern": r"(\d)", "block": 2}
+    low = dataclasses.replace(low, effect=effect)
+    check_effect(low, evidence())
+    effect["interval"]["groups"]["block"] = 1
+    with pytest.raises(SegmodelsError, match="but the counts give"):
+        check_effect(low, evidence())
+
+
+def test_an_interval_of_an_earlier_method_is_neither_checked_nor_told() -> None:
+    """It can be renewed from the counts, and everything beside it is checked as ever."""
+    low = with_effect()
+    assert low.effect is not None
+    del low.effect["interval"]
+    low.effect["bootstrap"] = {"resamples": 100, "confidence": 0.95}
+    low.effect["scores"][0]["interval"] = [-9.0, 9.0]
+    check_effect(low, evidence())
+    assert not interval_is_current(low)
+    assert "interval" not in effect_sentence(low, effect_under(low, PLAIN))
+    again = renewed(low, evidence(), RULE)
+    assert again == with_effect()
+    low.effect["scores"][0]["fp32"] += 1
+    with pytest.raises(SegmodelsError, match="but the counts give"):
         check_effect(low, evidence())
 
 
@@ -277,6 +310,10 @@ def test_the_effect_is_checked_where_both_are(
     write_evidence(path.parent, dataclasses.replace(low, effect=effect))
     assert cli.main(["evidence", "check", str(path)]) == 1  # fp32 is found in the project
     assert "the counts give" in capsys.readouterr().err
+    assert cli.main(["evidence", "effect", str(path)]) == 0
+    assert "written again" in capsys.readouterr().out
+    assert cli.main(["evidence", "check", str(path)]) == 0
+    capsys.readouterr()
     (layout.evidence() / "published/plain" / f"{full}.json").unlink()
     assert cli.main(["evidence", "check", str(path)]) == 0
     assert f"fp32 evidence {full} not here" in capsys.readouterr().out

@@ -396,10 +396,19 @@ def test_bars_share_one_scale_and_mark_what_lies_beyond() -> None:
     assert common_span([row, make_row(unit="M", interval=(0, 99))]) == 2.0
     assert places(row, 2.0) == (550, 750, 950)
     far = make_row(verified=80.0, interval=(79.0, 81.0))
-    assert common_span([row, far]) == 5.0
+    assert common_span([row, far]) == 6.0
     assert places(far, 5.0) == (1000, 1000, 1000)
     assert "edge" in interval_bar(far, 5.0)
     assert "edge" not in interval_bar(row, 5.0)
+
+
+def test_the_page_of_a_row_says_what_its_interval_is_over() -> None:
+    blocks = "12 blocks of 19 to 21 consecutive images in 2 sequences"
+    row = make_row(interval_over=blocks, seeds=(49.9, 50.1), seed_interval=(49.0, 51.0))
+    page = Checker(render_claim(row, "net_toy", {})).text
+    assert f"the bar its interval over {blocks}." in page
+    assert "49.90, 50.10" in page
+    assert "Mean over seeds49.00\u201351.00" in page
 
 
 def test_classes_go_from_best_to_absent() -> None:

@@ -5,17 +5,15 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from synthetic import evidence, matrices
 
 from segmodels.claims import Claim
 from segmodels.errors import SegmodelsError
-from segmodels.metrics import intersection_and_union, iou_from, mean_of
+from segmodels.intervals import IntervalRule, mean_interval
 from segmodels.obstacles import Obstacle
 from segmodels.protocols import Protocol
-from segmodels.rules import ObstacleRule, Rules, Tolerance, load_rules
-from segmodels.scores import Bootstrap, bootstrap_interval, mean_interval, score
+from segmodels.rules import ObstacleRule, Rules, StatementRule, Tolerance, load_rules
+from segmodels.scores import score
 from segmodels.severities import Severities
 from segmodels.verdict import (
     STATUSES,
@@ -31,9 +29,10 @@ PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
 RULES = Rules(
     version=1,
     released=Tolerance(0.1),
-    retrained=Tolerance(0.5, interval=1.0),
+    retrained=Tolerance(0.5, seeds=3),
     third_party=Tolerance(0.2),
-    bootstrap=Bootstrap(200, 0.95),
+    interval=IntervalRule(0.95),
+    statements=StatementRule(2),
     obstacles={
         "weights unpublished": ObstacleRule("nobody gave them out", "ask the authors"),
         "gated data": ObstacleRule("a login", "register"),
@@ -129,8 +128,9 @@ def seeds(*rights):
 def test_weights_trained_here_have_their_own_tolerance_and_level():
     answer = Answer(tuple(seeds(500)), "retrained")
     verdict = judge(claim(50.4), PLAIN, answer, [], RULES)
-    assert (verdict.status, verdict.level) == ("verified", "retrained (1 seed)")
-    assert judge(claim(50.6), PLAIN, answer, [], RULES).status == "below"
+    assert (verdict.status, verdict.level) == ("inconclusive", "retrained (1 seed)")
+    assert "At least 3 seeds are needed." in verdict.reason
+    assert verdict.interval is None  # of a single image
 
 
 def test_several_seeds_are_judged_by_their_mean():
@@ -140,13 +140,49 @@ def test_several_seeds_are_judged_by_their_mean():
     assert verdict.seeds == pytest.approx((49, 50, 51))
 
 
-def test_the_interval_widens_the_tolerance_of_retrained_weights():
+def test_the_interval_over_images_widens_no_tolerance():
+    """2.45 points on 64 images were within it once; ignorance verifies nothing."""
     two = evidence(np.array([[[400, 600], [0, 0]], [[600, 400], [0, 0]]]))
-    verdict = judge(claim(50.0), PLAIN, Answer((two,), "retrained"), [], RULES)
-    low, high = verdict.interval
-    assert verdict.tolerance == pytest.approx(0.005 + 0.5 + (high - low) / 2)
+    answer = Answer((two,), "retrained")
+    for value in (50.0, 52.45):
+        verdict = judge(claim(value), PLAIN, answer, [], RULES)
+        assert verdict.status == "inconclusive"
+        assert verdict.tolerance == pytest.approx(0.005 + 0.5)
+        low, high = verdict.interval
+        assert low < 50 < high
     same = judge(claim(50.0), PLAIN, released(two), [], RULES)
-    assert same.tolerance == pytest.approx(0.005 + 0.1)
+    assert (same.status, same.tolerance) == ("verified", pytest.approx(0.005 + 0.1))
+
+
+@pytest.mark.parametrize(
+    ("rights", "value", "status"),
+    [
+        ((499, 500, 501), 50.0, "verified"),
+        ((499, 500, 501), 50.2, "verified"),
+        ((490, 500, 510), 50.0, "inconclusive"),  # the mean is right, and known to 2.5 points
+        ((499, 501), 50.0, "inconclusive"),  # three are needed
+        ((499, 500, 501), 60.0, "below"),
+        ((499, 500, 501), 40.0, "better"),
+        ((499, 500, 501), 50.6, "inconclusive"),  # beyond by less than one training may be
+    ],
+)
+def test_trainings_are_equivalent_or_not_or_cannot_tell(rights, value, status):
+    verdict = judge(claim(value), PLAIN, Answer(tuple(seeds(*rights)), "retrained"), [], RULES)
+    assert verdict.status == status
+    assert verdict.seeds == pytest.approx([right / 10 for right in rights])
+    low, high = verdict.seed_interval
+    assert low < verdict.verified < high
+
+
+def test_the_interval_shown_is_over_seeds_and_images():
+    found = [
+        evidence(matrices(9, right=60 + seed, seed=1), weights=f"{seed:064x}") for seed in range(3)
+    ]
+    several = measure(PLAIN, Answer(tuple(found), "retrained"), "", "", RULES)
+    single = measure(PLAIN, Answer(tuple(found[:1]), "retrained"), "", "", RULES)
+    assert (several.over, single.over) == ("3 seeds and 9 images", "9 images")
+    assert several.interval[1] - several.interval[0] > single.interval[1] - single.interval[0]
+    assert single.seed_interval is None
 
 
 def test_third_parties_have_their_own_tolerance_and_name():
@@ -179,11 +215,14 @@ def test_evidence_beats_an_obstacle():
 
 
 def test_partial_and_stale_show_numbers_but_are_not_verified():
-    partial = judge(claim(), PLAIN, released(half_right(expected=9)), [], RULES)
+    two = evidence(np.array([[[499, 501], [0, 0]], [[501, 499], [0, 0]]]), expected=9)
+    partial = judge(claim(), PLAIN, released(two), [], RULES)
     assert partial.status == "partial"
-    assert "1 of 9 images" in partial.reason
+    assert "2 of 9 images" in partial.reason
     assert "inside the interval" in partial.reason
-    assert "outside" in judge(claim(9), PLAIN, released(half_right(expected=9)), [], RULES).reason
+    assert "outside" in judge(claim(9), PLAIN, released(two), [], RULES).reason
+    one = judge(claim(9), PLAIN, released(half_right(expected=9)), [], RULES)
+    assert "interval" not in one.reason  # a single image tells none
     stale = judge(claim(), PLAIN, released(half_right(evaluator=0, expected=9)), [], RULES)
     assert stale.status == "stale"
     assert "evaluator 0" in stale.reason
@@ -266,7 +305,7 @@ def test_the_mean_over_severities_has_an_interval_of_images_drawn_together():
     asked = claim(50.0, metric="mIoU-c", corruption="fog")
     copies = [corrupted_images(severity, severity) for severity in range(1, 6)]
     found = judge_corrupted(asked, PLAIN, copies, [], RULES)
-    assert found.interval == mean_interval(copies, PLAIN, RULES.bootstrap)
+    assert found.interval == mean_interval(copies, PLAIN, RULES.interval)
     low, high = found.interval
     assert low < found.verified < high
     others = [*copies[:4], dataclasses.replace(copies[4], images=copies[4].images[1:])]
@@ -327,74 +366,12 @@ def test_evidence_of_something_else_is_refused(made, protocol):
         judge(claim(), protocol, released(made), [], RULES)
 
 
-def test_the_interval_of_one_model_is_its_own():
-    found = evidence(matrices(12))
-    own = bootstrap_interval(found, PLAIN, RULES.bootstrap)
-    assert mean_interval([found], PLAIN, RULES.bootstrap) == own
-
-
-def test_the_interval_of_a_mean_lies_between_those_of_its_parts():
-    first = evidence(matrices(30, right=40), weights="a" * 64)
-    second = evidence(matrices(30, right=90), weights="b" * 64)
-    low, high = mean_interval([first, second], PLAIN, RULES.bootstrap)
-    middle = (score(first, PLAIN).miou + score(second, PLAIN).miou) / 2
-    assert low < middle < high
-    assert bootstrap_interval(first, PLAIN, RULES.bootstrap)[1] < low
-    assert (low, high) == mean_interval([second, first], PLAIN, RULES.bootstrap)
-
-
-def test_interval_is_deterministic_and_holds_the_score():
-    found = evidence(matrices(40))
-    first = bootstrap_interval(found, PLAIN, RULES.bootstrap)
-    assert first == bootstrap_interval(found, PLAIN, RULES.bootstrap)
-    assert first[0] < score(found, PLAIN).miou < first[1]
-    other = evidence(matrices(40), fingerprint="0" * 64)
-    assert bootstrap_interval(other, PLAIN, RULES.bootstrap) != first
-
-
-def test_interval_keeps_its_value_on_every_machine():
-    found = evidence(matrices(6), evaluator=1)  # the key is the seed
-    low, high = bootstrap_interval(found, PLAIN, RULES.bootstrap)
-    assert (round(low, 6), round(high, 6)) == (68.704146, 74.410141)
-
-
-def test_equal_images_have_an_interval_without_width():
-    same = evidence(np.repeat(matrices(1), 9, axis=0))
-    low, high = bootstrap_interval(same, PLAIN, RULES.bootstrap)
-    assert low == high == pytest.approx(score(same, PLAIN).miou)
-
-
-def test_no_images_have_no_interval():
-    nothing = dataclasses.replace(evidence(), images=())
-    assert all(map(math.isnan, bootstrap_interval(nothing, PLAIN, RULES.bootstrap)))
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 150), st.integers(0, 2**31), st.sampled_from([PLAIN, STRICT]))
-def test_interval_equals_drawing_images_one_by_one(number, seed, protocol):
-    """More than one chunk of images, rare classes, and a loop as second implementation."""
-    counts = matrices(number, seed=seed)
-    counts[1:, 2, :] = 0  # a class that many draws miss
-    counts[1:, :, 2] = 0
-    found = evidence(counts)
-    drawing = Bootstrap(20, 0.9)
-    key = found.key
-    generator = np.random.RandomState([int(key[:8], 16), int(key[8:], 16)])
-    weights = generator.multinomial(number, np.full(number, 1 / number), size=20)
-    scores = [
-        100
-        * mean_of(iou_from(*intersection_and_union(np.repeat(counts, w, 0).sum(0), protocol.void)))
-        for w in weights
-    ]
-    expected = np.percentile(scores, [5, 95])
-    np.testing.assert_allclose(bootstrap_interval(found, protocol, drawing), expected, rtol=1e-12)
-
-
 def test_the_rules_of_this_project():
     rules = load_rules()
     assert 0 < rules.released.points < rules.retrained.points
-    assert rules.released.interval == 0  # the images are the same ones
-    assert rules.bootstrap == Bootstrap(1000, 0.95)
+    assert (rules.released.seeds, rules.retrained.seeds, rules.statements.seeds) == (1, 3, 2)
+    assert rules.interval.confidence == 0.95
+    assert set(rules.interval.groups) == {"camvid", "camvid_720", "cityscapes", "cityscapes_c"}
     assert set(STATUSES) >= {"verified", "better", "below", "partial", "blocked", "unverified"}
     assert set(rules.obstacles) >= {"weights unpublished", "gated data", "needs retraining"}
 
@@ -403,19 +380,22 @@ GOOD = "{released: {points: 1}, retrained: {points: 1}, third_party: {points: 1}
 
 
 @pytest.mark.parametrize(
-    ("tolerance", "bootstrap", "message"),
+    ("tolerance", "interval", "statements", "message"),
     [
-        (GOOD.replace("1", "-1", 1), "{resamples: 9, confidence: 0.9}", "released: .* negative"),
-        (GOOD, "{resamples: 0, confidence: 0.9}", "at least 1"),
-        (GOOD, "{resamples: 9, confidence: 95}", "between 0 and 1"),
-        (GOOD.replace("released", "relased"), "{resamples: 9, confidence: 0.9}", "is missing"),
-        (GOOD.replace("points", "point", 1), "{resamples: 9, confidence: 0.9}", "'points'"),
-        (GOOD, "", "'bootstrap' is missing"),
+        (GOOD.replace("1", "-1", 1), "{confidence: 0.9}", "{seeds: 2}", "released: .* negative"),
+        (GOOD.replace("1}", "1, seeds: 0}", 1), "{confidence: 0.9}", "{seeds: 2}", "at least 1"),
+        (GOOD, "{confidence: 95}", "{seeds: 2}", "between 0 and 1"),
+        (GOOD, "{confidence: 0.9}", "{seeds: 0}", "statements: 'seeds' is at least 1"),
+        (GOOD.replace("released", "relased"), "{confidence: 0.9}", "{seeds: 2}", "is missing"),
+        (GOOD.replace("points", "point", 1), "{confidence: 0.9}", "{seeds: 2}", "'points'"),
+        (GOOD.replace("1}", "1, interval: 1}"), "{confidence: 0.9}", "{seeds: 2}", "'interval'"),
+        (GOOD, "", "{seeds: 2}", "'interval' is missing"),
     ],
 )
-def test_broken_rules_are_named(tmp_path, tolerance, bootstrap, message):
+def test_broken_rules_are_named(tmp_path, tolerance, interval, statements, message):
     path = tmp_path / "verdict.yaml"
-    path.write_text(f"version: 1\ntolerance: {tolerance}\nbootstrap: {bootstrap}\n")
+    told = f"tolerance: {tolerance}\ninterval: {interval}\nstatements: {statements}\n"
+    path.write_text(f"version: 1\n{told}")
     with pytest.raises(SegmodelsError, match=message) as caught:
         load_rules(path)
     assert "verdict.yaml" in str(caught.value)

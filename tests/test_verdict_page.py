@@ -23,4 +23,6 @@ def test_the_numbers_are_those_of_the_rules():
     rules = load_rules()
     assert f"({rules.released.points:.2f})" in PAGE
     assert f"({rules.retrained.points:.2f})" in PAGE
-    assert f"{rules.bootstrap.resamples} draws, {100 * rules.bootstrap.confidence:.0f} %" in PAGE
+    assert f"{100 * rules.interval.confidence:.0f} % interval" in PAGE
+    assert f"at least {rules.retrained.seeds} seeds" in PAGE
+    assert f"at least {rules.statements.seeds} trainings" in PAGE

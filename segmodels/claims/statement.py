@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from segmodels.claims.claim import Entry, Name, Overrides, Size, Words
 
 Relation = Literal["higher", "lower"]
+
+
+def _several(given: Any) -> Any:
+    """A side of one run may be written as its name."""
+    return (given,) if isinstance(given, str) else given
+
+
+#: Runs of one side.
+Runs = Annotated[tuple[Words, ...], BeforeValidator(_several), Field(strict=False, min_length=1)]
 
 
 class CostPart(Entry):
@@ -35,11 +44,11 @@ class CostPart(Entry):
 
 
 class EvidencePart(Entry):
-    """Two runs compared on the same images by a paired bootstrap.
+    """Two sides compared on the same images, each by one run or by several that differ in seed.
 
     Attributes:
         about: what is compared, for people.
-        subject, other: names in `params/runs`.
+        subject, other: names in `params/runs`; several are seeds of one training.
         relation: how the subject's number stands to the other's.
         quantity: `mIoU`, or `kept`: the share of it that is left when something is changed.
         condition: what disturbs, for `kept`: `corruption` or `parameter_noise`.
@@ -52,8 +61,8 @@ class EvidencePart(Entry):
 
     kind: Literal["evidence"]
     about: Words
-    subject: Words
-    other: Words
+    subject: Runs
+    other: Runs
     relation: Relation
     quantity: Literal["mIoU", "kept"]
     condition: Literal["", "corruption", "parameter_noise"] = ""
@@ -61,6 +70,17 @@ class EvidencePart(Entry):
     protocol: Words
     budget: Words
     as_published: bool
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All runs of both sides."""
+        return *self.subject, *self.other
+
+    @model_validator(mode="after")
+    def _apart(self) -> EvidencePart:
+        if len(set(self.runs)) < len(self.runs):
+            raise ValueError("'subject' and 'other' name each run once")
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> EvidencePart:

@@ -41,12 +41,17 @@ def _claims_validate(chosen: argparse.Namespace) -> int:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
+    from segmodels.rules import load_rules
     from segmodels.verify import verify
 
     row = verify(chosen.claim, chosen.device, progress, chosen.force)
     print(f"{row.claim}: {_compared(row)}")
     if row.interval:
-        print(f"  95 % interval over images {row.interval[0]:.2f} to {row.interval[1]:.2f}")
+        low, high = row.interval
+        over = row.interval_over or "images"
+        print(
+            f"  {load_rules().interval.confidence:.0%} interval {low:.2f} to {high:.2f} over {over}"
+        )
     if row.kind == "claim":
         print(f"  protocol {row.protocol or 'not stated'}, {row.level or 'nothing measured'}")
     if row.evidence_file:

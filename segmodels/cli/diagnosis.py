@@ -51,5 +51,5 @@ def _diff(chosen: argparse.Namespace) -> int:
         print(f"  {difference.stage}: {difference.text.rstrip()}")
     if found:
         print(f"the same in both: {', '.join(s for s in STAGES if s not in apart) or 'nothing'}")
-        print("\n".join(numbers(a, b, load_rules().bootstrap)))
+        print("\n".join(numbers(a, b, load_rules().interval)))
     return 1 if found else 0

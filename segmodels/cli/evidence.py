@@ -25,6 +25,10 @@ def add(commands: Add) -> None:
     check.add_argument("--by", metavar="NAME", help="keep it as evidence of this third party")
     check.add_argument("--url", default="", help="where the third party published it")
     check.set_defaults(command=_evidence_check)
+    again = "what bf16 did to the numbers, measured again from the counts by the present rules"
+    effect = actions.add_parser("effect", help=again)
+    effect.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
+    effect.set_defaults(command=_evidence_effect)
     merge = actions.add_parser("merge", help="make the whole of all shards")
     merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
@@ -105,7 +109,7 @@ def _check_files(chosen: argparse.Namespace) -> int:
 
 def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
     """What to say about an effect; nothing about evidence in fp32."""
-    from segmodels.effect import check_effect, full_precision
+    from segmodels.effect import check_effect, full_precision, interval_is_current
     from segmodels.evidence import read_evidence
 
     if evidence.identity.precision == "fp32":
@@ -117,7 +121,33 @@ def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
     if full is None:
         return f", fp32 evidence {wanted} not here to compare with"
     check_effect(evidence, read_evidence(full))
-    return f", effect as against {wanted}"
+    old = "" if interval_is_current(evidence) else " but for its interval, see `evidence effect`"
+    return f", effect as against {wanted}{old}"
+
+
+def _evidence_effect(chosen: argparse.Namespace) -> int:
+    from segmodels import layout
+    from segmodels.effect import full_precision, renewed
+    from segmodels.evidence import evidence_files, read_evidence, write_evidence
+    from segmodels.rules import load_rules
+
+    asked = chosen.files or [layout.evidence()]
+    paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
+    rule = load_rules().interval
+    for path in paths:
+        evidence = read_evidence(path)
+        if evidence.effect is None:
+            continue
+        wanted = full_precision(evidence.identity).key
+        full = _find_key(wanted, [*paths, layout.evidence()])
+        if full is None:
+            raise SegmodelsError(f"{path}: fp32 evidence {wanted} is not here to compare with.")
+        again = renewed(evidence, read_evidence(full), rule)
+        same = again.effect == evidence.effect
+        if not same:
+            write_evidence(path.parent, again)
+        print(f"{relative(path)}: {'as it was' if same else 'written again'}")
+    return 0
 
 
 def _evidence_merge(chosen: argparse.Namespace) -> int:

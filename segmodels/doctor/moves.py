@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segmodels.evidence import Evidence, ImageCounts
+from segmodels.intervals import Interval, IntervalRule, paired_interval
 from segmodels.protocols import Protocol
-from segmodels.scores import Bootstrap, Interval, paired_bootstrap, score
+from segmodels.scores import score
 
 #: Classes named on either side of a list.
 _NAMED = 3
@@ -78,7 +79,7 @@ def class_changes(a: Evidence, b: Evidence, protocol: Protocol) -> tuple[list[st
     return gaining, [text for change, text in told if change < 0][:_NAMED]
 
 
-def paired(a: Evidence, b: Evidence, protocol: Protocol, settings: Bootstrap) -> Interval | None:
+def paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) -> Interval | None:
     """Interval of mIoU(b) - mIoU(a); None where the two did not see the same images."""
     one, other = a.identity, b.identity
     same = (one.dataset, one.split, one.fingerprint) == (
@@ -88,7 +89,7 @@ def paired(a: Evidence, b: Evidence, protocol: Protocol, settings: Bootstrap) ->
     )
     if not same or a.classes != b.classes or not a.images:
         return None
-    return paired_bootstrap(b, a, protocol, settings)
+    return paired_interval(b, a, protocol, rule)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from segmodels.doctor.moves import class_changes, paired, shared
 from segmodels.doctor.sides import Side, protocols
 from segmodels.evidence import Evidence
+from segmodels.intervals import IntervalRule, over
 from segmodels.protocols import Protocol
-from segmodels.scores import Bootstrap, score
+from segmodels.scores import score
 
 
-def numbers(a: Side, b: Side, settings: Bootstrap) -> list[str]:
+def numbers(a: Side, b: Side, rule: IntervalRule) -> list[str]:
     """What the counts of both say, for people: mIoU, paired interval, classes.
 
     Args:
         a, b: the two sides, each scored by its own protocol (see `protocols`).
-        settings: of the paired bootstrap.
+        rule: of the paired interval.
     """
     one, other = protocols(a, b)
     values = [score(side.evidence, p).miou for side, p in ((a, one), (b, other))]
@@ -25,20 +27,22 @@ def numbers(a: Side, b: Side, settings: Bootstrap) -> list[str]:
     told = [f"mIoU {values[0]:.2f} in A, {values[1]:.2f} in B: {change:+.2f} points ({how})"]
     if a.evidence.classes != b.evidence.classes:
         return [*told, "other classes: two numbers that cannot be compared"]
-    return told + list(_paired(a.evidence, b.evidence, one, settings))
+    return told + list(_paired(a.evidence, b.evidence, one, rule))
 
 
-def _paired(a: Evidence, b: Evidence, protocol: Protocol, settings: Bootstrap) -> Iterator[str]:
+def _paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) -> Iterator[str]:
     common = shared(a, b)
-    interval = paired(*common, protocol, settings)
+    interval = paired(*common, protocol, rule)
     number = len(common[0].images)
     if interval is None:
         yield "no paired interval: the two did not see the same images"
         return
     before, after = (score(one, protocol).miou for one in common)
+    units = over(common[:1], rule)
+    told = f"paired {rule.confidence:.0%} interval {interval[0]:+.2f} to {interval[1]:+.2f}"
     yield (
         f"on the {number} images of both, scored as {protocol.name}: {after - before:+.2f} points, "
-        f"paired {settings.confidence:.0%} interval {interval[0]:+.2f} to {interval[1]:+.2f}"
+        + (f"no interval over {units}" if math.isnan(interval[0]) else f"{told} over {units}")
     )
     gaining, losing = class_changes(*common, protocol)
     if gaining or losing:

@@ -12,6 +12,7 @@ _COLOURS = {
     "verified": "#1b7047",
     "better": "#12697a",
     "below": "#ad3a2a",
+    "inconclusive": "#6a5d1d",
     "partial": "#8a5a00",
     "stale": "#74499b",
     "measured": "#3a5c85",

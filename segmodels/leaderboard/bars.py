@@ -8,13 +8,13 @@ from segmodels.leaderboard.markup import bounds, digits, number
 from segmodels.leaderboard.rows import Row
 
 _WIDTH, _HEIGHT, _PAD = 320, 34, 12
-_SPANS = (0.5, 1.0, 2.0, 3.0, 5.0)
+_SPANS = (0.5, 1.0, 2.0, 3.0, 6.0)
 
 
 def common_span(rows: list[Row]) -> float:
     """Half the width of all interval bars, percentage points: one scale for every row.
 
-    The smallest step that shows every interval and claim whole, at most 5: a row far off is
+    The smallest step that shows every interval and claim whole, at most 6: a row far off is
     cut with an arrow, so that it does not flatten all others.
     """
     reach = [

@@ -97,6 +97,8 @@ def _verdict(row: Row, docs: Docs | None) -> str:
         (found, "" if row.verified is None else number(row.verified, digits(row)) + unit),
         ("Gap", "" if row.gap is None else signed(row.gap, digits(row))),
         ("Interval", "" if row.interval is None else bounds(row)),
+        ("Interval over", escape(row.interval_over)),
+        ("Mean over seeds", _seeds(row)),
         ("Tolerance", tolerance),
         ("Level", _level(row, docs)),
         ("Seeds", seeds),
@@ -110,6 +112,14 @@ def _verdict(row: Row, docs: Docs | None) -> str:
         f'<p class="soft">That is: {escape(meaning(row))}.{all_words}</p>{_reason(row)}'
         f'<dl class="numbers">{cells}</dl>{_bar(row)}</section>'
     )
+
+
+def _seeds(row: Row) -> str:
+    """Where the mean over seeds lies on these images; it decides the verdict, images do not."""
+    if row.seed_interval is None:
+        return ""
+    low, high = (number(end, digits(row)) for end in row.seed_interval)
+    return f"{low}\u2013{high}"
 
 
 def _level(row: Row, docs: Docs | None) -> str:
@@ -156,7 +166,8 @@ def _bar(row: Row) -> str:
     points = "1 point" if span == 1 else f"{span:g} points"
     return (
         f"<figure>{bar}<figcaption>{points} to either side of {middle}; the dot is what "
-        "was measured, the bar its interval over images.</figcaption></figure>"
+        f"was measured, the bar its interval over {escape(row.interval_over or 'images')}."
+        "</figcaption></figure>"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from segmodels.leaderboard.robustness import Curve, Robustness
+from segmodels.leaderboard.robustness import Curve, Robustness, mean_share
 from segmodels.leaderboard.rows import Row
 
 _CURVE_WIDTH, _CURVE_HEIGHT = 120, 36
@@ -54,8 +54,11 @@ def robustness_section(rows: list[Row]) -> str:
 
 def _robustness(row: Row, found: Robustness, opened: bool) -> str:
     facts = [f"clean {found.clean:.2f}"]
-    if found.mean is not None and found.ratio is not None:
-        facts.append(f"mean over corruptions {found.mean:.2f}, {found.ratio:.0%} kept")
+    if found.clean == 0:
+        facts.append("no share of a clean score of zero can be kept")
+    if found.mean is not None:
+        kept = "" if found.ratio is None else f", {found.ratio:.0%} kept"
+        facts.append(f"mean over corruptions {found.mean:.2f}{kept}")
     kinds = dict.fromkeys(curve.kind for curve in found.curves)
     tables = "".join(
         _curve_table(kind, [c for c in found.curves if c.kind == kind], found) for kind in kinds
@@ -88,11 +91,12 @@ def _curve_row(curve: Curve, levels: list[float], found: Robustness) -> str:
     by_level = {point.level: f"{point.miou:.1f}" for point in curve.points}
     cells = "".join(f"<td>{by_level.get(level, '&ndash;')}</td>" for level in levels)
     mean = sum(p.miou for p in curve.points) / len(curve.points)
-    kept = sum(p.ratio for p in curve.points) / len(curve.points)
+    share = mean_share(curve.points)
+    kept = "&ndash;" if share is None else f"{share:.0%}"
     return (
         f'<tr><th scope="row">{escape(curve.name.replace("_", " "))}</th>'
         f'<td class="line">{_curve(curve, found)}</td>{cells}'
-        f"<td>{mean:.1f}</td><td>{kept:.0%}</td></tr>"
+        f"<td>{mean:.1f}</td><td>{kept}</td></tr>"
     )
 
 

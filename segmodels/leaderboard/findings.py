@@ -9,7 +9,13 @@ from typing import Any
 from segmodels.leaderboard.markup import link, page_names, paper, status
 from segmodels.leaderboard.rows import Row
 
-_WORDS = {"holds": "holds", "fails": "does not hold", "open": "open"}
+_WORDS = {
+    "holds": "holds",
+    "holds_here": "holds on these images",
+    "fails_here": "does not hold on these images",
+    "fails": "does not hold",
+    "open": "open",
+}
 
 
 def statement_section(rows: list[Row]) -> str:
@@ -29,7 +35,8 @@ def statement_section(rows: list[Row]) -> str:
         '<section id="statements"><h2>Statements that compare models</h2>'
         "<p>Papers print sentences too. Each is taken apart into what can be counted or measured. "
         "A part measured at another budget than the paper's tells something, but decides "
-        f'nothing.</p><div class="statements">{told}</div></section>'
+        "nothing; one measured with a single training a side holds on these images alone."
+        f'</p><div class="statements">{told}</div></section>'
     )
 
 
@@ -48,10 +55,12 @@ def summary(row: Row) -> str:
     if not count:
         return ""
     came = Counter(part["outcome"] for part in row.findings)
+    holds, here = came["holds"], came["holds_here"]
     words = [
-        f"{came['holds']} of {count} part{'s' if count > 1 else ''} "
-        f"hold{'s' if came['holds'] == 1 else ''}",
+        f"{holds} of {count} part{'s' if count > 1 else ''} hold{'s' if holds == 1 else ''}",
+        f"{here} hold{'s' if here == 1 else ''} on these images" if here else "",
         f"{came['fails']} do{'es' if came['fails'] == 1 else ''} not" if came["fails"] else "",
+        f"{came['fails_here']} not on these images" if came["fails_here"] else "",
         f"{came['open']} open" if came["open"] else "",
     ]
     return ", ".join(filter(None, words))

@@ -19,7 +19,9 @@ def how_to_read(settings: Rules) -> str:
         f"{_word('verified')}: the gap is within the rounding of the print plus "
         f"{settings.released.points:g} points for released weights, which decoders can move. "
         f"{_word('better')} and {_word('below')}: it is not. For parameters and operations these "
-        "two say only that more or fewer were counted than printed.",
+        "two say only that more or fewer were counted than printed. For weights trained again the "
+        f"mean over seeds must be known to lie within {settings.retrained.points:g} points, and it "
+        f"is {_word('inconclusive')} where they cannot tell.",
         "<b>Level</b> says whose weights were run: <i>released weights</i> are the file its "
         "authors gave out, <i>retrained</i> ones were trained here, <i>counted</i> needs none.",
         f"{_word('blocked')}: weights, images or the way of measuring cannot be had by "
@@ -44,16 +46,16 @@ def about(settings: Rules, docs: Docs | None) -> str:
         f"<dt>{_word(name, docs)}</dt><dd>{escape(meaning)}</dd>"
         for name, meaning in STATUSES.items()
     )
-    draws = settings.bootstrap
     return (
         "<p>Every image leaves a matrix of integer counts: which class each pixel has, which it "
         "was given. IoU per class is taken over the sum of all images and averaged over the "
         "classes that occur. The gap is verified minus claimed. A number is verified when the gap "
         "is within the tolerance, which half a unit of the last printed digit is part of; the page "
         "of each row names it.</p>"
-        f"<p>The {draws.confidence:.0%} interval comes from {draws.resamples} bootstrap draws "
-        "over images and tells how much another choice of images would move the number. For "
-        "released weights it does not decide the verdict. In the bars the dot is the verified "
+        f"<p>The {settings.interval.confidence:.0%} interval tells how much other images of this "
+        "kind would move the number. Images are left out in turn: one by one, or a block of "
+        "neighbours at a time where they are frames of a drive. The page of each row says which. "
+        "For released weights it does not decide the verdict. In the bars the dot is the verified "
         "number, the upright tick the claimed one; all bars share one scale, and a dot at the "
         "very end lies beyond "
         f"it.</p><dl>{meanings}</dl>"

@@ -18,6 +18,7 @@ from segmodels.claims import COUNTED, Claim, Statement, load_claims, load_statem
 from segmodels.effect import effect_sentence, effect_under
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, read_evidence
+from segmodels.intervals import Interval
 from segmodels.leaderboard.costs import Costs
 from segmodels.leaderboard.matching import (
     answers,
@@ -375,6 +376,7 @@ class Judge:
         evidence = found.evidence
         identity, seen = evidence.identity, score(evidence, protocol)
         disturbed = conditions(self.shelf.disturbed(evidence))
+        stressed = disturbed and not math.isnan(seen.miou)
         return dataclasses.replace(
             row,
             evidence=evidence.key,
@@ -391,7 +393,7 @@ class Judge:
             pixel_accuracy=_rounded(seen.pixel_accuracy),
             mean_accuracy=_rounded(seen.mean_accuracy),
             per_class={name: _rounded(iou) for name, iou in seen.per_class.items()},
-            robustness=summarise(evidence, disturbed, protocol) if disturbed else None,
+            robustness=summarise(evidence, disturbed, protocol) if stressed else None,
             figure=self._figure(row.run, found),
         )
 
@@ -446,13 +448,14 @@ def _why_measured(run: Run, protocol: Protocol, same: list[Claim]) -> str:
 
 def _verdict_row(verdict: Verdict) -> Row:
     """A row that says what a verdict says, and nothing about what was judged."""
-    interval = verdict.interval
     return Row(
         claim=None,
         claimed=None,
         verified=_rounded(verdict.verified),
         gap=_rounded(verdict.gap),
-        interval=interval and (round(interval[0], 4), round(interval[1], 4)),
+        interval=_ends(verdict.interval),
+        interval_over=verdict.over,
+        seed_interval=_ends(verdict.seed_interval),
         verdict=verdict.status,
         level=verdict.level,
         reason=verdict.reason,
@@ -470,6 +473,10 @@ def _verdict_row(verdict: Verdict) -> Row:
 def _part(finding: Finding) -> dict[str, str | bool]:
     names = ("about", "outcome", "text", "counts")
     return {name: getattr(finding, name) for name in names}
+
+
+def _ends(interval: Interval | None) -> Interval | None:
+    return interval and (round(interval[0], 4), round(interval[1], 4))
 
 
 def _rounded(value: float | None) -> float | None:

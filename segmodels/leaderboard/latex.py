@@ -31,7 +31,7 @@ _METRICS = {
 def render_latex(rows: list[Row]) -> str:
     """One table; every protocol is a footnote below it."""
     marks = _marks(rows)
-    confidence = load_rules().bootstrap.confidence
+    confidence = load_rules().interval.confidence
     lines = [
         r"\begin{table}",
         r"\centering",

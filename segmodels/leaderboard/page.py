@@ -153,7 +153,7 @@ def _board(rows: list[Row], span: float, settings: Rules) -> str:
 
 def _head(name: str, span: float, settings: Rules) -> str:
     kind = ' class="num"' if name in _NUMBERS else ""
-    more = f" {settings.bootstrap.confidence:.0%}, \u00b1{span:g}" if name == "Interval" else ""
+    more = f" {settings.interval.confidence:.0%}, \u00b1{span:g}" if name == "Interval" else ""
     return f'<th scope="col" role="columnheader"{kind}>{name}{more}</th>'
 
 

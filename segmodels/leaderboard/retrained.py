@@ -37,6 +37,19 @@ def wrong_retrains(runs: Iterable[Run], claims: Mapping[str, Claim]) -> Iterator
             yield f"{_file(others[-1])}: field 'seed' repeats that of a run that retrains {name!r}."
 
 
+def wrong_seeds(runs: Iterable[Run]) -> Iterator[str]:
+    """What keeps the runs of one side of a statement from being seeds of one training."""
+    first, *others = runs
+    for other in others:
+        if different := [f for f in _SAME if getattr(first, f) != getattr(other, f)]:
+            yield (
+                f"run {other.name!r} has another {different[0]} than {first.name!r}; several runs "
+                "of one side are seeds of one training."
+            )
+    if len({run.seed for run in (first, *others)}) <= len(others):
+        yield f"runs beside {first.name!r} repeat a seed; several runs of one side differ in seed."
+
+
 def _wrong_claim(run: Run, claim: Claim | None) -> Iterator[str]:
     if claim is None:
         yield "there is no such claim"

@@ -21,11 +21,14 @@ _PLACES = ("severity", "seed")
 
 @dataclass(frozen=True)
 class Point:
-    """One strength of one disturbance: mIoU in percent and its share of the clean one."""
+    """One strength of one disturbance: mIoU in percent and its share of the clean one.
+
+    The share is None where the clean mIoU is zero: nothing is there of which it could be one.
+    """
 
     level: float
     miou: float
-    ratio: float
+    ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Robustness:
     Attributes:
         clean: mIoU of the undisturbed evidence, percent.
         mean: mIoU averaged over all corruptions and severities, percent; None without any.
-        ratio: the same average of mIoU / clean mIoU; None without any.
+        ratio: the same average of mIoU / clean mIoU; None without any, or where that is zero.
         curves: by kind and name. Clean and disturbed are compared on the same images.
     """
 
@@ -82,7 +85,7 @@ def summarise(clean: Evidence, disturbed: Iterable[Evidence], protocol: Protocol
     return Robustness(
         clean=round(score(clean, protocol).miou, 4),
         mean=round(fmean(p.miou for p in points), 4) if points else None,
-        ratio=round(fmean(p.ratio for p in points), 4) if points else None,
+        ratio=mean_share(points),
         curves=curves,
     )
 
@@ -110,9 +113,15 @@ def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
 def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> Point:
     reference = dataclasses.replace(clean, images=clean.images[: images_asked(disturbed)])
     miou, intact = score(disturbed, protocol).miou, score(reference, protocol).miou
-    return Point(level, miou, miou / intact if intact > 0 else 0.0)
+    return Point(level, miou, miou / intact if intact > 0 else None)
 
 
 def _average(points: list[Point]) -> Point:
-    miou, ratio = fmean(p.miou for p in points), fmean(p.ratio for p in points)
-    return Point(points[0].level, round(miou, 4), round(ratio, 4))
+    miou = fmean(p.miou for p in points)
+    return Point(points[0].level, round(miou, 4), mean_share(points))
+
+
+def mean_share(points: Iterable[Point]) -> float | None:
+    """Share of the clean mIoU that is left on average, four decimals; None where there is none."""
+    shares = [point.ratio for point in points if point.ratio is not None]
+    return round(fmean(shares), 4) if shares else None

@@ -16,11 +16,11 @@ from segmodels.verdict import Status
 class Row:
     """One line of the leaderboard: a verdict with everything needed to doubt it.
 
-    `claimed`, `verified`, `gap`, `interval`, `tolerance` and `seeds` are in `unit`; `per_class`
-    is IoU in percent with None for a class that never occurs. `findings` are the parts of a
-    statement (about, outcome, text, counts), `todo` what would unblock a claim, details indented
-    by two spaces, `disputed` objections (date, by, url, text, answer). What is unknown without
-    evidence is None. The fields are described in docs/leaderboard-schema.md.
+    `claimed`, `verified`, `gap`, `interval`, `seed_interval`, `tolerance` and `seeds` are in
+    `unit`; `per_class` is IoU in percent with None for a class that never occurs. `findings` are
+    the parts of a statement (about, outcome, text, counts), `todo` what would unblock a claim,
+    details indented by two spaces, `disputed` objections (date, by, url, text, answer). What is
+    unknown without evidence is None. The fields are described in docs/leaderboard-schema.md.
     """
 
     claim: str | None
@@ -77,6 +77,8 @@ class Row:
     conflicts: tuple[str, ...] = ()
     disputed: tuple[dict[str, str], ...] = ()
     seeds: tuple[float, ...] = ()
+    interval_over: str = ""
+    seed_interval: tuple[float, float] | None = None
     figure: str | None = None
     findings: tuple[dict[str, Any], ...] = ()
     todo: tuple[str, ...] = ()

@@ -197,5 +197,5 @@ def _with_effect(
             f"in fp32 is not here to compare with. First: segmodels evaluate {run.name} "
             f"--protocol {name} --precision fp32"
         )
-    judged, settings = of_inference(run, evidence), load_rules().bootstrap
-    return dataclasses.replace(evidence, effect=measure_effect(evidence, full, judged, settings))
+    judged, rule = of_inference(run, evidence), load_rules().interval
+    return dataclasses.replace(evidence, effect=measure_effect(evidence, full, judged, rule))

@@ -19,10 +19,11 @@ from segmodels.doctor.outcome import numbers
 from segmodels.doctor.sides import Side, find_side
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, write_evidence
+from segmodels.intervals import IntervalRule, paired_interval
 from segmodels.protocols import Protocol
-from segmodels.scores import Bootstrap, paired_bootstrap, score
+from segmodels.scores import score
 
-DRAWING = Bootstrap(50, 0.95)
+RULE = IntervalRule(0.95)
 Diff = Callable[..., tuple[int, list[str]]]
 
 
@@ -103,7 +104,7 @@ def test_another_truth_is_told_from_another_prediction() -> None:
 def test_other_classes_are_named_and_not_counted_against_each_other() -> None:
     renamed = dataclasses.replace(evidence(), classes=("sky", "road", "bus"))
     assert set(parted(renamed)) == {"labels"}
-    lines = numbers(side(), side(renamed), DRAWING)
+    lines = numbers(side(), side(renamed), RULE)
     assert len(lines) == 2
     assert "cannot be compared" in lines[1]
 
@@ -142,32 +143,32 @@ def test_software_is_the_last_stage_before_the_counts() -> None:
 
 def test_the_numbers_are_those_of_the_scores() -> None:
     a, b, plain = evidence(), evidence(matrices(6, right=90), images=6), Protocol("plain", 1)
-    lines = numbers(side(a, plain), side(b), DRAWING)
+    lines = numbers(side(a, plain), side(b), RULE)
     before, after = (score(one, plain).miou for one in (a, b))
-    low, high = paired_bootstrap(b, a, plain, DRAWING)
+    low, high = paired_interval(b, a, plain, RULE)
     assert lines[0].startswith(f"mIoU {before:.2f} in A, {after:.2f} in B: {after - before:+.2f}")
-    assert lines[1].endswith(f"paired 95% interval {low:+.2f} to {high:+.2f}")
+    assert lines[1].endswith(f"paired 95% interval {low:+.2f} to {high:+.2f} over 6 images")
     assert lines[2].startswith("classes that gain: ")
     assert lines[2].count("+") == 3
     assert lines[3] == "classes that lose: none"
 
 
 def test_other_images_have_no_paired_interval() -> None:
-    lines = numbers(side(), side(evidence(fingerprint="aa" * 32)), DRAWING)
+    lines = numbers(side(), side(evidence(fingerprint="aa" * 32)), RULE)
     assert lines[1] == "no paired interval: the two did not see the same images"
 
 
 def test_a_scoring_is_not_lent_to_other_classes() -> None:
     narrow = Protocol("narrow", 1, ignore_classes=("sky",))
     renamed = dataclasses.replace(evidence(), classes=("air", "road", "bus"))
-    lines = numbers(side(protocol=narrow), side(renamed), DRAWING)
+    lines = numbers(side(protocol=narrow), side(renamed), RULE)
     assert "(scored as narrow and usual" in lines[0]
 
 
 def test_without_labelled_pixels_nothing_is_invented() -> None:
     empty = evidence(np.zeros((2, 4, 4), dtype=np.int64))
     assert differences(side(empty), side(empty)) == []
-    assert "mIoU nan in A, nan in B" in numbers(side(empty), side(empty), DRAWING)[0]
+    assert "mIoU nan in A, nan in B" in numbers(side(empty), side(empty), RULE)[0]
 
 
 # --- as people type it -----------------------------------------------------------------

@@ -81,7 +81,7 @@ def lesser(precision="bf16"):
     """Evidence in a cheaper arithmetic that says of itself that this did no harm."""
     scoring = load_protocol("strict").scoring
     told = {"scoring": scoring, "fp32": 50.0, "reduced": 50.0, "difference": 0.0}
-    effect = {"against": "0" * 16, "moved": 0.0, "bootstrap": {"resamples": 9, "confidence": 0.9}}
+    effect = {"against": "0" * 16, "moved": 0.0, "interval": {"method": 2, "confidence": 0.9}}
     return replace(
         evidence(precision=precision), effect={**effect, "scores": [{**told, "interval": [0, 0]}]}
     )
@@ -305,12 +305,25 @@ def test_only_seeds_of_one_training_are_averaged(board, fields, message):
     assert any(message.split("'")[-1] in problem for problem in problems())
 
 
+def test_a_training_told_twice_is_one(board):
+    """Whoever copies counts of one seed into the folders of three has trained once."""
+    board.claim("toy_again", protocol="plain", value=80)
+    for seed in range(3):
+        name = f"again-{seed}"
+        board.run(name, seed=seed, retrains=["toy_again"])
+        board.keep(evidence(origin={"trained": name}, weights=f"{seed:064x}"), folder=name)
+    row = board.row("toy_again")
+    assert (row.verdict, row.level) == ("inconclusive", "retrained (1 seed)")
+    assert "At least 3 seeds are needed." in row.reason
+    assert row.reason.endswith("are those of another seed: 2.")
+
+
 def test_seeds_that_saw_other_images_are_left_out_and_told(board):
     board.claim("toy_again", protocol="plain", value=80)
     for seed, images in enumerate((3, 6, 6)):
         name = f"again-{seed}"
         board.run(name, seed=seed, retrains=["toy_again"])
-        counts, origin = matrices(images), {"trained": name}
+        counts, origin = matrices(images, right=60 + seed), {"trained": name}
         board.keep(evidence(counts, expected=6, origin=origin, weights=f"{seed:064x}"), folder=name)
     row = board.row("toy_again")
     assert row.level.startswith("retrained (2 seeds")

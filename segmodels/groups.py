@@ -1,0 +1,113 @@
+"""Which images hang together, so that one of them says little that its neighbour does not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segmodels.errors import SegmodelsError
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How the images of a dataset hang together (`groups` in `params/datasets.yaml`).
+
+    Attributes:
+        kind: what a group is, for people: `sequence`, `city`.
+        pattern: regular expression on the name of an image; its first group is that of the group.
+        block: about how many consecutive images of a group are taken as one; 0 for whole groups.
+    """
+
+    kind: str
+    pattern: str
+    block: int
+
+
+@dataclass(frozen=True)
+class Units:
+    """What an interval takes as independent: images, blocks of them, or groups.
+
+    Attributes:
+        places: the unit of every image, counted from 0.
+        number: how many units there are.
+        words: the same for people: `12 blocks of 19 to 21 consecutive images in 2 sequences`.
+    """
+
+    places: tuple[int, ...]
+    number: int
+    words: str
+
+
+def check_grouping(where: str, grouping: Grouping) -> None:
+    """Refuse a pattern that names no group, and a block without images.
+
+    Raises:
+        SegmodelsError: with `where`, the field and the fix.
+    """
+    try:
+        named = re.compile(grouping.pattern).groups
+    except re.error as error:
+        raise SegmodelsError(
+            f"{where}: field 'pattern' is no regular expression ({error})."
+        ) from None
+    if not named:
+        raise SegmodelsError(f"{where}: field 'pattern' needs a group in brackets: the name.")
+    if grouping.block < 0:
+        raise SegmodelsError(
+            f"{where}: field 'block' is a number of images, or 0 for whole groups."
+        )
+
+
+def units_of(names: Sequence[str], grouping: Grouping | None) -> Units:
+    """Sort images into units by their names.
+
+    A group is cut into blocks of nearly equal size, consecutive by name, so that no rest of a
+    few images counts as much as a block.
+
+    Args:
+        names: of the images, in any order.
+        grouping: of their dataset; None where images are independent.
+
+    Raises:
+        SegmodelsError: a name tells no group.
+    """
+    if grouping is None:
+        return Units(tuple(range(len(names))), len(names), _many(len(names), "image"))
+    groups: dict[str, list[int]] = {}
+    for place in sorted(range(len(names)), key=names.__getitem__):
+        groups.setdefault(_group(names[place], grouping), []).append(place)
+    units, number = [0] * len(names), 0
+    for places in groups.values():
+        blocks = max(1, round(len(places) / grouping.block)) if grouping.block else 1
+        for rank, place in enumerate(places):
+            units[place] = number + rank * blocks // len(places)
+        number += blocks
+    return Units(tuple(units), number, _words(units, len(groups), grouping))
+
+
+def _group(name: str, grouping: Grouping) -> str:
+    matched = re.match(grouping.pattern, name)
+    if matched is None:
+        raise SegmodelsError(
+            f"image {name!r} tells no {grouping.kind} by the pattern {grouping.pattern!r} that "
+            f"params/datasets.yaml gives in 'groups'."
+        )
+    return matched[1]
+
+
+def _words(units: list[int], groups: int, grouping: Grouping) -> str:
+    told = _many(groups, grouping.kind)
+    if not grouping.block:
+        return told
+    sizes = Counter(units).values()
+    least, most = min(sizes, default=0), max(sizes, default=0)
+    size = str(most) if least == most else f"{least} to {most}"
+    return f"{_many(len(sizes), 'block')} of {size} consecutive images in {told}"
+
+
+def _many(number: int, word: str) -> str:
+    if number == 1:
+        return f"1 {word}"
+    return f"{number} {word[:-1]}ies" if word.endswith("y") else f"{number} {word}s"
