@@ -5,10 +5,11 @@
 ADE_SAMPLES is a folder with `images/` and `annotations/` of a few real files of ADE20K, which are
 repeated under other names until there are `--images`; CAMVID_ZIP holds the SegNet tutorial's
 CamVid, of which the test images are taken. Ways: files of a folder; `zipfile` with one open
-archive; `segmodels.datasets.packed` (ours). Both kinds of packing: stored, as it suits pictures,
-and deflated. Milliseconds per image with its label, median over rounds, ways interleaved; `warm`
-from the page cache, in time of the process; `cold` after the kernel was told to drop the files,
-which a virtual disk may cache once more, in time on the wall; `read` bytes only, `decode` pixels.
+archive; `segmodels.datasets.reading.packed` (ours). Both kinds of packing: stored, as it suits
+pictures, and deflated. Milliseconds per image with its label, median over rounds, ways
+interleaved; `warm` from the page cache, in time of the process; `cold` after the kernel was told
+to drop the files, which a virtual disk may cache once more, in time on the wall; `read` bytes
+only, `decode` pixels.
 `2 workers`: two forked processes decode at the same time, time on the wall. Unpacking and opening
 are seconds for the whole set. The record holds the load of the machine before and after.
 """
@@ -33,8 +34,8 @@ import numpy as np
 from models import write_record
 from PIL import Image
 
-from segmodels.datasets.archives import unpack
-from segmodels.datasets.packed import Tree
+from segmodels.datasets.reading.archives import unpack
+from segmodels.datasets.reading.packed import Tree
 
 Read = Callable[[str], bytes]
 PACKINGS = {"stored": zipfile.ZIP_STORED, "deflated": zipfile.ZIP_DEFLATED}

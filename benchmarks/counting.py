@@ -29,10 +29,10 @@ import torch
 from models import medians as wall_medians
 from models import write_record
 
-from segmodels.counting import confusion_matrix
+from segmodels.evaluation.counting import confusion_matrix
 from segmodels.evidence import Evidence, Identity, ImageCounts
-from segmodels.intervals import IntervalRule, miou_interval, paired_interval
-from segmodels.protocols import Protocol
+from segmodels.metrics.intervals import IntervalRule, miou_interval, paired_interval
+from segmodels.protocols.protocol import Protocol
 
 SIZES = {"512x683, 150 classes": (512, 683, 150), "1024x2048, 19 classes": (1024, 2048, 19)}
 VOID = 255

@@ -24,10 +24,10 @@ import torch
 from models import write_record
 from torch import Tensor
 
-from segmodels.arithmetic import lowres_logits_fixed, tf32
 from segmodels.checkpoints import load_checkpoint
+from segmodels.evaluation.precision import lowres_logits_fixed, tf32
 from segmodels.models.base import SegModel
-from segmodels.protocols import Precision
+from segmodels.protocols.protocol import Precision
 
 #: The cases, and what of `reference.py` writes their weights as the authors released them.
 CASES = {

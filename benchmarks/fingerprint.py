@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segmodels.datasets import dataset_kind
-from segmodels.datasets.base import Dataset
+from segmodels.core.environment import cores, machine
+from segmodels.core.files import combine, write_json
+from segmodels.core.settings import CACHE
 from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.fingerprint import sample_digest
+from segmodels.datasets.reading.base import Dataset
+from segmodels.datasets.registry import dataset_kind
 from segmodels.datasets.survey import look_at, survey
-from segmodels.environment import cores, machine
-from segmodels.files import combine, write_json
-from segmodels.settings import CACHE
 
 ADE_SIZE, CITYSCAPES_SIZE = (512, 683), (1024, 2048)
 #: Stored numbers that CamVid's twelve become: any that the encodings know.

@@ -34,13 +34,13 @@ from models import explicit_attention, macs, matmul_rate, medians, segformer_pai
 from torch import Tensor, nn
 
 import segmodels as sm
-from segmodels.fused import predict_fast
-from segmodels.inference import image_views, predict_views
+from segmodels.core.arrays import Pixels
+from segmodels.evaluation.fast import predict_fast
+from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.evaluation.windows import low_resolution
 from segmodels.models.base import ModelConfig, SegModel, upsample
 from segmodels.models.folding import Foldable
-from segmodels.pixels import Pixels
-from segmodels.protocols import Protocol
-from segmodels.windows import low_resolution
+from segmodels.protocols.protocol import Protocol
 
 SEGMENTER = "segmenter_vit_tiny_patch16_mask"
 SIX_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)

@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from segmodels.assets.groups import Grouping, units_of
+from segmodels.core.settings import project_root
 from segmodels.evidence import Evidence, Identity, ImageCounts, find_evidence
-from segmodels.groups import Grouping, units_of
-from segmodels.intervals import Interval, IntervalRule, miou_interval
-from segmodels.metrics import intersection_and_union, iou_from, mean_of
-from segmodels.protocols import Protocol, load_protocol
-from segmodels.settings import project_root
+from segmodels.metrics.intervals import Interval, IntervalRule, miou_interval
+from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
+from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import load_protocol
 
 PLAIN, RULE = Protocol("plain", 1), IntervalRule(0.95)
 #: By title: how many units, and in what share of them each class occurs.

@@ -23,14 +23,15 @@ import torch
 from inference import compare
 from models import write_record
 
-from segmodels.datasets import open_dataset
-from segmodels.environment import cores
-from segmodels.fused import predict_fast
-from segmodels.inference import image_views, predict, predict_views
+from segmodels.core.arrays import Pixels
+from segmodels.core.environment import cores
+from segmodels.datasets.opening import open_dataset
+from segmodels.evaluation.fast import predict_fast
+from segmodels.evaluation.reference import image_views, predict, predict_views
 from segmodels.models.base import SegModel
-from segmodels.pixels import Pixels
-from segmodels.protocols import Protocol, load_protocol
-from segmodels.runs import load_run
+from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import load_run
 from segmodels.steps import subject_of
 
 RUNS = (

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from segmodels.evidence import Evidence, Identity, ImageCounts, evidence_files, write_evidence
-from segmodels.protocols import Protocol
+from segmodels.protocols.protocol import Protocol
 from segmodels.versions import EVALUATOR
 
 CLASSES = ("road", "sky", "car")

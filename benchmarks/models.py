@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import segmodels as sm
-from segmodels.environment import machine
+from segmodels.core.environment import machine
 from segmodels.models.base import SegModel
 
 SEGMENTERS = ("segmenter_vit_tiny_patch16_mask", "depict_sa_vit_tiny_patch16")

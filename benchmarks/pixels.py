@@ -25,23 +25,26 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segmodels.datasets import dataset_kind, described_split, open_dataset
-from segmodels.datasets.base import Dataset, Sample
+from segmodels.core.environment import machine
+from segmodels.core.files import combine, read_json, write_json, write_text
+from segmodels.datasets.described import described_split
 from segmodels.datasets.fingerprint import sample_digest
-from segmodels.doctor.moves import moves
-from segmodels.environment import machine
-from segmodels.evaluate import evaluate
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.reading.base import Dataset, Sample
+from segmodels.datasets.registry import dataset_kind
+from segmodels.doctor.count_changes import moves
+from segmodels.evaluation.evaluate import evaluate
+from segmodels.evaluation.reference import network_input
+from segmodels.evaluation.resize import resize
 from segmodels.evidence import Evidence
-from segmodels.files import combine, read_json, write_json, write_text
-from segmodels.inference import network_input
-from segmodels.intervals import over, paired_interval
-from segmodels.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Preprocessing
-from segmodels.protocols import Protocol, load_protocol
-from segmodels.rules import load_rules
-from segmodels.runs import load_run
-from segmodels.scores import score
+from segmodels.metrics.intervals import over, paired_interval
+from segmodels.metrics.scores import score
+from segmodels.models.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Preprocessing
+from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import load_run
 from segmodels.steps import subject_of
-from segmodels.transforms import resize
+from segmodels.verdicts.rules import load_rules
 
 LIBRARIES = ("opencv-float", "pillow", "torch")
 ARITHMETIC = ("fused", "rescaled")
@@ -224,8 +227,9 @@ HEAD = """# Pixels
 OPENING = """Between a file and a network stand a decoder, a resize and a normalisation. Ports of
 one paper use different ones, and few say which. Here each is that of the papers or the port
 where a protocol says so: resize and padding are mmcv's, or Pillow's, bit for bit, and the
-normalisation is that of mmcv and of both processors of `transformers` (`tests/test_pixels.py`
-compares with stored values). This page says how much each choice moves."""
+normalisation is that of mmcv and of both processors of `transformers`
+(`tests/evaluation/test_pixels.py` compares with stored values). This page says how much each
+choice moves."""
 
 RESIZE = """Against `opencv` (uint8, not antialiased), which mmcv and so all the papers' code
 takes. A value differs if it is half a grey level or more away; mean and largest are grey levels

@@ -31,15 +31,14 @@ from models import macs, seconds, write_record
 from torch import Tensor
 
 import segmodels as sm
-from segmodels.counting import begin_to_count
-from segmodels.environment import peak_memory_bytes
+from segmodels.core.arrays import Counts, Pixels
+from segmodels.core.environment import peak_memory_bytes
 from segmodels.errors import SegmodelsError
-from segmodels.fused import predict_many
-from segmodels.metrics import Counts
+from segmodels.evaluation.counting import begin_to_count
+from segmodels.evaluation.fast import predict_many
+from segmodels.evaluation.windows import Batching
 from segmodels.models.base import SegModel, upsample
-from segmodels.pixels import Pixels
-from segmodels.protocols import Protocol
-from segmodels.windows import Batching
+from segmodels.protocols.protocol import Protocol
 
 CLASSES = 150
 SIZE = (512, 683)

@@ -36,12 +36,12 @@ from mmseg_pipeline import Peer, results_of, scripted
 from models import write_record
 from PIL import Image
 
-from segmodels.augmentation import Augmentation, Draws
-from segmodels.augmentation.crop import boxes, choose
-from segmodels.augmentation.scale import resized_part
-from segmodels.datasets.base import Dataset, Files
-from segmodels.preprocessing import IMAGENET
-from segmodels.transforms import resize
+from segmodels.datasets.reading.base import Dataset, Files
+from segmodels.evaluation.resize import resize
+from segmodels.models.preprocessing import IMAGENET
+from segmodels.training.augmentation import Augmentation, Draws
+from segmodels.training.augmentation.crop import boxes, choose
+from segmodels.training.augmentation.scale import resized_part
 
 TARGET = 1.3
 IMAGES = 8

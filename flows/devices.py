@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from segmodels.core.locks import only_one
 from segmodels.errors import PassingError
-from segmodels.locks import only_one
 
 #: Where networks run: `cpu`, `cuda` for all GPUs that are visible, or those named, as in
 #: `cuda:0,cuda:2`.

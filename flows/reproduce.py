@@ -35,10 +35,10 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import pipeline
+from flows import dvc_stages
 from flows.devices import Pool, devices, visible_gpus
-from flows.pipeline import Outcome
-from flows.walk import GPU_GROUPS, MAX_JOBS, Row, Walk, Work
+from flows.dvc_stages import Outcome
+from flows.tasks import GPU_GROUPS, MAX_JOBS, Row, Walk, Work
 from segmodels.errors import SegmodelsError
 
 #: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
@@ -75,11 +75,11 @@ def bring_up_to_date(
     ``groups`` is what to bring up to date when there are no ``targets``; neither means all.
     """
     try:
-        folder = pipeline.repository_root(root)
-        known = pipeline.stages(folder, targets or (), () if targets else groups)
+        folder = dvc_stages.repository_root(root)
+        known = dvc_stages.stages(folder, targets or (), () if targets else groups)
     except SegmodelsError as error:
         return Failed(message=str(error))
-    plan = known if force else pipeline.stale(known)
+    plan = known if force else dvc_stages.stale(known)
     get_run_logger().info("%d of %d stages to bring up to date.", len(plan), len(known))
     if not plan:
         return Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")

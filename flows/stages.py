@@ -22,15 +22,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from tqdm import tqdm
 
 from flows import devices, tracking
-from segmodels import layout, steps
+from segmodels import steps
+from segmodels.core import paths
+from segmodels.core.exits import CRASHED, DONE, ended
+from segmodels.core.settings import forced
 from segmodels.errors import SegmodelsError
-from segmodels.exits import CRASHED, DONE, ended
 from segmodels.leaderboard import build_rows, write_leaderboard
-from segmodels.runs import check_active
-from segmodels.settings import forced
+from segmodels.runs.suite import check_active
 
 if TYPE_CHECKING:
-    from segmodels.evaluate import Progress
+    from segmodels.evaluation.evaluate import Progress
 
 
 def download(dataset: str) -> None:
@@ -60,7 +61,7 @@ def evaluate(run: str, protocol: str) -> None:
     with _bar(f"{run} {protocol}", "images") as progress:
         steps.evaluate_run(run, protocol, _device(), progress, force=forced())
     try:
-        rows = build_rows(layout.evidence(), link_from=layout.reports())
+        rows = build_rows(paths.evidence(), link_from=paths.reports())
         keys = {row.evidence for row in rows if row.run == run} - {None}
         tracking.log_rows([row for row in rows if row.evidence in keys])
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
@@ -81,16 +82,18 @@ def robustness(run: str, suite: str) -> None:
 
 def efficiency() -> None:
     """Count what claims say about parameters and operations."""
-    from segmodels.costs import count_wanted  # PyTorch, for which preparing data does not wait
+    from segmodels.steps.costs import (
+        count_wanted,  # PyTorch, for which preparing data does not wait
+    )
 
-    print(count_wanted().relative_to(layout.reports().parent))
+    print(count_wanted().relative_to(paths.reports().parent))
 
 
 def leaderboard() -> None:
     """Judge all evidence, render the leaderboard and catch MLflow up."""
-    for path in write_leaderboard(layout.evidence(), layout.reports()):
-        print(path.relative_to(layout.reports().parent))
-    tracking.log_leaderboard(build_rows(layout.evidence(), link_from=layout.reports()))
+    for path in write_leaderboard(paths.evidence(), paths.reports()):
+        print(path.relative_to(paths.reports().parent))
+    tracking.log_leaderboard(build_rows(paths.evidence(), link_from=paths.reports()))
 
 
 def _device() -> str:
@@ -127,7 +130,8 @@ STAGES: dict[str, Callable[..., None]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one stage; returns one of the codes of `segmodels.exits`, with one line unless done."""
+    """Run one stage; returns one of the codes of `segmodels.core.exits`, with one line unless
+    done."""
     parser = argparse.ArgumentParser(prog="python -m flows.stages", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("names", nargs="*", help="what the stage works on, as dvc.yaml gives it")

@@ -10,34 +10,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segmodels.lazy import lazily
+from segmodels.core.lazy import lazily
 from segmodels.versions import SOFTWARE
 
 if TYPE_CHECKING:
     from segmodels.checkpoints import load_backbone, load_checkpoint, save_checkpoint
-    from segmodels.corruptions import corrupt
-    from segmodels.counting import confusion_matrix
     from segmodels.errors import SegmodelsError
-    from segmodels.inference import predict, predict_views
-    from segmodels.metrics import mean_iou
+    from segmodels.evaluation.counting import confusion_matrix
+    from segmodels.evaluation.reference import predict, predict_views
+    from segmodels.metrics.iou import mean_iou
     from segmodels.models import create_model, list_models
-    from segmodels.protocols import Protocol, load_protocol
+    from segmodels.protocols.protocol import Protocol
+    from segmodels.protocols.reading import load_protocol
+    from segmodels.robustness.corruptions import corrupt
 
 __version__ = SOFTWARE
 
 _HOMES = {
     "Protocol": "protocols",
     "SegmodelsError": "errors",
-    "confusion_matrix": "counting",
-    "corrupt": "corruptions",
+    "confusion_matrix": "evaluation.counting",
+    "corrupt": "robustness.corruptions",
     "create_model": "models",
     "list_models": "models",
     "load_backbone": "checkpoints",
     "load_checkpoint": "checkpoints",
     "load_protocol": "protocols",
-    "mean_iou": "metrics",
-    "predict": "inference",
-    "predict_views": "inference",
+    "mean_iou": "metrics.iou",
+    "predict": "evaluation.reference",
+    "predict_views": "evaluation.reference",
     "save_checkpoint": "checkpoints",
 }
 

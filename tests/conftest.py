@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Before torch is imported, as our commands do it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -18,6 +18,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import yaml
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from toy_board import Board
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MIRROR = os.environ.get("SEGMODELS_MIRROR")  # read before `clean_environment` hides it
@@ -33,6 +36,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SEGMODELS_", "MLFLOW_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
+    """A made-up project with one claim, to which a test adds evidence."""
+    from toy_board import Board
+
+    monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path))
+    return Board(tmp_path)
 
 
 @pytest.fixture(scope="session")

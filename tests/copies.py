@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segmodels.pixels import Pixels
+from segmodels.core.arrays import Pixels
 
 SIZE = (6, 9)
 

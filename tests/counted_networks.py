@@ -21,15 +21,16 @@ import torch
 from reference_weights import is_counter, tensor
 from torch import Tensor
 
-from segmodels.datasets.base import Sample
+from segmodels.core.arrays import VOID
+from segmodels.datasets.reading.base import Sample
 from segmodels.datasets.shapes import draw_scene
-from segmodels.evaluate import Subject, judge_images
+from segmodels.evaluation.evaluate import judge_images
+from segmodels.evaluation.stream import show
+from segmodels.evaluation.subject import Subject
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
-from segmodels.pixels import VOID
-from segmodels.preprocessing import IMAGENET
-from segmodels.protocols import Protocol
-from segmodels.stream import show
+from segmodels.models.preprocessing import IMAGENET
+from segmodels.protocols.protocol import Protocol
 
 CLASSES = 8
 

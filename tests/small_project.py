@@ -9,9 +9,9 @@ import torch
 from synthetic import VERDICT
 
 from segmodels.checkpoints import save_checkpoint
-from segmodels.files import sha256_of_file
+from segmodels.core.files import sha256_of_file
 from segmodels.models import create_model
-from segmodels.runs import activate
+from segmodels.runs.suite import activate
 
 FILES = {
     "protocols.yaml": """\

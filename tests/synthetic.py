@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from segmodels.evidence import Counted, Evidence, Identity, ImageCounts
-from segmodels.protocols import Protocol
+from segmodels.protocols.protocol import Protocol
 from segmodels.versions import EVALUATOR
 
 WEIGHTS = "a1" * 32

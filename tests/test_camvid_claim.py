@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from segmodels import steps
-from segmodels.datasets import open_dataset
-from segmodels.evaluate import evaluate
+from segmodels.datasets.opening import open_dataset
+from segmodels.evaluation.evaluate import evaluate
 from segmodels.evidence import Evidence, find_evidence
-from segmodels.protocols import load_protocol
-from segmodels.runs import load_run
-from segmodels.scores import score
+from segmodels.metrics.scores import score
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import load_run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUN = "camvid-espnet"

@@ -51,7 +51,7 @@ def test_the_readme_counts_scores_and_costs_as_the_board_does(
 
 
 def test_the_active_suite_matches_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from segmodels.runs import check_active
+    from segmodels.runs.suite import check_active
 
     monkeypatch.setenv("SEGMODELS_ROOT", str(REPOSITORY))
     check_active()

@@ -12,8 +12,8 @@ from synthetic import project
 
 from segmodels.evidence import Evidence, write_evidence
 from segmodels.leaderboard import Row, build_rows
-from segmodels.provenance import training_of
-from segmodels.runs import load_run
+from segmodels.runs.run import load_run
+from segmodels.training.provenance import training_of
 
 #: The recipe of every run that a test adds.
 SHORT: dict[str, Any] = {"title": "short", "steps": 3, "batch": 2, "crop": [8, 8], "lr": 0.01}

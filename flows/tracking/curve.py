@@ -14,7 +14,7 @@ from flows.tracking import store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from segmodels.train import Point
+    from segmodels.training.curve import Point
 
 
 class Curve:

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from segmodels.assets import DatasetEntry, load_dataset_entries
+from segmodels.assets.entries import DatasetEntry, load_dataset_entries
 
 if TYPE_CHECKING:
     from mlflow.entities import Dataset

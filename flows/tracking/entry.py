@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from segmodels import layout
-from segmodels.files import digest, sha256_of_file
+from segmodels.core import paths
+from segmodels.core.files import digest, sha256_of_file
 from segmodels.leaderboard import Row
 
 #: Tag of the run that sums up.
@@ -142,14 +142,14 @@ class Entry:
         """Artifacts that lie on disk: evidence and picture."""
         row = self.row
         evidence = (
-            layout.reports() / row.evidence_file if row.evidence and row.evidence_file else None
+            paths.reports() / row.evidence_file if row.evidence and row.evidence_file else None
         )
         return [path for path in (self.figure, evidence) if path]
 
     @cached_property
     def figure(self) -> Path | None:
         """The picture of one of the rows."""
-        found = (layout.reports() / row.figure for row in self.rows if row.figure)
+        found = (paths.reports() / row.figure for row in self.rows if row.figure)
         return next((path for path in found if path.is_file()), None)
 
 

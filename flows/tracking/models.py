@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.tracking import store
-from segmodels.assets import load_weights_entries
+from segmodels.assets.entries import load_weights_entries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

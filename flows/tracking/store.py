@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from segmodels.locks import only_one
-from segmodels.settings import cache_dir, project_root
+from segmodels.core.locks import only_one
+from segmodels.core.settings import cache_dir, project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flows.tracking.entry import SUMMARY, table, table_tag
-from segmodels import layout
-from segmodels.files import digest
+from segmodels.core import paths
+from segmodels.core.files import digest
 from segmodels.leaderboard import counts, headline
 from segmodels.leaderboard.headline import Group
-from segmodels.verdict import STATUSES
+from segmodels.verdicts.verdict import STATUSES
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,7 +63,7 @@ def log_summary(
     run_id, now = run.info.run_id, int(1000 * time.time())
     client.log_dict(run_id, table(list(_COLUMNS), lines), "claims.json")
     for name in ("leaderboard.html", "leaderboard.md", "leaderboard.json"):
-        if (path := layout.reports() / name).is_file():
+        if (path := paths.reports() / name).is_file():
             client.log_artifact(run_id, str(path))
     step = int(run.data.metrics.get("tellings", 0)) + 1
     numbers = {**_numbers(rows), "claims": len(lines), "tellings": step}

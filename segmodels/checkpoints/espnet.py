@@ -9,8 +9,8 @@ from segmodels.checkpoints.strict import build, count, shape, tensors_of
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.espnet import SKIPS
+from segmodels.models.preprocessing import ESPNET_CAMVID, ESPNET_CITYSCAPES
 from segmodels.models.registry import MODELS
-from segmodels.preprocessing import ESPNET_CAMVID, ESPNET_CITYSCAPES
 
 MARKS = frozenset({"encoder.level1.conv.weight", "level3_C.conv.weight"})
 

@@ -22,7 +22,7 @@ from segmodels.checkpoints.source import Source, read_json, read_safetensors, re
 from segmodels.checkpoints.strict import build, shape, tensors_of
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-from segmodels.preprocessing import IMAGENET
+from segmodels.models.preprocessing import IMAGENET
 
 logger = logging.getLogger(__name__)
 

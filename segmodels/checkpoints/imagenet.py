@@ -17,8 +17,8 @@ from segmodels.checkpoints.strict import build, count, shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.mit import STAGES
+from segmodels.models.preprocessing import Preprocessing
 from segmodels.models.registry import MODELS, VITS
-from segmodels.preprocessing import Preprocessing
 
 #: A tensor that only a bare MiT has, and one that only a bare ViT has.
 MIT_MARK, VIT_MARKS = "patch_embed1.proj.weight", {"cls_token", "patch_embed.proj.weight"}

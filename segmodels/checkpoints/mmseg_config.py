@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.errors import SegmodelsError
-from segmodels.preprocessing import Preprocessing
+from segmodels.models.preprocessing import Preprocessing
 
 #: In the published configs of the networks known here: ResNets at 1/8 of the image,
 #: MobileNetV2 at 1/8, DeepLabV3+'s pyramid or Swin. Others give the same tensors.

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from segmodels.checkpoints.source import Source, read_json, read_safetensors
 from segmodels.checkpoints.strict import build
+from segmodels.core.files import temporary_folder
 from segmodels.errors import SegmodelsError
-from segmodels.files import temporary_folder
 from segmodels.models.base import SegModel
-from segmodels.preprocessing import Preprocessing
+from segmodels.models.preprocessing import Preprocessing
 
 FORMAT = "segmodels"
 VERSION = 1

@@ -12,8 +12,8 @@ from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.strict import build, count, shape, tensors_of
 from segmodels.models.base import SegModel
 from segmodels.models.mit import STAGES
+from segmodels.models.preprocessing import IMAGENET
 from segmodels.models.registry import MODELS
-from segmodels.preprocessing import IMAGENET
 
 #: Built by mmseg's base class of all heads and never used by SegFormer's.
 UNUSED = ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")

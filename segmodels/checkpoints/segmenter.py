@@ -17,7 +17,7 @@ from segmodels.checkpoints.source import Source, read_torch, read_yaml
 from segmodels.checkpoints.strict import build, count, shape, tensors_of
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-from segmodels.preprocessing import HALF, IMAGENET_ROUNDED
+from segmodels.models.preprocessing import HALF, IMAGENET_ROUNDED
 
 WEIGHTS, VARIANT = "checkpoint.pth", "variant.yml"
 NORMALIZATIONS = {"vit": HALF, "deit": IMAGENET_ROUNDED}

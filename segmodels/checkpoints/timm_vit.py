@@ -19,7 +19,7 @@ from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.strict import tensors_of
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-from segmodels.preprocessing import Preprocessing
+from segmodels.models.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segmodels.claims.claim import Claim, Name, Words
 from segmodels.claims.statement import Statement
+from segmodels.core.settings import project_root
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, pick
-from segmodels.files import read_yaml
-from segmodels.settings import project_root
 
 
 class _Paper(BaseModel):

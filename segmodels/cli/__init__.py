@@ -18,7 +18,7 @@ from segmodels.cli import (
     project,
 )
 from segmodels.cli.common import Command
-from segmodels.exits import DONE, ended
+from segmodels.core.exits import DONE, ended
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ _GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns one of the codes of `segmodels.exits`."""
+    """Run a command; returns one of the codes of `segmodels.core.exits`."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see flows/stages.py
     chosen = _parser().parse_args(arguments)
     return ended(lambda: _run(chosen))

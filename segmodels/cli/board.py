@@ -25,25 +25,25 @@ def add(commands: Add) -> None:
 
 
 def _leaderboard(chosen: argparse.Namespace) -> int:
-    from segmodels import layout
+    from segmodels.core import paths
     from segmodels.leaderboard import write_leaderboard
 
     if chosen.format:
         return _export_rows(chosen)
     if chosen.match or chosen.out or chosen.source:
         raise SegmodelsError("--match, --out and --source go with --format.")
-    for path in write_leaderboard(layout.evidence(), layout.reports()):
+    for path in write_leaderboard(paths.evidence(), paths.reports()):
         print(relative(path))
     return 0
 
 
 def _export_rows(chosen: argparse.Namespace) -> int:
-    from segmodels import layout
-    from segmodels.files import write_text
+    from segmodels.core import paths
+    from segmodels.core.files import write_text
     from segmodels.leaderboard import build_rows
     from segmodels.leaderboard.exports import export
 
-    rows = build_rows(layout.evidence(), link_from=layout.reports())
+    rows = build_rows(paths.evidence(), link_from=paths.reports())
     text = export(rows, chosen.format, chosen.match, chosen.source)
     if chosen.out:
         write_text(chosen.out, text)

@@ -28,7 +28,7 @@ def add(commands: Add) -> None:
 
 def _claims_validate(chosen: argparse.Namespace) -> int:
     from segmodels.claims import load_claims, load_statements
-    from segmodels.validation import problems
+    from segmodels.verdicts.validation import problems
 
     del chosen
     found = problems()
@@ -41,8 +41,8 @@ def _claims_validate(chosen: argparse.Namespace) -> int:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    from segmodels.rules import load_rules
-    from segmodels.verify import verify
+    from segmodels.steps.verify import verify
+    from segmodels.verdicts.rules import load_rules
 
     row = verify(chosen.claim, chosen.device, progress, chosen.force)
     print(f"{row.claim}: {_compared(row)}")

@@ -66,9 +66,9 @@ def _bench_latency(names: list[str], protocol: str, device: str, size: tuple[int
 
 
 def _efficiency(chosen: argparse.Namespace) -> int:
-    from segmodels.costs import count_wanted
     from segmodels.efficiency.counter import count
     from segmodels.efficiency.record import read_wanted, write_measured
+    from segmodels.steps.costs import count_wanted
 
     asked = chosen.wanted and read_wanted(chosen.wanted)
     print(relative(write_measured(count(asked)) if asked else count_wanted()))

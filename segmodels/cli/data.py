@@ -51,7 +51,7 @@ def add(commands: Add) -> None:
 
 
 def _list(chosen: argparse.Namespace) -> int:
-    from segmodels.data_page import dataset_lines
+    from segmodels.cli.data_page import dataset_lines
 
     del chosen
     print("\n".join(dataset_lines()))
@@ -59,15 +59,15 @@ def _list(chosen: argparse.Namespace) -> int:
 
 
 def _show(chosen: argparse.Namespace) -> int:
-    from segmodels.assets import load_dataset_entry
-    from segmodels.data_page import dataset_page
+    from segmodels.assets.entries import load_dataset_entry
+    from segmodels.cli.data_page import dataset_page
 
     print("\n".join(dataset_page(load_dataset_entry(chosen.name))))
     return 0
 
 
 def _add(chosen: argparse.Namespace) -> int:
-    from segmodels.datasets import add_dataset
+    from segmodels.datasets.copies import add_dataset
 
     found = add_dataset(chosen.name, chosen.path, chosen.split, chosen.skip_unreadable)
     print(f"{chosen.name}: {found.place.layout.title}, in {found.place.root}")
@@ -80,7 +80,9 @@ def _add(chosen: argparse.Namespace) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from segmodels.datasets import open_dataset, skip_unreadable, splits_here
+    from segmodels.datasets.copies import skip_unreadable
+    from segmodels.datasets.opening import open_dataset
+    from segmodels.datasets.registry import splits_here
 
     if chosen.skip_unreadable:
         skip_unreadable(chosen.name)
@@ -122,7 +124,7 @@ def _refused(dataset: Dataset, faults: Sequence[str]) -> bool:
 
 def _describe_anew(dataset: Dataset, skipped: Mapping[str, str]) -> None:
     """Forget what was recorded if other images can be read now."""
-    from segmodels.datasets import forget_description, skipped_in
+    from segmodels.datasets.described import forget_description, skipped_in
 
     if skipped_in(dataset.name, dataset.split).keys() != skipped.keys():
         forget_description(dataset.name)
@@ -142,7 +144,7 @@ def _compare(dataset: Dataset) -> None:
 
 
 def _forget(chosen: argparse.Namespace) -> int:
-    from segmodels.datasets import forget_dataset
+    from segmodels.datasets.copies import forget_dataset
 
     print(f"{chosen.name}: {forget_dataset(chosen.name)} is not used any more")
     return 0

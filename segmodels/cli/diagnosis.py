@@ -33,11 +33,11 @@ def _doctor(chosen: argparse.Namespace) -> int:
 
 
 def _diff(chosen: argparse.Namespace) -> int:
-    from segmodels.doctor.chain import STAGES, differences
-    from segmodels.doctor.outcome import numbers
-    from segmodels.doctor.sides import find_side
-    from segmodels.protocols import load_protocol
-    from segmodels.rules import load_rules
+    from segmodels.doctor.count_changes import numbers
+    from segmodels.doctor.diff import STAGES, differences
+    from segmodels.doctor.locate import find_side
+    from segmodels.protocols.reading import load_protocol
+    from segmodels.verdicts.rules import load_rules
 
     a, b = find_side(chosen.a), find_side(chosen.b)
     if chosen.protocol:

@@ -34,15 +34,15 @@ def add(commands: Add) -> None:
 
 def _evaluate(chosen: argparse.Namespace) -> int:
     from segmodels import steps
-    from segmodels.datasets import skip_unreadable
-    from segmodels.effect import effect_sentence
+    from segmodels.core.locks import only_one
+    from segmodels.core.settings import cache_dir
+    from segmodels.datasets.copies import skip_unreadable
     from segmodels.errors import UnknownNameError
-    from segmodels.locks import only_one
-    from segmodels.runs import load_run
-    from segmodels.settings import cache_dir
-    from segmodels.sharded import shard_file
-    from segmodels.verdict import skipped_sentence
-    from segmodels.verify import evaluated_protocol
+    from segmodels.evaluation.shards import shard_file
+    from segmodels.metrics.precision_effect import effect_sentence
+    from segmodels.runs.run import load_run
+    from segmodels.steps.verify import evaluated_protocol
+    from segmodels.verdicts.compare import skipped_sentence
 
     run = load_run(chosen.run)
     if chosen.protocol and chosen.protocol not in run.protocols:
@@ -96,7 +96,7 @@ def own_device(device: str) -> str:
 
 def _train(chosen: argparse.Namespace) -> int:
     from segmodels import steps
-    from segmodels.runs import load_run
+    from segmodels.runs.run import load_run
 
     steps.bring_data(load_run(chosen.run).dataset, progress)
     print(steps.train_run(chosen.run, chosen.device, curve))

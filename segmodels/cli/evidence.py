@@ -41,10 +41,10 @@ def _evidence_check(chosen: argparse.Namespace) -> int:
 
 
 def _check_labels(chosen: argparse.Namespace) -> int:
-    from segmodels import layout
-    from segmodels.datasets import open_dataset
+    from segmodels.core import paths as layout
+    from segmodels.datasets.opening import open_dataset
+    from segmodels.evaluation.label_maps import check_maps, evidence_of, map_folders
     from segmodels.evidence import read_evidence
-    from segmodels.labelmaps import check_maps, evidence_of, map_folders
 
     folders, wrong = map_folders(chosen.labels), 0
     if not folders:
@@ -73,9 +73,9 @@ def _find_key(key: str, places: list[Path]) -> Path | None:
 
 
 def _check_files(chosen: argparse.Namespace) -> int:
-    from segmodels import layout
+    from segmodels.core import paths as layout
     from segmodels.evidence import check_evidence, evidence_files, registered_pixels
-    from segmodels.third_party import admit, check_answers
+    from segmodels.verdicts.third_party import admit, check_answers
 
     if chosen.by and not chosen.files:
         raise SegmodelsError("--by needs the files of the third party, or all of ours are taken.")
@@ -109,8 +109,8 @@ def _check_files(chosen: argparse.Namespace) -> int:
 
 def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
     """What to say about an effect; nothing about evidence in fp32."""
-    from segmodels.effect import check_effect, full_precision, interval_is_current
     from segmodels.evidence import read_evidence
+    from segmodels.metrics.precision_effect import check_effect, full_precision, interval_is_current
 
     if evidence.identity.precision == "fp32":
         return ""
@@ -126,10 +126,10 @@ def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
 
 
 def _evidence_effect(chosen: argparse.Namespace) -> int:
-    from segmodels import layout
-    from segmodels.effect import full_precision, renewed
+    from segmodels.core import paths as layout
     from segmodels.evidence import evidence_files, read_evidence, write_evidence
-    from segmodels.rules import load_rules
+    from segmodels.metrics.precision_effect import full_precision, renewed
+    from segmodels.verdicts.rules import load_rules
 
     asked = chosen.files or [layout.evidence()]
     paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
@@ -152,12 +152,12 @@ def _evidence_effect(chosen: argparse.Namespace) -> int:
 
 def _evidence_merge(chosen: argparse.Namespace) -> int:
     from segmodels.evidence import read_evidence, write_evidence
-    from segmodels.shards import merge_evidence
+    from segmodels.evidence.merge import merge_evidence
 
     whole = merge_evidence(map(read_evidence, chosen.files))
     if chosen.labels:
-        from segmodels.labelmaps import merge_maps
-        from segmodels.sharded import shard_maps
+        from segmodels.evaluation.label_maps import merge_maps
+        from segmodels.evaluation.shards import shard_maps
 
         merge_maps([shard_maps(file) for file in chosen.files], chosen.labels, whole)
     print(relative(write_evidence(chosen.folder, whole)))

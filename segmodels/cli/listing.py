@@ -23,17 +23,18 @@ _LISTS = ("models", "datasets", "protocols", "claims", "runs", "suites", "weight
 
 
 def _names(what: str) -> list[str]:
-    from segmodels import assets, claims, protocols, runs
+    from segmodels import claims, protocols, runs
+    from segmodels.assets import entries
     from segmodels.models import list_models
 
     known: dict[str, Callable[[], list[str]]] = {
         "models": list_models,
-        "datasets": lambda: sorted(assets.load_dataset_entries()),
+        "datasets": lambda: sorted(entries.load_dataset_entries()),
         "protocols": lambda: sorted(protocols.load_protocols()),
         "claims": lambda: sorted({**claims.load_claims(), **claims.load_statements()}),
         "runs": runs.run_names,
         "suites": runs.suite_names,
-        "weights": lambda: sorted(assets.load_weights_entries()),
+        "weights": lambda: sorted(entries.load_weights_entries()),
     }
     return known[what]()
 
@@ -51,7 +52,8 @@ def _list(chosen: argparse.Namespace) -> int:
 def _show(chosen: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from segmodels import assets, claims, protocols, runs
+    from segmodels import claims, protocols, runs
+    from segmodels.assets import entries
     from segmodels.errors import UnknownNameError
     from segmodels.models.registry import MODELS
 
@@ -59,8 +61,8 @@ def _show(chosen: argparse.Namespace) -> int:
     found = {
         "protocol": protocols.load_protocols().get(chosen.name),
         "run": runs.load_run(chosen.name) if chosen.name in runs.run_names() else None,
-        "dataset": assets.load_dataset_entries().get(chosen.name),
-        "weights": assets.load_weights_entries().get(chosen.name),
+        "dataset": entries.load_dataset_entries().get(chosen.name),
+        "weights": entries.load_weights_entries().get(chosen.name),
         "model": MODELS.get(chosen.name),
     }
     shown = {kind: asdict(entry) for kind, entry in found.items() if entry is not None}

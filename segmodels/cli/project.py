@@ -22,9 +22,9 @@ def add(commands: Add) -> None:
 
 
 def _suite(chosen: argparse.Namespace) -> int:
-    from segmodels.files import read_yaml
-    from segmodels.runs import activate, check_active, suite_names
-    from segmodels.settings import project_root
+    from segmodels.core.settings import project_root
+    from segmodels.core.yaml_entries import read_yaml
+    from segmodels.runs.suite import activate, check_active, suite_names
 
     if chosen.check:
         check_active()
@@ -37,23 +37,23 @@ def _suite(chosen: argparse.Namespace) -> int:
 
 
 def _catalogue(chosen: argparse.Namespace) -> int:
-    from segmodels.catalogue import load_families, render
+    from segmodels.efficiency.model_page import load_families, render
 
     del chosen
     return _write_page("models", render(load_families()))
 
 
 def _protocols(chosen: argparse.Namespace) -> int:
-    from segmodels.protocol_page import render
-    from segmodels.protocols import load_protocols
+    from segmodels.protocols.page import render
+    from segmodels.protocols.reading import load_protocols
 
     del chosen
     return _write_page("protocols", render(load_protocols()))
 
 
 def _write_page(name: str, text: str) -> int:
-    from segmodels.files import write_text
-    from segmodels.settings import project_root
+    from segmodels.core.files import write_text
+    from segmodels.core.settings import project_root
 
     path = project_root() / "docs" / f"{name}.md"
     write_text(path, text)
@@ -63,7 +63,7 @@ def _write_page(name: str, text: str) -> int:
 
 def _export(chosen: argparse.Namespace) -> int:
     from segmodels.checkpoints import load_checkpoint
-    from segmodels.export import export_onnx
+    from segmodels.checkpoints.onnx import export_onnx
 
     model = load_checkpoint(chosen.checkpoint)
     print(relative(export_onnx(model, chosen.onnx, tuple(chosen.size))))

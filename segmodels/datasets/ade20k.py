@@ -10,12 +10,12 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from segmodels.core.arrays import VOID
 from segmodels.datasets.classes import class_colours, class_names
-from segmodels.datasets.encoding import Encoding, contiguous
-from segmodels.datasets.folder import FolderDataset
-from segmodels.datasets.layouts import Layout
+from segmodels.datasets.reading.encoding import Encoding, contiguous
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.reading.layouts import Layout
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 _FOLDERS = {"train": "training", "val": "validation"}
 _MEMBER = re.compile(

@@ -12,12 +12,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.archives import archives_of, unpack
-from segmodels.datasets.base import Dataset, Files, read_grey
-from segmodels.datasets.packed import AnyPath
+from segmodels.assets.entries import DatasetEntry
+from segmodels.core.arrays import VOID, Pixels
+from segmodels.datasets.reading.archives import archives_of, unpack
+from segmodels.datasets.reading.base import Dataset, Files, read_grey
+from segmodels.datasets.reading.packed import AnyPath
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID, Pixels
 
 _STORED_VOID = 11
 _MEMBER = re.compile(r"(?:[^/]+/)?CamVid/((?:train|val|test)(?:annot)?/[\w.-]+\.png|\w+\.txt)")

@@ -12,14 +12,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from segmodels.datasets.base import Files, read_rgb
+from segmodels.core.arrays import VOID, Pixels
 from segmodels.datasets.camvid import CamVid
-from segmodels.datasets.encoding import Encoding
-from segmodels.datasets.folder import FolderDataset
-from segmodels.datasets.layouts import Layout
-from segmodels.datasets.packed import AnyPath
+from segmodels.datasets.reading.base import Files, read_rgb
+from segmodels.datasets.reading.encoding import Encoding
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.reading.layouts import Layout
+from segmodels.datasets.reading.packed import AnyPath
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID, Pixels
 
 #: Colours of label_colors.txt by the class that SegNet's training gives them. Void is black.
 _COLOURS: dict[str, dict[str, tuple[int, int, int]]] = {

@@ -13,13 +13,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from segmodels.datasets.base import Files, read_grey
-from segmodels.datasets.encoding import Encoding, contiguous, values
-from segmodels.datasets.folder import FolderDataset
-from segmodels.datasets.layouts import Layout
-from segmodels.datasets.packed import AnyPath
+from segmodels.core.arrays import VOID, Pixels
+from segmodels.datasets.reading.base import Files, read_grey
+from segmodels.datasets.reading.encoding import Encoding, contiguous, values
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.reading.layouts import Layout
+from segmodels.datasets.reading.packed import AnyPath
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID, Pixels
 
 _TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _IDS = "_gtFine_labelIds.png"

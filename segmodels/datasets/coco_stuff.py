@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from segmodels.core.arrays import VOID, Pixels
 from segmodels.datasets.classes import class_names
-from segmodels.datasets.encoding import Encoding, contiguous
-from segmodels.datasets.folder import FolderDataset
-from segmodels.datasets.layouts import Layout
-from segmodels.datasets.matlab import read_matrix
-from segmodels.datasets.packed import AnyPath
-from segmodels.datasets.palette import voc_palette
-from segmodels.pixels import VOID, Pixels
+from segmodels.datasets.reading.encoding import Encoding, contiguous
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.reading.layouts import Layout
+from segmodels.datasets.reading.matlab import read_matrix
+from segmodels.datasets.reading.packed import AnyPath
+from segmodels.datasets.reading.palette import voc_palette
 
 _ALL = class_names("coco_stuff")
 #: Thing categories COCO planned and never annotated, counted from 0.

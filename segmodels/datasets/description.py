@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from segmodels.datasets.base import Dataset
-from segmodels.datasets.folder import FolderDataset
+from segmodels.core.arrays import VOID
+from segmodels.datasets.reading.base import Dataset
+from segmodels.datasets.reading.folder import FolderDataset
 from segmodels.datasets.survey import Progress, Survey, survey
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 from segmodels.versions import DATASETS
 
 #: Share of a split that may be left out; more is no damage of single files.

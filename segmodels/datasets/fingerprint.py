@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import Sample
+from segmodels.assets.entries import DatasetEntry
+from segmodels.core.arrays import Pixels
+from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.pixels import Pixels
 
 
 def sample_digest(sample: Sample) -> str:

@@ -13,17 +13,17 @@ from typing import ClassVar
 
 from PIL import Image
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.archives import archives_of, unpack
+from segmodels.assets.entries import DatasetEntry
+from segmodels.core.arrays import VOID
+from segmodels.core.files import write_text
 from segmodels.datasets.classes import class_names
-from segmodels.datasets.encoding import Encoding, contiguous
-from segmodels.datasets.folder import FolderDataset
-from segmodels.datasets.layouts import Layout
-from segmodels.datasets.palette import voc_palette
-from segmodels.datasets.pickled_masks import read_masks
+from segmodels.datasets.reading.archives import archives_of, unpack
+from segmodels.datasets.reading.encoding import Encoding, contiguous
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.reading.layouts import Layout
+from segmodels.datasets.reading.palette import voc_palette
+from segmodels.datasets.reading.pickled_masks import read_masks
 from segmodels.errors import SegmodelsError
-from segmodels.files import write_text
-from segmodels.pixels import VOID
 
 _MASKS = "SegmentationClassContext"
 _LISTS = "ImageSets/SegmentationContext"

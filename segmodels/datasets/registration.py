@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import Dataset
+from segmodels.assets.entries import DatasetEntry
+from segmodels.core.settings import project_root
 from segmodels.datasets.fingerprint import check_number
-from segmodels.datasets.folder import (
+from segmodels.datasets.reading.base import Dataset
+from segmodels.datasets.reading.folder import (
     POINTER,
     Copy,
     FolderDataset,
@@ -18,9 +19,8 @@ from segmodels.datasets.folder import (
     read_pointer,
     write_pointer,
 )
-from segmodels.datasets.layouts import Place
+from segmodels.datasets.reading.layouts import Place
 from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
-from segmodels.settings import project_root
 
 #: Samples of a split that are decoded when it is added; `prepare` decodes all.
 _LOOK = 3

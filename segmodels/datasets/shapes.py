@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segmodels.assets import DatasetEntry
-from segmodels.datasets.base import Dataset, Files, Sample
+from segmodels.assets.entries import DatasetEntry
+from segmodels.core.arrays import VOID
+from segmodels.datasets.reading.base import Dataset, Files, Sample
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 Grid = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from segmodels.datasets.base import Dataset, Files
-from segmodels.datasets.encoding import value_counts
+from segmodels.core.arrays import Counts
+from segmodels.core.environment import cores
+from segmodels.core.files import combine, digest, write_text
+from segmodels.core.settings import cache_dir
 from segmodels.datasets.fingerprint import digests
-from segmodels.datasets.packed import AnyPath
-from segmodels.environment import cores
+from segmodels.datasets.reading.base import Dataset, Files
+from segmodels.datasets.reading.encoding import value_counts
+from segmodels.datasets.reading.packed import AnyPath
 from segmodels.errors import SegmodelsError, UnreadableError
-from segmodels.files import combine, digest, write_text
-from segmodels.metrics import Counts
-from segmodels.settings import cache_dir
 from segmodels.versions import DATASETS
 
 #: Called with the number of finished samples and of all.

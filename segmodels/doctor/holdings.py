@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from segmodels import layout
-from segmodels.addresses import names_branch
-from segmodels.assets import RemoteFile, WeightsEntry, load_weights_entries
+from segmodels.assets.addresses import names_branch
+from segmodels.assets.entries import RemoteFile, WeightsEntry, load_weights_entries
+from segmodels.assets.fetch import fault
 from segmodels.claims import load_claims
-from segmodels.datasets import description_path
+from segmodels.core import paths as layout
+from segmodels.core.files import read_json, sha256_of_file
+from segmodels.datasets.described import description_path
 from segmodels.doctor.finding import Finding, Level, first_of
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import check_evidence, evidence_files
-from segmodels.fetch import fault
-from segmodels.files import read_json, sha256_of_file
-from segmodels.runs import run_names
+from segmodels.runs.run import run_names
 from segmodels.versions import EVALUATOR
 
 #: Bytes hashed without being asked: a second or two.

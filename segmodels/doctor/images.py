@@ -6,21 +6,17 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import combinations
 
-from segmodels.assets import DatasetEntry, load_dataset_entries
-from segmodels.datasets import (
-    DATASETS,
-    Dataset,
-    data_folder,
-    description_path,
-    open_dataset,
-    splits_here,
-)
+from segmodels.assets.entries import DatasetEntry, load_dataset_entries
+from segmodels.core.files import read_json
+from segmodels.datasets import Dataset
+from segmodels.datasets.described import description_path
 from segmodels.datasets.description import check_labels
 from segmodels.datasets.fingerprint import check_number
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.registry import DATASETS, data_folder, splits_here
 from segmodels.datasets.survey import Survey, empty_files, kept_survey, overlap, survey
 from segmodels.doctor.finding import Finding, Level, first_of, guarded
 from segmodels.errors import SegmodelsError
-from segmodels.files import read_json
 
 _DEEP = "segmodels doctor --deep"
 

@@ -8,9 +8,9 @@ import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 
+from segmodels.core.environment import software
+from segmodels.core.settings import cache_dir, mirror_dir, project_root
 from segmodels.doctor.finding import Finding, guarded
-from segmodels.environment import software
-from segmodels.settings import cache_dir, mirror_dir, project_root
 
 _FREE_BYTES = 2 << 30
 _THREADS = "OMP_NUM_THREADS"
@@ -72,7 +72,7 @@ def _flows() -> Finding:
 
 
 def _active() -> Finding:
-    from segmodels.runs import active_suites, check_active
+    from segmodels.runs.suite import active_suites, check_active
 
     check_active()
     return Finding("ok", "active", ", ".join(active_suites()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segmodels.lazy import lazily
+from segmodels.core.lazy import lazily
 
 if TYPE_CHECKING:
     from segmodels.efficiency.convention import Convention, load_conventions

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from segmodels.core.files import digest
+from segmodels.core.settings import project_root
+from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
 from segmodels.errors import SegmodelsError, pick
-from segmodels.files import digest, read_yaml, take_fields, take_list
-from segmodels.settings import project_root
 
 Quantity = Literal["parameters", "operations"]
 Part = Literal["whole", "encoder", "decoder"]

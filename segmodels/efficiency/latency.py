@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from segmodels.core.files import digest, read_json, write_json
+from segmodels.core.settings import project_root
+from segmodels.core.yaml_entries import read_yaml, take_fields
 from segmodels.efficiency.convention import efficiency_file, is_latency
 from segmodels.errors import SegmodelsError, pick
-from segmodels.files import digest, read_json, read_yaml, take_fields, write_json
-from segmodels.settings import project_root
 
 Precision = Literal["fp32", "bf16"]
 _LABELS = ("name", "title", "source")

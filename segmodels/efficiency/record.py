@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segmodels.core.files import canonical_json, read_json, write_json
+from segmodels.core.settings import project_root
+from segmodels.core.yaml_entries import take_fields
 from segmodels.efficiency.convention import Convention
 from segmodels.errors import SegmodelsError
-from segmodels.files import canonical_json, read_json, take_fields, write_json
-from segmodels.settings import project_root
 from segmodels.versions import COUNTER
 
 _SCALE = {"parameters": 1e6, "operations": 1e9}

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segmodels.core.environment import machine
 from segmodels.efficiency.latency import LatencyProtocol, LatencyRecord
-from segmodels.environment import machine
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 

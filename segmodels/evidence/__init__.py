@@ -10,7 +10,7 @@ A shard, the part of a split that one of several processes counted, looks the sa
 the key of the whole; `merge_evidence` makes the whole of all its shards.
 
 Both are reproducible to the byte: seconds, machine and dates stand in a record of their own
-(see `segmodels.environment`). Anyone can re-judge evidence without torch, weights or images.
+(see `segmodels.core.environment`). Anyone can re-judge evidence without torch, weights or images.
 """
 
 from __future__ import annotations

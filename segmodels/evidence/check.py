@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from segmodels.core.files import read_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.files import read_evidence
 from segmodels.evidence.record import Evidence, images_asked
-from segmodels.files import read_json
 
 
 def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:

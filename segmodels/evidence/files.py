@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from segmodels.core.files import digest, read_json, write_json, write_text
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import KEY_LENGTH, Identity
@@ -15,7 +16,6 @@ from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.record import Evidence
 from segmodels.evidence.shard import Shard
 from segmodels.evidence.soundness import unsound
-from segmodels.files import digest, read_json, write_json, write_text
 
 SCHEMA = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from segmodels.files import digest
+from segmodels.core.files import digest
 
 KEY_LENGTH = 16
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmodels.files import canonical_json
-from segmodels.metrics import Counts
+from segmodels.core.arrays import Counts
+from segmodels.core.files import canonical_json
 
 
 @dataclass(frozen=True)

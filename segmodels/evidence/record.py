@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from segmodels.core.arrays import Counts
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.shard import Shard
-from segmodels.metrics import Counts
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Evidence:
         expected_images: images in the split, whether evaluated or not.
         weights_origin: where the weights come from: `{"released": name}` for an entry of
             `params/weights.yaml`, `{"trained": run, "training": …}` for our own, where `training`
-            is everything that made them (`segmodels.provenance`).
+            is everything that made them (`segmodels.training.provenance`).
         software: versions of the packages between pixels and counts.
         images: one entry per evaluated image, in dataset order.
         shard: which part of the images these are; None for all of them.
-        effect: what a cheaper arithmetic did to the scores (`segmodels.effect`); None in fp32.
+        effect: what a cheaper arithmetic did to the scores (`segmodels.metrics.precision_effect`);
+        None in fp32.
         skipped: images of the split that could not be read and were left out at the user's
             wish, by name with the reason; the fingerprint is that of the others.
         counted: who counted it, and how it came here.

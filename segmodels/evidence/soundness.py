@@ -57,7 +57,7 @@ def _wrong_origin(evidence: Evidence) -> Iterator[str]:
     made = evidence.weights_origin.get("training", {})
     parts = (made, made.get("recipe", {}), made.get("overrides", {})) if _is_dict(made) else (made,)
     if not all(map(_is_dict, parts)):
-        yield "field 'weights_origin.training' is broken; see segmodels/provenance.py."
+        yield "field 'weights_origin.training' is broken; see segmodels/training/provenance.py."
 
 
 def _is_dict(value: object) -> bool:
@@ -78,7 +78,7 @@ def _wrong_effect(evidence: Evidence) -> Iterator[str]:
     if evidence.effect is not None and evidence.identity.precision == "fp32":
         yield "field 'effect' is for a cheaper arithmetic than fp32."
     if not _is_effect(evidence.effect):
-        yield "field 'effect' is broken; see segmodels/effect.py for what it holds."
+        yield "field 'effect' is broken; see segmodels/metrics/precision_effect.py."
 
 
 def _wrong_counts(evidence: Evidence) -> Iterator[str]:

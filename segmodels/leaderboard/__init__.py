@@ -5,12 +5,13 @@ Its bytes depend on `params/`, `docs/`, `reports/efficiency.json`, evidence and 
 
 from __future__ import annotations
 
+from segmodels.leaderboard.exports.json import render_json
+from segmodels.leaderboard.exports.markdown import render_markdown
 from segmodels.leaderboard.folder import write_leaderboard
 from segmodels.leaderboard.headline import counts, headline
-from segmodels.leaderboard.markdown import render_markdown
 from segmodels.leaderboard.page import render_html
-from segmodels.leaderboard.record import render_json
-from segmodels.leaderboard.rows import Row, build_row, build_rows
+from segmodels.verdicts.judge import build_row, build_rows
+from segmodels.verdicts.row import Row
 
 __all__ = [
     "Row",

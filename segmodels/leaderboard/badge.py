@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from segmodels.leaderboard.markup import GENERATOR, digits, disputed, number, side
-from segmodels.leaderboard.rows import Row
+from segmodels.verdicts.row import Row
 
 #: White text stands on each with a contrast of at least 4.5.
 _COLOURS = {

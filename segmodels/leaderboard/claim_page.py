@@ -6,7 +6,7 @@ from html import escape
 from string import Template
 
 from segmodels.leaderboard.badge import badge_words
-from segmodels.leaderboard.bars import class_bars, common_span, interval_bar
+from segmodels.leaderboard.charts.bars import class_bars, common_span, interval_bar
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.findings import finding_list, summary
 from segmodels.leaderboard.markup import (
@@ -29,8 +29,8 @@ from segmodels.leaderboard.markup import (
     status,
 )
 from segmodels.leaderboard.provenance import printed, provenance
-from segmodels.leaderboard.rows import Row
 from segmodels.leaderboard.todo import tells_everything, todo_list
+from segmodels.verdicts.row import Row
 
 _NO_PICTURE = (
     "<p>The picture is made by <code>dvc repro</code> or fetched by <code>dvc pull</code>; "

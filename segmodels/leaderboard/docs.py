@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from segmodels.settings import project_root
+from segmodels.core.settings import project_root
 
 
 class Docs:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from segmodels.leaderboard.markup import link, page_names, paper, status
-from segmodels.leaderboard.rows import Row
+from segmodels.verdicts.row import Row
 
 _WORDS = {
     "holds": "holds",

@@ -7,15 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from segmodels.files import readable_json, write_text
+from segmodels.core.files import readable_json, write_text
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.markdown import render_markdown
+from segmodels.leaderboard.exports.json import render_json, whole
+from segmodels.leaderboard.exports.markdown import render_markdown
 from segmodels.leaderboard.markup import GENERATOR, page_names
 from segmodels.leaderboard.page import render_html
-from segmodels.leaderboard.record import render_json, whole
-from segmodels.leaderboard.rows import Row, build_rows
+from segmodels.verdicts.judge import build_rows
+from segmodels.verdicts.row import Row
 
 
 def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:

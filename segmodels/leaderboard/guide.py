@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from segmodels.leaderboard.docs import Docs
-from segmodels.rules import Rules
-from segmodels.verdict import STATUSES
+from segmodels.verdicts.rules import Rules
+from segmodels.verdicts.verdict import STATUSES
 from segmodels.versions import EVALUATOR, SOFTWARE
 
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from segmodels.leaderboard.rows import Row
-from segmodels.verdict import STATUSES, Status
+from segmodels.verdicts.row import Row
+from segmodels.verdicts.verdict import STATUSES, Status
 
 Group = Literal["scores", "costs", "statements", "own"]
 

@@ -8,8 +8,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import PurePosixPath
 
-from segmodels.leaderboard.rows import Row, short_title
-from segmodels.verdict import STATUSES
+from segmodels.verdicts.row import Row, short_title
+from segmodels.verdicts.verdict import STATUSES
 
 #: Stands in every page and badge, so that a later run knows them for its own.
 GENERATOR = "segmodels leaderboard"

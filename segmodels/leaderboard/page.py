@@ -8,15 +8,15 @@ from collections.abc import Callable
 from html import escape
 from string import Template
 
-from segmodels.leaderboard.bars import common_span
-from segmodels.leaderboard.curves import robustness_section
-from segmodels.leaderboard.data import first_to_last, level, table_data
+from segmodels.leaderboard.charts.bars import common_span
+from segmodels.leaderboard.charts.curves import robustness_section
+from segmodels.leaderboard.charts.gaps import gap_section
+from segmodels.leaderboard.charts.scatter import scatter_section
+from segmodels.leaderboard.datatables import inline, table_library
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.findings import statement_section
-from segmodels.leaderboard.gaps import gap_section
 from segmodels.leaderboard.guide import about, how_to_read
 from segmodels.leaderboard.headline import GROUPS, Group, counts, headline
-from segmodels.leaderboard.library import inline, table_library
 from segmodels.leaderboard.markup import (
     GENERATOR,
     asset,
@@ -32,10 +32,10 @@ from segmodels.leaderboard.markup import (
     signed,
     status,
 )
-from segmodels.leaderboard.rows import Row
-from segmodels.leaderboard.scatter import scatter_section
-from segmodels.rules import Rules, load_rules
-from segmodels.verdict import STATUSES, Status
+from segmodels.leaderboard.table_data import first_to_last, level, table_data
+from segmodels.verdicts.row import Row
+from segmodels.verdicts.rules import Rules, load_rules
+from segmodels.verdicts.verdict import STATUSES, Status
 
 #: The columns of the table, and which of them hold numbers.
 COLUMNS = (

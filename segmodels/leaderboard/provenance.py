@@ -8,7 +8,7 @@ from typing import Any
 
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.markup import UP, evidence_name, file_link, link, number, prose
-from segmodels.leaderboard.rows import Row
+from segmodels.verdicts.row import Row
 
 #: What stands on the page for each value of `Row.pinned`.
 _PINNED = {

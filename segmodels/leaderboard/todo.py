@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segmodels.leaderboard.markup import prose
-from segmodels.leaderboard.rows import Row
+from segmodels.verdicts.row import Row
 
 
 def todo_list(row: Row) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.folding import Foldable, refold
-from segmodels.preprocessing import Preprocessing
+from segmodels.models.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)

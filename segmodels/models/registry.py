@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from segmodels.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Preprocessing
+from segmodels.models.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Preprocessing
 
 
 @dataclass(frozen=True)

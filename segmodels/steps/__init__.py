@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segmodels.lazy import lazily
+from segmodels.core.lazy import lazily
 
 if TYPE_CHECKING:
     from segmodels.steps.data import download, prepare
     from segmodels.steps.evaluation import evaluate_run, evaluate_run_shard, keep_maps, protocol_in
     from segmodels.steps.inputs import bring, bring_data
-    from segmodels.steps.known import files_of_key, replace_evidence
+    from segmodels.steps.loading import subject_of
     from segmodels.steps.robustness import stress_run
-    from segmodels.steps.subject import subject_of
-    from segmodels.steps.summary import scores_of
+    from segmodels.steps.scores import scores_of
+    from segmodels.steps.stored import files_of_key, replace_evidence
     from segmodels.steps.weights import (
         fetch_released,
         train_run,
@@ -34,14 +34,14 @@ _HOMES = {
     "evaluate_run": "evaluation",
     "evaluate_run_shard": "evaluation",
     "fetch_released": "weights",
-    "files_of_key": "known",
+    "files_of_key": "stored",
     "keep_maps": "evaluation",
     "prepare": "data",
     "protocol_in": "evaluation",
-    "replace_evidence": "known",
-    "scores_of": "summary",
+    "replace_evidence": "stored",
+    "scores_of": "scores",
     "stress_run": "robustness",
-    "subject_of": "subject",
+    "subject_of": "loading",
     "train_run": "weights",
     "trained_as_asked": "weights",
     "weights_digest": "weights",

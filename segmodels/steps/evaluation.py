@@ -6,23 +6,26 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from segmodels import layout
-from segmodels.datasets import Dataset, Sample, open_dataset
-from segmodels.drawn import Drawn
-from segmodels.effect import measure_effect
+from segmodels.core import paths
+from segmodels.core.arrays import Pixels
+from segmodels.core.files import check_writable, write_json
+from segmodels.datasets import Dataset, Sample
+from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Progress, Record, Subject, evaluate, predict_images
+from segmodels.evaluation.drawn import Drawn
+from segmodels.evaluation.evaluate import Progress, Record, evaluate, predict_images
+from segmodels.evaluation.figure import draw_picture, evidence_of_picture
+from segmodels.evaluation.shards import evaluate_shard
+from segmodels.evaluation.subject import Subject
 from segmodels.evidence import Evidence
-from segmodels.files import check_writable, write_json
-from segmodels.picture import draw_picture, evidence_of_picture
-from segmodels.pixels import Pixels
-from segmodels.protocols import Precision, Protocol, load_protocol
-from segmodels.rules import load_rules
-from segmodels.runs import Run, load_run
-from segmodels.sharded import evaluate_shard
-from segmodels.steps.known import known_evidence, known_or_new, replace_evidence
-from segmodels.steps.subject import subject_of
-from segmodels.steps.summary import of_inference, scores_of
+from segmodels.metrics.precision_effect import measure_effect
+from segmodels.protocols.protocol import Precision, Protocol
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import Run, load_run
+from segmodels.steps.loading import subject_of
+from segmodels.steps.scores import of_inference, scores_of
+from segmodels.steps.stored import known_evidence, known_or_new, replace_evidence
+from segmodels.verdicts.rules import load_rules
 
 
 def evaluate_run(
@@ -55,7 +58,7 @@ def evaluate_run(
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
     if _lacks_fp32(subject, dataset, protocol):
         evaluate_run(run, protocol_name, device, progress, precision="fp32")
-    maps = layout.maps(run.name, protocol.name) if keep else None
+    maps = paths.maps(run.name, protocol.name) if keep else None
     place = _Place(run, subject, dataset, protocol)
     place.check()
     evidence = known_or_new(subject, dataset, protocol, place.keep, progress, force, maps)
@@ -77,7 +80,7 @@ def keep_maps(
     """
     run, protocol = load_run(run_name), load_protocol(protocol_name)
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
-    known, folder = known_evidence(subject, dataset, protocol), layout.maps(run.name, protocol.name)
+    known, folder = known_evidence(subject, dataset, protocol), paths.maps(run.name, protocol.name)
     again = f"segmodels evaluate {run.name} --protocol {protocol.name}"
     if known is None:
         raise SegmodelsError(f"run {run.name!r} has no evidence under {protocol.name!r}: {again}")
@@ -111,7 +114,7 @@ def evaluate_run_shard(
     dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
     if _lacks_fp32(subject, dataset, protocol):  # who ends last here also ended last in fp32
         evaluate_run_shard(run_name, protocol_name, shard, device, progress, precision="fp32")
-    maps = layout.maps(run.name, protocol.name) if keep else None
+    maps = paths.maps(run.name, protocol.name) if keep else None
     place = _Place(run, subject, dataset, protocol)
     place.check()
     found = None if force else known_evidence(subject, dataset, protocol, maps)
@@ -146,8 +149,8 @@ class _Place:
     def check(self) -> None:
         """Ask before hours of counting whether their result can be written."""
         names = self.run.name, self.protocol.name
-        places = (layout.metrics(*names), layout.record(*names), layout.figure(*names))
-        evidence = layout.evidence() / self.run.name / self.protocol.name / "evidence"
+        places = (paths.metrics(*names), paths.record(*names), paths.figure(*names))
+        evidence = paths.evidence() / self.run.name / self.protocol.name / "evidence"
         for path in (evidence, *places):
             check_writable(path)
 
@@ -156,15 +159,15 @@ class _Place:
         names = self.run.name, self.protocol.name
         if self.protocol.precision != "fp32":
             evidence = _with_effect(self.run, self.subject, self.dataset, self.protocol, evidence)
-        replace_evidence(layout.evidence() / self.run.name / self.protocol.name, [evidence])
-        write_json(layout.metrics(*names), scores_of(self.run, evidence))
+        replace_evidence(paths.evidence() / self.run.name / self.protocol.name, [evidence])
+        write_json(paths.metrics(*names), scores_of(self.run, evidence))
         if record is not None:
-            write_json(layout.record(*names), record)
+            write_json(paths.record(*names), record)
         return evidence
 
     def draw(self, evidence: Evidence) -> None:
         """Draw the figure unless it is here; last, because it can be drawn again at any time."""
-        path = layout.figure(self.run.name, self.protocol.name)
+        path = paths.figure(self.run.name, self.protocol.name)
         drawn = Drawn.of(evidence.key, self.dataset)
         if evidence_of_picture(path) != evidence.key:
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from segmodels.assets import load_dataset_entry
-from segmodels.datasets import data_folder, description, description_path
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.datasets.described import description, description_path
 from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.registration import registered
+from segmodels.datasets.registry import data_folder
 from segmodels.errors import SegmodelsError
-from segmodels.evaluate import Progress
-from segmodels.runs import Run
+from segmodels.evaluation.evaluate import Progress
+from segmodels.runs.run import Run
 from segmodels.steps.data import download, prepare
 from segmodels.steps.weights import fetch_released, train_run, trained_as_asked
-from segmodels.train import Progress as TrainProgress
+from segmodels.training.curve import Progress as TrainProgress
 
 
 def bring_data(dataset: str, progress: Progress | None = None) -> None:

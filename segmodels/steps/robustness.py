@@ -6,20 +6,21 @@ import shutil
 
 import numpy as np
 
-from segmodels import layout
-from segmodels.datasets import open_dataset
-from segmodels.evaluate import Progress, Record, identify
+from segmodels.core import paths
+from segmodels.core.files import check_writable, write_json
+from segmodels.core.locks import only_one
+from segmodels.core.settings import cache_dir
+from segmodels.datasets.opening import open_dataset
+from segmodels.evaluation.evaluate import Progress, Record
+from segmodels.evaluation.subject import identify
 from segmodels.evidence import Evidence, write_evidence
-from segmodels.files import check_writable, write_json
-from segmodels.locks import only_one
-from segmodels.protocols import load_protocol
-from segmodels.runs import load_run
-from segmodels.scores import score
-from segmodels.settings import cache_dir
-from segmodels.steps.known import Asked, known_evidence, known_or_new, replace_evidence
-from segmodels.steps.subject import subject_of
-from segmodels.steps.summary import percent
-from segmodels.stress import Condition, load_stress_suite, stressed
+from segmodels.metrics.scores import score
+from segmodels.protocols.reading import load_protocol
+from segmodels.robustness.suite import Condition, load_stress_suite, stressed
+from segmodels.runs.run import load_run
+from segmodels.steps.loading import subject_of
+from segmodels.steps.scores import percent
+from segmodels.steps.stored import Asked, known_evidence, known_or_new, replace_evidence
 
 
 def stress_run(
@@ -37,7 +38,7 @@ def stress_run(
     protocol = load_protocol(run.protocols[0])
     dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, device)
     done, what = cache_dir() / "stress" / f"{run.name}-{suite.name}", f"robustness-{suite.name}"
-    place, metrics = layout.evidence() / run.name / what, layout.metrics(run.name, what)
+    place, metrics = paths.evidence() / run.name / what, paths.metrics(run.name, what)
     for path in (place / "evidence", metrics):
         check_writable(path)
 

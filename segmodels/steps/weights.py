@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from segmodels import layout
-from segmodels.assets import OWN, load_weights_entry, weights_identity
+from segmodels.assets.entries import OWN, load_weights_entry, weights_identity
+from segmodels.assets.fetch import fetch_weights
 from segmodels.checkpoints import load_checkpoint
-from segmodels.datasets import described_split, open_dataset
+from segmodels.core import paths
+from segmodels.core.files import check_writable, read_json, sha256_of_file, write_json
+from segmodels.core.locks import only_one
+from segmodels.core.settings import cache_dir
+from segmodels.datasets.described import described_split
+from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
-from segmodels.fetch import fetch_weights
-from segmodels.files import check_writable, read_json, sha256_of_file, write_json
-from segmodels.locks import only_one
-from segmodels.provenance import TRAINING_FIELDS, Training, first_change
-from segmodels.recipes import load_recipe
-from segmodels.runs import Run, load_run
-from segmodels.settings import cache_dir
-from segmodels.train import Job, train
-from segmodels.train import Progress as TrainProgress
+from segmodels.runs.run import Run, load_run
+from segmodels.training.curve import Progress as TrainProgress
+from segmodels.training.job import Job
+from segmodels.training.loop import train
+from segmodels.training.provenance import TRAINING_FIELDS, Training, first_change
+from segmodels.training.recipe import load_recipe
 
 
 def fetch_released(weights: str) -> Path:
@@ -33,7 +35,7 @@ def fetch_released(weights: str) -> Path:
         model = load_checkpoint(weights_path(folder, released_files(weights)))
         check_model(folder, model.config["name"], entry.model)
 
-    return fetch_weights(entry, layout.released_weights(weights), accept)
+    return fetch_weights(entry, paths.released_weights(weights), accept)
 
 
 def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None = None) -> Path:
@@ -42,8 +44,8 @@ def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None
     Who asks while another process trains the same waits, and takes what that one trained.
     """
     run = load_run(run_name)
-    job, folder = _job(run, device), layout.trained_weights(run.name)
-    curve, about = layout.curve(run.name), layout.record(run.name, "train")
+    job, folder = _job(run, device), paths.trained_weights(run.name)
+    curve, about = paths.curve(run.name), paths.record(run.name, "train")
     before, turn = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
     with only_one(turn, f"training {run.name}", wait=True):
         if _stamp(folder) != before and trained_as_asked(run):
@@ -86,7 +88,7 @@ def trained_as_asked(run: Run) -> bool:
 
 def trained_otherwise(run: Run) -> str:
     """How the weights in a run's folder differ from what training it now would give, as words."""
-    path = layout.trained_weights(run.name) / "model.json"
+    path = paths.trained_weights(run.name) / "model.json"
     if not path.is_file():
         return "there are no weights"
     return first_change(made_by(path.parent), _job(run, "cpu").provenance)
@@ -134,7 +136,7 @@ def weights_path(folder: Path, names: Collection[str] = ()) -> Path:
 
 
 def weights_digest(path: Path, names: Collection[str] = ()) -> str:
-    """Identity of weights (`segmodels.assets.weights_identity`).
+    """Identity of weights (`segmodels.assets.entries.weights_identity`).
 
     Args:
         path: what `weights_path` gave.

@@ -11,7 +11,7 @@ from imagenet_networks import CLASSES, SIDE, assert_same, jax_arrays, of_timm
 
 from segmodels.checkpoints import load_checkpoint
 from segmodels.errors import SegmodelsError
-from segmodels.preprocessing import HALF
+from segmodels.models.preprocessing import HALF
 
 
 @pytest.mark.parametrize("prefix", ["", "opt/target/"])

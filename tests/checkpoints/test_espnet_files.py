@@ -14,7 +14,7 @@ from PIL import Image
 from segmodels.checkpoints import load_checkpoint
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
-from segmodels.preprocessing import ESPNET_CAMVID, ESPNET_CITYSCAPES
+from segmodels.models.preprocessing import ESPNET_CAMVID, ESPNET_CITYSCAPES
 
 FILES = {
     "espnet_p_2_q_8_camvid.pth": ("espnet_p2_q8", 12, 354_517, "b1"),

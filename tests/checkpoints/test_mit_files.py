@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from segmodels.checkpoints import load_backbone, load_checkpoint
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
-from segmodels.preprocessing import IMAGENET
+from segmodels.models.preprocessing import IMAGENET
 
 
 def mit_state(model: nn.Module) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from segmodels.checkpoints import load_checkpoint
 from segmodels.checkpoints.mmseg_backbones import mit
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
-from segmodels.preprocessing import HALF, IMAGENET
+from segmodels.models.preprocessing import HALF, IMAGENET
 
 FOLDER = Path(__file__).parent.parent / "reference"
 CASES = {

@@ -12,7 +12,7 @@ from segmodels.checkpoints import load_checkpoint, save_checkpoint
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import ModelConfig, SegModel
-from segmodels.preprocessing import IMAGENET
+from segmodels.models.preprocessing import IMAGENET
 
 
 @pytest.mark.parametrize(

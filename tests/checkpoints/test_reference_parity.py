@@ -11,8 +11,8 @@ import torch
 
 from segmodels.checkpoints import load_checkpoint
 from segmodels.models.base import SegModel
+from segmodels.models.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED
 from segmodels.models.vit import resize_positions
-from segmodels.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED
 
 
 def assert_parity(reference: Any, case: dict[str, Any], model: SegModel) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from segmodels.checkpoints import load_checkpoint
 from segmodels.errors import SegmodelsError
-from segmodels.preprocessing import HALF, IMAGENET
+from segmodels.models.preprocessing import HALF, IMAGENET
 
 
 @pytest.mark.parametrize(

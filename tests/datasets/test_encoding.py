@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmodels.datasets import DATASETS
-from segmodels.datasets.encoding import Encoding, contiguous, values
-from segmodels.datasets.folder import FolderDataset
+from segmodels.core.arrays import VOID
+from segmodels.datasets.reading.encoding import Encoding, contiguous, values
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.registry import DATASETS
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 HERE = Path("somewhere/a.png")
 ENCODINGS = [

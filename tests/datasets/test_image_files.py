@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segmodels.datasets.base import Dataset, Files, read_grey, read_rgb
+from segmodels.datasets.reading.base import Dataset, Files, read_grey, read_rgb
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 

@@ -19,14 +19,14 @@ from copies import (
     write_label,
 )
 
+from segmodels.core.arrays import VOID
 from segmodels.datasets.ade20k import ADE20K
 from segmodels.datasets.camvid_720 import CamVid720
 from segmodels.datasets.cityscapes import Cityscapes
 from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
-from segmodels.datasets.layouts import read_listing
 from segmodels.datasets.pascal_context import PascalContext
+from segmodels.datasets.reading.layouts import read_listing
 from segmodels.errors import SegmodelsError
-from segmodels.pixels import VOID
 
 
 def coco_10k_of_mmseg(root):

@@ -14,9 +14,12 @@ import pytest
 from copies import ade20k, cityscapes, coco_164k, filled, write_label
 
 from segmodels import steps
-from segmodels.datasets import add_dataset, data_folder, description, open_dataset
-from segmodels.datasets.packed import open_tree
+from segmodels.datasets.copies import add_dataset
+from segmodels.datasets.described import description
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.reading.packed import open_tree
 from segmodels.datasets.registration import registered
+from segmodels.datasets.registry import data_folder
 from segmodels.errors import SegmodelsError
 
 CONTENT = {f"a/{index:03}.bin": os.urandom(index * 50) for index in range(60)}

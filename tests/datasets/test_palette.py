@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segmodels.datasets import add_dataset
-from segmodels.datasets.base import read_grey
-from segmodels.datasets.palette import reordered, voc_palette
+from segmodels.datasets.copies import add_dataset
+from segmodels.datasets.reading.base import read_grey
+from segmodels.datasets.reading.palette import reordered, voc_palette
 from segmodels.errors import SegmodelsError
 
 GREY = [level for level in range(256) for _ in range(3)]

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segmodels.assets import load_dataset_entry
+from segmodels.assets.entries import load_dataset_entry
 from segmodels.datasets.pascal_context import PascalContext, write_masks
-from segmodels.datasets.pickled_masks import read_masks
+from segmodels.datasets.reading.pickled_masks import read_masks
 from segmodels.errors import SegmodelsError
 
 MASKS = {

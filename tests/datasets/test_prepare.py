@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from segmodels import datasets
-from segmodels.assets import load_dataset_entry
-from segmodels.datasets import (
-    DATASETS,
-    description,
-    description_path,
-    open_dataset,
-    prepare_dataset,
-)
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.locks import only_one
+from segmodels.core.settings import cache_dir
+from segmodels.datasets.described import description, description_path
 from segmodels.datasets.fingerprint import check_expected
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.prepare import prepare_dataset
+from segmodels.datasets.registry import DATASETS
 from segmodels.datasets.shapes import Shapes
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.locks import only_one
 
 
 @pytest.fixture
@@ -92,8 +89,8 @@ def fail_in(monkeypatch, place):
 
     owner, name = {
         "drawing": ("segmodels.datasets.shapes.Image.Image", "save"),
-        "moving": ("segmodels.datasets", "_replace_folder"),
-        "looking": ("segmodels.datasets", "describe"),
+        "moving": ("segmodels.datasets.prepare", "replace_folder"),
+        "looking": ("segmodels.datasets.prepare", "describe"),
     }[place]
     monkeypatch.setattr(f"{owner}.{name}", full)
 
@@ -134,7 +131,7 @@ def test_a_killed_preparation_is_started_anew(prepared):
 
 def test_two_processes_do_not_prepare_one_dataset(prepared):
     project, before = prepared
-    lock = datasets.cache_dir() / "prepare" / "shapes.lock"
+    lock = cache_dir() / "prepare" / "shapes.lock"
     with (
         only_one(lock, "preparing shapes"),
         pytest.raises(SegmodelsError, match="preparing shapes is already being done by process"),

@@ -10,21 +10,16 @@ import pytest
 import yaml
 from copies import ade20k, filled, pascal_context, write_image, write_label
 
-from segmodels import layout, steps
-from segmodels.assets import load_dataset_entry
-from segmodels.datasets import (
-    add_dataset,
-    data_folder,
-    described_split,
-    description,
-    description_path,
-    forget_dataset,
-    open_dataset,
-    prepare_dataset,
-    splits_here,
-)
+from segmodels import steps
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core import paths
+from segmodels.datasets.copies import add_dataset, forget_dataset
+from segmodels.datasets.described import described_split, description, description_path
 from segmodels.datasets.fingerprint import check_number
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.prepare import prepare_dataset
 from segmodels.datasets.registration import registered, registration_path
+from segmodels.datasets.registry import data_folder, splits_here
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 
@@ -264,7 +259,7 @@ def test_a_pointer_that_says_nothing_is_named(project, copy):
 
 
 def test_runs_put_every_dataset_into_one_group(project, edit_yaml):
-    from segmodels.runs import active_text
+    from segmodels.runs.suite import active_text
 
     runs, suites = project / "params" / "runs", project / "params" / "suites"
     names = ("shapes", "ade20k", "cityscapes", "camvid_720")
@@ -282,4 +277,4 @@ def test_archives_of_what_is_added_are_not_fetched(project, copy):
     add_dataset("ade20k", copy)
     prepare_dataset("ade20k", None)
     steps.bring_data("ade20k")
-    assert not layout.downloads("ade20k").exists()
+    assert not paths.downloads("ade20k").exists()

@@ -5,13 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from segmodels.assets import load_dataset_entries
-from segmodels.datasets import open_dataset, prepare_dataset
-from segmodels.datasets.base import VOID
+from segmodels.assets.entries import load_dataset_entries
+from segmodels.core.files import combine
 from segmodels.datasets.fingerprint import sample_digest
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.prepare import prepare_dataset
+from segmodels.datasets.reading.base import VOID
 from segmodels.datasets.shapes import Shapes, draw_scene
 from segmodels.errors import SegmodelsError
-from segmodels.files import combine
 
 # The first scenes of every split, on every machine. Another value here means another dataset:
 # raise DATASETS and write the new fingerprints into params/datasets.yaml.

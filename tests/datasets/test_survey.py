@@ -13,13 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmodels import cli
-from segmodels.datasets import Dataset, add_dataset, description, open_dataset, prepare_dataset
-from segmodels.datasets.base import Sample
+from segmodels.core.files import combine
+from segmodels.datasets import Dataset
+from segmodels.datasets.copies import add_dataset
+from segmodels.datasets.described import description
 from segmodels.datasets.description import summarised
-from segmodels.datasets.encoding import value_counts
 from segmodels.datasets.fingerprint import sample_digest
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.prepare import prepare_dataset
+from segmodels.datasets.reading.base import Sample
+from segmodels.datasets.reading.encoding import value_counts
 from segmodels.datasets.survey import kept_survey, survey
-from segmodels.files import combine
 
 
 @pytest.fixture
@@ -206,6 +210,6 @@ def test_value_counts_are_exact_in_pieces(values: list[int]) -> None:
     stored = np.array(values, dtype=np.uint8)
     expected = np.bincount(stored, minlength=256)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segmodels.datasets.encoding._EXACT", 7)
+        patch.setattr("segmodels.datasets.reading.encoding._EXACT", 7)
         np.testing.assert_array_equal(value_counts(stored), expected)
     np.testing.assert_array_equal(value_counts(stored), expected)

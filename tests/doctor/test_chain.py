@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from synthetic import evidence, matrices, project
 
-from segmodels import cli, layout
-from segmodels.doctor.chain import STAGES, differences
-from segmodels.doctor.moves import moves, other_truths, shared
-from segmodels.doctor.outcome import numbers
-from segmodels.doctor.sides import Side, find_side
+from segmodels import cli
+from segmodels.core import paths
+from segmodels.doctor.count_changes import moves, numbers, other_truths, shared
+from segmodels.doctor.diff import STAGES, differences
+from segmodels.doctor.locate import Side, find_side
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, write_evidence
-from segmodels.intervals import IntervalRule, paired_interval
-from segmodels.protocols import Protocol
-from segmodels.scores import score
+from segmodels.metrics.intervals import IntervalRule, paired_interval
+from segmodels.metrics.scores import score
+from segmodels.protocols.protocol import Protocol
 
 RULE = IntervalRule(0.95)
 Diff = Callable[..., tuple[int, list[str]]]
@@ -185,7 +185,7 @@ def diff(capsys: pytest.CaptureFixture[str]) -> Diff:
 
 
 def kept(found: Evidence) -> Path:
-    return write_evidence(layout.evidence() / "toy-run" / "strict", found)
+    return write_evidence(paths.evidence() / "toy-run" / "strict", found)
 
 
 def test_equal_evidence_ends_with_0(diff: Diff) -> None:
@@ -216,9 +216,7 @@ def test_the_first_stage_stands_before_the_rest(diff: Diff) -> None:
 def test_claims_bring_their_scoring(diff: Diff) -> None:
     path = kept(evidence())
     assert cli.main(["leaderboard"]) == 0
-    pages = {
-        p.stem: json.loads(p.read_text()) for p in (layout.reports() / "claims").glob("*.json")
-    }
+    pages = {p.stem: json.loads(p.read_text()) for p in (paths.reports() / "claims").glob("*.json")}
     own = next(n for n, page in pages.items() if page.get("protocol") == "plain")
     assert find_side("toy_strict").path == path
     code, lines = diff("toy_strict", own)
@@ -247,6 +245,6 @@ def test_what_is_not_there_is_one_clear_error(name: str, words: str) -> None:
 
 def test_a_short_key_that_fits_two_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [Path("/a/0123456789abcdef.json"), Path("/a/0123456789abcdee.json")]
-    monkeypatch.setattr("segmodels.doctor.sides.evidence_files", lambda folder: files)
+    monkeypatch.setattr("segmodels.doctor.locate.evidence_files", lambda folder: files)
     with pytest.raises(SegmodelsError, match="begins several keys"):
         find_side("0123456789")

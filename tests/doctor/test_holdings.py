@@ -14,15 +14,19 @@ from copies import ade20k, filled, pascal_context, write_label
 from PIL import Image
 from synthetic import WEIGHTS, evidence
 
-from segmodels import cli, layout
-from segmodels.datasets import add_dataset, description_path, open_dataset, prepare_dataset
+from segmodels import cli
+from segmodels.assets.pins import Pin, note_pins
+from segmodels.core import paths
+from segmodels.core.files import write_json
+from segmodels.datasets.copies import add_dataset
+from segmodels.datasets.described import description_path
+from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.prepare import prepare_dataset
 from segmodels.datasets.survey import survey
 from segmodels.doctor import Finding
 from segmodels.doctor.holdings import examine_addresses, examine_evidence, examine_weights
 from segmodels.doctor.images import examine_datasets
 from segmodels.evidence import write_evidence
-from segmodels.files import write_json
-from segmodels.pins import Pin, note_pins
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_nothing_here_is_a_note(project: Path) -> None:
 
 def test_a_sound_dataset_is_ok_and_then_compared_by_pixels(shapes: Path) -> None:
     assert told(examine_datasets())["ok", "data shapes test"].startswith("3 images, all decoded")
-    shutil.rmtree(layout.reports().parents[1] / "cache" / "surveys")
+    shutil.rmtree(paths.reports().parents[1] / "cache" / "surveys")
     quick = told(examine_datasets())
     assert quick["ok", "data shapes train"].startswith("4 images, 3 decoded")
     assert "not compared" in quick["note", "data shapes"]
@@ -142,7 +146,7 @@ def test_another_known_number_is_a_note_with_its_reason(
 
 
 def _images_of(name: str, copy: Path) -> dict[str, int]:
-    from segmodels.datasets import DATASETS
+    from segmodels.datasets.registry import DATASETS
 
     return {split: len(DATASETS[name](copy, split)) for split in ("train", "val")}
 
@@ -166,7 +170,7 @@ def test_labels_of_another_encoding_are_recognised(
 
 @pytest.fixture
 def weights(project: Path, edit_yaml: Any) -> Path:
-    path = layout.released_weights("toy") / "toy.pth"
+    path = paths.released_weights("toy") / "toy.pth"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"right")
     file = {"name": "toy.pth", "url": "https://example.org/toy.pth"}
@@ -231,7 +235,7 @@ def test_addresses_that_follow_a_branch_are_counted(project: Path, edit_yaml: An
 
 
 def kept(run: str, **changes: Any) -> Path:
-    return write_evidence(layout.evidence() / run / "plain", evidence(**changes))
+    return write_evidence(paths.evidence() / run / "plain", evidence(**changes))
 
 
 def test_sound_evidence_is_ok(project: Path) -> None:
@@ -253,7 +257,7 @@ def test_evidence_of_unregistered_weights_or_images_is_bad(weights: Path) -> Non
     kept("a", origin={"released": "toy"})
     text = told(examine_evidence())["bad", "evidence"]
     assert f"weights {WEIGHTS[:12]}… are none of toy in params/weights.yaml" in text
-    shutil.rmtree(layout.evidence())
+    shutil.rmtree(paths.evidence())
     kept("a")
     about = {"classes": [], "splits": {"test": {"fingerprint": "00" * 32}}}
     write_json(description_path("toy"), about)

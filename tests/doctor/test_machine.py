@@ -8,9 +8,9 @@ from collections import namedtuple
 
 import pytest
 
+from segmodels.core.environment import machine, peak_memory_bytes, software
 from segmodels.doctor import examine, examine_machine
-from segmodels.environment import machine, peak_memory_bytes, software
-from segmodels.runs import activate
+from segmodels.runs.suite import activate
 
 Usage = namedtuple("Usage", "total used free")
 

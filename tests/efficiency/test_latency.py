@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from segmodels import cli
+from segmodels.core.environment import machine
 from segmodels.efficiency import load_latency_protocols
 from segmodels.efficiency.latency import (
     find_latency,
@@ -19,7 +20,6 @@ from segmodels.efficiency.latency import (
     write_latency,
 )
 from segmodels.efficiency.stopwatch import measure_latency
-from segmodels.environment import machine
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ import pytest
 
 from flows import devices, stages
 from flows.devices import Pool
-from flows.pipeline import Stage
-from flows.walk import Work
+from flows.dvc_stages import Stage
+from flows.tasks import Work
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +105,8 @@ def test_only_stages_that_run_networks_are_given_one(
     def reproduce_stage(root: Path, name: str, **options: object) -> None:
         given[name] = options["device"]  # type: ignore[assignment]
 
-    monkeypatch.setattr("flows.walk.pipeline.reproduce_stage", reproduce_stage)
-    monkeypatch.setattr("flows.walk.get_run_logger", lambda: stages_log)
+    monkeypatch.setattr("flows.tasks.pipeline.reproduce_stage", reproduce_stage)
+    monkeypatch.setattr("flows.tasks.get_run_logger", lambda: stages_log)
     work = Work(tmp_path, threading.Event(), devices=Pool(["cuda:0", "cuda:1"]))
     for group in ("prepare", "train", "evaluate", "leaderboard"):
         work.reproduce(Stage(group, group, (), True))

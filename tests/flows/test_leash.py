@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import leash
+from flows import process
 
 # Starts a grandchild that sleeps for minutes, says who it is, and waits for it.
 NEST = "sleep 300 & echo $! > pid; wait"
@@ -43,27 +43,27 @@ def lives(pid: int) -> bool:
 def test_lines_and_exit_code_come_through(tmp_path: Path) -> None:
     lines: list[str] = []
     command = ["sh", "-c", "echo one; printf '10%%\\r20%%\\rtwo\\n'; echo three >&2; exit 7"]
-    assert leash.run(command, cwd=tmp_path, on_line=lines.append) == 7
+    assert process.run(command, cwd=tmp_path, on_line=lines.append) == 7
     assert lines == ["one", "two", "three"]
 
 
 def test_a_command_that_closes_its_output_is_still_waited_for(tmp_path: Path) -> None:
     command = ["sh", "-c", "exec >&- 2>&-; sleep 0.5; touch done"]
-    assert leash.run(command, cwd=tmp_path) == 0
+    assert process.run(command, cwd=tmp_path) == 0
     assert (tmp_path / "done").exists()
 
 
 def test_a_service_left_behind_does_not_hold_us(tmp_path: Path) -> None:
     started = time.monotonic()
-    assert leash.run(["sh", "-c", "sleep 300 & echo $! > pid"], cwd=tmp_path) == 0
+    assert process.run(["sh", "-c", "sleep 300 & echo $! > pid"], cwd=tmp_path) == 0
     assert time.monotonic() - started < 5
     os.kill(grandchild(tmp_path), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("script", [NEST, STUBBORN])
 def test_out_of_time(tmp_path: Path, script: str) -> None:
-    with pytest.raises(leash.OutOfTimeError):
-        leash.run(["sh", "-c", script], cwd=tmp_path, timeout=1.0, grace=0.3)
+    with pytest.raises(process.OutOfTimeError):
+        process.run(["sh", "-c", script], cwd=tmp_path, timeout=1.0, grace=0.3)
     assert not lives(grandchild(tmp_path))
 
 
@@ -71,8 +71,8 @@ def test_stopped_by_another_thread(tmp_path: Path) -> None:
     stop = threading.Event()
     timer = threading.Timer(0.5, stop.set)
     timer.start()
-    with pytest.raises(leash.LetGoError):
-        leash.run(["sh", "-c", NEST], cwd=tmp_path, stop=stop)
+    with pytest.raises(process.LetGoError):
+        process.run(["sh", "-c", NEST], cwd=tmp_path, stop=stop)
     assert not lives(grandchild(tmp_path))
 
 
@@ -82,14 +82,14 @@ def test_an_error_in_the_listener_ends_the_command(tmp_path: Path) -> None:
 
     script = "sleep 300 & echo $! > pid; echo hello; wait"
     with pytest.raises(ValueError, match="hello"):
-        leash.run(["sh", "-c", script], cwd=tmp_path, on_line=listen)
+        process.run(["sh", "-c", script], cwd=tmp_path, on_line=listen)
     assert not lives(grandchild(tmp_path))
 
 
 def test_a_chance_to_clean_up(tmp_path: Path) -> None:
     script = "trap 'sleep 0.3; echo saved > saved; exit' TERM; sleep 300 & wait"
-    with pytest.raises(leash.OutOfTimeError):
-        leash.run(["sh", "-c", script], cwd=tmp_path, timeout=0.5)
+    with pytest.raises(process.OutOfTimeError):
+        process.run(["sh", "-c", script], cwd=tmp_path, timeout=0.5)
     assert (tmp_path / "saved").exists()
 
 
@@ -98,8 +98,8 @@ def test_the_caller_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     call = f"leash.run(['sh', '-c', {NEST!r}], cwd=Path.cwd(), grace=0.3)"
     # Shells start background jobs with Ctrl-C ignored, which children inherit.
     heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"from pathlib import Path; from flows import leash; {heeds}; {call}"
-    environment = {**os.environ, "PYTHONPATH": str(Path(leash.__file__).parents[1])}
+    program = f"from pathlib import Path; from flows import process as leash; {heeds}; {call}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(process.__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
     ) as caller:

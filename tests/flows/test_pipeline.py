@@ -13,15 +13,15 @@ import pytest
 from prefect.states import Failed
 from toy_repository import MakeRepo, copy, dvc, each, ran
 
-from flows import pipeline
-from flows.pipeline import Outcome
-from flows.walk import may_pass
+from flows import dvc_stages
+from flows.dvc_stages import Outcome
+from flows.tasks import may_pass
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 ALL = ["download@a", "download@b", "prepare@a", "prepare@b", "train@a", "leaderboard"]
 
 
-def names(stages: list[pipeline.Stage]) -> list[str]:
+def names(stages: list[dvc_stages.Stage]) -> list[str]:
     return [stage.name for stage in stages]
 
 
@@ -30,7 +30,7 @@ def python(code: str) -> str:
 
 
 def test_stages_come_in_an_order_that_can_be_run(make_repo: MakeRepo) -> None:
-    stages = pipeline.stages(make_repo())
+    stages = dvc_stages.stages(make_repo())
     assert sorted(names(stages)) == sorted(ALL)
     before: set[str] = set()
     for stage in stages:
@@ -50,7 +50,7 @@ def test_edges_through_folders_and_frozen_stages(make_repo: MakeRepo) -> None:
         "around": {"cmd": "cp e/x q", "deps": ["e"], "outs": ["q"]},
         "frozen": {"cmd": "cp p r", "deps": ["p"], "outs": ["r"], "frozen": True},
     }
-    upstream = {stage.name: stage.upstream for stage in pipeline.stages(make_repo(stages))}
+    upstream = {stage.name: stage.upstream for stage in dvc_stages.stages(make_repo(stages))}
     assert upstream["part"] == ("whole",)
     assert upstream["around"] == ("inner",)
     assert upstream["frozen"] == ()
@@ -58,21 +58,21 @@ def test_edges_through_folders_and_frozen_stages(make_repo: MakeRepo) -> None:
 
 def test_selection_brings_what_it_needs(make_repo: MakeRepo) -> None:
     repo = make_repo()
-    assert names(pipeline.stages(repo, ["train@a"])) == ["download@a", "prepare@a", "train@a"]
-    assert set(names(pipeline.stages(repo, ["prepare"]))) == set(ALL[:4])
-    assert names(pipeline.stages(repo, ["*load@b"])) == ["download@b"]
-    assert names(pipeline.stages(repo, groups=["generate", "download"])) == ALL[:2]
-    assert pipeline.stages(repo, groups=["generate"]) == []
+    assert names(dvc_stages.stages(repo, ["train@a"])) == ["download@a", "prepare@a", "train@a"]
+    assert set(names(dvc_stages.stages(repo, ["prepare"]))) == set(ALL[:4])
+    assert names(dvc_stages.stages(repo, ["*load@b"])) == ["download@b"]
+    assert names(dvc_stages.stages(repo, groups=["generate", "download"])) == ALL[:2]
+    assert dvc_stages.stages(repo, groups=["generate"]) == []
     with pytest.raises(UnknownNameError, match="Did you mean 'train@a'"):
-        pipeline.stages(repo, ["train@b"])
+        dvc_stages.stages(repo, ["train@b"])
 
 
 def test_errors_are_one_sentence(make_repo: MakeRepo, tmp_path: Path) -> None:
     with pytest.raises(SegmodelsError, match="not inside a DVC repository"):
-        pipeline.stages(tmp_path)
+        dvc_stages.stages(tmp_path)
     repo = make_repo({"one": copy("x", "y"), "two": copy("y", "x")})
     with pytest.raises(SegmodelsError, match="DVC cannot read the pipeline in"):
-        pipeline.stages(repo)
+        dvc_stages.stages(repo)
 
 
 def test_stale_early_cut_off_and_restored(
@@ -87,30 +87,30 @@ def test_stale_early_cut_off_and_restored(
         }
     )
     (repo / "t").write_text("abc")
-    assert names(pipeline.stale(pipeline.stages(repo))) == ["count", "other", "report"]
+    assert names(dvc_stages.stale(dvc_stages.stages(repo))) == ["count", "other", "report"]
     dvc(repo, "repro")
     monkeypatch.chdir(tmp_path)  # nothing depends on where we stand
-    assert pipeline.stale(pipeline.stages(repo)) == []
+    assert dvc_stages.stale(dvc_stages.stages(repo)) == []
     assert set(ran(repo)) == {"r", "o"}
 
     (repo / "t").write_text("xyz")  # as long as before: the count stays
-    plan = pipeline.stale(pipeline.stages(repo))
+    plan = dvc_stages.stale(dvc_stages.stages(repo))
     assert [(stage.name, stage.changed) for stage in plan] == [("count", True), ("report", False)]
-    outcomes = [pipeline.reproduce_stage(repo, stage.name) for stage in plan]
+    outcomes = [dvc_stages.reproduce_stage(repo, stage.name) for stage in plan]
     assert outcomes == [Outcome.RAN, Outcome.UNCHANGED]
     assert ran(repo) == []
 
     (repo / "n").unlink()
-    assert pipeline.reproduce_stage(repo, "count") == Outcome.RESTORED
-    assert pipeline.reproduce_stage(repo, "count", force=True) == Outcome.RAN
+    assert dvc_stages.reproduce_stage(repo, "count") == Outcome.RESTORED
+    assert dvc_stages.reproduce_stage(repo, "count", force=True) == Outcome.RAN
 
 
 def test_a_stage_that_is_forced_counts_again(make_repo: MakeRepo) -> None:
     repo = make_repo({"say": {"cmd": "echo forced $SEGMODELS_FORCE", "outs": []}})
     lines: list[str] = []
-    pipeline.reproduce_stage(repo, "say", on_line=lines.append)
+    dvc_stages.reproduce_stage(repo, "say", on_line=lines.append)
     assert "forced" in lines
-    pipeline.reproduce_stage(repo, "say", force=True, on_line=lines.append)
+    dvc_stages.reproduce_stage(repo, "say", force=True, on_line=lines.append)
     assert "forced 1" in lines
 
 
@@ -122,60 +122,62 @@ def test_a_failed_stage_says_why(make_repo: MakeRepo) -> None:
         }
     )
     lines: list[str] = []
-    with pytest.raises(pipeline.StageFailedError, match=r"(?s)'bad' failed.*about to fail.*with 3"):
-        pipeline.reproduce_stage(repo, "bad", on_line=lines.append)
+    with pytest.raises(
+        dvc_stages.StageFailedError, match=r"(?s)'bad' failed.*about to fail.*with 3"
+    ):
+        dvc_stages.reproduce_stage(repo, "bad", on_line=lines.append)
     assert "Running stage 'bad':" in lines
     assert "about to fail" in lines
-    with pytest.raises(pipeline.StageFailedError, match="The disk is full"):
-        pipeline.reproduce_stage(repo, "full")
-    assert names(pipeline.stale(pipeline.stages(repo))) == ["bad", "full"]
+    with pytest.raises(dvc_stages.StageFailedError, match="The disk is full"):
+        dvc_stages.reproduce_stage(repo, "full")
+    assert names(dvc_stages.stale(dvc_stages.stages(repo))) == ["bad", "full"]
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (1, pipeline.StageRefusedError),
-        (2, pipeline.StageRefusedError),
-        (130, pipeline.StageRefusedError),
-        (70, pipeline.StageFailedError),
-        (75, pipeline.StageFailedError),
-        (137, pipeline.StageFailedError),
+        (1, dvc_stages.StageRefusedError),
+        (2, dvc_stages.StageRefusedError),
+        (130, dvc_stages.StageRefusedError),
+        (70, dvc_stages.StageFailedError),
+        (75, dvc_stages.StageFailedError),
+        (137, dvc_stages.StageFailedError),
     ],
 )
 def test_what_is_worth_another_try(
-    make_repo: MakeRepo, code: int, kind: type[pipeline.StageFailedError]
+    make_repo: MakeRepo, code: int, kind: type[dvc_stages.StageFailedError]
 ) -> None:
     repo = make_repo({"bad": {"cmd": f"echo 'exited with 9'; exit {code}", "outs": ["x"]}})
-    with pytest.raises(pipeline.StageFailedError) as caught:
-        pipeline.reproduce_stage(repo, "bad")
+    with pytest.raises(dvc_stages.StageFailedError) as caught:
+        dvc_stages.reproduce_stage(repo, "bad")
     assert type(caught.value) is kind
     assert f"(exit code {code}); it is not tried again" in str(caught.value) or (
-        kind is pipeline.StageFailedError
+        kind is dvc_stages.StageFailedError
     )
-    assert may_pass(None, None, Failed(data=caught.value)) == (kind is pipeline.StageFailedError)
+    assert may_pass(None, None, Failed(data=caught.value)) == (kind is dvc_stages.StageFailedError)
 
 
 def test_a_stage_is_told_its_device(make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMODELS_DEVICE", "cuda")
     repo = make_repo({"one": {"cmd": "echo $SEGMODELS_DEVICE > x", "outs": ["x"]}})
-    pipeline.reproduce_stage(repo, "one", device="cuda:1")
+    dvc_stages.reproduce_stage(repo, "one", device="cuda:1")
     assert (repo / "x").read_text() == "cuda:1\n"
-    pipeline.reproduce_stage(repo, "one", force=True)
+    dvc_stages.reproduce_stage(repo, "one", force=True)
     assert (repo / "x").read_text() == "cuda\n"
 
 
 def test_out_of_time_and_stopped(make_repo: MakeRepo) -> None:
     repo = make_repo({"long": {"cmd": "sleep 300 & echo $! > pid; wait", "outs": ["x"]}})
-    with pytest.raises(pipeline.StageFailedError, match="took longer than 4 s"):
-        pipeline.reproduce_stage(repo, "long", timeout=4)
+    with pytest.raises(dvc_stages.StageFailedError, match="took longer than 4 s"):
+        dvc_stages.reproduce_stage(repo, "long", timeout=4)
     first = (repo / "pid").read_text().strip()
     assert not Path(f"/proc/{first}").exists()
 
     stop = threading.Event()
     timer = threading.Timer(4, stop.set)
     timer.start()
-    with pytest.raises(pipeline.StageStoppedError):
-        pipeline.reproduce_stage(repo, "long", stop=stop)
+    with pytest.raises(dvc_stages.StageStoppedError):
+        dvc_stages.reproduce_stage(repo, "long", stop=stop)
     second = (repo / "pid").read_text().strip()
     assert second != first
     assert not Path(f"/proc/{second}").exists()
@@ -188,9 +190,9 @@ def test_many_at_once_share_the_lock(make_repo: MakeRepo) -> None:
     )
     with ThreadPoolExecutor(4) as pool:
         stages = [f"make@{item}" for item in items]
-        outcomes = list(pool.map(lambda name: pipeline.reproduce_stage(repo, name), stages))
+        outcomes = list(pool.map(lambda name: dvc_stages.reproduce_stage(repo, name), stages))
     assert outcomes == [Outcome.RAN] * 4
-    assert pipeline.stale(pipeline.stages(repo)) == []
+    assert dvc_stages.stale(dvc_stages.stages(repo)) == []
 
 
 def test_a_stage_that_somebody_else_runs_is_busy(make_repo: MakeRepo) -> None:
@@ -200,16 +202,16 @@ def test_a_stage_that_somebody_else_runs_is_busy(make_repo: MakeRepo) -> None:
         other = pool.submit(dvc, repo, "repro")
         while not (repo / "started").exists():
             time.sleep(0.05)
-        assert [stage.changed for stage in pipeline.stages(repo)] == [True]
-        with pytest.raises(pipeline.StageBusyError, match="'one' is busy"):
-            pipeline.reproduce_stage(repo, "one")
+        assert [stage.changed for stage in dvc_stages.stages(repo)] == [True]
+        with pytest.raises(dvc_stages.StageBusyError, match="'one' is busy"):
+            dvc_stages.reproduce_stage(repo, "one")
         (repo / "go").touch()
         other.result()
-    assert pipeline.reproduce_stage(repo, "one") == Outcome.UNCHANGED
+    assert dvc_stages.reproduce_stage(repo, "one") == Outcome.UNCHANGED
 
 
 def test_python_in_a_stage_is_this_python(make_repo: MakeRepo) -> None:
     code = "import sys; open('x', 'w').write(sys.prefix)"
     repo = make_repo({"one": {"cmd": f"python -c {shlex.quote(code)}", "outs": ["x"]}})
-    pipeline.reproduce_stage(repo, "one")
+    dvc_stages.reproduce_stage(repo, "one")
     assert (repo / "x").read_text() == sys.prefix

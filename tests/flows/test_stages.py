@@ -14,11 +14,12 @@ import yaml
 
 from flows import stages, tracking
 from flows.tracking import store
-from segmodels import layout, steps
+from segmodels import steps
+from segmodels.core import paths
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import Row
-from segmodels.runs import activate
-from segmodels.steps import known
+from segmodels.runs.suite import activate
+from segmodels.steps import stored
 
 PIPELINE = Path(__file__).resolve().parents[2] / "dvc.yaml"
 
@@ -93,8 +94,8 @@ def counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(subject.condition)
         return whole(subject, *rest, **options)
 
-    whole = known.evaluate
-    monkeypatch.setattr(known, "evaluate", evaluate)
+    whole = stored.evaluate
+    monkeypatch.setattr(stored, "evaluate", evaluate)
     steps.prepare("shapes")
     steps.fetch_released("published")
     return found
@@ -113,13 +114,13 @@ def test_a_stage_counts_what_is_not_here(
     """One more protocol costs that protocol; scores of all that share the evidence are written."""
     assert run(capsys, "evaluate", "published", "plain")[0] == 0
     assert counted == [None]
-    evidence = {p: p.read_bytes() for p in layout.evidence().rglob("*") if p.is_file()}
+    evidence = {p: p.read_bytes() for p in paths.evidence().rglob("*") if p.is_file()}
     edit(root, "protocols.yaml", "views:", "other: {version: 1, title: T, void: error}\nviews:")
     edit(root, "runs/published.yaml", "[plain, strict]", "[plain, strict, other, views]")
     assert run(capsys, "evaluate", "published", "plain")[0] == 0
     assert counted == [None]
-    assert evidence == {p: p.read_bytes() for p in layout.evidence().rglob("*") if p.is_file()}
-    scores = json.loads(layout.metrics("published", "plain").read_text())
+    assert evidence == {p: p.read_bytes() for p in paths.evidence().rglob("*") if p.is_file()}
+    scores = json.loads(paths.metrics("published", "plain").read_text())
     assert set(scores) == {"plain", "strict", "other"}
     assert run(capsys, "evaluate", "published", "views")[0] == 0
     assert counted == [None, None]
@@ -135,7 +136,7 @@ def test_one_more_severity_counts_one_more_condition(
     assert run(capsys, "robustness", "published", "quick")[0] == 0
     new = {"corruption": "gaussian_noise", "severity": 4, "seed": 0}
     assert counted == [*before, new]
-    folder = layout.evidence() / "published/robustness-quick"
+    folder = paths.evidence() / "published/robustness-quick"
     assert len(list(folder.glob("*.counts.jsonl"))) == 3
     edit(root, "robustness.yaml", "severities: [3, 4]", "severities: [4]")
     assert run(capsys, "robustness", "published", "quick")[0] == 0
@@ -190,7 +191,7 @@ def test_a_mistake_is_told_in_one_line(
     last = error.splitlines()[-1]
     assert last.startswith("error: ")
     assert words in last
-    assert not layout.evidence().exists()
+    assert not paths.evidence().exists()
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_other_evidence_that_is_broken_does_not_fail_this_stage(
     code, _, error = run(capsys, "evaluate", "published", "plain")
     assert code == 0
     assert error.splitlines()[-1].startswith("warning: MLflow was not told about published")
-    assert len(list((layout.evidence() / "published/plain").iterdir())) == 2
+    assert len(list((paths.evidence() / "published/plain").iterdir())) == 2
 
 
 def test_an_error_of_ours_is_not_hidden(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +292,7 @@ def test_what_may_pass_has_a_code_of_its_own(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SEGMODELS_MIRROR")
-    monkeypatch.setattr("segmodels.download._BACKOFF", 0.0)
+    monkeypatch.setattr("segmodels.assets.download._BACKOFF", 0.0)
     code, _, error = run(capsys, "weights", "published")  # nobody listens at its address
     assert code == 75
     assert error.splitlines()[-1].startswith("error: model.safetensors: cannot be downloaded from")

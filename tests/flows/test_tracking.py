@@ -21,7 +21,7 @@ from mlflow_database import STAGE, held, links, models, python, stage
 from flows import tracking
 from flows.tracking import store
 from segmodels import steps
-from segmodels.runs import load_run
+from segmodels.runs.run import load_run
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from toy_board import Board
 from segmodels import cli
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard.exports import FORMATS, export
-from segmodels.leaderboard.latex import escape, render_latex
-from segmodels.leaderboard.model_index import render_model_index
+from segmodels.leaderboard.exports.latex import escape, render_latex
+from segmodels.leaderboard.exports.model_index import render_model_index
 
 pytestmark = pytest.mark.usefixtures("board")
 

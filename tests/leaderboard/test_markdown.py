@@ -8,7 +8,7 @@ import re
 from page_rows import HOSTILE, make_row, make_rows, unrun
 
 from segmodels.leaderboard import Row, render_markdown
-from segmodels.leaderboard.robustness import Robustness
+from segmodels.metrics.robustness import Robustness
 
 SHOWN = "SOTAVerified page of a paper"
 

@@ -15,7 +15,7 @@ from page_rows import make_row, make_rows, unrun
 from toy_board import Board
 
 from segmodels.leaderboard import Row
-from segmodels.leaderboard.record import SCHEMA, SHORT, render_csv, render_json, short, whole
+from segmodels.leaderboard.exports.json import SCHEMA, SHORT, render_csv, render_json, short, whole
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "leaderboard-schema.md"
 pytestmark = pytest.mark.usefixtures("board")

@@ -71,7 +71,7 @@ def test_exported_it_says_the_same(variant) -> None:
 @torch.no_grad()
 def test_an_onnx_runtime_says_the_same(tmp_path, family) -> None:
     runtime = pytest.importorskip("onnxruntime")
-    from segmodels.export import export_onnx
+    from segmodels.checkpoints.onnx import export_onnx
 
     variant = build(family).eval()
     path = export_onnx(variant, tmp_path / "model.onnx", (HEIGHT, WIDTH), batch=2)

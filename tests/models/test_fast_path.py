@@ -8,11 +8,11 @@ import torch
 from shrunk import FAMILIES, build, images
 from torch import Tensor
 
-from segmodels.fused import covers, predict_fast
-from segmodels.inference import image_views, predict_views
+from segmodels.evaluation.fast import covers, predict_fast
+from segmodels.evaluation.reference import image_views, predict_views
 from segmodels.models.base import SegModel
-from segmodels.preprocessing import HALF
-from segmodels.protocols import Protocol
+from segmodels.models.preprocessing import HALF
+from segmodels.protocols.protocol import Protocol
 
 #: Where the reference's best two probabilities are nearer than this, either label is right.
 TIE = 1e-6

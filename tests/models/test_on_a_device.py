@@ -7,10 +7,10 @@ import pytest
 from paper_gpu import DEVICE, paper_gpu
 from shrunk import FAMILIES, build
 
-from segmodels.fused import covers, predict_many
-from segmodels.preprocessing import HALF
-from segmodels.protocols import Protocol
-from segmodels.windows import Batching
+from segmodels.evaluation.fast import covers, predict_many
+from segmodels.evaluation.windows import Batching
+from segmodels.models.preprocessing import HALF
+from segmodels.protocols.protocol import Protocol
 
 FLIPPED = Protocol("flipped", 1, flip=True)
 PROTOCOLS = [

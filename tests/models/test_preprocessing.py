@@ -9,7 +9,7 @@ import pytest
 
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
-from segmodels.preprocessing import (
+from segmodels.models.preprocessing import (
     ESPNET_CAMVID,
     ESPNET_CITYSCAPES,
     HALF,

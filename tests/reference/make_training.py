@@ -17,7 +17,7 @@ import numpy as np
 from mmseg_pipeline import Peer, distort, results_of
 from reference_arrays import FOLDER, pack
 
-from segmodels.augmentation import Distortion, Draws
+from segmodels.training.augmentation import Distortion, Draws
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 

@@ -120,7 +120,8 @@ class Peer:
     def replay(
         self, results: dict[str, Any], draws: dict[str, Any]
     ) -> tuple[dict[str, Any], list[Drawn]]:
-        """`augment` with these draws, which have the names of `segmodels.augmentation.Draws`.
+        """`augment` with these draws, which have the names of
+        `segmodels.training.augmentation.Draws`.
 
         Returns:
             what `augment` returns, and a script under which it would do the same.

@@ -1,0 +1,383 @@
+"""Fetching a file over HTTP: in parallel parts, again after failures, on from where it stopped.
+
+urllib3 carries connections, redirects, timeouts, retries, backoff and Retry-After; here is what it
+leaves to its user: which bytes are asked for, and whether the answer is the same file as before.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import urllib.request
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from tqdm import tqdm
+from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, make_headers
+from urllib3.exceptions import (
+    HTTPError,
+    InvalidHeader,
+    MaxRetryError,
+    ProtocolError,
+    ResponseError,
+)
+
+from segmodels.assets.addresses import is_commit
+from segmodels.assets.partial import Partial, Span
+
+#: Bytes of the first question, which tells size and ranges, and the most that is asked for later.
+FIRST, PIECE = 4 << 20, 32 << 20
+_READ = 1 << 18
+#: Tries that bring fewer bytes than this count as failures in a row.
+_PROGRESS = 1 << 20
+_TRIES = 5
+#: Seconds: of the first wait between two tries, and the longest that a server may ask for.
+_BACKOFF, _LONGEST = 1.0, 300.0
+_TIMEOUT = Timeout(connect=20.0, read=60.0)
+#: Answers that may be another one in a while.
+_PASSING = frozenset((408, 429, 500, 502, 503, 504))
+#: In which hosts of repositories say the commit that they serve.
+_REVISION = "X-Repo-Commit"
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+class DownloadError(Exception):
+    """The network or the server stopped a download; the message says how.
+
+    Attributes:
+        passing: whether another try may do better later.
+    """
+
+    def __init__(self, cause: object, passing: bool = True) -> None:
+        super().__init__(str(cause))
+        self.passing = passing
+
+
+class _ChangedError(HTTPError):
+    """The address serves another file than the one that was begun."""
+
+
+class _RefusedError(HTTPError):
+    """An answer that asking again would not change, or not soon if `later`."""
+
+    def __init__(self, cause: str, later: bool = False) -> None:
+        super().__init__(cause)
+        self.later = later
+
+
+@dataclass
+class _Piece:
+    """What one connection is after; `at` moves on as bytes come."""
+
+    at: int
+    end: int | None
+
+
+def download(url: str, partial: Partial, name: str, connections: int) -> None:
+    """Bring everything that is missing of a file.
+
+    What is there already is kept only if the server still has the same file (If-Range, ETag,
+    Last-Modified, size). A server that knows no ranges, or changes its mind, sends one stream.
+
+    Args:
+        url: of the file.
+        partial: what has come so far; whole at the end.
+        name: for people.
+        connections: how many parts of a large file come at a time.
+
+    Raises:
+        DownloadError: unreachable, refused, or broken off too often. What came is kept.
+        SegmodelsError: it does not fit on the disk.
+        OSError: the disk is full, or fails.
+    """
+    bar = tqdm(
+        total=partial.size,
+        initial=partial.have,
+        unit="B",
+        unit_scale=True,
+        desc=name,
+        mininterval=0.1 if sys.stderr.isatty() else 15.0,
+    )
+    try:
+        with bar:
+            _Download(url, partial, name, connections, bar).run()
+    except (HTTPError, ValueError) as error:
+        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        raise DownloadError(cause, _may_pass(cause)) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether what ended a download may be otherwise later: not an address, or its answer."""
+    if isinstance(error, _RefusedError):
+        return error.later
+    circle = isinstance(error, ResponseError) and "redirect" in str(error)
+    return not (circle or isinstance(error, ValueError))
+
+
+class _Download:
+    """One file on its way."""
+
+    def __init__(
+        self, url: str, partial: Partial, name: str, connections: int, bar: tqdm[Any]
+    ) -> None:
+        self.url, self.partial, self.name, self.bar = url, partial, name, bar
+        self.connections = connections
+        self.stop = Event()
+        self.todo: deque[_Piece] = deque()
+        self.working = 0
+        self.lock = Lock()
+        self.pool = _pool(url, connections)
+
+    def run(self) -> None:
+        with self.pool:
+            try:
+                self._first()
+                self._rest()
+            except _ChangedError:
+                self.stop.clear()
+                self._pull(self._anew(_Piece(0, None)), alone=True)
+        if self.partial.missing():
+            raise ProtocolError(f"only {self.partial.have} of {self.partial.size} bytes came")
+
+    def _first(self) -> None:
+        """One piece alone: it tells the size and whether the server knows ranges."""
+        for start, end in self.partial.missing()[:1]:
+            self._pull(_Piece(start, min(end or start + FIRST, start + FIRST)), alone=True)
+
+    def _rest(self) -> None:
+        self.todo.extend(_pieces(self.partial.missing(), self.connections))
+        if not self.todo:
+            return
+        self.working = min(self.connections, len(self.todo))
+        with ThreadPoolExecutor(self.working) as crew:
+            try:
+                for ended in as_completed([crew.submit(self._work) for _ in range(self.working)]):
+                    ended.result()
+            except BaseException:
+                self.stop.set()
+                raise
+
+    def _work(self) -> None:
+        """Take pieces until there are none; only the last worker that is left may fail."""
+        while piece := self._take():
+            try:
+                self._pull(piece, alone=False)
+            except _ChangedError:
+                raise
+            except HTTPError:
+                if self._give_back(piece):
+                    return
+                raise
+
+    def _take(self) -> _Piece | None:
+        with self.lock:
+            if self.todo and not self.stop.is_set():
+                return self.todo.popleft()
+            self.working -= 1
+            return None
+
+    def _give_back(self, piece: _Piece) -> bool:
+        """Leave a piece to the others (some servers allow few connections); False without any."""
+        with self.lock:
+            self.todo.append(piece)
+            self.working -= 1
+            return self.working > 0
+
+    def _pull(self, piece: _Piece, alone: bool) -> None:
+        """Bring a piece, with patience; `alone`, the whole file if the server sends only that."""
+        patience: Retry = self._patience()
+        while True:
+            before = piece.at
+            try:
+                return self._try(piece, alone)
+            except (MaxRetryError, _RefusedError):
+                raise
+            except HTTPError as error:
+                if isinstance(error, _ChangedError):
+                    if not alone:
+                        raise
+                    self._anew(piece)
+                if piece.at - before >= _PROGRESS:
+                    patience = self._patience()
+                patience = patience.increment("GET", self.url, error=error)
+                patience.sleep()
+
+    def _try(self, piece: _Piece, alone: bool) -> None:
+        with self._ask(piece) as response:
+            self._compare(response, piece, alone)
+            while data := response.read1(_READ, decode_content=False):
+                if self.stop.is_set():
+                    return
+                self._write(piece, data)
+        if piece.end is None:
+            self.partial.size = piece.at
+        elif piece.at < piece.end:
+            raise ProtocolError(f"the answer ended after {piece.at} of {piece.end} bytes")
+
+    def _ask(self, piece: _Piece) -> BaseHTTPResponse:
+        headers = {"User-Agent": "segmodels", "Accept-Encoding": "identity"}
+        if piece.at or piece.end is not None:
+            last = "" if piece.end is None else piece.end - 1
+            headers["Range"] = f"bytes={piece.at}-{last}"
+            if _is_strong(self.partial.validator) and self.partial.have:
+                headers["If-Range"] = self.partial.validator
+        return self.pool.request(
+            "GET",
+            self.url,
+            headers=headers,
+            retries=self._patience(),
+            timeout=_TIMEOUT,
+            preload_content=False,
+        )
+
+    def _compare(self, response: BaseHTTPResponse, piece: _Piece, alone: bool) -> None:
+        """Whether an answer is what was asked for, of the file that was begun."""
+        total: int | None
+        validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        if response.status == 206:
+            total = _total(response, piece)
+            known = (self.partial.size or total, self.partial.validator)
+            if self.partial.have and known != (total, validator):
+                raise _ChangedError("the file changed at its address")
+            piece.end = min(piece.end or total, total)
+        elif response.status == 200 and alone:
+            length = response.headers.get("Content-Length", "")
+            total = int(length) if length.isdecimal() else None
+            self._anew(piece).end = total
+        elif response.status in (200, 416):
+            raise _ChangedError("the file changed at its address")
+        else:
+            raise _RefusedError(f"HTTP {response.status} {response.reason or ''}".strip())
+        self.partial.expect(total, validator, _commit(response))
+        self.bar.total = total
+
+    def _write(self, piece: _Piece, data: bytes) -> None:
+        if piece.end is not None:
+            data = data[: piece.end - piece.at]  # more than was asked for
+        self.partial.write(piece.at, data)
+        piece.at += len(data)
+        with self.lock:
+            self.bar.update(len(data))
+
+    def _anew(self, piece: _Piece) -> _Piece:
+        """Forget what came; the piece becomes the whole file."""
+        self.partial.clear()
+        self.bar.reset()
+        piece.at, piece.end = 0, None
+        return piece
+
+    def _patience(self) -> _Patience:
+        return _Patience(
+            total=None,
+            connect=3,  # no network is seldom cured by waiting, and should be told soon
+            read=_TRIES,
+            status=_TRIES,
+            other=_TRIES,
+            redirect=10,
+            status_forcelist=_PASSING,
+            backoff_factor=_BACKOFF,
+            backoff_max=60.0,
+            backoff_jitter=_BACKOFF / 2,
+        ).told_by(self.name, self.stop)
+
+
+class _Patience(Retry):
+    """urllib3's counting and backoff, with waits that are told and end when the download does."""
+
+    name = ""
+    stop = Event()
+    #: What a host said before it sent us on to where the bytes are.
+    revision = ""
+
+    def told_by(self, name: str, stop: Event, revision: str = "") -> Self:
+        self.name, self.stop, self.revision = name, stop, revision
+        return self
+
+    def new(self, **kw: Any) -> Self:
+        """The next state of the same patience."""
+        return super().new(**kw).told_by(self.name, self.stop, self.revision)
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        *rest: Any,
+        **named: Any,
+    ) -> Self:
+        """The patience left after an answer; what it says of the revision is kept."""
+        after = super().increment(method, url, response, *rest, **named)
+        return after.told_by(self.name, self.stop, _said(response) or self.revision)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Wait as long as the server asks, or as the backoff says.
+
+        Raises:
+            _RefusedError: the server asks for more than minutes.
+        """
+        seconds = self._asked(response) or self.get_backoff_time()
+        if seconds > _LONGEST:
+            raise _RefusedError(
+                f"the server wants to be asked again in {seconds:.0f} s", later=True
+            )
+        if seconds >= 1:
+            last = self.history[-1]
+            why = f"HTTP {last.status}" if last.status else last.error
+            tqdm.write(f"{self.name}: {why}; again in {seconds:.0f} s", file=sys.stderr)
+        self.stop.wait(seconds)
+
+    def _asked(self, response: BaseHTTPResponse | None) -> float | None:
+        try:
+            return self.get_retry_after(response) if response else None
+        except InvalidHeader:
+            return None
+
+
+def _pieces(spans: list[Span], connections: int) -> Iterator[_Piece]:
+    """Pieces that keep all connections busy until the end."""
+    known = [(start, end) for start, end in spans if end is not None]
+    share = sum(end - start for start, end in known) // connections
+    step = min(max(share, FIRST), PIECE)
+    for start, end in known:
+        yield from (_Piece(at, min(at + step, end)) for at in range(start, end, step))
+
+
+def _total(response: BaseHTTPResponse, piece: _Piece) -> int:
+    told = response.headers.get("Content-Range", "")
+    matched = _RANGE.fullmatch(told)
+    if not matched or int(matched[1]) != piece.at:
+        raise ProtocolError(f"asked for bytes from {piece.at} on, the server sends {told!r}")
+    return int(matched[3])
+
+
+def _commit(response: BaseHTTPResponse) -> str:
+    """The commit an answer is of, as it says itself or as the host said that led to it."""
+    return _said(response) or getattr(response.retries, "revision", "")
+
+
+def _said(response: BaseHTTPResponse | None) -> str:
+    found = response.headers.get(_REVISION, "") if response is not None else ""
+    return found if is_commit(found) else ""
+
+
+def _is_strong(validator: str) -> bool:
+    """Whether If-Range may carry it."""
+    return bool(validator) and not validator.startswith("W/")
+
+
+def _pool(url: str, connections: int) -> PoolManager:
+    """Connections to a host, through the proxy that the environment names for it."""
+    parts = urlsplit(url)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(parts.hostname or ""):
+        return PoolManager(maxsize=connections)
+    user, _, password = urlsplit(proxy).netloc.rpartition("@")[0].partition(":")
+    login = f"{unquote(user)}:{unquote(password)}"
+    headers = make_headers(proxy_basic_auth=login) if user else None
+    return ProxyManager(proxy, maxsize=connections, proxy_headers=headers)

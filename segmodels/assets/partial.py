@@ -1,0 +1,149 @@
+"""A file that is still coming: bytes at their final place, and a note of which are there.
+
+The note never claims more than the file holds, so that a download goes on after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from segmodels.core.files import read_json, readable_size, write_json
+from segmodels.core.settings import CACHE
+from segmodels.core.yaml_entries import take_fields
+from segmodels.errors import SegmodelsError
+
+#: From one byte up to, not including, another; None where the end is not known.
+Span = tuple[int, int | None]
+
+#: Seconds between two notes; what came since the last one is fetched again after a crash.
+SAVE_SECONDS = 1.0
+
+
+class Partial:
+    """What has come of a file so far. Several threads may write.
+
+    Attributes:
+        path: where the bytes are; holes are not there yet.
+        size: of the whole file, once a server has said it.
+        validator: ETag, or date of the last change, of what is being fetched; empty if the server
+            gives neither.
+        revision: commit that the host says it serves; empty if it says none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.note = path.with_suffix(".json")
+        self.size: int | None = None
+        self.validator = self.revision = ""
+        self._done: list[tuple[int, int]] = []
+        self._saved = 0.0
+        self._lock = threading.Lock()
+        self._recall()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+    def __enter__(self) -> Partial:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            try:
+                self._save()
+            finally:
+                os.close(self._file)
+
+    @property
+    def have(self) -> int:
+        """How many bytes are here."""
+        return sum(end - start for start, end in self._done)
+
+    def missing(self) -> list[Span]:
+        """What is not here, in order."""
+        starts = [0, *(end for _, end in self._done)]
+        ends = [*(start for start, _ in self._done), self.size]
+        return [(s, e) for s, e in zip(starts, ends, strict=True) if e is None or s < e]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self.size, self.validator, self.revision, self._done = None, "", "", []
+            os.ftruncate(self._file, 0)
+            self._save()
+
+    def expect(self, size: int | None, validator: str, revision: str = "") -> None:
+        """Take down what a server says of the file; a revision is remembered until another is told.
+
+        Raises:
+            SegmodelsError: it does not fit on the disk.
+        """
+        self.size, self.validator = size, validator
+        self.revision = revision or self.revision
+        free, lacking = shutil.disk_usage(self.path.parent).free, (size or 0) - self.have
+        if free < lacking:
+            raise SegmodelsError(
+                f"{self.path.parent}: {readable_size(free)} are free, {readable_size(lacking)} are "
+                f"still to come. Make room, or set {CACHE} to a folder on another disk."
+            )
+
+    def write(self, at: int, data: bytes) -> None:
+        """Put bytes where they belong."""
+        left = memoryview(data)
+        while left:
+            written = os.pwrite(self._file, left, at)  # a disk that fills up takes a part
+            with self._lock:
+                self._add(at, at + written)
+                if time.monotonic() - self._saved > SAVE_SECONDS:
+                    self._save()
+            left, at = left[written:], at + written
+
+    @staticmethod
+    def forget(path: Path) -> None:
+        """Remove the file, if it is still there, and its note."""
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+
+    def _add(self, start: int, end: int) -> None:
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted([*self._done, (start, end)]):
+            if merged and low <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+            else:
+                merged.append((low, high))
+        self._done = merged
+
+    def _save(self) -> None:
+        os.fdatasync(self._file)  # a note that is on the disk before its bytes would be a lie
+        note = {
+            "size": self.size,
+            "validator": self.validator,
+            "revision": self.revision,
+            "done": self._done,
+        }
+        write_json(self.note, note)
+        self._saved = time.monotonic()
+
+    def _recall(self) -> None:
+        """Read the note; one that is broken, or speaks of bytes that have gone, counts nothing."""
+        try:
+            fields = {"validator": str, "done": list}
+            more = {"size": int, "revision": str}
+            note = take_fields(str(self.note), read_json(self.note), fields, more)
+            done = [(int(start), int(end)) for start, end in note["done"]]
+            if not all(0 <= start < end <= self.path.stat().st_size for start, end in done):
+                return
+        except (SegmodelsError, OSError, ValueError, TypeError):
+            return
+        self.size, self.validator = note.get("size"), note["validator"]
+        self.revision = note.get("revision", "")
+        for start, end in done:
+            self._add(start, end)

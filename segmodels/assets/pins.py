@@ -1,0 +1,147 @@
+"""What released files were when they first came here: `params/weights.lock.yaml`.
+
+Few authors publish a checksum of their weights. So the first file that came, and that could be
+opened as the network it is said to be, is noted: its sha256, its size and, where the host says it,
+the revision. From then on only that file is accepted. The notes are written by fetching, never by
+hand, and belong into git beside `params/weights.yaml`. They hold no date: git knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from segmodels.assets.addresses import is_commit
+from segmodels.core.files import write_text
+from segmodels.core.locks import only_one
+from segmodels.core.settings import project_root
+from segmodels.core.yaml_entries import read_yaml, take_fields
+from segmodels.errors import SegmodelsError
+
+#: Where a file came from: its `address`, the `mirror`, or the `folder` it lay in already.
+Origin = Literal["address", "mirror", "folder"]
+
+_HEADER = """\
+# Released files as they first came here (trust on first use), for files whose sha256 does not stand
+# in weights.yaml. Written by fetching, see docs/weights.md. Commit it; remove a note only when the
+# authors replaced a file on purpose.
+"""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One released file as it first came.
+
+    Attributes:
+        sha256: hex digest of its bytes.
+        bytes: its size.
+        url: the address it has in `params/weights.yaml`.
+        origin: whence it came (`from` in the file).
+        revision: commit that the host said it was serving; empty if it said none.
+    """
+
+    sha256: str
+    bytes: int
+    url: str
+    origin: Origin
+    revision: str = ""
+
+
+#: By name of the file.
+Pins = Mapping[str, Pin]
+
+
+def lock_path(entries: Path) -> Path:
+    """Where the notes for a file of entries lie: beside it."""
+    return entries.with_suffix(".lock.yaml")
+
+
+def read_pins(path: Path) -> dict[str, dict[str, Pin]]:
+    """Every note, by entry and file; none if there is no such file yet.
+
+    Raises:
+        SegmodelsError: a field is missing, unknown or impossible.
+    """
+    if not path.exists():
+        return {}
+    return {
+        entry: _entry(f"{path}, weights {entry!r}", raw) for entry, raw in read_yaml(path).items()
+    }
+
+
+def note_pins(path: Path, entry: str, found: Pins) -> None:
+    """Add what came of an entry to the notes; what is noted already stays.
+
+    Raises:
+        SegmodelsError: another process has noted other bytes meanwhile, or the file cannot be
+            written; then nothing of it changed.
+    """
+    # In the project, not in the cache that each process may have of its own.
+    lock = project_root() / ".cache" / f"{path.stem}.lock"
+    try:
+        with only_one(lock, "noting weights", wait=True):
+            known = read_pins(path)
+            merged = _merged(path, entry, found, known.get(entry, {}))
+            if merged != known.get(entry, {}):
+                write_text(path, _text({**known, entry: merged}))
+    except OSError as error:
+        sums = ", ".join(f"{name} {pin.sha256}" for name, pin in sorted(found.items()))
+        raise SegmodelsError(
+            f"{path}: what came of weights {entry!r} cannot be noted "
+            f"({error.strerror or error}). The files are kept. Make the folder writable and fetch "
+            f"again, or add their sha256 to params/weights.yaml: {sums}"
+        ) from error
+
+
+def _merged(path: Path, entry: str, found: Pins, known: Pins) -> dict[str, Pin]:
+    for name in found.keys() & known.keys():
+        if (new := found[name].sha256) != (old := known[name].sha256):
+            raise SegmodelsError(
+                f"{path}: file {name!r} of weights {entry!r} came twice at once, with sha256 {old} "
+                f"and {new}. Remove the file and fetch it again."
+            )
+    return {**found, **{name: _completed(pin, found.get(name)) for name, pin in known.items()}}
+
+
+def _completed(known: Pin, found: Pin | None) -> Pin:
+    """What is known, with a revision that only a later fetch was told."""
+    return known if known.revision or not found else replace(known, revision=found.revision)
+
+
+def _entry(where: str, raw: Any) -> dict[str, Pin]:
+    if not isinstance(raw, dict):
+        raise SegmodelsError(f"{where}: expected files by name.")
+    return {str(name): _pin(f"{where}, file {name!r}", one) for name, one in raw.items()}
+
+
+_FIELDS = {"sha256": str, "bytes": int, "url": str, "from": str}
+
+
+def _pin(where: str, raw: object) -> Pin:
+    fields = take_fields(where, raw, _FIELDS, {"revision": str})
+    fields["origin"] = fields.pop("from")
+    if fields["origin"] not in get_args(Origin):
+        raise SegmodelsError(f"{where}: field 'from' is one of {', '.join(get_args(Origin))}.")
+    if len(fields["sha256"]) != 64 or not set(fields["sha256"]) <= set("0123456789abcdef"):
+        raise SegmodelsError(f"{where}: field 'sha256' has 64 digits 0-9a-f.")
+    if "revision" in fields and not is_commit(fields["revision"]):
+        raise SegmodelsError(f"{where}: field 'revision' is a commit, 40 digits 0-9a-f.")
+    return Pin(**fields)
+
+
+def _text(pins: Mapping[str, Pins]) -> str:
+    body = {
+        entry: {name: _told(pins[entry][name]) for name in sorted(pins[entry])}
+        for entry in sorted(pins)
+    }
+    return _HEADER + yaml.safe_dump(body, sort_keys=False)
+
+
+def _told(pin: Pin) -> dict[str, Any]:
+    values = asdict(pin)
+    told = {"from" if name == "origin" else name: value for name, value in values.items()}
+    return {name: value for name, value in told.items() if value != ""}

@@ -1,0 +1,66 @@
+"""Datasets by name. To add one: a file with a `Dataset` subclass, and one line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segmodels.assets.entries import load_dataset_entries
+from segmodels.core.settings import project_root
+from segmodels.datasets.ade20k import ADE20K
+from segmodels.datasets.camvid import CamVid
+from segmodels.datasets.camvid_720 import CamVid720
+from segmodels.datasets.cityscapes import Cityscapes
+from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
+from segmodels.datasets.pascal_context import PascalContext
+from segmodels.datasets.reading.base import Dataset
+from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.shapes import Shapes
+from segmodels.errors import SegmodelsError, UnknownNameError
+
+DATASETS: dict[str, type[Dataset]] = {
+    kind.name: kind
+    for kind in (
+        ADE20K,
+        CamVid,
+        CamVid720,
+        Cityscapes,
+        CocoStuff10k,
+        CocoStuff164k,
+        CocoStuff182,
+        PascalContext,
+        Shapes,
+    )
+}
+
+
+def dataset_kind(name: str) -> type[Dataset]:
+    """The class that reads a dataset.
+
+    Raises:
+        UnknownNameError: no such dataset; the message suggests the nearest.
+        SegmodelsError: it is registered but cannot be read; the message gives the reason.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    entries = load_dataset_entries()
+    if name in entries:
+        raise SegmodelsError(f"dataset {name!r} is {entries[name].state}: {entries[name].reason}.")
+    raise UnknownNameError("dataset", name, {*DATASETS, *entries})
+
+
+def data_folder(name: str) -> Path:
+    """Where a prepared dataset lies."""
+    return project_root() / "data" / name
+
+
+def splits_here(name: str) -> tuple[str, ...]:
+    """The splits of a prepared or added dataset (SegmodelsError when it is neither)."""
+    kind = dataset_kind(name)
+    if not data_folder(name).is_dir():
+        kind(data_folder(name), kind.splits[0])  # says what to do
+    return _here(kind, data_folder(name))
+
+
+def _here(kind: type[Dataset], folder: Path) -> tuple[str, ...]:
+    """The splits in a prepared folder; most datasets come whole."""
+    return kind.place(folder).splits if issubclass(kind, FolderDataset) else kind.splits

@@ -1,0 +1,214 @@
+"""Label maps: what a network said about every pixel of a split, kept as one PNG per image.
+
+Evidence holds counts; maps hold where. A folder of maps carries a manifest with the key of the
+evidence and the sha256 of every file, so that counting the maps against the labels must give
+the counts of the evidence, cell by cell. Maps are large and belong to DVC's cache, not to git.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from segmodels.core.arrays import VOID
+from segmodels.core.files import atomic_path, naming, read_json, sha256_of_file, write_json
+from segmodels.datasets.reading.base import Dataset
+from segmodels.errors import SegmodelsError
+from segmodels.evaluation.counting import count_pairs
+from segmodels.evidence import Evidence, ImageCounts
+
+SCHEMA = 1
+_MANIFEST = "manifest.json"
+
+#: (H, W): uint8, or uint16 for networks of more than 256 outputs.
+LabelMap = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One map of a folder: the name of its image, its file and the file's hex SHA-256."""
+
+    image: str
+    file: str
+    sha256: str
+
+
+def map_file(image: str) -> str:
+    """Where the map of an image lies in its folder: its name, ending in `.png`.
+
+    Raises:
+        SegmodelsError: the name would lead out of the folder.
+    """
+    name = PurePosixPath(image)
+    if name.is_absolute() or ".." in name.parts or not name.name:
+        raise SegmodelsError(f"image {image!r}: a label map cannot be kept under this name.")
+    return str(name.with_suffix(".png"))
+
+
+def check_names(images: Iterable[str]) -> None:
+    """Refuse images whose maps would lie in one file (SegmodelsError names them)."""
+    seen: dict[str, str] = {}
+    for image in images:
+        first = seen.setdefault(map_file(image), image)
+        if first != image:
+            raise SegmodelsError(f"label maps of {first!r} and {image!r} would be one file.")
+
+
+def write_map(folder: Path, image: str, labels: LabelMap) -> Kept:
+    """Write the map of one image whole or not at all: 8-bit grey, 16-bit for uint16."""
+    path = folder / map_file(image)
+    with naming(path), atomic_path(path) as temporary:
+        Image.fromarray(labels).save(temporary, "PNG")
+    return Kept(image, map_file(image), sha256_of_file(path))
+
+
+def read_map(path: Path) -> LabelMap:
+    """The labels of one file, as they were written.
+
+    Raises:
+        SegmodelsError: it is missing, damaged, or no grey image of 8 or 16 bits.
+    """
+    try:
+        with Image.open(path) as opened:
+            labels = np.asarray(opened)
+    except FileNotFoundError:
+        raise SegmodelsError(f"{path}: missing.") from None
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise SegmodelsError(f"{path}: cannot be decoded ({error}).") from None
+    if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
+        raise SegmodelsError(f"{path}: no label map, it decodes to {labels.dtype} {labels.shape}.")
+    return labels
+
+
+def is_whole(folder: Path, evidence: str) -> bool:
+    """Whether a folder holds every map behind the evidence of this key, by its manifest."""
+    path = folder / _MANIFEST
+    if not path.is_file() or read_json(path).get("evidence") != evidence:
+        return False
+    return all((folder / kept.file).is_file() for kept in _read(path))
+
+
+def publish(draft: Path, target: Path, evidence: str, outputs: int, kept: Sequence[Kept]) -> None:
+    """Make a finished folder of maps, with its manifest, the folder `target`.
+
+    Args:
+        draft: holds the maps; it is gone afterwards, and with it what belongs to no image.
+        target: replaced whole; what it held before goes last.
+        evidence: key of the evidence.
+        outputs: number of network outputs.
+        kept: all maps, in the order of the dataset.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh, old = (target.with_name(f".{target.name}.{what}") for what in ("new", "old"))
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for one in kept:
+        (fresh / one.file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(draft / one.file, fresh / one.file)
+    images = [asdict(one) for one in kept]
+    head = {"schema": SCHEMA, "evidence": evidence, "outputs": outputs, "images": images}
+    write_json(fresh / _MANIFEST, head)
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    for leftover in (draft, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def merge_maps(parts: Sequence[Path], target: Path, evidence: Evidence) -> None:
+    """Make one folder of copies from the folders of all shards.
+
+    Raises:
+        SegmodelsError: a shard's maps are missing, or are not those of this evidence.
+    """
+    for part in parts:
+        if not is_whole(part, evidence.key):
+            raise SegmodelsError(f"{part}: label maps of evidence {evidence.key} are missing here.")
+    found = {one.image: (part, one) for part in parts for one in _read(part / _MANIFEST)}
+    wanted = [image.image for image in evidence.images]
+    if missing := [name for name in wanted if name not in found]:
+        raise SegmodelsError(f"the shards of {evidence.key} kept no label map of {missing[0]!r}.")
+    draft = target.with_name(f".{target.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    for part, one in (found[name] for name in wanted):
+        (draft / one.file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(part / one.file, draft / one.file)
+    publish(draft, target, evidence.key, evidence.outputs, [found[name][1] for name in wanted])
+
+
+def evidence_of(folder: Path) -> str:
+    """Key of the evidence that the maps of a folder belong to."""
+    return str(_head(folder / _MANIFEST)["evidence"])
+
+
+def map_folders(folder: Path) -> list[Path]:
+    """Every folder of maps at or below a folder, sorted; unfinished ones left out."""
+    found = (path.parent for path in folder.rglob(_MANIFEST))
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def check_maps(folder: Path, evidence: Evidence, dataset: Dataset) -> int:
+    """Count the maps against the labels and compare with the evidence.
+
+    Args:
+        folder: as `publish` makes it.
+        evidence: whose key the manifest names.
+        dataset: the split that was evaluated.
+
+    Returns:
+        how many maps were counted.
+
+    Raises:
+        SegmodelsError: the first map that is missing, changed, or gives other counts.
+    """
+    path = folder / _MANIFEST
+    head, kept = _head(path), _read(path)
+    said = {"evidence": evidence.key, "outputs": evidence.outputs}
+    for field, value in said.items():
+        if head[field] != value:
+            raise SegmodelsError(f"{path}: field {field!r} is {head[field]!r}, not {value!r}.")
+    if [one.image for one in kept] != [image.image for image in evidence.images]:
+        raise SegmodelsError(f"{path}: the images are not those of evidence {evidence.key}.")
+    indices = {files.name: index for index, files in enumerate(dataset.files)}
+    for one, counts in zip(kept, evidence.images, strict=True):
+        if one.image not in indices:
+            raise SegmodelsError(f"{path}: {one.image!r} is no image of {dataset.name}.")
+        label = dataset.read_label(dataset.files[indices[one.image]].label)
+        _check_map(folder, one, counts, label, evidence)
+    return len(kept)
+
+
+def _check_map(
+    folder: Path, kept: Kept, counts: ImageCounts, label: LabelMap, evidence: Evidence
+) -> None:
+    path = folder / map_file(kept.file)
+    labels = read_map(path)
+    if sha256_of_file(path) != kept.sha256:
+        raise SegmodelsError(f"{path}: changed since it was written, its sha256 is another one.")
+    try:
+        matrix = count_pairs(label, labels, len(evidence.classes), evidence.outputs, VOID)
+    except SegmodelsError as error:
+        raise SegmodelsError(f"{path}: {error}") from None
+    if ImageCounts.from_matrix(kept.image, matrix) != counts:
+        raise SegmodelsError(f"{path}: counting it does not give the counts of {evidence.key}.")
+
+
+def _head(path: Path) -> dict[str, Any]:
+    head: dict[str, Any] = read_json(path)
+    if not isinstance(head, dict) or head.get("schema") != SCHEMA:
+        raise SegmodelsError(f"{path}: no manifest of label maps of schema {SCHEMA}.")
+    return head
+
+
+def _read(path: Path) -> list[Kept]:
+    try:
+        return [Kept(**entry) for entry in _head(path)["images"]]
+    except (KeyError, TypeError) as error:
+        raise SegmodelsError(f"{path}: field 'images' is broken ({error!r}).") from None

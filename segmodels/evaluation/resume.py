@@ -1,0 +1,134 @@
+"""The scratch file of an evaluation: a line per finished image, from which it is taken up again.
+
+The first line says in what arithmetic the others were counted: on another device or with another
+torch the same images give other counts, and evidence is of one arithmetic. Every other line ends in
+a checksum over the position of its image in the split, the name, the digest and the counts. What
+follows a line that is torn, damaged or out of place is counted again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segmodels.core.environment import difference
+from segmodels.core.files import digest, set_aside, sha256_of_file
+from segmodels.core.notes import note
+from segmodels.evaluation.label_maps import Kept
+from segmodels.evidence import ImageCounts
+
+#: Position of an image in its split, and its name.
+Place = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A finished image: the digest of it with its labels, its counts, and its map if kept."""
+
+    digest: str
+    counts: ImageCounts
+    kept: Kept | None = None
+
+    def to_text(self, place: int) -> str:
+        """One line of the scratch file, with the line end."""
+        entry: dict[str, Any] = {"digest": self.digest, "counts": self.counts.to_line()}
+        if self.kept:
+            entry["map"] = dataclasses.asdict(self.kept)
+        return json.dumps({**entry, "sum": digest([place, entry])}) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str, place: Place) -> Line:
+        """Parse one line (ValueError, KeyError or TypeError when it is not that of the place)."""
+        entry = json.loads(text)
+        position, name = place
+        if entry.pop("sum") != digest([position, entry]):
+            raise ValueError("checksum")
+        kept = Kept(**entry["map"]) if "map" in entry else None
+        line = cls(entry["digest"], ImageCounts.from_line(entry["counts"]), kept)
+        if line.counts.image != name:
+            raise ValueError("another image")
+        return line
+
+
+def head(arithmetic: Mapping[str, str]) -> str:
+    """The first line of a scratch file, with the line end."""
+    return json.dumps({"arithmetic": dict(arithmetic), "sum": digest(dict(arithmetic))}) + "\n"
+
+
+def read_lines(
+    scratch: Path, arithmetic: Mapping[str, str], places: Sequence[Place], draft: Path | None
+) -> list[Line]:
+    """Finished images of an interrupted evaluation; what follows the last good line is cut off.
+
+    Afterwards the file is there and begins with its head. Where maps are kept, an image without
+    its map is not finished. Whatever is not taken up is told.
+
+    Args:
+        scratch: the file.
+        arithmetic: of this process; a file of another one is set aside.
+        places: of the images that are to be counted, in their order.
+        draft: folder of the maps, if they are kept.
+    """
+    first, *texts = scratch.read_bytes().splitlines(keepends=True) if _any(scratch) else [b""]
+    if first != head(arithmetic).encode():
+        _begin(scratch, arithmetic, first)
+        return []
+    lines: list[Line] = []
+    for text, place in zip(texts, places, strict=False):
+        line = _line(text, place)
+        if line is None or (draft and not _has_map(line, draft)):
+            break
+        lines.append(line)
+    if len(lines) < len(texts):
+        note(
+            f"{scratch}: line {len(lines) + 2} cannot be used; {len(lines)} of {len(texts)} "
+            f"finished images are taken up, what follows is counted again."
+        )
+        with scratch.open("r+b") as handle:
+            handle.truncate(len(first) + sum(map(len, texts[: len(lines)])))
+    return lines
+
+
+def forget(scratch: Path) -> None:
+    """Delete a scratch file, and one that was set aside."""
+    for path in (scratch, scratch.with_name(f"{scratch.name}.aside")):
+        path.unlink(missing_ok=True)
+
+
+def _any(scratch: Path) -> bool:
+    return scratch.is_file() and scratch.stat().st_size > 0
+
+
+def _begin(scratch: Path, arithmetic: Mapping[str, str], first: bytes) -> None:
+    if first:
+        why = _difference(first, arithmetic)
+        note(f"{scratch}: {why}; counted from the start. It is kept as {set_aside(scratch).name}.")
+    scratch.write_text(head(arithmetic), encoding="utf-8")
+
+
+def _difference(first: bytes, arithmetic: Mapping[str, str]) -> str:
+    try:
+        entry = json.loads(first)
+        begun = entry["arithmetic"]
+        whole = entry["sum"] == digest(begun) and first == head(begun).encode()
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    return difference(begun, arithmetic) if whole else "its first line is damaged"
+
+
+def _line(text: bytes, place: Place) -> Line | None:
+    try:
+        return Line.from_text(text.decode(), place) if text.endswith(b"\n") else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _has_map(line: Line, draft: Path) -> bool:
+    if line.kept is None:
+        return False
+    path = draft / line.kept.file
+    return path.is_file() and sha256_of_file(path) == line.kept.sha256

@@ -1,0 +1,112 @@
+"""One process of several at the same evaluation: it counts its shard, the last one merges.
+
+    torchrun --nproc-per-node 2 -m segmodels.cli evaluate RUN
+
+needs no connection between the processes, only a cache folder that all of them see. Without
+such a folder `segmodels evidence merge` puts together what was copied by hand.
+
+Only `evaluate` is dealt out. A verdict needs the whole evidence, which all processes but the last
+do not have: `segmodels verify` behind a sharded `evaluate` finds it and judges at once. A
+robustness suite is many evaluations already, and its stage is run by DVC as one process.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from segmodels.core.files import read_json, write_json
+from segmodels.core.locks import only_one
+from segmodels.core.settings import cache_dir
+from segmodels.datasets.reading.base import Dataset
+from segmodels.errors import SegmodelsError
+from segmodels.evaluation.evaluate import Finish, Progress, Record, evaluate
+from segmodels.evaluation.label_maps import is_whole, merge_maps
+from segmodels.evaluation.subject import Subject, identify
+from segmodels.evidence import Evidence, Shard, read_evidence, write_evidence
+from segmodels.evidence.merge import merge_evidence
+from segmodels.protocols.protocol import Protocol
+
+
+def evaluate_shard(
+    subject: Subject,
+    dataset: Dataset,
+    protocol: Protocol,
+    shard: tuple[int, int],
+    finish: Finish,
+    progress: Progress | None = None,
+    force: bool = False,
+    maps: Path | None = None,
+) -> Evidence:
+    """Count one shard, unless it was counted already, and merge if it was the last.
+
+    Args:
+        subject: what is evaluated.
+        dataset: the split.
+        protocol: how.
+        shard: `(index, number)`.
+        finish: called once, by the process that merged, with the whole evidence and its own
+            record; keeps both. The shards are deleted when it returns.
+        progress: told after every image.
+        force: count although this shard lies in the cache.
+        maps: folder that the merged label maps of all shards are to become; None keeps none.
+
+    Returns:
+        the whole evidence from the process that merged, its own shard from every other.
+
+    Raises:
+        SegmodelsError: as `evaluate` and `merge_evidence`; shards that cannot be merged are
+            deleted, so that the next attempt counts them again.
+    """
+    part, key = Shard(*shard), identify(subject, dataset, protocol).key
+    mine, keeps = shard_file(key, part), maps is not None
+    if not force and _finished(mine, keeps):
+        evidence = read_evidence(mine)
+    else:
+        draft = shard_maps(mine) if keeps else None
+
+        def put(evidence: Evidence, record: Record) -> Evidence:
+            write_json(mine.with_name("record.json"), record)
+            write_evidence(mine.parent, evidence)
+            return evidence
+
+        evidence, _ = evaluate(
+            subject, dataset, protocol, progress=progress, shard=shard, maps=draft, finish=put
+        )
+    # Who waits here finds the shards of all who were here before: none of several processes
+    # that finish at the same moment can leave merging to another that has already looked.
+    with only_one(mine.parents[1] / "merge.lock", f"merging {key}", wait=True):
+        files = [shard_file(key, Shard(i, part.number)) for i in range(part.number)]
+        if not all(_finished(file, keeps) for file in files):
+            return evidence
+        record = read_json(mine.with_name("record.json"))
+        try:
+            whole = merge_evidence(read_evidence(file) for file in files)
+            if maps is not None:
+                merge_maps([shard_maps(file) for file in files], maps, whole)
+        except SegmodelsError:
+            _delete(files)
+            raise
+        kept = finish(whole, record)
+        _delete(files)
+        return kept
+
+
+def shard_file(key: str, shard: Shard) -> Path:
+    """Where a finished shard waits for the others."""
+    folder = cache_dir() / "evaluations" / key / f"{shard.index}-of-{shard.number}"
+    return folder / f"{key}.json"
+
+
+def shard_maps(file: Path) -> Path:
+    """Where the label maps of a shard wait, beside its evidence."""
+    return file.parent / "maps"
+
+
+def _finished(file: Path, keeps: bool) -> bool:
+    return file.is_file() and (not keeps or is_whole(shard_maps(file), file.stem))
+
+
+def _delete(files: list[Path]) -> None:
+    for file in files:
+        shutil.rmtree(file.parent)

@@ -1,0 +1,59 @@
+"""What is evaluated, besides the images: a network with its weights, and what disturbs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from segmodels.datasets.reading.base import Dataset
+from segmodels.errors import SegmodelsError
+from segmodels.evaluation.stream import Disturb
+from segmodels.evidence import Identity
+from segmodels.models.base import SegModel
+from segmodels.protocols.protocol import Protocol
+from segmodels.versions import EVALUATOR
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, besides the images.
+
+    Attributes:
+        model: the network, in eval mode, on its device.
+        weights: hex SHA-256 of the weights file.
+        origin: where the weights come from (see `Evidence.weights_origin`).
+        fingerprint: registered fingerprint of the whole split.
+        condition: name and arguments of a disturbance, None for clean.
+        disturb: the disturbance of pixels that `condition` describes, if it is one.
+        images: in hand at a time; None for what is usual on the model's device.
+    """
+
+    model: SegModel
+    weights: str
+    origin: dict[str, Any]
+    fingerprint: str
+    condition: dict[str, Any] | None = None
+    disturb: Disturb | None = None
+    images: int | None = None
+
+
+def identify(
+    subject: Subject, dataset: Dataset, protocol: Protocol, first: int | None = None
+) -> Identity:
+    """The identity of the evidence that evaluating would give."""
+    model = subject.model
+    if model.preprocessing is None:
+        raise SegmodelsError(f"model {model.config.get('name')!r} carries no preprocessing.")
+    return Identity(
+        weights=subject.weights,
+        model=dict(model.config),
+        preprocessing=model.preprocessing.to_dict(),
+        dataset=dataset.name,
+        split=dataset.split,
+        fingerprint=subject.fingerprint,
+        inference=protocol.inference_fp32,
+        condition=subject.condition,
+        images=first,
+        precision=protocol.precision,
+        evaluator=EVALUATOR,
+    )

@@ -1,0 +1,188 @@
+"""The leaderboard as Markdown, for reading on a code host."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from segmodels.leaderboard.headline import GROUPS, counts, group, headline
+from segmodels.leaderboard.markup import bounds, digits, disputed, metric, paper, signed
+from segmodels.leaderboard.table_data import part
+from segmodels.verdicts.row import Row
+from segmodels.verdicts.verdict import STATUSES
+
+_INTRO = (
+    "[The page](leaderboard.html) shows the same with charts, "
+    "[the data](leaderboard.json) for programs; "
+    "[docs/verdicts.md](../docs/verdicts.md) says what the words mean."
+)
+_NUMBERS = "Claim | Metric | Protocol | >Claimed | >Verified | >Gap | Interval | Verdict"
+_OWN = "Model | Run | Metric | Protocol | >Measured | Interval | Level"
+_STATEMENTS = "Statement | Verdict | Reason"
+_STRESS = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
+_OPEN = "Claim | Model | Dataset | Metric | >Claimed | Why"
+
+
+def render_markdown(rows: list[Row]) -> str:
+    """What is known first; what nobody could check is folded away, paper by paper.
+
+    Args:
+        rows: links in it are relative to the folder that `evidence_file` is relative to.
+    """
+    kinds: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        kinds[part(row)].append(row)
+    stressed = {row.evidence: row for row in reversed(rows) if row.robustness}.values()
+    shown = kinds["shown"]
+    return "\n".join(
+        [
+            *_summary(rows),
+            *_table("Claims that SOTAVerified shows", _NUMBERS, map(_claim_cells, shown)),
+            *_reasons(shown),
+            *_table("Scores", _NUMBERS, map(_claim_cells, kinds["scores"])),
+            *_table("Costs", _NUMBERS, map(_claim_cells, kinds["costs"])),
+            *_table("Statements", _STATEMENTS, map(_statement_cells, kinds["statement"])),
+            *_table("Our own measurements", _OWN, map(_own_cells, kinds["own"])),
+            *_table("Robustness", _STRESS, map(_stress_cells, reversed(stressed))),
+            *_not_checked(kinds["open"]),
+        ]
+    )
+
+
+def _summary(rows: list[Row]) -> list[str]:
+    """Counts in sentences, and of scores and of costs a line per paper."""
+    said = (
+        f"- {GROUPS[name]}: {', '.join(f'{number} {status}' for status, number in of.items())}"
+        for name, of in counts(rows).items()
+    )
+    return [
+        "# Leaderboard",
+        "",
+        f"{headline(rows)} {_INTRO}",
+        "",
+        *said,
+        "",
+        *_papers("Scores by paper", [row for row in rows if group(row) == "scores"]),
+        *_papers("Costs by paper", [row for row in rows if group(row) == "costs"]),
+    ]
+
+
+def _papers(title: str, claims: list[Row]) -> list[str]:
+    found = [status for status in STATUSES if any(row.verdict == status for row in claims)]
+    papers = {row.paper: row for row in reversed(claims)}
+    lines = [
+        [_paper(papers[name]), str(sum(of.values())), *(str(of[s] or "") for s in found)]
+        for name in sorted(papers)
+        if (of := Counter(row.verdict for row in claims if row.paper == name))
+    ]
+    head = " | ".join(["Paper", ">Claims", *(f">{status}" for status in found)])
+    return _table(title, head, lines)
+
+
+def _table(title: str, head: str, rows: Iterable[list[str]]) -> list[str]:
+    body = _lines(head, rows)
+    return [f"## {title}", "", *body, ""] if body else []
+
+
+def _lines(head: str, rows: Iterable[list[str]]) -> list[str]:
+    body = ["| " + " | ".join(row) + " |" for row in rows]
+    names = head.split(" | ")
+    rule = "|".join(" ---: " if name.startswith(">") else " --- " for name in names)
+    titles = " | ".join(name.removeprefix(">") for name in names)
+    return [f"| {titles} |", f"|{rule}|", *body] if body else []
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of its cell."""
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def _paper(row: Row) -> str:
+    name = _cell(paper(row)).replace("[", "\\[").replace("]", "\\]")
+    return f"[{name}]({row.url})" if row.url.startswith("https://") else name
+
+
+def _claim_cells(row: Row) -> list[str]:
+    gap = "" if row.gap is None else signed(row.gap, digits(row))
+    verdict = ", ".join(filter(None, (f"**{row.verdict}**", _cell(row.level or ""), disputed(row))))
+    named = _cell(row.claim or "")
+    return [named, *_how(row), _claimed(row), _checked(row), gap, _interval(row), verdict]
+
+
+def _statement_cells(row: Row) -> list[str]:
+    return [_cell(f"{row.model} ({paper(row)})"), f"**{row.verdict}**", _cell(row.reason)]
+
+
+def _own_cells(row: Row) -> list[str]:
+    names = [_cell(row.model), _cell(row.run or ""), *_how(row)]
+    word = "" if row.verdict == "measured" else f"**{row.verdict}**, "
+    return [*names, _checked(row), _interval(row), word + _cell(row.level or "")]
+
+
+def _stress_cells(row: Row) -> list[str]:
+    found = row.robustness
+    clean = "" if found is None else f"{found.clean:.2f}"
+    mean = "" if found is None or found.mean is None else f"{found.mean:.2f}"
+    kept = "" if found is None or found.ratio is None else f"{found.ratio:.0%}"
+    return [_cell(row.model), f"`{_cell(row.protocol)}`", clean, mean, kept]
+
+
+def _how(row: Row) -> list[str]:
+    """Metric and protocol."""
+    named = f"{metric(row)} {row.corruption}".strip()
+    return [_cell(named), f"`{_cell(row.protocol)}`" if row.protocol else "not stated"]
+
+
+def _claimed(row: Row) -> str:
+    return "" if row.claimed is None else f"{row.claimed:.{row.decimals}f}"
+
+
+def _checked(row: Row) -> str:
+    """The number, linked to its evidence."""
+    if row.verified is None:
+        return ""
+    shown = f"{row.verified:.{digits(row)}f}"
+    return f"[{shown}]({row.evidence_file})" if row.evidence_file else shown
+
+
+def _interval(row: Row) -> str:
+    return "" if row.interval is None else bounds(row).replace("\u2013", " to ")
+
+
+def _reasons(rows: list[Row]) -> list[str]:
+    """Why rows have no number, each reason once."""
+    found = dict.fromkeys(row.reason for row in rows if row.verified is None)
+    return [*(f"- {_cell(reason)}" for reason in found), ""] if found else []
+
+
+def _not_checked(rows: list[Row]) -> list[str]:
+    """What is blocked or was never run: one fold per paper, each reason once below its table."""
+    papers: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        papers[row.paper].append(row)
+    folds = [line for name in sorted(papers) for line in _fold(papers[name])]
+    return ["## Not checked", "", *folds] if folds else []
+
+
+def _fold(rows: list[Row]) -> list[str]:
+    reasons = {
+        reason: place for place, reason in enumerate(dict.fromkeys(r.reason for r in rows), 1)
+    }
+    counted = Counter(row.obstacle or row.verdict for row in rows)
+    told = ", ".join(f"{number} {_cell(why)}" for why, number in counted.most_common())
+    return [
+        "<details>",
+        f"<summary><b>{_cell(paper(rows[0]))}</b>: {told}</summary>",
+        "",
+        *_lines(_OPEN, (_open_cells(row, reasons[row.reason]) for row in rows)),
+        "",
+        *(f"{place}. {_cell(reason)}" for reason, place in reasons.items()),
+        "",
+        "</details>",
+        "",
+    ]
+
+
+def _open_cells(row: Row, reason: int) -> list[str]:
+    named = [_cell(row.claim or ""), _cell(row.model), _cell(row.dataset), _how(row)[0]]
+    return [*named, _claimed(row), f"{_cell(row.obstacle or row.verdict)} ({reason})"]

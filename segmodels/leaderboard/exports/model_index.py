@@ -1,0 +1,67 @@
+"""Verified rows as the `model-index` block of a Hugging Face model card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from segmodels.errors import SegmodelsError
+from segmodels.verdicts.row import Row
+
+_HEAD = """\
+# Results that segmodels counted again; args name weights, images, protocol and evidence.
+# The Hub shows its own badge only beside results that carry a verifyToken of its own.
+"""
+
+
+def render_model_index(rows: list[Row], source_url: str = "") -> str:
+    """YAML for the head of a model card: one model per weights, one result per row.
+
+    Args:
+        rows: those that are not verified mIoU with evidence are left out.
+        source_url: web address where the evidence can be seen; without it results name no
+            source, because the Hub wants an address with it.
+
+    Raises:
+        SegmodelsError: no row is verified.
+    """
+    models: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row.verdict == "verified" and row.evidence and row.metric == "mIoU":
+            models.setdefault(_model(row), []).append(_result(row, source_url))
+    if not models:
+        raise SegmodelsError("model-index: no row asked for is verified and has evidence.")
+    index = [{"name": name, "results": results} for name, results in models.items()]
+    text = yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True, width=100)
+    return _HEAD + text
+
+
+def _model(row: Row) -> str:
+    origin = row.weights_origin
+    return str(origin.get("released") or origin.get("trained") or row.model)
+
+
+def _result(row: Row, source_url: str) -> dict[str, Any]:
+    metric = {
+        "type": "mean_iou",
+        "name": "mIoU, %",
+        "value": row.verified,
+        "args": {
+            "protocol": row.protocol,
+            "evidence": row.evidence,
+            "weights_sha256": row.weights,
+            "dataset_fingerprint": row.fingerprint,
+            "claim": row.claim,
+            "claimed": row.claimed,
+        },
+        "verified": True,
+    }
+    result: dict[str, Any] = {
+        "task": {"type": "image-segmentation", "name": "Semantic segmentation"},
+        "dataset": {"type": row.dataset, "name": row.dataset, "split": row.split},
+        "metrics": [metric],
+    }
+    if source_url:
+        result["source"] = {"name": f"segmodels, evidence {row.evidence}", "url": source_url}
+    return result

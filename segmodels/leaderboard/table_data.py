@@ -1,0 +1,102 @@
+"""The rows as the page's script reads them: short arrays, repeated words once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from segmodels.leaderboard.charts.bars import places
+from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.findings import summary
+from segmodels.leaderboard.headline import group
+from segmodels.leaderboard.markup import (
+    digits,
+    disputed,
+    evidence_name,
+    is_file,
+    metric,
+    page_names,
+    paper,
+    side,
+)
+from segmodels.verdicts.row import Row
+
+#: Fields whose words repeat from row to row: the row holds an index into `words`.
+REPEATED = (
+    *("dataset", "split", "model", "paper", "title", "metric", "status", "level"),
+    *("protocol", "claimant", "obstacle", "side", "corruption", "arxiv", "about", "docs", "parts"),
+    *("group", "disputed"),
+)
+PLAIN = (
+    *("page", "claimed", "printed", "verified", "digits", "gap", "low", "high", "bar"),
+    *("evidence", "file"),
+)
+
+
+#: Parts of the page, in its order: what SOTAVerified shows, scores, our own measurements,
+#: sentences, costs, the rest.
+PARTS = ("shown", "scores", "own", "statement", "costs", "open")
+
+
+def part(row: Row) -> str:
+    """Which of `PARTS` a row belongs to."""
+    if row.claim and row.source.startswith("SOTAVerified page"):
+        return "shown"
+    if row.kind == "relative":
+        return "statement"
+    if row.verified is None:
+        return "open"
+    return "costs" if row.unit != "%" else "scores" if row.claim else "own"
+
+
+def first_to_last(rows: list[Row]) -> list[Row]:
+    """The order of the page."""
+    return sorted(rows, key=lambda row: PARTS.index(part(row)))
+
+
+def table_data(rows: list[Row], span: float, docs: Docs | None = None) -> str:
+    """JSON that may stand inside a script element.
+
+    Args:
+        rows: in the order of the page.
+        span: half the width of an interval bar, percentage points.
+        docs: where protocols are described, seen from the page.
+    """
+    words: dict[str, int] = {}
+    lines = [
+        [words.setdefault(word, len(words)) for word in _repeated(row, docs)]
+        + _plain(row, name, span)
+        for row, name in zip(rows, page_names(rows), strict=True)
+    ]
+    value = {"repeated": REPEATED, "plain": PLAIN, "words": list(words), "rows": lines}
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def level(row: Row) -> str:
+    """Where the measured weights come from; "" for a statement, which has many."""
+    return row.level or ("" if row.kind == "relative" else "not run")
+
+
+def _repeated(row: Row, docs: Docs | None) -> list[str]:
+    return [
+        *(row.dataset, row.split, row.model, paper(row), row.title, metric(row)),
+        *(row.verdict, level(row), row.protocol, row.claimant, row.obstacle or "", side(row)),
+        *(row.corruption, row.arxiv, row.protocol_title),
+        *(docs.protocol(row.protocol) if docs else "", _parts(row)),
+        *(group(row), disputed(row)),
+    ]
+
+
+def _parts(row: Row) -> str:
+    return (summary(row) or "see its page") if row.kind == "relative" else ""
+
+
+def _plain(row: Row, name: str, span: float) -> list[Any]:
+    low, high = row.interval or (None, None)
+    file = row.evidence_file or ""
+    numbers = [row.claimed, row.decimals, row.verified, digits(row), row.gap, low, high]
+    shown = file if is_file(file) else ""
+    return [name, *numbers, places(row, span), evidence_name(row), shown]

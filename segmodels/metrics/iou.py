@@ -1,0 +1,148 @@
+"""Turning counts into scores, in integers until the last division.
+
+Matrices are those of `segmodels.evaluation.counting`: rows = ground truth, columns = prediction,
+and one row more for void in the tall form that evidence holds. Everything here is in 0..1, and a
+class without pixels is NaN and left out of means, as in the papers' code.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segmodels.core.arrays import Counts, Floats
+from segmodels.errors import SegmodelsError
+from segmodels.protocols.protocol import Void
+
+
+def intersection_and_union(counts: Counts, void: Void = "ignore") -> tuple[Counts, Counts]:
+    """Per-class pixel counts of `(…, C + 1, K)` evidence counts.
+
+    With `ignore` the void row is dropped; with `error` its pixels enter the union of the
+    class predicted there. Outputs beyond the C classes are misses of the true class.
+
+    Returns:
+        intersection and union, each int64 (…, C).
+    """
+    classes = counts.shape[-2] - 1
+    true = counts[..., :classes, :]
+    intersection = np.diagonal(true[..., :classes], axis1=-2, axis2=-1)
+    predicted = (counts if void == "error" else true)[..., :classes].sum(axis=-2)
+    return intersection, true.sum(axis=-1) + predicted - intersection
+
+
+def iou_from(intersection: Counts, union: Counts) -> Floats:
+    """Intersection over union per class; NaN where a class never occurs."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(union > 0, intersection / union, np.nan), dtype=np.float64)
+
+
+def mean_of(iou: Floats) -> Floats:
+    """Mean over the last axis leaving NaN out; NaN when nothing is left."""
+    present = ~np.isnan(iou)
+    total = np.where(present, iou, 0.0).sum(axis=-1)
+    number = present.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(number > 0, total / number, np.nan), dtype=np.float64)
+
+
+def iou_per_class(counts: Counts) -> Floats:
+    """IoU of each class of a square matrix (C, C); NaN for a class absent from both sides."""
+    counts = _square(counts)
+    union = counts.sum(axis=1) + counts.sum(axis=0) - np.diagonal(counts)
+    return iou_from(np.diagonal(counts), union)
+
+
+def mean_iou(counts: Counts) -> float:
+    """The papers' mIoU of a square matrix: IoU over the whole split, averaged over the
+    classes that occur (union > 0), in 0..1. Not a mean over images.
+    """
+    return float(mean_of(iou_per_class(counts)))
+
+
+def frequency_weighted_iou(counts: Counts) -> float:
+    """IoU of each class weighted by its share of the labelled pixels (Long et al., CVPR 2015)."""
+    counts = _square(counts)
+    pixels = counts.sum(axis=1)
+    total = int(pixels.sum())
+    iou = np.nan_to_num(iou_per_class(counts))  # a class without pixels has no weight
+    return float(pixels @ iou / total) if total else float("nan")
+
+
+def dice_per_class(counts: Counts) -> Floats:
+    """Dice coefficient (the same as F1) of each class of a square matrix; NaN where absent."""
+    counts = _square(counts)
+    right = np.diagonal(counts)
+    return iou_from(2 * right, counts.sum(axis=1) + counts.sum(axis=0))
+
+
+def mean_dice(counts: Counts) -> float:
+    """Dice (F1) averaged over the classes that occur. Not 2 mIoU / (1 + mIoU): that relation
+    holds for each class, not for means.
+    """
+    return float(mean_of(dice_per_class(counts)))
+
+
+def pixel_accuracy(counts: Counts) -> float:
+    """Share of labelled pixels that are right, 0..1; NaN without pixels."""
+    counts = _square(counts)
+    total = int(counts.sum())
+    return float(np.trace(counts) / total) if total else float("nan")
+
+
+def mean_accuracy(counts: Counts) -> float:
+    """Recall averaged over the classes that occur in the ground truth ("class average")."""
+    counts = _square(counts)
+    return float(mean_of(iou_from(np.diagonal(counts), counts.sum(axis=1))))
+
+
+# What people also call mean IoU. None of these is the papers' number; they are here to explain
+# gaps between a printed value and ours.
+
+
+def iou_per_image(counts: Counts) -> Floats:
+    """mIoU of every image on its own, from square matrices (images, C, C); NaN for an image
+    without labelled pixels.
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 3 or counts.shape[1] != counts.shape[2]:
+        raise SegmodelsError(f"matrices of images are (images, C, C), not {counts.shape}.")
+    diagonal = np.diagonal(counts, axis1=1, axis2=2)
+    return mean_of(iou_from(diagonal, counts.sum(axis=2) + counts.sum(axis=1) - diagonal))
+
+
+def mean_over_images_iou(counts: Counts) -> float:
+    """mIoU of each image, averaged over images: what `torchmetrics.segmentation.MeanIoU` does.
+
+    A small object in one image weighs as much as a sky in another, and classes that a split
+    shows rarely count less than those that most images show.
+
+    Args:
+        counts: square matrices, one per image, (images, C, C).
+    """
+    return float(mean_of(iou_per_image(counts)))
+
+
+def mean_iou_skipping_zero_classes(counts: Counts) -> float:
+    """mIoU over the classes with at least one right pixel: the scripts of CGNet and DABNet.
+
+    A class that the network never gets right leaves the mean instead of entering it as zero,
+    so the number is never below `mean_iou`.
+    """
+    iou = iou_per_class(counts)
+    return float(mean_of(np.where(iou > 0, iou, np.nan)))
+
+
+def mean_iou_with_absent_as_zero(counts: Counts) -> float:
+    """mIoU in which a class that occurs nowhere enters as zero: sums divided by all classes.
+
+    Happens where a small constant in the denominator keeps 0/0 from being noticed; never
+    above `mean_iou`, and equal to it on a whole split that shows every class.
+    """
+    return float(np.nan_to_num(iou_per_class(counts)).mean())
+
+
+def _square(counts: Counts) -> Counts:
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise SegmodelsError(f"a confusion matrix is (C, C), not {counts.shape}.")
+    return counts

@@ -1,0 +1,151 @@
+"""What disturbed images or parameters cost, next to the clean number of the same row."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from segmodels.core.files import digest
+from segmodels.evidence import Evidence, ImageCounts, images_asked
+from segmodels.metrics.scores import score
+from segmodels.protocols.protocol import Protocol
+
+#: Fields of a condition that are no disturbance of their own.
+_PLACES = ("severity", "seed")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength of one disturbance: mIoU in percent and its share of the clean one.
+
+    The share is None where the clean mIoU is zero: nothing is there of which it could be one.
+    """
+
+    level: float
+    miou: float
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """mIoU over strength. `kind` groups curves (`corruption`, `parameter_noise`, …)."""
+
+    kind: str
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """All curves of a row.
+
+    Attributes:
+        clean: mIoU of the undisturbed evidence, percent.
+        mean: mIoU averaged over all corruptions and severities, percent; None without any.
+        ratio: the same average of mIoU / clean mIoU; None without any, or where that is zero.
+        curves: by kind and name. Clean and disturbed are compared on the same images.
+    """
+
+    clean: float
+    mean: float | None
+    ratio: float | None
+    curves: tuple[Curve, ...]
+
+
+def merge_images(evidence: Evidence) -> Evidence:
+    """The same total counts as one image: 75 disturbed copies of a split then fit in memory."""
+    merged = ImageCounts.from_matrix("all", evidence.total())
+    return dataclasses.replace(evidence, images=(merged,))
+
+
+def summarise(clean: Evidence, disturbed: Iterable[Evidence], protocol: Protocol) -> Robustness:
+    """Score disturbed evidence against clean evidence of the same weights, split and inference.
+
+    Args:
+        clean: evidence with its images.
+        disturbed: evidence, images merged or not; seeds of one condition are averaged.
+        protocol: how counts become a score.
+    """
+    found: dict[tuple[str, str], dict[float, list[Point]]] = defaultdict(lambda: defaultdict(list))
+    for evidence in _longest(disturbed):
+        kind, name, level = _place(evidence.identity.condition or {})
+        point = _point(clean, evidence, protocol, level)
+        if not math.isnan(point.miou):
+            found[kind, name][level].append(point)
+    curves = tuple(
+        Curve(kind, name, tuple(_average(levels[level]) for level in sorted(levels)))
+        for (kind, name), levels in sorted(found.items())
+    )
+    points = [p for curve in curves if curve.kind == "corruption" for p in curve.points]
+    return Robustness(
+        clean=round(score(clean, protocol).miou, 4),
+        mean=round(fmean(p.miou for p in points), 4) if points else None,
+        ratio=mean_share(points),
+        curves=curves,
+    )
+
+
+def _longest(disturbed: Iterable[Evidence]) -> list[Evidence]:
+    """Of several counts under one condition, the one over most images."""
+    longest: dict[str, Evidence] = {}
+    for evidence in sorted(disturbed, key=lambda e: (images_asked(e), e.key)):
+        longest[digest(evidence.identity.condition)] = evidence
+    return list(longest.values())
+
+
+def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
+    """Kind, name and strength: ("corruption", "fog", 3.0), ("parameter_noise", …, 0.01)."""
+    fields = {key: value for key, value in condition.items() if key not in _PLACES}
+    kind, value = next(iter(fields.items()), ("unknown", 0.0))
+    if kind == "corruption":
+        return kind, str(value), float(condition.get("severity", 0))
+    others = [f"{k} {v}" for k, v in fields.items() if k != kind]
+    if not isinstance(value, int | float):
+        return kind, ", ".join([f"{kind} {value}", *others]), 0.0
+    return kind, ", ".join([kind, *others]), float(value)
+
+
+def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> Point:
+    reference = dataclasses.replace(clean, images=clean.images[: images_asked(disturbed)])
+    miou, intact = score(disturbed, protocol).miou, score(reference, protocol).miou
+    return Point(level, miou, miou / intact if intact > 0 else None)
+
+
+def _average(points: list[Point]) -> Point:
+    miou = fmean(p.miou for p in points)
+    return Point(points[0].level, round(miou, 4), mean_share(points))
+
+
+def mean_share(points: Iterable[Point]) -> float | None:
+    """Share of the clean mIoU that is left on average, four decimals; None where there is none."""
+    shares = [point.ratio for point in points if point.ratio is not None]
+    return round(fmean(shares), 4) if shares else None
+
+
+def kept(clean: Evidence, disturbed: Sequence[Evidence], protocol: Protocol) -> float:
+    """Share of the clean mIoU that is left, averaged over disturbances of the same images.
+
+    NaN where the clean mIoU is zero or none: nothing is there of which a share could be left.
+
+    Args:
+        clean: evidence with its images; those that were disturbed are taken.
+        disturbed: one piece of evidence per condition.
+        protocol: how counts become a score.
+    """
+    shares = []
+    for evidence in disturbed:
+        intact = score(first_images(clean, evidence), protocol).miou
+        shares.append(score(evidence, protocol).miou / intact if intact > 0 else math.nan)
+    return float(np.mean(shares))
+
+
+def first_images(clean: Evidence, disturbed: Evidence) -> Evidence:
+    """Clean evidence of the images that were disturbed."""
+    return dataclasses.replace(clean, images=clean.images[: len(disturbed.images)])

@@ -1,0 +1,73 @@
+"""Which severities of a corruption a published mean is taken over, and the evidence of each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmodels.core.yaml_entries import take_fields, take_list
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Evidence
+
+ALL = (1, 2, 3, 4, 5)
+
+#: Evidence of one corruption by severity, at each severity one per seed, all by the same seeds.
+BySeverity = dict[int, list[Evidence]]
+
+
+@dataclass(frozen=True)
+class Severities:
+    """`corruptions` of `params/verdict.yaml`.
+
+    Attributes:
+        severities: that a mean over a corruption is taken over, unless
+        fewer: lists others for it.
+    """
+
+    severities: tuple[int, ...] = ALL
+    fewer: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def of(self, corruption: str) -> tuple[int, ...]:
+        """The severities of a corruption."""
+        return self.fewer.get(corruption, self.severities)
+
+
+def read_severities(source: str, entry: object) -> Severities:
+    """Check the part of `params/verdict.yaml` that `source` names.
+
+    Raises:
+        SegmodelsError: a field is unknown, or no list of severities.
+    """
+    fields = take_fields(source, entry, {"severities": list}, {"fewer": dict})
+    fewer = {name: _levels(source, name, raw) for name, raw in fields.get("fewer", {}).items()}
+    return Severities(_levels(source, "severities", fields["severities"]), fewer)
+
+
+def _levels(source: str, name: str, raw: Any) -> tuple[int, ...]:
+    levels = tuple(take_list(source, name, raw, int))
+    if not levels or len(set(levels)) < len(levels) or not set(levels) <= set(ALL):
+        raise SegmodelsError(f"{source}: field {name!r} lists severities 1 to 5, each once.")
+    return levels
+
+
+def by_severity(copies: Iterable[Evidence], corruption: str, wanted: Iterable[int]) -> BySeverity:
+    """Evidence of whole splits under a corruption, of the seeds that all severities have.
+
+    Args:
+        copies: disturbed evidence of one network on one split.
+        corruption: whose evidence is taken.
+        wanted: severities; those without evidence are left out.
+    """
+    found: dict[int, dict[int, Evidence]] = defaultdict(dict)
+    for evidence in sorted(copies, key=lambda e: (e.identity.evaluator, e.key)):
+        condition = evidence.identity.condition or {}
+        if condition.get("corruption") == corruption and evidence.identity.images is None:
+            found[condition["severity"]][condition.get("seed", 0)] = evidence
+    here = [level for level in wanted if level in found]
+    common = set.intersection(*(set(found[level]) for level in here)) if here else set()
+    return {
+        level: [one for seed, one in sorted(found[level].items()) if not common or seed in common]
+        for level in here
+    }

@@ -1,0 +1,251 @@
+"""A protocol is how a number is measured; a mIoU without its protocol is not a claim.
+
+It has two halves. The *inference* half decides which label every pixel gets (resize,
+window, stride, scales, flip, merge) and so belongs to the identity of evidence. The
+*scoring* half decides how counted labels become a number (what a void pixel is worth,
+which classes are averaged) and can be changed afterwards without running a network.
+
+What no protocol needs is no field. Everybody whose code we read shifts the last window
+inward so that it ends with the image, averages the logits of overlapping windows, resizes
+logits to the image before softmax, mirrors back, and only then averages views. Reducing the
+label 0 (ADE20K) is how label files are read, so the datasets do it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from segmodels.core.files import digest
+from segmodels.errors import SegmodelsError
+
+#: How the subtraction and the division are rounded; see `Preprocessing.apply`.
+Arithmetic = Literal["plain", "fused", "rescaled"]
+
+#: One number for both sides, or (height, width).
+Sides = int | tuple[int, int]
+
+Void = Literal["ignore", "error"]
+Library = Literal["opencv", "opencv-float", "pillow", "torch"]
+Average = Literal["probabilities", "logits"]
+Place = Literal["image", "input"]
+Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "resize_library": get_args(Library),
+    "normalize": get_args(Arithmetic),
+    "average": get_args(Average),
+    "argmax_at": get_args(Place),
+    "precision": get_args(Precision),
+    "void": get_args(Void),
+}
+_SIDES = ("resize_fixed", "window", "stride")
+_NUMBERS = ("resize_short", "resize_long", "resize_multiple", "pad_multiple")
+_LISTS = ("scales", "ignore_classes", "datasets")
+_SCORING = ("void", "ignore_classes")
+_LABELS = ("name", "version", "title", "source", "datasets")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to turn a model, an image and its ground truth into a score.
+
+    Attributes:
+        name: key in `params/protocols.yaml`.
+        version: raised when the meaning of the entry changes.
+        title: one line for people.
+        source: where the protocol was read (paper section, official code).
+        resize_short: target of the short side in pixels; None keeps the image's own size.
+        resize_long: cap of the long side in pixels (keep-ratio resize).
+        resize_multiple: after that, both sides are resized up to a multiple of this, in a
+            second resize as SegFormer's `AlignedResize` and mmseg's `ResizeToMultiple` do.
+        window: sliding window in pixels, one side or (height, width); None feeds the whole
+            image. The last window of a row or column is shifted inward to end with the image.
+        stride: step of the window in pixels, one number or (down, right).
+        enlarge: an image whose short side is below `window` is enlarged to it
+            (Segmenter, official code); otherwise the window is clipped to the image (mmseg).
+        scales: factors of the test-time views, each multiplied with the resize target; without
+            one with the image's own size, as mmcv's `Resize(scale_factor=...)` rounds it.
+        flip: whether each view is also seen mirrored, left to right.
+        resize_fixed: both sides are resized to this, one number or (height, width),
+            whatever the aspect ratio.
+        resize_library: what resizes images: `opencv` (linear on uint8, not antialiased, as
+            mmcv), `opencv-float` (the same on normalised pixels, which are not rounded to
+            whole grey levels), `pillow` or `torch` (bilinear on uint8, antialiased).
+        normalize: how the subtraction of the mean and the division by the deviation are
+            rounded: `plain` (mmcv, mmsegmentation, ESPNet), or as the processors of
+            `transformers` do, `fused` (with torchvision) or `rescaled` (with Pillow).
+        pad_multiple: the normalised view is padded right and below with 0, the mean colour,
+            to a multiple of this; the padding is cut off the logits.
+        upsample_once: logits go from the network's own resolution to the image in one
+            bilinear step, instead of first to the network's input. Whole images only.
+        average: what is averaged over views, `probabilities` or `logits`.
+        argmax_at: where labels are decided: at the size of the `image`, or of the network's
+            `input`; the labels are then resized to the image by nearest neighbour.
+        precision: arithmetic of the network; `fp32` defines a number. `bf16`, and either with
+            `-compiled` (`torch.compile`, CUDA graphs; inputs of one shape only) are faster ways
+            whose effect is measured. What follows the network is always fp32.
+        void: ground truth outside the class list is left out (`ignore`) or counts as a
+            false positive of the class predicted there (`error`, ESPNet's scripts).
+        ignore_classes: names of classes whose ground truth is treated as void and that are
+            left out of the mean (Pascal Context with 59 of its 60 classes).
+        datasets: names of those whose published numbers were measured so; empty for any. A
+            description: it decides neither labels nor score.
+    """
+
+    name: str
+    version: int
+    title: str = ""
+    source: str = ""
+    resize_short: int | None = None
+    resize_long: int | None = None
+    resize_multiple: int | None = None
+    window: Sides | None = None
+    stride: Sides | None = None
+    enlarge: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    resize_fixed: Sides | None = None
+    resize_library: Library = "opencv"
+    normalize: Arithmetic = "plain"
+    pad_multiple: int | None = None
+    upsample_once: bool = False
+    average: Average = "probabilities"
+    argmax_at: Place = "image"
+    precision: Precision = "fp32"
+    void: Void = "ignore"
+    ignore_classes: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in _SIDES:
+            object.__setattr__(self, field, _shortest(getattr(self, field)))
+        for field in _LISTS:
+            if isinstance(getattr(self, field), list):
+                object.__setattr__(self, field, tuple(getattr(self, field)))
+        for problem in _problems(self):
+            raise SegmodelsError(f"protocol {self.name!r}: {problem}")
+
+    def replace(self, **changes: Any) -> Protocol:
+        """A copy with some fields changed, checked like the original; its hash is its own."""
+        unknown = sorted(changes.keys() - {field.name for field in dataclasses.fields(self)})
+        if unknown:
+            raise SegmodelsError(f"protocol {self.name!r}: unknown field {unknown[0]!r}.")
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, JSON-able."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+        }
+
+    @property
+    def inference(self) -> dict[str, Any]:
+        """The fields that decide labels: part of every evidence key."""
+        return {k: v for k, v in self._said().items() if k not in _SCORING}
+
+    @property
+    def inference_fp32(self) -> dict[str, Any]:
+        """The inference half without the precision, which evidence names in a field of its own."""
+        return {k: v for k, v in self.inference.items() if k != "precision"}
+
+    @property
+    def scoring(self) -> dict[str, Any]:
+        """The fields that decide how counts become a number."""
+        return {k: v for k, v in self._said().items() if k in _SCORING}
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of everything but the descriptions."""
+        return digest({**self._said(), "version": self.version})
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Window and stride, each (vertical, horizontal); None for whole images."""
+        if self.window is None or self.stride is None:
+            return None
+        return pair(self.window), pair(self.stride)
+
+    def _said(self) -> dict[str, Any]:
+        """All fields but descriptions; a newer field only where it says something.
+
+        Evidence keys are digests of this, and evidence is older than some fields: at its
+        default such a field must be as if it did not exist.
+        """
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in _LABELS and (name in _FIRST or getattr(self, name) != _DEFAULTS[name])
+        }
+
+
+#: Fields of which every evidence key tells; there were no others when the first was made.
+_FIRST = frozenset((*_NUMBERS[:3], "window", "stride", "enlarge", "scales", "flip", "void"))
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Protocol)}
+
+
+def pair(sides: Sides) -> tuple[int, int]:
+    """One number for both sides, or (height, width), as (height, width)."""
+    return (sides, sides) if isinstance(sides, int) else sides
+
+
+def _shortest(sides: Any) -> Any:
+    """A square as one number and a list as a tuple, so that one meaning has one hash."""
+    if isinstance(sides, list | tuple) and len(sides) == 2:
+        return sides[0] if sides[0] == sides[1] else tuple(sides)
+    return sides
+
+
+def _problems(protocol: Protocol) -> Iterator[str]:
+    yield from _wrong_values(protocol)  # the first stops us, so what follows can calculate
+    yield from _wrong_resize(protocol)
+    yield from _wrong_windows(protocol)
+    if protocol.argmax_at == "input" and len(protocol.scales) > 1:
+        yield "`argmax_at: input` needs one scale, because inputs of several sizes share no pixels."
+    for field in ("argmax_at", "upsample_once"):
+        set_ = getattr(protocol, field) != _DEFAULTS[field]
+        if set_ and (protocol.window or protocol.pad_multiple):
+            yield f"`{field}` is for whole images: leave out `window` and `pad_multiple`."
+
+
+def _wrong_values(protocol: Protocol) -> Iterator[str]:
+    for field in _SIDES + _NUMBERS:
+        value = getattr(protocol, field)
+        both = isinstance(value, tuple) and field in _SIDES
+        sides = value if both else (value,)
+        if value is None:
+            continue
+        if len(sides) > 2 or any(type(side) is not int for side in sides):
+            wanted = "a whole number or (height, width)" if field in _SIDES else "a whole number"
+            yield f"`{field}` must be {wanted}, not {value!r}."
+        elif min(sides) <= 0 and field != "stride":
+            yield f"`{field}` must be positive, not {value}."
+    for field, known in _CHOICES.items():
+        value = getattr(protocol, field)
+        if value not in known:
+            yield f"`{field}` must be one of {', '.join(known)}, not {value!r}."
+    if not protocol.scales or min(protocol.scales) <= 0:
+        yield "`scales` must list positive factors."
+
+
+def _wrong_resize(protocol: Protocol) -> Iterator[str]:
+    if protocol.resize_long is not None and protocol.resize_short is None:
+        yield "`resize_long` caps `resize_short`, which is missing."
+    if protocol.resize_fixed and (protocol.resize_short or protocol.resize_multiple):
+        yield "`resize_fixed` decides both sides; leave out `resize_short` and `resize_multiple`."
+
+
+def _wrong_windows(protocol: Protocol) -> Iterator[str]:
+    if (protocol.window is None) != (protocol.stride is None):
+        yield "give `window` and `stride` together, or neither for whole images."
+    if protocol.windows is not None:
+        for window, stride in zip(*protocol.windows, strict=True):
+            if not 0 < stride <= window:
+                yield "`stride` must lie between 1 and `window`, or pixels would be skipped."
+    if protocol.enlarge and protocol.window is None:
+        yield "`enlarge` needs a `window` to enlarge to."
+    if protocol.enlarge and isinstance(protocol.window, tuple):
+        yield "`enlarge` is defined for a square `window` only."

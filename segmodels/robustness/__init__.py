@@ -1,0 +1,1 @@
+"""Robustness: what disturbed images or weights do to a number."""

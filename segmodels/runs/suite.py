@@ -1,0 +1,134 @@
+"""Suites of runs, and `params/active.yaml`, which says what `dvc repro` rebuilds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.files import write_text
+from segmodels.core.settings import project_root
+from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.runs.run import Run, load_run, run_names
+
+
+def suite_names() -> list[str]:
+    """Names of all suites, sorted."""
+    return sorted(path.stem for path in (project_root() / "params" / "suites").glob("*.yaml"))
+
+
+def load_suite(name: str) -> list[Run]:
+    """The runs of `params/suites/<name>.yaml`.
+
+    Raises:
+        UnknownNameError: no such suite; the message suggests the nearest.
+        SegmodelsError: it lists an unknown run, or a run of it is broken.
+    """
+    path = project_root() / "params" / "suites" / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownNameError("suite", name, suite_names())
+    listed = take_fields(str(path), read_yaml(path), {"title": str, "runs": list}, {})["runs"]
+    return [_listed(path, run) for run in take_list(str(path), "runs", listed, str)]
+
+
+def _listed(path: Path, name: str) -> Run:
+    if name not in run_names():
+        raise SegmodelsError(f"{path}: {UnknownNameError('run', name, run_names())}")
+    return load_run(name)
+
+
+_HEADER = """\
+# What `dvc repro` rebuilds. Written by `segmodels suite {names}`; change a run or a suite, then
+# write it again. dvc.yaml makes one stage of every name below.
+"""
+
+
+def active_text(suites: list[str]) -> str:
+    """The content of `params/active.yaml` for some suites."""
+    runs: dict[str, Run] = {run.name: run for suite in suites for run in load_suite(suite)}
+    body = {"suites": suites, "runs": list(runs), **_stages(list(runs.values()))}
+    return _HEADER.format(names=" ".join(suites)) + yaml.safe_dump(body, sort_keys=False)
+
+
+def _stages(runs: list[Run]) -> dict[str, Any]:
+    datasets = {name: load_dataset_entry(name) for name in sorted({r.dataset for r in runs})}
+    return {
+        "downloaded": [name for name, entry in datasets.items() if entry.archives],
+        "generated": [n for n, entry in datasets.items() if not entry.archives and entry.settings],
+        "registered": [
+            n for n, entry in datasets.items() if not entry.archives and not entry.settings
+        ],
+        "released": sorted({run.weights for run in runs if run.weights}),
+        "trained": {
+            run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe
+        },
+        "evaluated": {
+            f"{run.name}-{protocol}": {**_evaluated(run, protocol), "answers": answers}
+            for run in runs
+            for protocol, answers in run.evaluations().items()
+        },
+        "labelled": {
+            f"{run.name}-{protocol}": _evaluated(run, protocol)
+            for run in runs
+            if run.keep_labels
+            for protocol in run.evaluations()
+        },
+        "stressed": {
+            f"{run.name}-{suite}": {
+                "run": run.name,
+                "suite": suite,
+                "protocol": run.protocols[0],
+                "dataset": run.dataset,
+                "weights": run.weights_folder,
+            }
+            for run in runs
+            for suite in run.robustness
+        },
+    }
+
+
+def _evaluated(run: Run, protocol: str) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "protocol": protocol,
+        "dataset": run.dataset,
+        "weights": run.weights_folder,
+    }
+
+
+def activate(suites: list[str]) -> Path:
+    """Write `params/active.yaml` for some suites.
+
+    Returns:
+        the path written.
+
+    Raises:
+        SegmodelsError: a suite, run or anything a run names is unknown; nothing is written.
+    """
+    path = project_root() / "params" / "active.yaml"
+    write_text(path, active_text(suites))
+    return path
+
+
+def active_suites() -> list[str]:
+    """The suites that `params/active.yaml` was written for (SegmodelsError when it is broken)."""
+    path = project_root() / "params" / "active.yaml"
+    return take_list(str(path), "suites", read_yaml(path).get("suites"), str)
+
+
+def check_active() -> None:
+    """Compare `params/active.yaml` with the run files it was written from.
+
+    Raises:
+        SegmodelsError: they disagree; the message says how to write it again.
+    """
+    path = project_root() / "params" / "active.yaml"
+    suites = active_suites()
+    if read_yaml(path) != yaml.safe_load(active_text(suites)):
+        raise SegmodelsError(
+            f"{path} no longer matches params/runs and params/suites. "
+            f"Write it again: segmodels suite {' '.join(suites)}"
+        )

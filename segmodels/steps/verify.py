@@ -1,0 +1,109 @@
+"""From a claim to its verdict in one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segmodels.assets.entries import DatasetEntry, load_dataset_entry, load_weights_entry
+from segmodels.assets.fetch import archives_at_hand
+from segmodels.claims import COUNTED, SCORES, Claim, Statement, load_claims, load_statements
+from segmodels.core import paths
+from segmodels.datasets.registration import registered
+from segmodels.errors import SegmodelsError, pick
+from segmodels.leaderboard import Row, build_row
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import Run, checked_run, load_run, run_names
+from segmodels.verdicts.matching import asks_for
+from segmodels.verdicts.obstacles import obstacles
+
+if TYPE_CHECKING:
+    from segmodels.evaluation.evaluate import Progress
+
+_OPEN = ("unverified", "partial", "stale")
+
+
+def verify(
+    claim_id: str, device: str = "cpu", progress: Progress | None = None, force: bool = False
+) -> Row:
+    """Do what a claim or statement needs, unless it is done already (or forced), and judge.
+
+    Parameters and operations are counted; for a mIoU the weights and the dataset are fetched and
+    evaluated. What cannot be fetched is judged as it is, unless its user has a copy of the
+    images (`segmodels data add`): blocked, with the reasons
+    (`segmodels.verdicts.instructions.instructions` says what to do about them).
+
+    Raises:
+        UnknownNameError: no such claim; the message suggests the nearest.
+        SegmodelsError: something obtainable could not be obtained or evaluated.
+    """
+    known: dict[str, Claim | Statement] = {**load_claims(), **load_statements()}
+    entry = pick("claim", claim_id, known)
+    judged = build_row(entry, paths.evidence())
+    if not force and not _to_do(entry, judged):
+        return judged
+    if not isinstance(entry, Claim) or entry.metric in COUNTED:
+        from segmodels.steps.costs import count_wanted
+
+        count_wanted()
+    elif _obtainable(entry):
+        _evaluate(entry, device, progress, force)
+    return build_row(entry, paths.evidence())
+
+
+def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool) -> None:
+    from segmodels import steps  # brings torch, which judging does not need
+
+    run = run_of(claim)
+    steps.bring(run, device, decoding=progress)
+    steps.evaluate_run(run, evaluated_protocol(run, claim.protocol), device, progress, force)
+
+
+def _to_do(entry: Claim | Statement, judged: Row) -> bool:
+    """What is blocked for everybody may be open for whoever has a copy of the images."""
+    if judged.verdict == "blocked":
+        return isinstance(entry, Claim) and _obtainable(entry)
+    return judged.verdict in _OPEN
+
+
+def _obtainable(claim: Claim) -> bool:
+    if claim.weights is None or claim.metric not in SCORES:
+        return False
+    weights, dataset = load_weights_entry(claim.weights), load_dataset_entry(claim.dataset)
+    if obstacles(claim, weights, None):
+        return False
+    return not obstacles(claim, weights, dataset) or _has_copy(dataset)
+
+
+def _has_copy(dataset: DatasetEntry) -> bool:
+    """Whether its images are on this machine, though not everybody can get them."""
+    folder = paths.downloads(dataset.name)
+    return registered(dataset.name) is not None or archives_at_hand(dataset, folder)
+
+
+def run_of(claim: Claim) -> Run:
+    """The run in `params/runs` that evaluates a claim's weights on its split.
+
+    If there is none, one of the claim's name, which is written nowhere.
+
+    Raises:
+        SegmodelsError: a run of that name does something else.
+    """
+    for run in map(load_run, run_names()):
+        if asks_for(run, claim):
+            return run
+    if claim.id in run_names():
+        raise SegmodelsError(
+            f"params/runs/{claim.id}.yaml does not evaluate claim {claim.id!r}: give it weights "
+            f"{claim.weights}, dataset {claim.dataset}, split {claim.split} and protocols "
+            f"[{claim.protocol}], or another name."
+        )
+    protocols, weights = (claim.protocol,), claim.weights
+    run = Run(claim.id, claim.model, claim.dataset, claim.split, protocols, weights)
+    return checked_run(f"claim {claim.id!r} cannot be run", run)
+
+
+def evaluated_protocol(run: Run, protocol: str) -> str:
+    """The protocol of the run under whose name evidence for one of its protocols is kept."""
+    wanted = load_protocol(protocol).inference
+    shared = (name for name in run.distinct_protocols() if load_protocol(name).inference == wanted)
+    return next(shared)

@@ -1,0 +1,1 @@
+"""Training: one loop that can be read aloud, and its parts."""

@@ -1,0 +1,45 @@
+"""What to train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from segmodels.datasets.reading.base import Dataset
+from segmodels.training.provenance import training
+from segmodels.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train.
+
+    Attributes:
+        run: name of the run, recorded in the weights.
+        model: name for `create_model`, with
+        overrides: of its arguments.
+        recipe: how.
+        seed: of initialisation, sampling and augmentation.
+        train, val: the splits.
+        fingerprint: registered fingerprint of the training split.
+        pixels: training pixels per class and `void`, as `prepare` counted them.
+        device: where to train.
+    """
+
+    run: str
+    model: str
+    recipe: Recipe
+    seed: int
+    train: Dataset
+    val: Dataset
+    fingerprint: str
+    pixels: dict[str, int]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Everything that decides the weights; recorded in them and naming the scratch folder."""
+        return training(
+            self.model, self.overrides, self.recipe, self.seed, self.train.name, self.fingerprint
+        )

@@ -1,0 +1,32 @@
+"""The loss over labelled pixels, and the weights of its classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segmodels.core.arrays import VOID
+from segmodels.training.job import Job
+
+
+def pixel_loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """Mean over labelled pixels; 0 for a batch that holds none, whose mean would be NaN."""
+    if not weight[labels[labels != VOID]].any():
+        return logits.sum() * 0
+    return F.cross_entropy(logits, labels, weight=weight, ignore_index=VOID)
+
+
+def class_weights(job: Job) -> Tensor:
+    """float (outputs,): the weight of each class in the loss, as the recipe balances them."""
+    names = job.train.class_names
+    if job.recipe.balance == "none":
+        return torch.ones(len(names))
+    counted = np.array([job.pixels[name] for name in names], dtype=np.float64)
+    frequency = counted / counted.sum()
+    if job.recipe.balance == "log":
+        weights = 1 / np.log(1.02 + frequency)
+    else:
+        weights = np.median(frequency[frequency > 0]) / np.maximum(frequency, 1e-12)
+    return torch.tensor(np.where(frequency > 0, weights, 0.0), dtype=torch.float32)

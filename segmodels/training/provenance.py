@@ -1,0 +1,142 @@
+"""What made trained weights, and whether a run would still make the same ones. No torch.
+
+Weights that were trained here carry everything that decided them: the network with its
+arguments, the whole recipe, the seed, the images and the trainer. So does evidence about them.
+Both are compared by this content; the name of a run or of a recipe decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from segmodels.assets.entries import DatasetEntry
+from segmodels.core.files import digest, read_json
+from segmodels.evidence import Evidence
+from segmodels.runs.run import Run
+from segmodels.training.recipe import Recipe, load_recipe
+from segmodels.versions import TRAINER
+
+#: Everything that decides trained weights: `model`, `overrides`, `recipe`, `seed`, `dataset`,
+#: `fingerprint` of its training images, `trainer`.
+Training = dict[str, Any]
+
+TRAINING_FIELDS = ("model", "overrides", "recipe", "seed", "dataset", "fingerprint", "trainer")
+
+#: What a recipe is called decides nothing.
+_NAMES = ("name", "title")
+
+_DEFAULTS = {
+    field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+    for field in fields(Recipe)
+    if field.default is not MISSING
+}
+
+_ABSENT = "(absent)"
+
+
+def training(
+    model: str,
+    overrides: Mapping[str, Any],
+    recipe: Recipe,
+    seed: int,
+    dataset: str,
+    fingerprint: str | None,
+) -> Training:
+    """Everything that decides the weights of a training.
+
+    Args:
+        model: name for `create_model`, with
+        overrides: of its arguments.
+        recipe: as resolved: every field with its value.
+        seed: of initialisation, sampling and augmentation.
+        dataset: name of the data set.
+        fingerprint: of its training split; None where nobody knows it.
+    """
+    return {
+        "model": model,
+        "overrides": dict(overrides),
+        "recipe": recipe.to_dict(),
+        "seed": seed,
+        "dataset": dataset,
+        "fingerprint": fingerprint,
+        "trainer": TRAINER,
+    }
+
+
+def training_of(run: Run, fingerprint: str | None) -> Training | None:
+    """What would train the weights of a run now; None for released weights."""
+    if run.recipe is None:
+        return None
+    recipe = load_recipe(run.recipe)
+    return training(run.model, run.overrides, recipe, run.seed, run.dataset, fingerprint)
+
+
+def training_fingerprint(entry: DatasetEntry | None, descriptions: Path) -> str | None:
+    """Fingerprint of a data set's training images: as prepared here, else as registered.
+
+    Args:
+        entry: of `params/datasets.yaml`.
+        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+    """
+    if entry is None:
+        return None
+    path = descriptions / f"{entry.name}.json"
+    splits = read_json(path)["splits"] if path.is_file() else entry.splits
+    found: str | None = splits.get("train", {}).get("fingerprint")
+    return found
+
+
+def first_change(made: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """What differs between two trainings, as words; empty when they give the same weights.
+
+    A field of the recipe that one of them lacks has its default there: recipes gain fields, and a
+    default is what those before were trained with.
+
+    Args:
+        made: what made the weights that are here.
+        asked: what a run asks for. A `fingerprint` of None is not compared.
+    """
+    one, other = _flat(made), _flat(asked)
+    if other.get("fingerprint") is None:
+        one.pop("fingerprint", None)
+        other.pop("fingerprint", None)
+    for name in sorted(one.keys() | other.keys()):
+        was, now = one.get(name, _ABSENT), other.get(name, _ABSENT)
+        if was != now:
+            return f"{name} was {_short(was)}, now it is {_short(now)}"
+    return ""
+
+
+def training_in(evidence: Evidence) -> Training:
+    """What made the weights of evidence; empty where it does not say."""
+    made: Training = evidence.weights_origin.get("training", {})
+    return made
+
+
+def training_digest(made: Mapping[str, Any]) -> str:
+    """Hex SHA-256 of everything that decides the weights, names left out."""
+    return digest(_flat(made))
+
+
+def _flat(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Field by field, those of recipe and overrides by a name with a point."""
+    return dict(_fields(made))
+
+
+def _fields(made: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in made.items():
+        if name == "recipe":
+            whole = {**_DEFAULTS, **value}
+            yield from ((f"recipe.{k}", v) for k, v in whole.items() if k not in _NAMES)
+        elif name == "overrides":
+            yield from ((f"overrides.{key}", one) for key, one in value.items())
+        else:
+            yield name, value
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text

@@ -1,0 +1,1 @@
+"""Verdicts: a claim, evidence and rules say whether a number holds. No HTML here, and no torch."""

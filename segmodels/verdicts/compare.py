@@ -1,0 +1,288 @@
+"""Comparing: a claim and what was measured give a verdict. Numbers in, one sentence out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from segmodels.claims import Claim
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Evidence
+from segmodels.metrics.intervals import around, mean_interval, of_seeds, over, trained_interval
+from segmodels.metrics.scores import Score, comparable, score
+from segmodels.metrics.severities import BySeverity, by_severity
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.equivalence import compare_seeds, sentence
+from segmodels.verdicts.rules import Rules
+from segmodels.verdicts.verdict import _SIDES, LEVELS, Answer, Status, Verdict, _known, each_once
+from segmodels.versions import EVALUATOR
+
+if TYPE_CHECKING:
+    from segmodels.verdicts.obstacles import Obstacle
+
+
+#: Images that were left out and are named in a sentence.
+_NAMED = 3
+
+
+_NO_LABELS = "The evidence holds no labelled pixel."
+
+
+#: What a metric is of a score.
+_MEASURED: dict[str, Callable[[Score], float]] = {
+    "mIoU": lambda score: score.miou,
+    "mAcc": lambda score: score.mean_accuracy,
+    "aAcc": lambda score: score.pixel_accuracy,
+}
+
+
+def blocked(found: Sequence[Obstacle], rules: Rules) -> Verdict:
+    """A claim that cannot be checked: all reasons, the most telling first, and what would help.
+
+    Raises:
+        SegmodelsError: the rules do not know a kind of obstacle.
+    """
+    order = list(rules.obstacles)
+    if unknown := [o.kind for o in found if o.kind not in order]:
+        raise SegmodelsError(f"params/verdict.yaml: obstacle {unknown[0]!r} is missing.")
+    ranked = sorted(found, key=lambda o: order.index(o.kind))
+    told = " ".join(dict.fromkeys(o.text for o in ranked))
+    help_ = f"To change that: {rules.obstacles[ranked[0].kind].fix}."
+    return Verdict("blocked", f"{told} {help_}", obstacle=ranked[0].kind)
+
+
+def judge(
+    claim: Claim,
+    protocol: Protocol | None,
+    answer: Answer | None,
+    obstacles: Sequence[Obstacle],
+    rules: Rules,
+) -> Verdict:
+    """Compare a published mIoU or accuracy with evidence; evidence beats obstacles.
+
+    The same weights are compared as a number, trainings as `segmodels.verdicts.equivalence` says.
+
+    Raises:
+        SegmodelsError: the evidence was made under another protocol or on another split.
+    """
+    command = f"segmodels verify {claim.id}"
+    if answer is None or protocol is None:
+        if obstacles:
+            return blocked(obstacles, rules)
+        return Verdict("unverified", f"Nobody has run it yet: {command}")
+    for evidence in answer.evidence:
+        _check_match(claim, protocol, evidence)
+    seen = measure(protocol, answer, "", command, rules, claim.metric)
+    if seen.verified is None:
+        return seen
+    allowed = rules.tolerance(answer.level)
+    status: Status
+    gap, margin = seen.verified - claim.value, _rounding(claim) + allowed.points
+    if seen.status != "measured":  # stale or partial: the numbers are shown, the word stays
+        status, reason = seen.status, seen.reason + _inside(claim, seen)
+    elif answer.level == "retrained":
+        values, confidence = seen.seeds or (seen.verified,), rules.interval.confidence
+        found = compare_seeds(values, claim.value, margin, confidence, allowed.seeds)
+        status, reason = _SIDES[found.side], sentence(found)
+    else:
+        status, reason = _compare(gap, margin, "points")
+    if answer.left_out:
+        reason += f" Seeds left out, because they saw other images: {answer.left_out}."
+    if twice := len(answer.evidence) - max(1, len(seen.seeds)):
+        reason += f" Left out, because weights or counts are those of another seed: {twice}."
+    return dataclasses.replace(seen, status=status, reason=reason, gap=gap, tolerance=margin)
+
+
+def judge_corrupted(
+    claim: Claim,
+    protocol: Protocol,
+    copies: Sequence[Evidence],
+    obstacles: Sequence[Obstacle],
+    rules: Rules,
+) -> Verdict:
+    """Compare a published mean over severities of one corruption with evidence of each.
+
+    Args:
+        claim: of metric `mIoU-c`, a mean over the severities that the rules list for its
+            corruption.
+        protocol: how counts become a score.
+        copies: disturbed evidence of the claim's weights, image by image; several seeds of one
+            severity are averaged. The interval of the mean leaves out the same images under each.
+        obstacles: why there may be none.
+        rules: of the tolerance and the interval.
+    """
+    wanted = rules.corruptions.of(claim.corruption)
+    found = by_severity(copies, claim.corruption, wanted)
+    used = [evidence for seeds in found.values() for evidence in seeds]
+    if not used:
+        return judge(claim, None, None, obstacles, rules)
+    value = fmean(
+        fmean(score(evidence, protocol).miou for evidence in seeds) for seeds in found.values()
+    )
+    if math.isnan(value):
+        return Verdict("unverified", _NO_LABELS, level=LEVELS["released"])
+    gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
+    lacks = _corrupted_shortcomings(claim, found, wanted)
+    status, reason = next(lacks, None) or _compare(gap, tolerance, "points")
+    if seeds := max(map(len, found.values())) - 1:
+        reason += f" Each severity is the mean of {seeds + 1} seeds."
+    judged = Verdict(status, reason, value, gap, None, LEVELS["released"], tolerance)
+    if not comparable(used) or len(set(map(len, found.values()))) > 1:
+        return judged
+    interval = _known(mean_interval(used, protocol, rules.interval))
+    return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
+
+
+def _corrupted_shortcomings(
+    claim: Claim, found: BySeverity, wanted: Sequence[int]
+) -> Iterator[tuple[Status, str]]:
+    """Why evidence of a corruption says less than a whole, current evaluation."""
+    if len(found) < len(wanted):
+        told = f"Only {len(found)} of {len(wanted)} severities were evaluated"
+        yield "partial", f"{told}: segmodels verify {claim.id}"
+    for evidence in (one for seeds in found.values() for one in seeds):
+        counted = evidence.identity.evaluator
+        if evidence.skipped:
+            yield "partial", skipped_sentence(evidence)
+        if counted != EVALUATOR:
+            yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}."
+
+
+def judge_cost(
+    claim: Claim, counted: float | None, obstacles: Sequence[Obstacle], rules: Rules
+) -> Verdict:
+    """Compare published parameters or operations with what was counted: rounding alone.
+
+    Args:
+        claim: the claim.
+        counted: in the claim's unit; None when nobody counted.
+        obstacles: why nobody could.
+        rules: for the sentence that says what would help.
+    """
+    if obstacles:
+        return blocked(obstacles, rules)
+    if counted is None:
+        return Verdict("unverified", "Nobody has counted it yet: segmodels efficiency")
+    tolerance, gap = _rounding(claim), counted - claim.value
+    status, reason = _compare(gap, tolerance, claim.unit)
+    return Verdict(status, reason, counted, gap, None, "counted", tolerance)
+
+
+def measure(
+    protocol: Protocol,
+    answer: Answer,
+    reason: str,
+    command: str,
+    rules: Rules,
+    metric: str = "mIoU",
+) -> Verdict:
+    """A number of our own: `measured`, unless the evidence is `stale` or `partial`.
+
+    Args:
+        protocol: how counts become a score.
+        answer: what was counted.
+        reason: why there is nothing to compare with.
+        command: what renews the evidence.
+        rules: of the interval.
+        metric: `mIoU`, which has an interval, `mAcc` or `aAcc`, which have none.
+    """
+    answer = dataclasses.replace(answer, evidence=tuple(each_once(answer.evidence)))
+    level = answer.describe()
+    values = [_MEASURED[metric](score(evidence, protocol)) for evidence in answer.evidence]
+    if any(math.isnan(value) for value in values):
+        return Verdict("unverified", _NO_LABELS, level=level)
+    lacks = (
+        lack
+        for evidence in answer.evidence
+        for lack in _shortcomings(evidence, protocol, answer.outdated, command)
+    )
+    status, why = next(lacks, None) or ("measured", reason)
+    found = Verdict(status, why, fmean(values), level=level)
+    if len(values) > 1:
+        level = f"{level[:-1]}, {fmean(values):.2f} ± {stdev(values):.2f})"
+        known = around(fmean(values), of_seeds(values), rules.interval.confidence)
+        found = dataclasses.replace(
+            found, level=level, seeds=tuple(values), seed_interval=_known(known)
+        )
+    if metric != "mIoU":
+        return found
+    interval = _known(trained_interval(answer.evidence, protocol, rules.interval))
+    told = over(answer.evidence, rules.interval)
+    return dataclasses.replace(found, interval=interval, over=told if interval else "")
+
+
+def skipped_sentence(evidence: Evidence) -> str:
+    """How many images could not be read and were left out, and the first of them with why."""
+    skipped = list(evidence.skipped.items())
+    named = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_NAMED])
+    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+    were = "was" if len(skipped) == 1 else "were"
+    number = f"{len(skipped)} of {evidence.expected_images} images"
+    return f"{number} could not be read and {were} left out: {named}{more}."
+
+
+def _shortcomings(
+    evidence: Evidence, protocol: Protocol, outdated: str, command: str
+) -> Iterator[tuple[Status, str]]:
+    """Why evidence says less than a whole, current evaluation; the weightiest first."""
+    if run := evidence.weights_origin.get("trained"):  # `verify` trains nothing
+        command = f"segmodels evaluate {run}"
+    counted, precision = evidence.identity.evaluator, evidence.identity.precision
+    if outdated:
+        yield "stale", f"Its weights are of an earlier form of the run ({outdated}): {command}"
+    if counted != EVALUATOR:
+        yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"
+    if precision != protocol.precision:
+        yield "partial", f"Only counted in {precision}, not in {protocol.precision}: {command}"
+    if evidence.skipped:
+        yield "partial", f"{skipped_sentence(evidence)} {command}"
+    if lost := evidence.weights_origin.get("skipped_images"):
+        told = f"The weights were trained without {lost} images that could not be read."
+        yield "partial", f"{told} {command}"
+    if not evidence.complete:
+        seen = f"{len(evidence.images)} of {evidence.expected_images}"
+        yield "partial", f"Only {seen} images were evaluated: {command}"
+
+
+def _inside(claim: Claim, seen: Verdict) -> str:
+    """What a part of the images says: whether the printed number lies in their interval."""
+    if seen.status != "partial" or seen.interval is None:
+        return ""
+    low, high = seen.interval
+    side = "inside" if low <= claim.value <= high else "outside"
+    return f" The printed number lies {side} the interval of those images."
+
+
+def _rounding(claim: Claim) -> float:
+    return 0.5 * 10.0**-claim.decimals + claim.uncertainty
+
+
+def _compare(gap: float, tolerance: float, unit: str) -> tuple[Status, str]:
+    if abs(gap) <= tolerance + 1e-9:  # 52.9 - 52.8 is a little more than 0.1 in binary
+        return "verified", f"Within {tolerance:.3g} {unit} of the printed number."
+    status: Status = "better" if gap > 0 else "below"
+    side = "above" if gap > 0 else "below"
+    return (
+        status,
+        f"{abs(gap):.2f} {unit} {side} the printed number; {tolerance:.3g} are tolerated.",
+    )
+
+
+def _check_match(claim: Claim, protocol: Protocol, evidence: Evidence) -> None:
+    identity = evidence.identity
+    pairs = {
+        "dataset": (identity.dataset, claim.dataset),
+        "split": (identity.split, claim.split),
+        "inference": (identity.inference, protocol.inference_fp32),
+        "condition": (identity.condition, None),
+        "protocol": (protocol.name, claim.protocol),
+    }
+    for field, (found, wanted) in pairs.items():
+        if found != wanted:
+            raise SegmodelsError(
+                f"evidence {evidence.key} does not answer claim {claim.id!r}: "
+                f"its {field} is {found!r}, not {wanted!r}."
+            )

@@ -1,0 +1,134 @@
+"""All evidence of a project, sorted so that the answer to a claim is found without a search."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segmodels.assets.entries import WeightsEntry
+from segmodels.core.files import digest
+from segmodels.evidence import Evidence, Identity, evidence_files, images_asked, read_evidence
+from segmodels.metrics.robustness import merge_images
+from segmodels.training.provenance import Training, first_change, training_digest, training_in
+
+_SUBJECT = (
+    "weights",
+    "model",
+    "preprocessing",
+    "dataset",
+    "split",
+    "fingerprint",
+    "inference",
+    "precision",
+    "evaluator",
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A piece of evidence and where it lies, which says nothing about it.
+
+    Attributes:
+        path: its `<key>.json`.
+        evidence: what stands there.
+        unpinned: that it is of the weights asked for is told by their name alone.
+    """
+
+    path: Path
+    evidence: Evidence
+    unpinned: bool = False
+
+    @property
+    def by(self) -> str:
+        """Name of the third party who counted it; empty for our own."""
+        return self.evidence.counted.third_party
+
+
+class Shelf:
+    """Evidence of a folder: clean by question and weights, disturbed by what was disturbed.
+
+    A question is a dataset, a split and an inference.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._clean: dict[tuple[str, str], list[Found]] = defaultdict(list)
+        self._disturbed: dict[str, list[Found]] = defaultdict(list)
+        for path in evidence_files(folder):
+            self._put(path, read_evidence(path))
+
+    def _put(self, path: Path, evidence: Evidence) -> None:
+        identity, ours = evidence.identity, evidence.counted.ours
+        if identity.condition is None:
+            question = _question(identity.dataset, identity.split, identity.inference)
+            # What others say of where weights come from is their word; a checksum is not.
+            origin = _origin(evidence.weights_origin) if ours else ()
+            for weights in (f"sha256 {identity.weights}", *origin):
+                self._clean[question, weights].append(Found(path, evidence))
+        elif ours:
+            self._disturbed[_subject(identity)].append(Found(path, merge_images(evidence)))
+
+    def released(
+        self, dataset: str, split: str, inference: dict[str, Any], entry: WeightsEntry
+    ) -> list[Found]:
+        """Undisturbed evidence of released weights, by what they are.
+
+        By their name only where no checksum is known at all, which the evidence found then says.
+        """
+        question = _question(dataset, split, inference)
+        if entry.unknown:
+            named = self._clean.get((question, f"released {entry.name}"), ())
+            return [replace(found, unpinned=True) for found in named]
+        sums = (f"sha256 {identity}" for identity in entry.identities)
+        return [found for name in sums for found in self._clean.get((question, name), ())]
+
+    def trained(
+        self, dataset: str, split: str, inference: dict[str, Any], asked: Training
+    ) -> list[Found]:
+        """Undisturbed evidence of the weights that a training gives, whatever its run is called."""
+        question = _question(dataset, split, inference)
+        alike = self._clean.get((question, _trained_by(asked)), [])
+        return [found for found in alike if not first_change(training_in(found.evidence), asked)]
+
+    def trained_before(
+        self, dataset: str, split: str, inference: dict[str, Any], run: str
+    ) -> list[Found]:
+        """Undisturbed evidence of whatever a run of this name trained, then or now."""
+        question = _question(dataset, split, inference)
+        return self._clean.get((question, f"trained {run}"), [])
+
+    def disturbed(self, clean: Evidence) -> list[Found]:
+        """Evidence that differs by its condition alone, where clean evidence holds its images.
+
+        Its images are merged into one.
+        """
+        copies = self._disturbed.get(_subject(clean.identity), [])
+        return [found for found in copies if images_asked(found.evidence) <= len(clean.images)]
+
+
+def _origin(origin: dict[str, Any]) -> Iterator[str]:
+    for kind in ("released", "trained"):
+        if kind in origin:
+            yield f"{kind} {origin[kind]}"
+    if "training" in origin:
+        yield _trained_by(origin["training"])
+
+
+def _trained_by(training: Training) -> str:
+    # Where nobody registered the training images, a run does not say which they are.
+    return f"training {training_digest({**training, 'fingerprint': None})}"
+
+
+def conditions(found: Iterable[Found]) -> list[Evidence]:
+    """The evidence alone."""
+    return [one.evidence for one in found]
+
+
+def _question(dataset: str, split: str, inference: dict[str, Any]) -> str:
+    return digest([dataset, split, inference])
+
+
+def _subject(identity: Identity) -> str:
+    return digest([getattr(identity, name) for name in _SUBJECT])

@@ -1,0 +1,272 @@
+"""Judging "A beats B": every part that can be counted or measured, and what cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from segmodels.claims import CostPart, EvidencePart, Statement
+from segmodels.efficiency.claims import Costs
+from segmodels.errors import SegmodelsError, pick
+from segmodels.evidence import Evidence, read_evidence
+from segmodels.metrics.comparison import Difference, Training, compare
+from segmodels.protocols.protocol import Protocol
+from segmodels.runs.run import Run, load_run
+from segmodels.verdicts.retrained import wrong_seeds
+from segmodels.verdicts.rules import Rules
+from segmodels.verdicts.shelf import Found
+from segmodels.verdicts.verdict import Status, Verdict, each_once
+from segmodels.versions import EVALUATOR
+
+#: `holds_here` and `fails_here` are of these trainings on these images, and of nothing beyond.
+Outcome = Literal["holds", "holds_here", "fails_here", "fails", "open"]
+EvidenceOf = Callable[[Run, Protocol], tuple[Found | None, list[Found]]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one part came to.
+
+    Attributes:
+        about: what is compared; "" for something nobody here can measure.
+        outcome: whether it holds; `open` when nothing was measured or the two are too close.
+            What is counted, or measured with several trainings a side, holds or fails as such.
+        text: the numbers, or why there are none.
+        counts: whether it can decide the statement: it was counted, or measured at the paper's
+            own budget.
+        said: the outcome in the words of the reason, where `text` does not tell it.
+        measured: whether something was measured or counted at all.
+    """
+
+    about: str
+    outcome: Outcome
+    text: str
+    counts: bool
+    said: str = ""
+    measured: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The part as one sentence."""
+        told = f"{self.said}, {self.text}" if self.said else self.text
+        return f"{self.about}: {told}" if self.about else told
+
+
+def judge_statement(
+    statement: Statement,
+    costs: Costs,
+    evidence_of: EvidenceOf,
+    protocols: Mapping[str, Protocol],
+    rules: Rules,
+) -> tuple[Verdict, list[Finding]]:
+    """`verified` when every part holds at the paper's terms, `below` when none of those holds.
+
+    What holds at another budget, on these images alone, or in part, is `partial`; what was
+    measured at the paper's terms and cannot be told is `inconclusive`, and what nothing here
+    bears out is `unverified`. The reason tells every part; the findings hold the same apart, with
+    what is missing as open. Parts that are measured are tested together: the interval of each is
+    so wide that all of them hold at once as often as a single one would (Bonferroni).
+
+    Raises:
+        SegmodelsError: a part names something that does not exist, or runs on other images.
+    """
+    tests = sum(isinstance(part, EvidencePart) for part in statement.parts)
+    try:
+        findings = [
+            _cost(part, costs)
+            if isinstance(part, CostPart)
+            else _measured(part, evidence_of, protocols, rules, tests)
+            for part in statement.parts
+        ]
+    except SegmodelsError as error:
+        raise SegmodelsError(f"statement {statement.id!r}: {error}") from None
+    every = [*findings, *(Finding("", "open", text, True) for text in statement.missing)]
+    told = " ".join([*(finding.sentence for finding in every), *_at_once(tests, rules)])
+    return Verdict(_status(findings, bool(statement.missing)), told), every
+
+
+def _at_once(tests: int, rules: Rules) -> list[str]:
+    if tests < 2:
+        return []
+    each = 100 * _confidence(tests, rules)
+    return [f"{tests} parts are measured at once, so each interval is one of {each:.4g} %."]
+
+
+def _confidence(tests: int, rules: Rules) -> float:
+    return 1 - (1 - rules.interval.confidence) / tests
+
+
+def _status(findings: list[Finding], missing: bool) -> Status:
+    decisive = {finding.outcome for finding in findings if finding.counts}
+    every = all(finding.counts for finding in findings) and not missing
+    if every and decisive == {"holds"}:
+        return "verified"
+    if decisive == {"fails"}:
+        return "below"
+    if any(finding.outcome in ("holds", "holds_here") for finding in findings):
+        return "partial"
+    undecided = any(finding.counts and finding.measured for finding in findings)
+    return "inconclusive" if undecided else "unverified"
+
+
+def _cost(part: CostPart, costs: Costs) -> Finding:
+    convention = pick("convention", part.convention, costs.conventions)
+    found = costs.compared(part)
+    if found is None:
+        return Finding(part.about, "open", "not counted yet (segmodels efficiency).", True)
+    subject, other = found
+    holds = subject < other if part.relation == "lower" else subject > other
+    unit = "M" if convention.quantity == "parameters" else "G"
+    word = "holds" if holds else "does not hold"
+    text = f"{subject:.2f} {unit} against {other:.2f} {unit}."
+    return Finding(part.about, "holds" if holds else "fails", text, True, word, measured=True)
+
+
+def _measured(
+    part: EvidencePart,
+    evidence_of: EvidenceOf,
+    protocols: Mapping[str, Protocol],
+    rules: Rules,
+    tests: int,
+) -> Finding:
+    protocol = pick("protocol", part.protocol, protocols)
+    sides = [_side(names, evidence_of, protocol) for names in (part.subject, part.other)]
+    if not all(sides):
+        return _open(part, f"segmodels evaluate {' and '.join(part.runs)}")
+    trainings: list[list[Training]] = [[(one.clean.evidence, ()) for one in s] for s in sides]
+    if part.quantity == "kept":
+        changed = (
+            _elsewhere(part, sides, evidence_of, protocols)
+            if part.under
+            else _common(sides, part.condition)
+        )
+        if not changed:
+            what = ", ".join(part.under) or part.condition.replace("_", " ")
+            return _open(part, f"{what} was not evaluated for both")
+        trainings = changed
+    rule = dataclasses.replace(rules.interval, confidence=_confidence(tests, rules))
+    first, second = trainings
+    return _compared(part, compare(first, second, protocol, rule), rules)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """One training of a side: its run, its clean evidence, and disturbed copies of it."""
+
+    run: Run
+    clean: Found
+    copies: list[Found]
+
+
+def _side(names: Iterable[str], evidence_of: EvidenceOf, protocol: Protocol) -> list[_Trained]:
+    """The trainings of one side of which there is evidence that decides, each once."""
+    runs = [load_run(name) for name in names]
+    if wrong := next(wrong_seeds(runs), None):
+        raise SegmodelsError(wrong)
+    found = ((run, *evidence_of(run, protocol)) for run in runs)
+    known = [_Trained(run, one, copies) for run, one, copies in found if one and _decides(one)]
+    once = {evidence.key for evidence in each_once(one.clean.evidence for one in known)}
+    return [one for one in known if one.clean.evidence.key in once]
+
+
+def _elsewhere(
+    part: EvidencePart,
+    sides: Sequence[list[_Trained]],
+    evidence_of: EvidenceOf,
+    protocols: Mapping[str, Protocol],
+) -> list[list[Training]]:
+    """The trainings of both sides under the other protocols; empty unless all of it is here."""
+    others = [pick("protocol", name, protocols) for name in part.under]
+    changed: list[list[Training]] = []
+    for side in sides:
+        found = [[evidence_of(one.run, other)[0] for other in others] for one in side]
+        known = [[one for one in each if one and _decides(one)] for each in found]
+        if any(len(each) < len(others) for each in known):
+            return []
+        again = ([read_evidence(one.path) for one in each] for each in known)
+        changed.append([(t.clean.evidence, one) for t, one in zip(side, again, strict=True)])
+    return changed
+
+
+def _decides(found: Found) -> bool:
+    """A statement has no level of its own, so only whole and current counts of ours decide it,
+    of weights that are known by what they are.
+    """
+    evidence = found.evidence
+    ours = not found.by and not found.unpinned
+    return ours and evidence.complete and evidence.identity.evaluator == EVALUATOR
+
+
+def _open(part: EvidencePart, why: str) -> Finding:
+    return Finding(part.about, "open", f"not measured yet ({why}).", part.as_published)
+
+
+def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[Training]]:
+    """The trainings under equal conditions of one kind, which all of them went through."""
+    kinds = [
+        [
+            {
+                _terms(found.evidence): found
+                for found in one.copies
+                if condition in (found.evidence.identity.condition or {})
+            }
+            for one in side
+        ]
+        for side in sides
+    ]
+    everyone = [kind for side in kinds for kind in side]
+    common = [terms for terms in everyone[0] if all(terms in kind for kind in everyone)]
+    if not common:
+        return []
+    return [
+        [
+            (one.clean.evidence, [read_evidence(kind[terms].path) for terms in common])
+            for one, kind in zip(side, of_side, strict=True)
+        ]
+        for side, of_side in zip(sides, kinds, strict=True)
+    ]
+
+
+def _terms(evidence: Evidence) -> str:
+    condition = evidence.identity.condition or {}
+    return repr((sorted(condition.items()), evidence.identity.images, evidence.expected_images))
+
+
+def _compared(part: EvidencePart, found: Difference, rules: Rules) -> Finding:
+    what = "mIoU" if part.quantity == "mIoU" else "percent of the clean mIoU kept"
+    if any(math.isnan(value) for value in found.values):
+        text = f"a clean mIoU is 0, so that no share of it can be kept ({part.budget})."
+        return Finding(part.about, "open", text, part.as_published, measured=True)
+    outcome = _outcome(part, found, rules)
+    low, high = found.interval
+    numbers = f"{found.values[0]:.2f} against {found.values[1]:.2f} {what}"
+    close = "too close to tell, " if outcome == "open" else ""
+    unknown = math.isnan(low)
+    interval = "of unknown interval" if unknown else f"{low:+.2f} to {high:+.2f}"
+    text = f"{close}{numbers}, difference {interval} over {found.over} ({part.budget})."
+    return Finding(part.about, outcome, text, part.as_published, _SAID[outcome], measured=True)
+
+
+_SAID: dict[Outcome, str] = {
+    "holds": "so it is",
+    "holds_here": "so it is, on these images alone",
+    "fails": "the opposite",
+    "fails_here": "the opposite, on these images alone",
+    "open": "",
+}
+
+
+def _outcome(part: EvidencePart, found: Difference, rules: Rules) -> Outcome:
+    """One training a side tells two networks apart, not what they are trained from."""
+    low, high = found.interval
+    above, below = low > 0, high < 0
+    wanted, contrary = (above, below) if part.relation == "higher" else (below, above)
+    enough = min(found.seeds) >= rules.statements.seeds
+    if wanted:
+        return "holds" if enough else "holds_here"
+    if contrary:
+        return "fails" if enough else "fails_here"
+    return "open"

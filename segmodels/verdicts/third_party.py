@@ -1,0 +1,140 @@
+"""Evidence that somebody else computed: looked at as closely as can be, then shown as theirs.
+
+Counts that were made up, but consistently, cannot be told from counted ones without the weights
+and the images. So evidence of others has a level of its own, carries their name in the record
+itself, and never stands in for evidence that was computed here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from segmodels.assets.entries import WeightsEntry, load_dataset_entries, load_weights_entries
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import (
+    Counted,
+    Evidence,
+    check_evidence,
+    evidence_files,
+    read_evidence,
+    write_evidence,
+)
+from segmodels.metrics.scores import score
+from segmodels.protocols.reading import load_protocols
+from segmodels.verdicts.matching import as_prepared, has_released_weights
+from segmodels.verdicts.rules import load_rules
+from segmodels.versions import EVALUATOR
+
+#: Folder of evidence that others computed; below it one folder each.
+THIRD_PARTY = "third-party"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+
+
+def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") -> Path:
+    """Check evidence of a third party and keep a copy under its name.
+
+    Args:
+        path: their `<key>.json`, with its counts beside it.
+        folder: all evidence of the project (`reports/evidence`).
+        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+        by: who computed it: lower-case letters, digits and `-`.
+        url: where they published it.
+
+    Returns:
+        the path of the copy.
+
+    Raises:
+        SegmodelsError: anything about it is wrong or unknown; nothing is written.
+    """
+    if not _NAME.fullmatch(by):
+        raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
+    if url and not url.startswith("https://"):
+        raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
+    evidence = check_evidence(path, descriptions)
+    if evidence.counted.by not in ("", by):
+        raise SegmodelsError(
+            f"{path}: it says that {evidence.counted.by} counted it; --by {by!r} is somebody else."
+        )
+    check_answers(path, evidence, descriptions)
+    if (counted := evidence.identity.evaluator) != EVALUATOR:
+        told = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
+        raise SegmodelsError(f"{path}: {told}")
+    _compare_with_ours(path, evidence, folder)
+    place = folder / THIRD_PARTY / by
+    kept = place / path.name
+    if kept.is_file() and read_evidence(kept).images != evidence.images:
+        raise SegmodelsError(f"{path}: {by} gave other counts before; remove {kept} first.")
+    return write_evidence(place, replace(evidence, counted=Counted("checked", by, url)))
+
+
+def check_answers(path: Path, evidence: Evidence, descriptions: Path) -> None:
+    """Ask of a third party's evidence what its own files cannot show.
+
+    Raises:
+        SegmodelsError: the first of `objections`.
+    """
+    for problem in objections(evidence, descriptions):
+        raise SegmodelsError(f"{path}: {problem}")
+
+
+def objections(evidence: Evidence, descriptions: Path) -> Iterator[str]:
+    """Why evidence cannot answer anything here, beyond what its own files show."""
+    identity = evidence.identity
+    if evidence.shard is not None:
+        yield f"it is shard {evidence.shard}; merge all shards first (segmodels evidence merge)."
+    if identity.condition is not None:
+        yield f"it saw disturbed images or weights ({identity.condition}), which answers no claim."
+    if identity.precision != "fp32":
+        yield f"it was counted in {identity.precision}; of others only fp32 is taken."
+    datasets = load_dataset_entries()
+    entry = datasets.get(identity.dataset)
+    listed = as_prepared(entry, descriptions).splits if entry else {}
+    split = listed.get(identity.split)
+    if split is None:
+        yield f"the images of {identity.dataset} {identity.split} are not registered here."
+        return
+    if split.get("fingerprint") not in (None, identity.fingerprint):
+        yield f"it saw other images than {identity.dataset} {identity.split} as registered here."
+    if evidence.skipped:
+        yield f"it left out {len(evidence.skipped)} images; of others only whole splits are taken."
+    if evidence.expected_images != split.get("images", evidence.expected_images):
+        yield f"it expects {evidence.expected_images} images, the split has {split['images']}."
+    if not any(p.inference == identity.inference for p in load_protocols().values()):
+        yield "no protocol in params/protocols.yaml has its inference; add the protocol first."
+    yield from _about_weights(evidence)
+
+
+def _about_weights(evidence: Evidence) -> Iterator[str]:
+    entry = _entry(evidence)
+    name = evidence.identity.model.get("name")
+    if entry is None:
+        yield "its weights are none of params/weights.yaml; add the entry with their sha256 first."
+    elif name != entry.model:
+        yield f"weights {entry.name!r} are those of {entry.model!r}, not of {name!r}."
+
+
+def _entry(evidence: Evidence) -> WeightsEntry | None:
+    entries = load_weights_entries().values()
+    return next((entry for entry in entries if has_released_weights(evidence, entry)), None)
+
+
+def _compare_with_ours(path: Path, evidence: Evidence, folder: Path) -> None:
+    """Where the same thing was counted here, the two must come to the same number."""
+    same = [read_evidence(p) for p in evidence_files(folder) if p.stem == evidence.key]
+    own = next((one for one in same if one.counted.ours), None)
+    if own is None:
+        return
+    allowed = load_rules().third_party.points
+    for protocol in load_protocols().values():
+        if protocol.inference != evidence.identity.inference:
+            continue
+        here, there = (score(e, protocol).miou for e in (own, evidence))
+        if not abs(here - there) <= allowed:
+            raise SegmodelsError(
+                f"{path}: says mIoU {there:.2f} under {protocol.name}, but the same weights on the "
+                f"same images gave {here:.2f} here; {allowed} points are tolerated."
+            )

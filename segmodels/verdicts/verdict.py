@@ -1,0 +1,135 @@
+"""Judging: a claim and what was measured give a verdict. Numbers in, one sentence out, no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from segmodels.evidence import Evidence
+from segmodels.metrics.intervals import (
+    Interval,
+)
+from segmodels.verdicts.equivalence import Side
+from segmodels.verdicts.rules import Level
+
+if TYPE_CHECKING:
+    pass
+
+Status = Literal[
+    "verified",
+    "better",
+    "below",
+    "inconclusive",
+    "partial",
+    "stale",
+    "unverified",
+    "blocked",
+    "measured",
+]
+
+#: All verdicts with what they mean; the order is that of the leaderboard's counters.
+STATUSES: dict[Status, str] = {
+    "verified": "the measured number equals the printed one within the tolerance",
+    "better": "the measured number is above the printed one by more than the tolerance",
+    "below": "the measured number is below the printed one by more than the tolerance",
+    "inconclusive": "too few trainings, or trainings too far apart, to say which of these it is",
+    "partial": "only some images, only less than fp32, or only parts of a sentence bear it out",
+    "stale": "the evidence is of an earlier evaluator or of an earlier form of the run",
+    "unverified": "everything needed can be had, but nobody has run it yet",
+    "blocked": "something that is needed cannot be had by everybody; the reason says what",
+    "measured": "a number of our own that no paper prints under this protocol",
+}
+
+
+#: What trainings say of a printed number, as a verdict.
+_SIDES: dict[Side, Status] = {
+    "within": "verified",
+    "above": "better",
+    "beneath": "below",
+    "undecided": "inconclusive",
+}
+
+LEVELS: dict[Level, str] = {
+    "released": "released weights",
+    "retrained": "retrained",
+    "third_party": "third party",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Evidence that answers a claim.
+
+    Attributes:
+        evidence: one piece, or one per seed of weights that were trained again.
+        level: whose weights and whose run it is.
+        by: name of the third party, if it is one.
+        left_out: how many other seeds saw other images, so that they have no common mean.
+        outdated: how the training behind it differs from what its run asks for now, as words;
+            empty for weights that the run as it is would train.
+    """
+
+    evidence: tuple[Evidence, ...]
+    level: Level
+    by: str = ""
+    left_out: int = 0
+    outdated: str = ""
+
+    def describe(self) -> str:
+        """The level for people: `retrained (3 seeds)`, `third party (NAME)`."""
+        seeds = len(self.evidence)
+        if self.level == "retrained":
+            return f"retrained ({seeds} seed{'s' if seeds > 1 else ''})"
+        return f"third party ({self.by})" if self.level == "third_party" else LEVELS[self.level]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to "does the published number hold?".
+
+    Numbers are in the claim's unit; None where nothing was measured or compared.
+
+    Attributes:
+        status: one of `STATUSES`.
+        reason: one or a few sentences for people.
+        verified: the measured number; with several seeds their mean.
+        gap: verified minus claimed.
+        interval: how far other images would move the number, and other seeds if there are several.
+        level: whose weights and whose run; `counted` for parameters and operations.
+        tolerance: allowed |gap|; of retrained weights for all that the mean over seeds may be.
+        obstacle: kind of the first reason of a blocked claim.
+        seeds: the measured number of every seed, when there are several.
+        over: what the interval is over, for people: `3 seeds and 233 images`.
+        seed_interval: where the mean over seeds lies on these very images, by the same confidence.
+    """
+
+    status: Status
+    reason: str
+    verified: float | None = None
+    gap: float | None = None
+    interval: Interval | None = None
+    level: str | None = None
+    tolerance: float | None = None
+    obstacle: str | None = None
+    seeds: tuple[float, ...] = ()
+    over: str = ""
+    seed_interval: Interval | None = None
+
+
+def _known(interval: Interval) -> Interval | None:
+    return None if any(map(math.isnan, interval)) else interval
+
+
+def each_once(trainings: Iterable[Evidence]) -> list[Evidence]:
+    """Evidence of trainings without those told twice: no two come to equal weights, or counts."""
+    once: list[Evidence] = []
+    for evidence in trainings:
+        same = (
+            evidence.identity.weights == other.identity.weights or evidence.images == other.images
+            for other in once
+        )
+        if not any(same):
+            once.append(evidence)
+    return once

@@ -1,0 +1,91 @@
+"""Images of one drive are one after another, and are taken together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmodels.assets.entries import load_dataset_entries
+from segmodels.assets.groups import Grouping, units_of
+from segmodels.core.settings import project_root
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import find_evidence
+
+DRIVES = Grouping("sequence", r"([^_]+)_", 3)
+
+
+def test_blocks_are_consecutive_by_name_whatever_their_order() -> None:
+    names = ["b_2", "a_1", "b_1", "a_2", "a_3", "b_4", "a_4", "b_3", "b_5", "a_5", "b_6"]
+    found = units_of(names, DRIVES)
+    by_unit = {
+        unit: sorted(name for name, u in zip(names, found.places, strict=True) if u == unit)
+        for unit in set(found.places)
+    }
+    assert by_unit == {
+        0: ["a_1", "a_2", "a_3"],
+        1: ["a_4", "a_5"],
+        2: ["b_1", "b_2", "b_3"],
+        3: ["b_4", "b_5", "b_6"],
+    }
+    assert found.number == 4
+    assert found.words == "4 blocks of 2 to 3 consecutive images in 2 sequences"
+
+
+@given(st.integers(1, 200), st.integers(1, 30))
+def test_blocks_of_a_drive_differ_by_one_image_at_most(number: int, block: int) -> None:
+    names = [f"a_{i:04d}" for i in range(number)]
+    found = units_of(names, Grouping("sequence", r"([^_]+)_", block))
+    sizes = Counter(found.places).values()
+    assert len(sizes) == found.number == max(1, round(number / block))
+    assert max(sizes) - min(sizes) <= 1
+    assert list(found.places) == sorted(found.places)
+
+
+def test_whole_groups_and_single_images() -> None:
+    names = ["a_1", "b_1", "a_2"]
+    cities = units_of(names, Grouping("city", r"([^_]+)_", 0))
+    assert (cities.places, cities.words) == ((0, 1, 0), "2 cities")
+    alone = units_of(names, None)
+    assert (alone.places, alone.words) == ((0, 1, 2), "3 images")
+    assert units_of([], DRIVES).number == 0
+
+
+def test_a_name_that_tells_no_group_is_refused() -> None:
+    with pytest.raises(SegmodelsError, match=r"image 'x' tells no sequence .*datasets\.yaml"):
+        units_of(["a_1", "x"], DRIVES)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"kind": "city", "pattern": "[^_]+_", "block": 1}, "needs a group in brackets"),
+        ({"kind": "city", "pattern": "([^_]+", "block": 1}, "no regular expression"),
+        ({"kind": "city", "pattern": "(a)", "block": -1}, "field 'block'"),
+        ({"kind": "city", "pattern": "(a)"}, "'block' is missing"),
+    ],
+)
+def test_broken_groups_are_named(tmp_path, groups, message) -> None:
+    path = tmp_path / "datasets.yaml"
+    entry = {"title": "T", "state": "ok", "source": "s", "groups": groups}
+    path.write_text(yaml.safe_dump({"toy": entry}))
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        load_dataset_entries(path)
+    assert "dataset 'toy', groups" in str(caught.value)
+
+
+def test_the_datasets_of_this_project() -> None:
+    entries = load_dataset_entries()
+    cities = ["frankfurt"] * 267 + ["lindau"] * 59 + ["munster"] * 174
+    names = [f"{city}_{i:06d}_000019" for i, city in enumerate(cities)]
+    found = units_of(names, entries["cityscapes"].groups)
+    assert found.words == "25 blocks of 19 to 21 consecutive images in 3 cities"
+    evidence = next(iter(find_evidence(project_root() / "reports/evidence/camvid-espnet")))
+    names = [image.image for image in evidence.images]
+    found = units_of(names, entries["camvid"].groups)
+    assert found.words == "12 blocks of 19 to 21 consecutive images in 2 sequences"
+    for name in ("shapes", "ade20k", "coco_stuff_164k", "pascal_context"):
+        assert entries[name].groups is None

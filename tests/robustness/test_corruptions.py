@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import colorsys
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmodels.datasets.shapes import draw_scene
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.robustness.corruptions import CORRUPTIONS, corrupt
+
+NOISE = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise")
+NAMES = sorted(CORRUPTIONS)
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return draw_scene(0, "train", 0).image
+
+
+@pytest.fixture(scope="module")
+def grey():
+    """Large and of one grey level, far from both ends: what noise is measured on."""
+    return np.full((300, 300, 3), 128, dtype=np.uint8)
+
+
+def distance(one, other):
+    return float(np.abs(one.astype(float) - other.astype(float)).mean())
+
+
+# All corruptions alike
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(96, 128), (31, 17), (1, 1), (3, 200)])
+def test_shape_and_type_are_kept_and_the_image_is_not_touched(name, shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    before = image.copy()
+    image.setflags(write=False)  # decoded images are read-only
+    for severity in SEVERITIES:
+        found = corrupt(image, name, severity)
+        assert (found.shape, found.dtype) == (image.shape, np.uint8)
+        assert not np.shares_memory(found, image)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_arguments_give_equal_pixels_whatever_the_memory_layout(name, scene):
+    np.random.seed(1)  # the global generator must not matter
+    one = corrupt(scene, name, 3, seed=5, key="a")
+    np.random.seed(2)
+    mirrored = np.ascontiguousarray(scene[:, ::-1])[:, ::-1]
+    np.testing.assert_array_equal(corrupt(mirrored, name, 3, seed=5, key="a"), one)
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_seed_key_and_severity_change_the_noise(name, grey):
+    noises = [
+        corrupt(grey, name, 3, seed, key).tobytes()
+        for seed, key in ((0, ""), (1, ""), (0, "a"), (0, "b"), (1, "a"))
+    ]
+    assert len(set(noises)) == len(noises)
+    mild, strong = (corrupt(grey, name, severity).ravel() for severity in (2, 3))
+    assert abs(np.corrcoef(mild, strong)[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(NOISE)))
+def test_without_chance_seed_and_key_change_nothing(name, scene):
+    np.testing.assert_array_equal(corrupt(scene, name, 3), corrupt(scene, name, 3, 9, "b"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_higher_severity_disturbs_more(name, scene):
+    found = [distance(corrupt(scene, name, severity), scene) for severity in SEVERITIES]
+    assert found == sorted(found)
+    assert found[0] > 0.5
+    assert found[-1] > 1.2 * found[0]
+
+
+def test_bad_arguments_are_named(scene):
+    with pytest.raises(
+        UnknownNameError, match=r"corruption 'gausian_noise'. Did you mean 'gaussian_"
+    ):
+        corrupt(scene, "gausian_noise", 1)
+    for severity in (0, 6, 2.5, -1):
+        with pytest.raises(
+            SegmodelsError, match=f"severity of 'contrast' is 1 to 5, not {severity}"
+        ):
+            corrupt(scene, "contrast", severity)
+    with pytest.raises(SegmodelsError, match="seed of 'contrast' is 0 or more, not -1"):
+        corrupt(scene, "contrast", 1, seed=-1)
+    for image in (scene.astype(float), scene[..., 0], scene[..., :2]):
+        with pytest.raises(SegmodelsError, match=r"corrupt needs uint8 \(H, W, 3\), not"):
+            corrupt(image, "contrast", 1)
+
+
+# Noise against the table of ImageNet-C
+
+
+def spread(image):
+    return float(image.astype(float).std() / 255)
+
+
+@pytest.mark.parametrize(("severity", "std"), [(1, 0.08), (2, 0.12), (3, 0.18)])
+def test_gaussian_noise(grey, severity, std):
+    found = corrupt(grey, "gaussian_noise", severity)
+    assert spread(found) == pytest.approx(std, rel=0.02)
+    assert found.mean() == pytest.approx(128, abs=1)
+
+
+@pytest.mark.parametrize(("severity", "rate"), [(1, 60), (3, 12), (4, 5)])
+def test_shot_noise(severity, rate):
+    level = 25  # so dark that photons hardly ever reach the upper end at these rates
+    image = np.full((300, 300, 3), level, dtype=np.uint8)
+    found = corrupt(image, "shot_noise", severity).astype(float) / 255
+    assert found.mean() == pytest.approx(level / 255, rel=0.03)
+    assert found.std() == pytest.approx(np.sqrt(level / 255 / rate), rel=0.03)
+    photons = np.unique(found) * rate
+    np.testing.assert_allclose(photons, photons.round(), atol=rate / 255 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("severity", "amount"), list(zip(SEVERITIES, (3, 6, 9, 17, 27), strict=True))
+)
+def test_impulse_noise(grey, severity, amount):
+    found = corrupt(grey, "impulse_noise", severity)
+    assert set(np.unique(found)) == {0, 128, 255}
+    assert (found != 128).mean() == pytest.approx(amount / 100, rel=0.03)
+    assert (found == 255).sum() / (found != 128).sum() == pytest.approx(0.5, abs=0.02)
+    one, other = (found[..., channel] != 128 for channel in (0, 1))
+    assert (one & other).mean() == pytest.approx((amount / 100) ** 2, rel=0.2)  # independent
+
+
+@pytest.mark.parametrize("level", [60, 120])
+def test_speckle_noise_grows_with_the_grey_level(level):
+    image = np.full((300, 300, 3), level, dtype=np.uint8)
+    found = corrupt(image, "speckle_noise", 1)
+    assert spread(found) == pytest.approx(0.15 * level / 255, rel=0.03)
+    black = np.zeros((8, 8, 3), dtype=np.uint8)
+    assert not corrupt(black, "speckle_noise", 5).any()
+
+
+# The others against a second formulation
+
+
+@pytest.mark.parametrize(("severity", "factor"), [(1, 0.4), (3, 0.2), (5, 0.05)])
+def test_contrast(scene, severity, factor):
+    found = corrupt(scene, "contrast", severity).astype(float)
+    for channel in range(3):
+        mean = scene[..., channel].mean()
+        expected = np.floor(mean * (1 - factor) + scene[..., channel] * factor + 1e-6)
+        assert np.abs(found[..., channel] - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("severity", "shift"), [(1, 0.1), (3, 0.3), (5, 0.5)])
+def test_brightness(scene, severity, shift):
+    small = np.ascontiguousarray(scene[::7, ::7])
+    found = corrupt(small, "brightness", severity)
+    for pixel, got in zip(small.reshape(-1, 3), found.reshape(-1, 3), strict=True):
+        hue, saturation, value = colorsys.rgb_to_hsv(*(pixel / 255))
+        expected = colorsys.hsv_to_rgb(hue, saturation, min(value + shift, 1))
+        assert np.abs(np.array(expected) * 255 - got).max() < 1.1
+
+
+@pytest.mark.parametrize(("severity", "quality"), [(1, 25), (3, 15), (5, 7)])
+def test_jpeg_is_pillows_own(scene, severity, quality):
+    stream = io.BytesIO()
+    Image.fromarray(scene).save(stream, format="jpeg", quality=quality)
+    expected = np.asarray(Image.open(io.BytesIO(stream.getvalue())))
+    np.testing.assert_array_equal(corrupt(scene, "jpeg_compression", severity), expected)
+
+
+def test_pixelate_at_a_quarter_repeats_block_means(scene):
+    image = scene[:88, :64]
+    found = corrupt(image, "pixelate", 5).astype(float)
+    means = image.reshape(22, 4, 16, 4, 3).mean(axis=(1, 3))
+    expected = means.repeat(4, axis=0).repeat(4, axis=1)
+    assert np.abs(found - expected).max() <= 1  # Pillow rounds after rows and after columns
+
+
+@pytest.mark.parametrize(("severity", "scale"), [(1, 0.6), (2, 0.5), (3, 0.4), (4, 0.3)])
+def test_pixelate_leaves_this_many_values(severity, scale):
+    ramp = np.broadcast_to(np.arange(0, 200, 2, dtype=np.uint8)[:, None], (100, 100))
+    found = corrupt(
+        np.ascontiguousarray(np.stack([ramp, ramp.T, ramp], axis=2)), "pixelate", severity
+    )
+    assert len(np.unique(found[:, 0, 0])) == len(np.unique(found[0, :, 1])) == int(100 * scale)
+
+
+@pytest.mark.parametrize(("severity", "sigma"), list(zip(SEVERITIES, (1, 2, 3, 4, 6), strict=True)))
+def test_gaussian_blur_is_a_sum_of_neighbours(severity, sigma):
+    image = draw_scene(0, "train", 1).image[:20, :24]
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    padded = np.pad(image / 255, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    rows = sum(w * padded[i : i + 20] for i, w in enumerate(weights))
+    expected = sum(w * rows[:, i : i + 24] for i, w in enumerate(weights))
+    found = corrupt(image, "gaussian_blur", severity)
+    assert np.abs(found - np.floor(expected * 255 + 1e-6)).max() <= 1

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from segmodels.core.yaml_entries import read_yaml
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.evaluation.subject import Subject
+from segmodels.models import create_model
+from segmodels.robustness.corruptions import corrupt
+from segmodels.robustness.suite import load_stress_suite, stressed
+
+
+@pytest.fixture(scope="module")
+def clean():
+    torch.manual_seed(0)
+    model = create_model("segformer_nano", num_classes=4).eval()
+    return Subject(model, "ab" * 32, {"trained": "here"}, "cd" * 32)
+
+
+def values(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def noisy(clean, sigma, seed=0):
+    return stressed(clean, {"parameter_noise": sigma, "seed": seed})
+
+
+# Parameter noise
+
+
+def test_noise_has_the_scale_it_says_and_no_drift(clean):
+    for sigma in (0.01, 0.1):
+        noise = values(noisy(clean, sigma).model) - values(clean.model)
+        assert len(noise) > 10_000
+        assert float(noise.std()) == pytest.approx(sigma, rel=0.03)
+        assert abs(float(noise.mean())) < 4 * sigma / len(noise) ** 0.5
+
+
+def test_every_parameter_is_disturbed_and_no_buffer(clean):
+    disturbed = noisy(clean, 0.01).model
+    for one, other in zip(clean.model.parameters(), disturbed.parameters(), strict=True):
+        assert not torch.equal(one, other)
+    for one, other in zip(clean.model.buffers(), disturbed.buffers(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_clean_model_is_not_changed(clean):
+    before = values(clean.model).clone()
+    subject = noisy(clean, 0.5)
+    assert torch.equal(values(clean.model), before)
+    assert clean.condition is None
+    assert subject.condition == {"parameter_noise": 0.5, "seed": 0}
+    assert (subject.weights, subject.fingerprint) == (clean.weights, clean.fingerprint)
+    assert subject.model.preprocessing == clean.model.preprocessing
+    assert not subject.model.training
+    assert all(parameter.requires_grad for parameter in subject.model.parameters())
+
+
+def test_noise_is_repeated_by_its_seed_and_nothing_else(clean):
+    torch.manual_seed(1)
+    one = values(noisy(clean, 0.1).model)
+    torch.manual_seed(2)
+    assert torch.equal(values(noisy(clean, 0.1).model), one)
+    assert not torch.equal(values(noisy(clean, 0.1, seed=1).model), one)
+    assert torch.equal(values(noisy(clean, 0.0).model), values(clean.model))
+
+
+# Corruptions
+
+
+def test_a_corruption_differs_from_image_to_image(clean):
+    subject = stressed(clean, {"corruption": "gaussian_noise", "severity": 3, "seed": 7})
+    image = np.full((9, 9, 3), 100, dtype=np.uint8)
+    found = subject.disturb("a", image)
+    np.testing.assert_array_equal(found, corrupt(image, "gaussian_noise", 3, 7, "a"))
+    assert (subject.disturb("b", image) != found).any()
+    assert subject.model is clean.model
+    assert clean.disturb is None
+
+
+@pytest.mark.parametrize("condition", [{}, {"parameter_noize": 1}])
+def test_an_unknown_condition_is_refused(clean, condition):
+    with pytest.raises(UnknownNameError, match="kind of stress"):
+        stressed(clean, condition)
+
+
+# Suites
+
+
+def test_the_suites_of_this_project_expand(project):
+    for name in read_yaml(project / "params" / "robustness.yaml"):
+        suite = load_stress_suite(name)
+        assert suite.title
+        unique = {tuple(sorted(condition.items())) for condition in suite.conditions}
+        assert len(unique) == len(suite.conditions)
+
+
+def test_the_quick_suite(project):
+    conditions = load_stress_suite("quick").conditions
+    assert len(conditions) == 4 * 3 + 3
+    assert {"corruption": "contrast", "severity": 5, "seed": 0} in conditions
+    assert {"parameter_noise": 0.03, "seed": 0} in conditions
+
+
+def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
+    path = tmp_path / "robustness.yaml"
+    path.write_text("s: {title: t, corruptions: [contrast], parameter_noise: [1], seeds: [3, 4]}\n")
+    conditions = load_stress_suite("s", path).conditions
+    assert len(conditions) == 5 * 2 + 2
+    assert conditions[-1] == {"parameter_noise": 1.0, "seed": 4}
+    assert isinstance(conditions[-1]["parameter_noise"], float)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{corruptions: [contrast]}", "field 'title' is missing"),
+        ("{title: t}", "lists neither 'corruptions' nor 'parameter_noise'"),
+        ("{title: t, corruption: [contrast]}", "unknown field 'corruption'"),
+        ("{title: t, corruptions: contrast}", "field 'corruptions' must be list"),
+        ("{title: t, corruptions: [contrst]}", "corruption 'contrst'. Did you mean 'contrast'"),
+        ("{title: t, corruptions: [3]}", "field 'corruptions' must list str"),
+        ("{title: t, corruptions: [contrast], severities: [0]}", "0 in 'severities' is outside 1"),
+        ("{title: t, corruptions: [contrast], severities: [6]}", "6 in 'severities' is outside 1"),
+        ("{title: t, corruptions: [contrast], severities: [1.5]}", "'severities' must list int"),
+        ("{title: t, corruptions: [contrast], seeds: [-1]}", "-1 in 'seeds' is outside 0"),
+        ("{title: t, parameter_noise: [a]}", "field 'parameter_noise' must list float"),
+        ("{title: t, parameter_noise: [-0.1]}", "-0.1 in 'parameter_noise' is outside 0"),
+        ("{title: t, parameter_noise: [.nan]}", "field 'parameter_noise' must list float"),
+        ("[1]", "expected fields, found list"),
+    ],
+)
+def test_a_broken_suite_is_named(tmp_path, entry, message):
+    path = tmp_path / "robustness.yaml"
+    path.write_text(f"odd: {entry}\n")
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        load_stress_suite("odd", path)
+    assert str(caught.value).startswith(f"{path}, suite 'odd': ")
+
+
+def test_an_unknown_suite_suggests_the_nearest(project):
+    with pytest.raises(UnknownNameError, match=r"suite 'quik'. Did you mean 'quick'"):
+        load_stress_suite("quik")

@@ -1,0 +1,432 @@
+"""From a name to evidence: the whole chain on a small project, and what can go wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small_project
+import torch
+import yaml
+from PIL import Image
+
+from segmodels import steps
+from segmodels.checkpoints import save_checkpoint
+from segmodels.core import paths
+from segmodels.datasets.described import described_split
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
+from segmodels.metrics.scores import score
+from segmodels.models import create_model
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import load_run
+from segmodels.steps import stored, weights
+from segmodels.training.provenance import training_of
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return small_project.enter(tmp_path / "project", monkeypatch)
+
+
+@pytest.fixture
+def published(root: Path) -> Path:
+    steps.bring(load_run("published"))
+    return root
+
+
+def edit(root: Path, name: str, **changes: Any) -> None:
+    path = root / "params" / name
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+# --- the chain -------------------------------------------------------------------------
+
+
+def test_the_whole_chain(root: Path) -> None:
+    run = load_run("tiny")
+    steps.bring(run)
+    assert sorted(p.name for p in (root / "weights/trained/tiny").iterdir()) == [
+        "model.json",
+        "model.safetensors",
+    ]
+    assert paths.curve("tiny").read_text().startswith("step,lr,loss,val_miou\n2,")
+    assert json.loads(paths.record("tiny", "train").read_text())["steps"] == 3
+
+    evidence = steps.evaluate_run("tiny", "plain")
+    folder = root / "reports/evidence/tiny/plain"
+    assert sorted(files_of(folder)) == [f"{evidence.key}.counts.jsonl", f"{evidence.key}.json"]
+    assert read_evidence(folder / f"{evidence.key}.json") == evidence
+    made = training_of(run, described_split("shapes", "train")["fingerprint"])
+    assert evidence.weights_origin == {"trained": "tiny", "training": made}
+    assert evidence.counted == Counted("evaluated")
+    assert evidence.classes[0] == "ground"
+    assert evidence.identity.images is None
+
+    scores = json.loads(paths.metrics("tiny", "plain").read_text())
+    assert set(scores) == {"plain", "strict"}  # one piece of evidence answers both
+    for name in scores:
+        found = score(evidence, load_protocol(name))
+        assert scores[name]["mIoU"] == pytest.approx(found.miou, abs=1e-4)
+    assert scores["strict"]["mIoU"] <= scores["plain"]["mIoU"]
+    with Image.open(paths.figure("tiny", "plain")) as picture:
+        assert picture.size[0] > 3 * 90
+    assert json.loads(paths.record("tiny", "plain").read_text())["images"] == 3
+
+    other = steps.evaluate_run("tiny", "views")
+    assert other.key != evidence.key
+    assert set(json.loads(paths.metrics("tiny", "views").read_text())) == {"views"}
+
+    found = steps.stress_run("tiny", "quick")
+    assert [e.identity.condition for e in found] == [
+        {"corruption": "gaussian_noise", "severity": 3, "seed": 0},
+        {"parameter_noise": 0.01, "seed": 0},
+    ]
+    assert len(files_of(root / "reports/evidence/tiny/robustness-quick")) == 4
+    summary = json.loads(paths.metrics("tiny", "robustness-quick").read_text())
+    assert set(summary["mIoU"]) == {"gaussian_noise-3", "0.01"}
+    assert summary["mean_mIoU"] == pytest.approx(np.mean(list(summary["mIoU"].values())), abs=1e-4)
+
+
+def test_nothing_is_done_twice(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = steps.evaluate_run("published", "plain")
+    before = files_of(published / "reports/evidence")
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("evaluated again")
+
+    monkeypatch.setattr(stored, "evaluate", never)
+    assert steps.evaluate_run("published", "plain") == first
+    assert files_of(published / "reports/evidence") == before
+
+
+def test_a_killed_robustness_suite_goes_on(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = steps.stress_run("published", "quick", force=True)
+    before = files_of(published / "reports/evidence")
+    counted, whole = [], stored.evaluate
+
+    def second_dies(*asked: Any, **options: Any) -> Any:
+        counted.append(asked[0].condition)
+        if len(counted) == 2:
+            raise KeyboardInterrupt
+        return whole(*asked, **options)
+
+    monkeypatch.setattr(stored, "evaluate", second_dies)
+    with pytest.raises(KeyboardInterrupt):
+        steps.stress_run("published", "quick", force=True)
+    assert files_of(published / "reports/evidence") == before
+    assert steps.stress_run("published", "quick", force=True) == undisturbed
+    conditions = [one.identity.condition for one in undisturbed]
+    assert counted == [*conditions[:2], *conditions[1:]]  # the first was not counted again
+    assert files_of(published / "reports/evidence") == before
+    steps.stress_run("published", "quick", force=True)
+    assert len(counted) == 3 + len(conditions)  # nothing waits once it is done
+
+
+def test_a_field_that_recipes_gained_had_its_default_before(root: Path) -> None:
+    """What a recipe says now about a field that older weights do not know is compared with it."""
+    steps.bring(load_run("tiny"))
+    path = paths.trained_weights("tiny") / "model.json"
+    about = json.loads(path.read_text())
+    del about["metadata"]["recipe"]["photometric"]
+    path.write_text(json.dumps(about))
+    edit(root, "recipes/tiny.yaml", photometric=0.5)
+    with pytest.raises(SegmodelsError, match=r"recipe\.photometric was 1\.0, now it is 0\.5"):
+        steps.evaluate_run("tiny", "plain")
+
+
+def test_evidence_of_others_is_not_taken_over_wherever_it_lies(published: Path) -> None:
+    """Moving or copying a file does not make it ours, nor does evaluating the run."""
+    ours = steps.evaluate_run("published", "plain")
+    forged = replace(ours, counted=Counted("checked", "some-lab"), images=ours.images[::-1])
+    for folder in ("third-party/some-lab", "published/plain", "published/elsewhere"):
+        shutil.rmtree(paths.evidence(), ignore_errors=True)
+        write_evidence(paths.evidence() / folder, forged)
+        assert steps.evaluate_run("published", "plain") == ours
+
+
+def test_a_shard_is_not_taken_for_the_whole(published: Path) -> None:
+    ours = steps.evaluate_run("published", "plain")
+    part = replace(ours, images=ours.images[:1], shard=Shard(0, 3, ("0" * 64,)))
+    write_evidence(paths.evidence() / "published/plain", part)
+    assert steps.evaluate_run("published", "plain") == ours
+
+
+def test_evidence_of_another_folder_is_taken_over(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = steps.evaluate_run("published", "plain")
+    shutil.copy(published / "params/runs/published.yaml", published / "params/runs/again.yaml")
+    monkeypatch.setattr(stored, "evaluate", None)
+    assert steps.evaluate_run("again", "plain") == first
+    folders = [published / "reports/evidence" / run / "plain" for run in ("published", "again")]
+    assert files_of(folders[0]) == files_of(folders[1])
+
+
+def test_equal_weights_of_another_origin_are_not_taken_over(published: Path) -> None:
+    steps.evaluate_run("published", "plain")
+    mirror = published.parent / "mirror"
+    description = json.loads((mirror / "model.json").read_text())
+    shutil.copytree(mirror, paths.released_weights("twin"))
+    entries = yaml.safe_load((published / "params/weights.yaml").read_text())
+    edit(published, "weights.yaml", twin=entries["published"])
+    run = yaml.safe_load((published / "params/runs/published.yaml").read_text())
+    (published / "params/runs/twin.yaml").write_text(yaml.safe_dump({**run, "weights": "twin"}))
+    found = steps.evaluate_run("twin", "plain")
+    assert found.identity.weights == description["weights_sha256"]
+    assert found.weights_origin == {"released": "twin"}
+
+
+def test_a_folder_holds_the_last_evidence_alone(published: Path) -> None:
+    old = steps.evaluate_run("published", "plain")
+    folder = published / "reports/evidence/published/plain"
+    (folder / "notes").mkdir()
+    edit(published, "protocols.yaml", plain={"version": 2, "title": "mirrored", "flip": True})
+    new = steps.evaluate_run("published", "plain")
+    assert new.key != old.key
+    assert sorted(p.name for p in folder.iterdir()) == [
+        f"{new.key}.counts.jsonl",
+        f"{new.key}.json",
+    ]
+
+
+# --- what keeps old evidence in place --------------------------------------------------
+
+
+def test_a_wrong_image_leaves_the_old_evidence(published: Path) -> None:
+    steps.evaluate_run("published", "plain")
+    before = files_of(published / "reports")
+    edit(published, "protocols.yaml", plain={"version": 2, "title": "mirrored", "flip": True})
+    path = published / "data/shapes/test/00001.png"
+    Image.fromarray(np.asarray(Image.open(path)) ^ 1).save(path)
+    with pytest.raises(SegmodelsError, match="not those that were registered"):
+        steps.evaluate_run("published", "plain")
+    assert files_of(published / "reports") == before
+
+
+def test_a_damaged_image_leaves_the_old_evidence(published: Path) -> None:
+    steps.evaluate_run("published", "plain")
+    before = files_of(published / "reports")
+    edit(published, "protocols.yaml", plain={"version": 2, "title": "mirrored", "flip": True})
+    (published / "data/shapes/test/00001.png").write_bytes(b"no image")
+    with pytest.raises(SegmodelsError, match=r"00001\.png"):
+        steps.evaluate_run("published", "plain")
+    assert files_of(published / "reports") == before
+
+
+def test_corrupted_evidence_is_named(published: Path) -> None:
+    evidence = steps.evaluate_run("published", "plain")
+    path = published / f"reports/evidence/published/plain/{evidence.key}.counts.jsonl"
+    path.write_text(path.read_text().replace('"counts":[', '"counts":[1', 1))
+    with pytest.raises(SegmodelsError, match=f"{evidence.key}.counts.jsonl"):
+        steps.evaluate_run("published", "plain")
+
+
+# --- weights that do not fit -----------------------------------------------------------
+
+
+def test_missing_weights(root: Path) -> None:
+    steps.prepare("shapes")
+    with pytest.raises(SegmodelsError, match=r"weights of run 'tiny' are not there; train them"):
+        steps.evaluate_run("tiny", "plain")
+    with pytest.raises(SegmodelsError, match=r"'published' are not there; fetch them"):
+        steps.evaluate_run("published", "plain")
+    paths.released_weights("published").mkdir(parents=True)
+    with pytest.raises(SegmodelsError, match="the folder holds nothing"):
+        steps.evaluate_run("published", "plain")
+
+
+def test_a_missing_dataset(root: Path) -> None:
+    with pytest.raises(SegmodelsError, match="'shapes' is not prepared"):
+        steps.evaluate_run("tiny", "plain")
+
+
+def test_a_checkpoint_of_another_model(published: Path) -> None:
+    edit(published, "weights.yaml", published=entry(published, model="unet"))
+    edit(published, "runs/published.yaml", model="unet")
+    with pytest.raises(SegmodelsError, match="holds segformer_nano, but unet was asked for"):
+        steps.evaluate_run("published", "plain")
+    with pytest.raises(SegmodelsError, match="holds segformer_nano, but unet was asked for"):
+        steps.fetch_released("published")
+
+
+def entry(root: Path, **changes: Any) -> dict[str, Any]:
+    stored = yaml.safe_load((root / "params/weights.yaml").read_text())["published"]
+    return {**stored, **changes}
+
+
+def test_a_checkpoint_for_another_dataset(published: Path) -> None:
+    shutil.rmtree(paths.released_weights("published"))
+    save_checkpoint(create_model("segformer_nano", 5), paths.released_weights("published"))
+    with pytest.raises(SegmodelsError, match="5 outputs, but shapes has 8 classes"):
+        steps.evaluate_run("published", "plain")
+
+
+def test_a_checkpoint_cut_short(published: Path) -> None:
+    path = paths.released_weights("published") / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(SegmodelsError, match=r"model\.safetensors"):
+        steps.evaluate_run("published", "plain")
+
+
+def test_weights_that_cannot_be_had(root: Path) -> None:
+    with pytest.raises(SegmodelsError, match="are lost: the address died"):
+        steps.fetch_released("lost")
+    with pytest.raises(SegmodelsError, match="is gated: the images want a login"):
+        steps.download("closed")
+
+
+def test_released_weights_are_not_trained(published: Path) -> None:
+    with pytest.raises(SegmodelsError, match="nothing to train"):
+        steps.train_run("published")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("runs/tiny.yaml", {"seed": 1}),
+        ("runs/tiny.yaml", {"overrides": {"drop_path": 0.3}}),
+        ("recipes/tiny.yaml", {"lr": 2.0e-3}),
+        ("recipes/tiny.yaml", {"resize_short": 64}),
+    ],
+)
+def test_weights_of_another_recipe_are_refused_and_trained_again(
+    root: Path, name: str, change: dict[str, Any]
+) -> None:
+    steps.bring(load_run("tiny"))
+    before = (paths.trained_weights("tiny") / "model.safetensors").read_bytes()
+    edit(root, name, **change)
+    with pytest.raises(SegmodelsError, match=r"names now \(.* was .*\); train it again"):
+        steps.evaluate_run("tiny", "plain")
+    steps.bring(load_run("tiny"))
+    assert (paths.trained_weights("tiny") / "model.safetensors").read_bytes() != before
+    steps.evaluate_run("tiny", "plain")
+
+
+def test_words_about_a_recipe_do_not_train_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.bring(load_run("tiny"))
+    edit(root, "recipes/tiny.yaml", title="the same in other words")
+    monkeypatch.setattr(weights, "train", None)
+    steps.bring(load_run("tiny"))
+
+
+def test_a_field_that_recipes_gained_does_not_train_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.bring(load_run("tiny"))
+    path = paths.trained_weights("tiny") / "model.json"
+    about = json.loads(path.read_text())
+    del about["metadata"]["recipe"]["photometric"]
+    path.write_text(json.dumps(about))
+    monkeypatch.setattr(weights, "train", None)
+    steps.bring(load_run("tiny"))
+
+
+def test_images_are_prepared_again_when_their_entry_changes(root: Path) -> None:
+    steps.bring_data("shapes")
+    found = json.loads((root / "reports/datasets/shapes.json").read_text())["splits"]["test"]
+    stamp = (root / "data/shapes").stat().st_ino
+    steps.bring_data("shapes")
+    assert (root / "data/shapes").stat().st_ino == stamp
+    stored = yaml.safe_load((root / "params/datasets.yaml").read_text())["shapes"]
+    new = {**stored, "settings": {**stored["settings"], "test": 4}}
+    new["splits"] = {"test": {"images": 4}}
+    edit(root, "datasets.yaml", shapes=new)
+    steps.bring_data("shapes")
+    again = json.loads((root / "reports/datasets/shapes.json").read_text())["splits"]["test"]
+    assert (found["images"], again["images"]) == (3, 4)
+
+
+# --- identity of weights ---------------------------------------------------------------
+
+
+def test_the_digest_of_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    own = save_checkpoint(create_model("segformer_nano", 3), tmp_path / "own")
+    assert steps.weights_path(tmp_path / "own") == tmp_path / "own"
+    assert steps.weights_digest(tmp_path / "own") == own
+    single = tmp_path / "single"
+    single.mkdir()
+    (single / "a.pth").write_bytes(b"a")
+    assert steps.weights_path(single) == single / "a.pth"
+    assert steps.weights_digest(single / "a.pth")[:8] == "ca978112"
+    two = [steps.weights_digest(single)]
+    (single / "b.yml").write_bytes(b"b")
+    assert steps.weights_path(single) == single
+    two.append(steps.weights_digest(single))
+    (single / "b.yml").write_bytes(b"c")
+    two.append(steps.weights_digest(single))
+    assert len(set(two)) == 3
+
+
+def litter(folder: Path) -> None:
+    """What systems and broken programs leave behind."""
+    for name in (".DS_Store", "._model.json", "Thumbs.db", "desktop.ini", "model.bin.part"):
+        (folder / name).write_bytes(b"litter")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "._model.json").write_bytes(b"litter")
+
+
+def test_stray_files_change_neither_path_nor_digest(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_checkpoint(create_model("segformer_nano", 3), tmp_path / "own")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.pth").write_bytes(b"a")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "two" / "b.yml").write_bytes(b"b")
+    names = {
+        "own": ("model.safetensors", "model.json"),
+        "one": ("a.pth",),
+        "two": ("a.pth", "b.yml"),
+    }
+    for kind, listed in names.items():
+        folder = tmp_path / kind
+        path = steps.weights_path(folder)
+        before = steps.weights_digest(path)
+        assert steps.weights_path(folder, listed) == path
+        assert steps.weights_digest(path, listed) == before
+        litter(folder)
+        for given in ((), listed):
+            assert steps.weights_path(folder, given) == path
+            assert steps.weights_digest(path, given) == before
+
+
+@pytest.mark.parametrize("run", ["published", "tiny"])
+def test_stray_files_among_weights_change_neither_key_nor_result(root: Path, run: str) -> None:
+    steps.bring(load_run(run))
+    first = steps.evaluate_run(run, "plain")
+    litter(root / load_run(run).weights_folder)
+    steps.bring(load_run(run))
+    assert steps.evaluate_run(run, "plain", force=True) == first
+
+
+def test_a_file_that_might_be_read_for_the_released_one_is_refused(published: Path) -> None:
+    """A reader that finds model.safetensors takes it before any pytorch_model.bin."""
+    steps.evaluate_run("published", "plain")
+    folder = paths.released_weights("published")
+    (folder / "notes.txt").write_text("from the authors' page")
+    steps.evaluate_run("published", "plain")
+    (folder / "pytorch_model.bin").write_bytes(b"another")
+    with pytest.raises(
+        SegmodelsError, match=r"pytorch_model\.bin: none of the files .*Move it away"
+    ):
+        steps.evaluate_run("published", "plain")
+
+
+def test_a_missing_file_of_several_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"a")
+    with pytest.raises(SegmodelsError, match=r"b\.yml: missing"):
+        steps.weights_digest(tmp_path, ("a.pth", "b.yml"))

@@ -1,0 +1,180 @@
+"""Evidence that others computed is looked at before it is shown."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import yaml
+from synthetic import THEIRS, evidence, matrices
+from toy_board import Board
+
+from segmodels.cli import main
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.third_party import admit
+
+UNSEEN = {"unseen": True}  # nobody here had the files
+
+
+@pytest.fixture
+def board(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path / "project"))
+    (tmp_path / "project").mkdir()
+    return Board(tmp_path / "project")
+
+
+@pytest.fixture
+def mail(tmp_path):
+    """Puts evidence where a mail attachment may lie."""
+    return lambda found: write_evidence(tmp_path / "mail", found)
+
+
+def admitted(board, path, by="some-lab"):
+    return admit(path, board.evidence, board.root / "reports" / "datasets", by)
+
+
+def test_good_evidence_is_kept_under_their_name(board, mail):
+    found = evidence()
+    copy = admitted(board, mail(found))
+    assert copy == board.evidence / "third-party" / "some-lab" / f"{found.key}.json"
+    assert board.row("toy_strict").level == "third party (some-lab)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "closed"}, "images of closed test are not registered"),
+        ({"split": "val"}, "images of toy val are not registered"),
+        ({"fingerprint": "0" * 64}, "saw other images"),
+        ({"counts": matrices(9)}, "expects 9 images, the split has 6"),
+        ({"evaluator": 0}, "counted by evaluator 0"),
+        ({"inference": Protocol("x", 1, window=8, stride=4).inference}, "no protocol in"),
+        ({"weights": "0" * 64}, "weights are none of params/weights.yaml"),
+        ({"model": {"name": "unet"}}, "are those of 'espnet_p2_q8', not of 'unet'"),
+    ],
+)
+def test_evidence_that_answers_nothing_here_is_refused(board, mail, changes, message):
+    with pytest.raises(SegmodelsError, match=message):
+        admitted(board, mail(evidence(**changes)))
+    assert not board.evidence.exists()
+
+
+def test_edited_counts_are_refused(board, mail):
+    path = mail(evidence())
+    counts = path.with_suffix(".counts.jsonl")
+    counts.write_text(counts.read_text().replace("6", "7", 1))
+    with pytest.raises(SegmodelsError, match="changed after they were written"):
+        admitted(board, path)
+
+
+def test_an_edited_head_is_refused(board, mail):
+    path = mail(evidence(split="val"))
+    head = json.loads(path.read_text())
+    head["identity"]["split"] = "test"
+    path.write_text(json.dumps(head))
+    with pytest.raises(SegmodelsError, match="not to the name it carries"):
+        admitted(board, path)
+
+
+def test_counts_that_are_not_those_of_the_labels_are_refused(board, mail):
+    found = evidence()
+    names = (*found.classes, "void")
+    pixels = dict(zip(names, map(int, found.total().sum(axis=1)), strict=True))
+    about = {"test": {"fingerprint": found.identity.fingerprint, "pixels": pixels}}
+    folder = board.root / "reports" / "datasets"
+    folder.mkdir(parents=True)
+    text = json.dumps({"classes": list(found.classes), "splits": about})
+    (folder / "toy.json").write_text(text)
+    assert admitted(board, mail(found)).is_file()
+    pixels["road"] += 1
+    (folder / "toy.json").write_text(json.dumps({"classes": names[:3], "splits": about}))
+    with pytest.raises(SegmodelsError, match="labels of toy test hold"):
+        admitted(board, mail(found))
+
+
+def test_counts_far_from_our_own_are_refused(board, mail):
+    board.keep(evidence())
+    with pytest.raises(SegmodelsError, match=r"gave .* here"):
+        admitted(board, mail(evidence(matrices(6, right=200))))
+    assert admitted(board, mail(evidence())).is_file()
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (evidence(condition={"corruption": "fog", "severity": 1}), "disturbed images or weights"),
+        (evidence(precision="bf16"), "counted in bf16"),
+        (replace(evidence(), shard=Shard(0, 1, ("0" * 64,) * 6)), "merge all shards first"),
+    ],
+)
+def test_evidence_that_nobody_here_could_compare_is_refused(board, mail, found, message):
+    with pytest.raises(SegmodelsError, match=message):
+        admitted(board, mail(found))
+
+
+def test_a_name_is_no_checksum(board, mail):
+    """Where the authors publish no sha256, anybody can say that these are their weights."""
+    path = board.root / "params" / "weights.yaml"
+    entries = yaml.safe_load(path.read_text())
+    del entries["toy-weights"]["files"][0]["sha256"]
+    path.write_text(yaml.safe_dump(entries | {"toy-weights": entries["toy-weights"] | UNSEEN}))
+    forged = evidence(weights="0" * 64)
+    with pytest.raises(SegmodelsError, match="weights are none of"):
+        admitted(board, mail(forged))
+    board.keep(replace(forged, counted=THEIRS), folder="third-party/some-lab")
+    assert board.row("toy_strict").verdict == "unverified"
+    board.keep(forged)
+    assert board.row("toy_strict").level == "released weights"
+
+
+def test_their_word_does_not_make_it_a_training_of_ours(board):
+    board.run("again", protocols=["strict"], retrains=["toy_strict"])
+    forged = evidence(origin={"trained": "again"}, weights="0" * 64, counted=THEIRS)
+    board.keep(forged, folder="third-party/some-lab")
+    assert board.row("toy_strict").verdict == "unverified"
+
+
+def test_other_counts_do_not_replace_earlier_ones(board, mail):
+    admitted(board, mail(evidence()))
+    with pytest.raises(SegmodelsError, match="some-lab gave other counts before"):
+        admitted(board, mail(evidence(matrices(6, right=61))))
+
+
+def test_what_was_put_there_by_hand_is_looked_at_as_closely(board, capsys):
+    board.keep(evidence(matrices(3), counted=THEIRS), folder="third-party/some-lab")
+    assert main(["evidence", "check"]) == 1
+    assert "expects 3 images, the split has 6" in capsys.readouterr().err
+    board.keep(evidence(matrices(3)), folder="toy-run/strict")
+    assert main(["evidence", "check", str(board.evidence / "toy-run")]) == 0
+
+
+@pytest.mark.parametrize("asked", [["--by", "some-lab"], ["--url", "https://example.org"]])
+def test_our_own_evidence_does_not_become_theirs(board, asked, capsys):
+    board.keep(evidence())
+    assert main(["evidence", "check", *asked]) == 1
+    assert asked[0] in capsys.readouterr().err
+    assert not (board.evidence / "third-party").exists()
+
+
+@pytest.mark.parametrize("name", ["", "-", "Some Lab", "../up", "a/b", "a" * 99])
+def test_names_that_are_no_folder_are_refused(board, mail, name):
+    with pytest.raises(SegmodelsError, match="a name of lower-case letters"):
+        admitted(board, mail(evidence()), by=name)
+
+
+def test_the_command(board, mail, capsys):
+    path = mail(evidence())
+    asked = ["evidence", "check", str(path), "--by", "some-lab", "--url", "https://example.org/e"]
+    assert main(asked) == 0
+    assert "third-party/some-lab" in capsys.readouterr().out
+    kept = read_evidence(board.evidence / "third-party" / "some-lab" / path.name)
+    assert kept.counted == Counted("checked", "some-lab", "https://example.org/e")
+    shutil.rmtree(board.evidence)
+    path.with_suffix(".counts.jsonl").write_text("")
+    assert main(asked) == 1
+    assert "counts were changed" in capsys.readouterr().err
+    assert not board.evidence.exists()
