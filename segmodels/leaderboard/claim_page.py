@@ -97,7 +97,6 @@ def _verdict(row: Row, docs: Docs | None) -> str:
         (found, "" if row.verified is None else number(row.verified, digits(row)) + unit),
         ("Gap", "" if row.gap is None else signed(row.gap, digits(row))),
         ("Interval", "" if row.interval is None else bounds(row)),
-        ("Interval over", escape(row.interval_over)),
         ("Mean over seeds", _seeds(row)),
         ("Tolerance", tolerance),
         ("Level", _level(row, docs)),

@@ -58,6 +58,7 @@ def provenance(row: Row, docs: Docs | None) -> list[tuple[str, str]]:
         ("Settings", escape(_settings(row))),
         ("Protocol from", prose(row.protocol_source)),
         ("Images", images),
+        ("Interval over", escape(row.interval_over)),
         *((name, f"{value:.2f} %") for name, value in accuracies if value is not None),
         ("Weights", escape(origin)),
         ("Weights sha256", file_link("", row.weights or "")),
