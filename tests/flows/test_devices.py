@@ -105,7 +105,7 @@ def test_only_stages_that_run_networks_are_given_one(
     def reproduce_stage(root: Path, name: str, **options: object) -> None:
         given[name] = options["device"]  # type: ignore[assignment]
 
-    monkeypatch.setattr("flows.tasks.pipeline.reproduce_stage", reproduce_stage)
+    monkeypatch.setattr("flows.dvc_stages.reproduce_stage", reproduce_stage)
     monkeypatch.setattr("flows.tasks.get_run_logger", lambda: stages_log)
     work = Work(tmp_path, threading.Event(), devices=Pool(["cuda:0", "cuda:1"]))
     for group in ("prepare", "train", "evaluate", "leaderboard"):

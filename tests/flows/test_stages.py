@@ -173,7 +173,7 @@ def test_a_stage_does_not_depend_on_the_other_protocols_of_its_run() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["prepare", "shaeps"], "Did you mean 'shapes'?"),
+        (["prepare", "shaeps"], "Did you mean 'shapes'"),
         (["download", "closed"], "is gated: the images want a login"),
         (["weights", "lost"], "are lost: the address died"),
         (["train", "tiny"], "no such file"),

@@ -47,8 +47,9 @@ def test_autocast_to_bf16(variant) -> None:
         rough = variant(images())
     assert torch.isfinite(rough).all()
     # bf16 keeps 8 bits; the LayerNorm over six classes at the end of mask decoders widens the
-    # gap. A broken cast would be off by the whole range.
-    assert (rough.float() - exact).abs().mean() < 0.05 * exact.std()
+    # gap, and processors that multiply in bf16 round elsewhere. A broken cast would be off by the
+    # whole range.
+    assert (rough.float() - exact).abs().mean() < 0.1 * exact.std()
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ assert "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Unknown model 'segformer_b9'" in done.stdout
-    assert "unet" in done.stdout
+    assert "segformer_b5" in done.stdout
 
 
 def test_unknown_names_and_arguments_are_told() -> None:
