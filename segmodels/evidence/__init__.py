@@ -15,7 +15,7 @@ Both are reproducible to the byte: seconds, machine and dates stand in a record 
 
 from __future__ import annotations
 
-from segmodels.evidence.check import check_evidence, registered_pixels
+from segmodels.evidence.check import check_evidence, check_pixels, registered_pixels
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.files import (
     evidence_files,
@@ -35,6 +35,7 @@ __all__ = [
     "ImageCounts",
     "Shard",
     "check_evidence",
+    "check_pixels",
     "evidence_files",
     "find_evidence",
     "images_asked",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from segmodels.core.files import read_json
 from segmodels.errors import SegmodelsError
@@ -13,12 +12,19 @@ from segmodels.evidence.files import read_evidence
 from segmodels.evidence.record import Evidence, images_asked
 
 
+@lru_cache(maxsize=64)
+def _described(path: Path, changed: int) -> dict[str, Any]:
+    """A description, read once however much evidence there is."""
+    del changed
+    found: dict[str, Any] = read_json(path)
+    return found
+
+
 def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
     """Read evidence and look at everything that can be wrong with it without a network.
 
-    Beyond `read_evidence`: counts are positive, cells ascend, no image is counted twice, the
-    number of images is the one that was asked for, and, where the dataset has been prepared,
-    the counted pixels of each class are those of its labels.
+    Beyond `read_evidence`: the number of images is the one that was asked for, and, where the
+    dataset has been prepared, the counted pixels of each class are those of its labels.
 
     Args:
         path: a `<key>.json`.
@@ -29,18 +35,30 @@ def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
         SegmodelsError: the first thing found, with the file.
     """
     evidence = read_evidence(path)
-    for problem in _irregularities(evidence):
-        raise SegmodelsError(f"{path}: {problem}")
-    pixels = registered_pixels(evidence, descriptions) if descriptions else None
-    counted = evidence.total().sum(axis=1)
-    if pixels is not None:
-        for name, found in zip((*evidence.classes, "void"), map(int, counted), strict=True):
-            if found != pixels[name]:
-                raise SegmodelsError(
-                    f"{path}: {found} pixels are counted as {name!r}, but the labels of "
-                    f"{evidence.identity.dataset} {evidence.identity.split} hold {pixels[name]}."
-                )
+    if len(evidence.images) != images_asked(evidence):
+        asked = f"{images_asked(evidence)} were asked for"
+        raise SegmodelsError(f"{path}: {len(evidence.images)} images are counted, {asked}.")
+    if descriptions:
+        check_pixels(path, evidence, descriptions)
     return evidence
+
+
+def check_pixels(path: Path, evidence: Evidence, descriptions: Path) -> None:
+    """Compare counted pixels of each class with those of the labels, where they are known here.
+
+    Raises:
+        SegmodelsError: they differ, or the classes do; `path` is named.
+    """
+    pixels = registered_pixels(evidence, descriptions)
+    if pixels is None:
+        return
+    counted = map(int, evidence.total().sum(axis=1))
+    for name, found in zip((*evidence.classes, "void"), counted, strict=True):
+        if found != pixels[name]:
+            raise SegmodelsError(
+                f"{path}: {found} pixels are counted as {name!r}, but the labels of "
+                f"{evidence.identity.dataset} {evidence.identity.split} hold {pixels[name]}."
+            )
 
 
 def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] | None:
@@ -55,27 +73,14 @@ def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] 
     identity, path = evidence.identity, descriptions / f"{evidence.identity.dataset}.json"
     if not evidence.exhausted or not path.is_file():
         return None
-    about = read_json(path)
+    about = _described(path, path.stat().st_mtime_ns)
     split = about["splits"].get(identity.split, {})
     if split.get("fingerprint") != identity.fingerprint:
         return None
-    if about["classes"] != list(evidence.classes):
+    if about.get("classes", list(evidence.classes)) != list(evidence.classes):
         raise SegmodelsError(
             f"evidence {evidence.key}: field 'classes' is not that of {path}; counts under other "
             f"names cannot be compared with the labels."
         )
-    pixels: dict[str, int] = split["pixels"]
+    pixels: dict[str, int] | None = split.get("pixels")
     return pixels
-
-
-def _irregularities(evidence: Evidence) -> Iterator[str]:
-    if len(evidence.images) != images_asked(evidence):
-        yield f"{len(evidence.images)} images are counted, {images_asked(evidence)} were asked for."
-    for name, times in Counter(image.image for image in evidence.images).items():
-        if times > 1:
-            yield f"image {name!r} is counted {times} times."
-    for image in evidence.images:
-        if any(count < 1 for count in image.counts):
-            yield f"image {image.image!r} holds a count below 1."
-        elif any(a >= b for a, b in pairwise(image.cells)):
-            yield f"image {image.image!r} holds cells that do not ascend."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
+from segmodels.core.files import digest
 from segmodels.evidence.counted import HOWS
 from segmodels.evidence.record import Evidence
 
@@ -58,6 +61,18 @@ def _wrong_origin(evidence: Evidence) -> Iterator[str]:
     parts = (made, made.get("recipe", {}), made.get("overrides", {})) if _is_dict(made) else (made,)
     if not all(map(_is_dict, parts)):
         yield "field 'weights_origin.training' is broken; see segmodels/training/provenance.py."
+    elif made:
+        yield from _wrong_network(evidence.identity.model, made)
+
+
+def _wrong_network(model: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
+    trained = {"name": made.get("model", model.get("name")), **made.get("overrides", {})}
+    for name, value in trained.items():
+        if name in model and digest(model[name]) != digest(value):
+            yield (
+                f"field 'identity.model' has {name} {model[name]!r}, but 'weights_origin.training' "
+                f"trained {value!r}."
+            )
 
 
 def _is_dict(value: object) -> bool:
@@ -82,6 +97,9 @@ def _wrong_effect(evidence: Evidence) -> Iterator[str]:
 
 
 def _wrong_counts(evidence: Evidence) -> Iterator[str]:
+    for name, times in Counter(image.image for image in evidence.images).items():
+        if times > 1:
+            yield f"image {name!r} is counted {times} times."
     if evidence.shard is not None and len(evidence.shard.digests) != len(evidence.images):
         yield f"{len(evidence.shard.digests)} digests stand for {len(evidence.images)} images."
     limit = (len(evidence.classes) + 1) * evidence.outputs
@@ -90,6 +108,10 @@ def _wrong_counts(evidence: Evidence) -> Iterator[str]:
             yield f"image {image.image!r} has cells outside its matrix."
         if not set(map(type, (*image.cells, *image.counts))) <= {int}:
             yield f"image {image.image!r} holds cells or counts that are no whole numbers."
+        elif any(count < 1 for count in image.counts):
+            yield f"image {image.image!r} holds a count below 1."
+        elif any(a >= b for a, b in pairwise(image.cells)):
+            yield f"image {image.image!r} holds cells that do not ascend."
         if max(image.counts, default=0) > _MOST:
             yield f"image {image.image!r} holds more pixels than any image has."
 

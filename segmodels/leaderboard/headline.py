@@ -41,12 +41,15 @@ def counts(rows: Iterable[Row]) -> dict[Group, dict[Status, int]]:
 
 
 def headline(rows: Iterable[Row]) -> str:
-    """What was verified, in one sentence."""
-    found = counts(rows)
-    scores, costs = (found.get(name, {}).get("verified", 0) for name in ("scores", "costs"))
+    """What was verified, in one sentence; what third parties counted is told apart."""
+    verified = [row for row in rows if row.verdict == "verified"]
+    ours = Counter(group(row) for row in verified if not row.counted_by)
+    theirs = sum(bool(row.counted_by) for row in verified)
+    scores, costs = ours["scores"], ours["costs"]
+    more = f" By third parties: {theirs} {_many('score', theirs)}." if theirs else ""
     return (
         f"Verified: {scores} {_many('score', scores)} measured from pixels, "
-        f"{costs} {_many('cost', costs)} counted from networks."
+        f"{costs} {_many('cost', costs)} counted from networks.{more}"
     )
 
 

@@ -63,11 +63,20 @@ def by_severity(copies: Iterable[Evidence], corruption: str, wanted: Iterable[in
     found: dict[int, dict[int, Evidence]] = defaultdict(dict)
     for evidence in sorted(copies, key=lambda e: (e.identity.evaluator, e.key)):
         condition = evidence.identity.condition or {}
-        if condition.get("corruption") == corruption and evidence.identity.images is None:
+        if condition.get("corruption") == corruption and _is_whole(evidence):
             found[condition["severity"]][condition.get("seed", 0)] = evidence
     here = [level for level in wanted if level in found]
-    common = set.intersection(*(set(found[level]) for level in here)) if here else set()
-    return {
-        level: [one for seed, one in sorted(found[level].items()) if not common or seed in common]
-        for level in here
-    }
+    seeds = set[int]().union(*(found[level] for level in here))
+    # Where no seed went through all severities, those of the one that went through most are taken.
+    most = max((sum(s in found[level] for level in here) for s in seeds), default=0)
+    common = [s for s in sorted(seeds) if sum(s in found[level] for level in here) == most]
+    if most < len(here):
+        common = common[:1]
+    taken = {level: [found[level][s] for s in common if s in found[level]] for level in here}
+    return {level: seeds for level, seeds in taken.items() if seeds}
+
+
+def _is_whole(evidence: Evidence) -> bool:
+    """Whether all images of a split were disturbed by a corruption and nothing else."""
+    alone = set(evidence.identity.condition or {}) <= {"corruption", "severity", "seed"}
+    return alone and evidence.identity.images is None and evidence.shard is None

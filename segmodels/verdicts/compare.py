@@ -87,6 +87,8 @@ def judge(
         values, confidence = seen.seeds or (seen.verified,), rules.interval.confidence
         found = compare_seeds(values, claim.value, margin, confidence, allowed.seeds)
         status, reason = _SIDES[found.side], sentence(found)
+        if answer.absent:
+            status, reason = "inconclusive", f"{reason} {_selected(answer)}"
     else:
         status, reason = _compare(gap, margin, "points")
     if answer.left_out:
@@ -94,6 +96,12 @@ def judge(
     if twice := len(answer.evidence) - max(1, len(seen.seeds)):
         reason += f" Left out, because weights or counts are those of another seed: {twice}."
     return dataclasses.replace(seen, status=status, reason=reason, gap=gap, tolerance=margin)
+
+
+def _selected(answer: Answer) -> str:
+    """Why some of the seeds decide nothing: nobody knows how the others would have come out."""
+    told = "; ".join(answer.absent)
+    return f"Other runs retrain it too and do not count now ({told}): a selection says nothing."
 
 
 def judge_corrupted(
@@ -125,7 +133,7 @@ def judge_corrupted(
     if math.isnan(value):
         return Verdict("unverified", _NO_LABELS, level=LEVELS["released"])
     gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
-    lacks = _corrupted_shortcomings(claim, found, wanted)
+    lacks = _corrupted_shortcomings(claim, protocol, found, wanted)
     status, reason = next(lacks, None) or _compare(gap, tolerance, "points")
     if seeds := max(map(len, found.values())) - 1:
         reason += f" Each severity is the mean of {seeds + 1} seeds."
@@ -137,18 +145,15 @@ def judge_corrupted(
 
 
 def _corrupted_shortcomings(
-    claim: Claim, found: BySeverity, wanted: Sequence[int]
+    claim: Claim, protocol: Protocol, found: BySeverity, wanted: Sequence[int]
 ) -> Iterator[tuple[Status, str]]:
     """Why evidence of a corruption says less than a whole, current evaluation."""
+    command = f"segmodels verify {claim.id}"
     if len(found) < len(wanted):
-        told = f"Only {len(found)} of {len(wanted)} severities were evaluated"
-        yield "partial", f"{told}: segmodels verify {claim.id}"
+        number = f"{len(found)} of {len(wanted)} severities"
+        yield "partial", f"Only {number} were evaluated by a seed that all have: {command}"
     for evidence in (one for seeds in found.values() for one in seeds):
-        counted = evidence.identity.evaluator
-        if evidence.skipped:
-            yield "partial", skipped_sentence(evidence)
-        if counted != EVALUATOR:
-            yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}."
+        yield from _shortcomings(evidence, protocol, "", command)
 
 
 def judge_cost(
@@ -237,6 +242,10 @@ def _shortcomings(
         yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"
     if precision != protocol.precision:
         yield "partial", f"Only counted in {precision}, not in {protocol.precision}: {command}"
+    if evidence.counted.how == "unknown":
+        yield "partial", f"Who counted it is not recorded: {command}"
+    if evidence.shard is not None:
+        yield "partial", f"It is shard {evidence.shard} of an evaluation: segmodels evidence merge"
     if evidence.skipped:
         yield "partial", f"{skipped_sentence(evidence)} {command}"
     if lost := evidence.weights_origin.get("skipped_images"):

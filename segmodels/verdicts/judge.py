@@ -215,7 +215,10 @@ class Judge:
             return None
         common = on_same_images(seeds)
         left_out = len(seeds) - len(common)
-        return Answer(tuple(conditions(common)), "retrained", left_out=left_out), common[0]
+        pairs = zip(runs, each, strict=True)
+        absent = tuple(_absent(run, *of) for run, of in pairs if not of[0] or of[1])
+        counted = tuple(conditions(common))
+        return Answer(counted, "retrained", left_out=left_out, absent=absent), common[0]
 
     def _trained(
         self, run: Run, dataset: DatasetEntry | None, protocol: Protocol
@@ -378,7 +381,8 @@ class Judge:
             images=len(evidence.images),
             expected_images=evidence.expected_images,
             weights=identity.weights,
-            weights_origin=evidence.weights_origin,
+            # What others say of where weights come from is their word.
+            weights_origin=row.weights_origin if found.by else evidence.weights_origin,
             fingerprint=identity.fingerprint,
             evaluator=identity.evaluator,
             counted_by=found.by,
@@ -403,6 +407,11 @@ class Judge:
             if (one.inference_fp32, one.precision) == (identity.inference, identity.precision):
                 return f"figures/{run}-{name}.png"
         return None
+
+
+def _absent(run: Run, found: Found | None, outdated: str) -> str:
+    """Why a run that retrains a claim has no evidence that counts."""
+    return f"{run.name}: {outdated}" if found else f"{run.name}: no evidence"
 
 
 def _with_effect(verdict: Verdict, evidence: Evidence, protocol: Protocol) -> Verdict:

@@ -56,7 +56,7 @@ def _wrong_claim(run: Run, claim: Claim | None) -> Iterator[str]:
         return
     if claim.metric not in SCORES:
         yield f"it is about {claim.metric}, which no training answers"
-    for field in ("model", "dataset", "split"):
+    for field in ("model", "overrides", "dataset", "split"):
         if getattr(claim, field) != getattr(run, field):
             yield f"its {field} is {getattr(claim, field)!r}, not {getattr(run, field)!r}"
     if claim.protocol not in run.protocols:

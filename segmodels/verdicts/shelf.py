@@ -10,7 +10,15 @@ from typing import Any
 
 from segmodels.assets.entries import WeightsEntry
 from segmodels.core.files import digest
-from segmodels.evidence import Evidence, Identity, evidence_files, images_asked, read_evidence
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import (
+    Evidence,
+    Identity,
+    check_pixels,
+    evidence_files,
+    images_asked,
+    read_evidence,
+)
 from segmodels.metrics.robustness import merge_images
 from segmodels.training.provenance import Training, first_change, training_digest, training_in
 
@@ -56,8 +64,14 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._clean: dict[tuple[str, str], list[Found]] = defaultdict(list)
         self._disturbed: dict[str, list[Found]] = defaultdict(list)
+        ours: dict[str, tuple[Path, int]] = {}
         for path in evidence_files(folder):
-            self._put(path, read_evidence(path))
+            evidence = read_evidence(path)
+            check_pixels(path, evidence, folder.parent / "datasets")
+            if evidence.counted.ours:
+                counts = hash(evidence.images)
+                _check_same(*ours.setdefault(evidence.key, (path, counts)), path, counts)
+            self._put(path, evidence)
 
     def _put(self, path: Path, evidence: Evidence) -> None:
         identity, ours = evidence.identity, evidence.counted.ours
@@ -67,7 +81,7 @@ class Shelf:
             origin = _origin(evidence.weights_origin) if ours else ()
             for weights in (f"sha256 {identity.weights}", *origin):
                 self._clean[question, weights].append(Found(path, evidence))
-        elif ours:
+        elif ours and evidence.shard is None and len(evidence.images) == images_asked(evidence):
             self._disturbed[_subject(identity)].append(Found(path, merge_images(evidence)))
 
     def released(
@@ -106,6 +120,15 @@ class Shelf:
         """
         copies = self._disturbed.get(_subject(clean.identity), [])
         return [found for found in copies if images_asked(found.evidence) <= len(clean.images)]
+
+
+def _check_same(before: Path, theirs: int, path: Path, counts: int) -> None:
+    """Refuse two counts of one and the same thing: which of them is right nobody here can say."""
+    if theirs != counts:
+        raise SegmodelsError(
+            f"{path}: other counts than {before}, which is of the very same evaluation. Count it "
+            f"again (segmodels evaluate RUN --force) or remove the wrong one."
+        )
 
 
 def _origin(origin: dict[str, Any]) -> Iterator[str]:

@@ -167,7 +167,7 @@ def _side(names: Iterable[str], evidence_of: EvidenceOf, protocol: Protocol) -> 
     if wrong := next(wrong_seeds(runs), None):
         raise SegmodelsError(wrong)
     found = ((run, *evidence_of(run, protocol)) for run in runs)
-    known = [_Trained(run, one, copies) for run, one, copies in found if one and _decides(one)]
+    known = [_Trained(run, one, copies) for run, one, copies in found if one and decides(one)]
     once = {evidence.key for evidence in each_once(one.clean.evidence for one in known)}
     return [one for one in known if one.clean.evidence.key in once]
 
@@ -183,7 +183,7 @@ def _elsewhere(
     changed: list[list[Training]] = []
     for side in sides:
         found = [[evidence_of(one.run, other)[0] for other in others] for one in side]
-        known = [[one for one in each if one and _decides(one)] for each in found]
+        known = [[one for one in each if one and decides(one)] for each in found]
         if any(len(each) < len(others) for each in known):
             return []
         again = ([read_evidence(one.path) for one in each] for each in known)
@@ -191,13 +191,14 @@ def _elsewhere(
     return changed
 
 
-def _decides(found: Found) -> bool:
-    """A statement has no level of its own, so only whole and current counts of ours decide it,
-    of weights that are known by what they are.
+def decides(found: Found) -> bool:
+    """A statement has no level of its own, so only whole and current counts of ours in fp32
+    decide it, of weights that are known by what they are.
     """
     evidence = found.evidence
     ours = not found.by and not found.unpinned
-    return ours and evidence.complete and evidence.identity.evaluator == EVALUATOR
+    whole = evidence.complete and evidence.shard is None and evidence.identity.precision == "fp32"
+    return ours and whole and evidence.identity.evaluator == EVALUATOR
 
 
 def _open(part: EvidencePart, why: str) -> Finding:

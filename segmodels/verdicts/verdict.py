@@ -67,6 +67,7 @@ class Answer:
         level: whose weights and whose run it is.
         by: name of the third party, if it is one.
         left_out: how many other seeds saw other images, so that they have no common mean.
+        absent: runs that retrain the claim too and have no evidence that counts, each with why.
         outdated: how the training behind it differs from what its run asks for now, as words;
             empty for weights that the run as it is would train.
     """
@@ -76,6 +77,7 @@ class Answer:
     by: str = ""
     left_out: int = 0
     outdated: str = ""
+    absent: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """The level for people: `retrained (3 seeds)`, `third party (NAME)`."""

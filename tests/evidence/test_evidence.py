@@ -248,17 +248,35 @@ def rewrite(path, change):
         (lambda lines: lines[1]["counts"].__setitem__(0, 0), "holds a count below 1"),
         (lambda lines: lines[1]["cells"].reverse(), "cells that do not ascend"),
         (lambda lines: lines[2].update(image="000.png"), "'000.png' is counted 2 times"),
-        (lambda lines: lines.pop(), "5 images are counted, 6 were asked for"),
     ],
 )
-def test_checking_finds_what_reading_lets_pass(tmp_path, change, message):
+def test_counts_that_mislead_cannot_be_read(tmp_path, change, message):
+    path = write_evidence(tmp_path, evidence())
+    rewrite(path, change)
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        read_evidence(path)
+    assert str(path) in str(caught.value)
+
+
+def test_checking_finds_images_that_are_missing(tmp_path):
     path = write_evidence(tmp_path, evidence())
     check_evidence(path)
-    rewrite(path, change)
+    rewrite(path, lambda lines: lines.pop())
     read_evidence(path)
-    with pytest.raises(SegmodelsError, match=message) as caught:
+    with pytest.raises(SegmodelsError, match="5 images are counted, 6 were asked for"):
         check_evidence(path)
-    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "field"),
+    [({"model": "unet"}, "name"), ({"model": "espnet_p2_q8", "overrides": {"q": 3}}, "q")],
+)
+def test_weights_of_one_network_are_not_those_of_another(tmp_path, made, field):
+    model = {"name": "espnet_p2_q8", "q": 8}
+    found = evidence(model=model, origin={"trained": "x", "training": made})
+    path = write_evidence(tmp_path, found)
+    with pytest.raises(SegmodelsError, match=f"'identity.model' has {field} "):
+        read_evidence(path)
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,10 @@ def test_latex_shows_claimed_verified_gap_and_interval() -> None:
         r"net\textsuperscript{a}",
         "toy",
         r"mIoU (\%)",
-        *("50.0", "50.02", "$+0.02$", "49.10--50.90", "verified"),
+        *("50.0", "50.02", "$+0.02$", "49.10--50.90", "verified", "released weights"),
     ]
     assert second[0] == r"net\_b\textsuperscript{b}"
-    assert second[3:] == ["50.0", "--", "--", "--", "blocked"]
+    assert second[3:] == ["50.0", "--", "--", "--", "blocked", "--"]
     assert r"\textsuperscript{a} toy-ss.\par" in text
     assert r"\textsuperscript{b} Protocol not stated.\par" in text
 
@@ -92,11 +92,11 @@ def test_results_of_the_same_weights_are_one_model() -> None:
     rows = [
         make_row(),
         make_row(claim="b", protocol="toy-ms"),
-        make_row(weights_origin={"trained": "r"}),
+        make_row(weights_origin={"released": "other"}),
     ]
     assert [(m["name"], len(m["results"])) for m in read(render_model_index(rows))] == [
         ("toy-weights", 2),
-        ("r", 1),
+        ("other", 1),
     ]
 
 
@@ -107,6 +107,9 @@ def test_results_of_the_same_weights_are_one_model() -> None:
         {"verdict": "measured"},
         {"evidence": None},
         {"metric": "params_M", "unit": "M"},
+        {"level": "third party (some-lab)", "counted_by": "some-lab"},
+        {"level": "retrained (3 seeds)"},
+        {"disputed": ({"date": "2026-01-02", "by": "Jo", "text": "No.", "answer": ""},)},
     ],
 )
 def test_only_verified_rows_with_evidence_enter_a_model_index(changes: dict[str, Any]) -> None:

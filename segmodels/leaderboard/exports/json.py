@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from segmodels.leaderboard.headline import counts, headline
-from segmodels.leaderboard.markup import page_names
+from segmodels.leaderboard.markup import disputed, page_names
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import load_rules
 from segmodels.versions import EVALUATOR, SOFTWARE
@@ -25,9 +25,18 @@ SHORT = (
     *("page", "claim", "kind", "paper", "title", "arxiv", "claimant"),
     *("model", "dataset", "split", "metric", "corruption", "unit"),
     *("claimed", "decimals", "verified", "gap", "interval_low", "interval_high", "tolerance"),
-    *("verdict", "level", "obstacle", "reason"),
+    *("verdict", "level", "obstacle", "reason", "disputed"),
     *("protocol", "protocol_version", "images", "expected_images"),
-    *("evidence", "evidence_file", "weights", "pinned", "fingerprint", "evaluator", "run"),
+    *(
+        "evidence",
+        "evidence_file",
+        "weights",
+        "pinned",
+        "fingerprint",
+        "evaluator",
+        "counted_by",
+        "run",
+    ),
     *("source", "url"),
 )
 
@@ -41,6 +50,7 @@ def short(row: Row, page: str) -> dict[str, Any]:
     """The fields of `SHORT`."""
     low, high = row.interval or (None, None)
     values = {**vars(row), "page": page, "interval_low": low, "interval_high": high}
+    values["disputed"] = disputed(row)
     return _told({name: values[name] for name in SHORT})
 
 

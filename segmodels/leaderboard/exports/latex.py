@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
-from segmodels.leaderboard.markup import digits
+from segmodels.leaderboard.markup import digits, disputed
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import load_rules
 
@@ -37,10 +37,10 @@ def render_latex(rows: list[Row]) -> str:
         r"\centering",
         r"\caption{Published results and what was measured again with segmodels.}",
         r"\label{tab:segmodels}",
-        r"\begin{tabular}{lllrrrll}",
+        r"\begin{tabular}{lllrrrlll}",
         r"\toprule",
         rf"Model & Dataset & Metric & Claimed & Verified & Gap & {100 * confidence:g}\,\% interval "
-        r"& Verdict \\",
+        r"& Verdict & Level \\",
         r"\midrule",
         *(" & ".join(_cells(row, marks)) + r" \\" for row in rows),
         r"\bottomrule",
@@ -69,7 +69,8 @@ def _cells(row: Row, marks: dict[str, str]) -> list[str]:
         escape(row.dataset),
         _METRICS.get(row.metric, escape(row.metric)),
         *(claimed, verified, gap, _interval(row)),
-        escape(row.verdict),
+        escape(", ".join(filter(None, (row.verdict, disputed(row))))),
+        escape(row.level or "--"),
     ]
 
 

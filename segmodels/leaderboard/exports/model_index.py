@@ -19,7 +19,8 @@ def render_model_index(rows: list[Row], source_url: str = "") -> str:
     """YAML for the head of a model card: one model per weights, one result per row.
 
     Args:
-        rows: those that are not verified mIoU with evidence are left out.
+        rows: only verified mIoU of released weights that were counted here stands in it, and
+            nothing that is disputed: a model card has no place for levels and objections.
         source_url: web address where the evidence can be seen; without it results name no
             source, because the Hub wants an address with it.
 
@@ -28,18 +29,24 @@ def render_model_index(rows: list[Row], source_url: str = "") -> str:
     """
     models: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        if row.verdict == "verified" and row.evidence and row.metric == "mIoU":
+        if _is_verified(row):
             models.setdefault(_model(row), []).append(_result(row, source_url))
     if not models:
-        raise SegmodelsError("model-index: no row asked for is verified and has evidence.")
+        raise SegmodelsError(
+            "model-index: no row asked for is verified mIoU of released weights, counted here."
+        )
     index = [{"name": name, "results": results} for name, results in models.items()]
     text = yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True, width=100)
     return _HEAD + text
 
 
+def _is_verified(row: Row) -> bool:
+    counted = row.evidence and row.metric == "mIoU" and row.level == "released weights"
+    return bool(counted) and row.verdict == "verified" and not row.disputed
+
+
 def _model(row: Row) -> str:
-    origin = row.weights_origin
-    return str(origin.get("released") or origin.get("trained") or row.model)
+    return str(row.weights_origin.get("released") or row.model)
 
 
 def _result(row: Row, source_url: str) -> dict[str, Any]:
