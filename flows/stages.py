@@ -63,7 +63,7 @@ def evaluate(run: str, protocol: str) -> None:
     try:
         rows = build_rows(paths.evidence(), link_from=paths.reports())
         keys = {row.evidence for row in rows if row.run == run} - {None}
-        tracking.log_rows([row for row in rows if row.evidence in keys])
+        tracking.log_rows([row for row in rows if row.evidence in keys], every=rows)
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
         print(f"warning: MLflow was not told about {run}: {error}", file=sys.stderr)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.tracking import store
 from flows.tracking.datasets import dataset_of, inputs
-from flows.tracking.entry import Entry, entries, key_of
+from flows.tracking.entry import SUMMARY, Entry, entries, key_of
 from flows.tracking.models import Models
 from flows.tracking.registry import register
 from flows.tracking.summary import log_summary
@@ -23,20 +23,26 @@ if TYPE_CHECKING:
 _VANISHING = ("status", "level", "reason", "claim", "claimant", "run", "protocol", "unit")
 
 
-def log_rows(rows: list[Row]) -> None:
-    """Make MLflow hold one run per piece of evidence or counted claim. Idempotent."""
+def log_rows(rows: list[Row], every: list[Row] | None = None) -> None:
+    """Make MLflow hold one run per piece of evidence or counted claim. Idempotent.
+
+    Args:
+        rows: what is new.
+        every: the whole leaderboard, for an MLflow that holds nothing yet: in a fresh clone the
+            `leaderboard` stage is up to date and would never tell it.
+    """
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
-        _Board().tell(entries(rows))
+        board = _Board()
+        if every is not None and SUMMARY not in board.known:
+            board.tell_all(every)
+        else:
+            board.tell(entries(rows))
 
 
 def log_leaderboard(rows: list[Row]) -> None:
     """Tell all rows there are: the runs, which runs are out of date, the registry, the summary."""
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
-        board, told = _Board(), entries(rows)
-        board.tell(told)
-        board.retire({entry.key for entry in told})
-        register(board.client, board.models, told)
-        log_summary(board.client, board.experiment, board.known, rows)
+        _Board().tell_all(rows)
 
 
 class _Board:
@@ -51,6 +57,13 @@ class _Board:
             if key := key_of(run.data.tags):
                 self.known[key] = run
         self.models = Models(self.client, self.experiment)
+
+    def tell_all(self, rows: list[Row]) -> None:
+        told = entries(rows)
+        self.tell(told)
+        self.retire({entry.key for entry in told})
+        register(self.client, self.models, told)
+        log_summary(self.client, self.experiment, self.known, rows)
 
     def tell(self, told: list[Entry]) -> None:
         for entry in told:

@@ -28,7 +28,7 @@ PIPELINE = Path(__file__).resolve().parents[2] / "dvc.yaml"
 def told(monkeypatch: pytest.MonkeyPatch) -> list[list[Row]]:
     """What MLflow would have been told; the real one is in test_tracking."""
     rows: list[list[Row]] = []
-    monkeypatch.setattr(tracking, "log_rows", rows.append)
+    monkeypatch.setattr(tracking, "log_rows", lambda new, every=None: rows.append(new))
     monkeypatch.setattr(tracking, "log_leaderboard", rows.append)
     monkeypatch.setattr(store, "connect", no_client)
     return rows

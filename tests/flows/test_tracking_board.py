@@ -49,6 +49,14 @@ for name, told in steps.items():
     shutil.copytree(".", f"../{name}", ignore=shutil.ignore_patterns("mlartifacts"))
 """
 
+#: A stage in a fresh clone: one row is new, and MLflow holds nothing of the others.
+TELL_NEW = (
+    TELL[: TELL.index("for name, told in")]
+    + """
+tracking.log_rows([trained], every=rows)
+"""
+)
+
 #: The database of an earlier version: other names of metrics and tags, no datasets or models.
 OLD = """
 import json, mlflow, time
@@ -113,6 +121,13 @@ def by_name(root: Path) -> dict[str, dict[str, Any]]:
     runs = held(root)
     assert len({run["name"] for run in runs}) == len(runs)
     return {run["name"]: run for run in runs}
+
+
+def test_an_empty_store_is_told_everything(tmp_path: Path, empty: Path) -> None:
+    """A fresh clone has nothing to judge again, so no `leaderboard` stage would tell it."""
+    root = project(tmp_path / "project", empty)
+    process(root, TELL_NEW)
+    assert set(by_name(root)) == {"net_toy", "mine toy-ss", "size", "leaderboard"}
 
 
 def test_a_run_per_number_and_one_that_sums_up(told: Path) -> None:
