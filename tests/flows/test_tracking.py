@@ -130,7 +130,7 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
 
 def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
     stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain")
-    run, measured, *_ = held(root)
+    run, measured, *rest = held(root)
     assert (run["experiment"], run["name"], run["status"]) == (
         "segmodels-training",
         "tiny",
@@ -163,7 +163,8 @@ def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
     code, _, error = python(root, STAGE, "train", "tiny")
     assert code == 1
     assert error.splitlines()[-1].startswith("error: run 'tiny': the loss is")
-    failed = next(r for r in held(root) if r["id"] not in (run["id"], measured["id"]))
+    known = {one["id"] for one in (run, measured, *rest)}
+    (failed,) = (one for one in held(root) if one["id"] not in known)
     assert failed["status"] == "FAILED"
 
 
