@@ -1,0 +1,141 @@
+"""The evidence that answers a claim or a run: who asks, and what was counted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from segmodels.assets.entries import DatasetEntry
+from segmodels.claims import Claim
+from segmodels.evidence import Evidence, read_evidence
+from segmodels.protocols.protocol import Protocol
+from segmodels.runs.run import Run
+from segmodels.training.provenance import first_change, training_in
+from segmodels.verdicts.matching import best
+from segmodels.verdicts.project import Project
+from segmodels.verdicts.resolved import ResolvedClaim
+from segmodels.verdicts.retrained import on_same_images
+from segmodels.verdicts.rules import Level
+from segmodels.verdicts.shelf import Found, Shelf, conditions
+from segmodels.verdicts.verdict import Answer
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, and the piece of evidence that stands for it in a row.
+
+    Attributes:
+        answer: all evidence that is compared.
+        found: the first of it, with where it lies.
+    """
+
+    answer: Answer
+    found: Found
+
+
+def answer_claim(project: Project, asked: ResolvedClaim) -> Answered | None:
+    """Evidence of the released weights of a claim, else of weights trained again for it."""
+    if asked.protocol is None:
+        return None
+    found = find_released(project, asked, asked.dataset)
+    return _of_released(found) if found else _retrained(project, asked, asked.protocol)
+
+
+def answer_run(project: Project, run: Run, protocol: Protocol) -> Answered | None:
+    """Evidence of the weights of a run under a protocol; of those it trained before, if it has no
+    other.
+    """
+    dataset, entry = project.datasets[run.dataset], project.weights.get(run.weights or "")
+    if entry is None:
+        return _trained(project, run, dataset, protocol)
+    released = project.shelf.released(run.dataset, run.split, protocol.inference_fp32, entry)
+    found = best(released, dataset, run.split, protocol)
+    return _of_released(found) if found else None
+
+
+def current_evidence(
+    project: Project, run: Run, protocol: Protocol
+) -> tuple[Found | None, list[Found]]:
+    """Undisturbed evidence of a run as it is now under a protocol, and its disturbed copies."""
+    answered = answer_run(project, run, protocol)
+    if answered is None or answered.answer.outdated:
+        return None, []
+    return answered.found, project.shelf.disturbed(answered.found.evidence)
+
+
+def find_released(
+    project: Project, asked: ResolvedClaim, dataset: DatasetEntry | None
+) -> Found | None:
+    """Evidence of the released weights of a claim, on the images that a dataset's entry lists.
+
+    Args:
+        project: with the evidence.
+        asked: the claim; of the dataset its number is about, or of the copies under a corruption.
+        dataset: the entry; None takes any images.
+    """
+    if asked.protocol is None or asked.weights is None:
+        return None
+    split, inference = asked.claim.split, asked.protocol.inference_fp32
+    released = project.shelf.released(clean_dataset(asked.claim), split, inference, asked.weights)
+    return best(released, dataset, split, asked.protocol)
+
+
+def clean_dataset(claim: Claim) -> str:
+    """The dataset that a claim's images are of, or were before they were corrupted."""
+    return claim.dataset.removesuffix("_c") if claim.corruption else claim.dataset
+
+
+def corrupted_copies(shelf: Shelf, clean: Evidence, corruption: str) -> list[Evidence]:
+    """Evidence under one corruption, read again: the shelf keeps no single images of it."""
+    return [
+        read_evidence(found.path)
+        for found in shelf.disturbed(clean)
+        if (found.evidence.identity.condition or {}).get("corruption") == corruption
+    ]
+
+
+def _of_released(found: Found) -> Answered:
+    level: Level = "third_party" if found.by else "released"
+    return Answered(Answer((found.evidence,), level, found.by), found)
+
+
+def _retrained(project: Project, asked: ResolvedClaim, protocol: Protocol) -> Answered | None:
+    """Evidence of all seeds that saw the same images; of an earlier form of a run, if of none."""
+    runs = [run for run in project.runs if asked.claim.id in run.retrains]
+    each = {run.name: _trained(project, run, asked.dataset, protocol) for run in runs}
+    known = [one for one in each.values() if one]
+    seeds = [one.found for one in known if not one.answer.outdated]
+    if not seeds:
+        return known[0] if known else None
+    common = on_same_images(seeds)
+    answer = Answer(
+        tuple(conditions(common)),
+        "retrained",
+        left_out=len(seeds) - len(common),
+        absent=tuple(_absent(each)),
+    )
+    return Answered(answer, common[0])
+
+
+def _absent(each: Mapping[str, Answered | None]) -> Iterator[str]:
+    """Runs whose evidence does not count, by name, and why."""
+    for name, answered in each.items():
+        if answered is None:
+            yield f"{name}: no evidence"
+        elif outdated := answered.answer.outdated:
+            yield f"{name}: {outdated}"
+
+
+def _trained(
+    project: Project, run: Run, dataset: DatasetEntry | None, protocol: Protocol
+) -> Answered | None:
+    """Evidence of the weights a run asks for, else of what it trained before."""
+    shelf, asked = project.shelf, project.trainings[run.name]
+    question = run.dataset, run.split, protocol.inference_fp32
+    if found := best(shelf.trained(*question, asked), dataset, run.split, protocol):
+        return Answered(Answer((found.evidence,), "retrained"), found)
+    before = shelf.trained_before(*question, run.name)
+    if (found := best(before, dataset, run.split, protocol)) is None:
+        return None
+    outdated = first_change(training_in(found.evidence), asked)
+    return Answered(Answer((found.evidence,), "retrained", outdated=outdated), found)

@@ -1,0 +1,43 @@
+"""What a verdict must say about its evidence beside the comparison of two numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from segmodels.metrics.precision_effect import effect_sentence, effect_under
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.shelf import Found
+from segmodels.verdicts.verdict import Verdict
+
+_OTHER_IMAGES = (
+    "Evidence {} was counted on other images than params/datasets.yaml lists, so it says nothing."
+)
+_UNPINNED = (
+    "Nothing pins these weights: no sha256 of them is registered or was noted when they came, so "
+    "what was counted may not be what is given out."
+)
+
+
+def with_caveats(verdict: Verdict, found: Found, protocol: Protocol) -> Verdict:
+    """A verdict that says what less than full precision did to the number, if it was counted so,
+    and is `capped`.
+    """
+    evidence = found.evidence
+    if effect := effect_sentence(evidence, effect_under(evidence, protocol)):
+        verdict = dataclasses.replace(verdict, reason=f"{effect} {verdict.reason}")
+    return capped(verdict, found)
+
+
+def capped(verdict: Verdict, found: Found | None) -> Verdict:
+    """A verdict that is at most `partial` where evidence is tied to the weights by their name."""
+    if found is None or not found.unpinned:
+        return verdict
+    status = verdict.status if verdict.status in ("stale", "unverified") else "partial"
+    return dataclasses.replace(verdict, status=status, reason=f"{_UNPINNED} {verdict.reason}")
+
+
+def of_other_images(verdict: Verdict, found: Found | None) -> Verdict:
+    """A verdict that names evidence of other images than the registered ones, if there is some."""
+    if found is None:
+        return verdict
+    return dataclasses.replace(verdict, reason=_OTHER_IMAGES.format(found.evidence.key))

@@ -1,0 +1,116 @@
+"""A project as judging sees it: what is claimed, by which rules, and all that was counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segmodels.assets.entries import (
+    DatasetEntry,
+    WeightsEntry,
+    load_dataset_entries,
+    load_weights_entries,
+)
+from segmodels.claims import Claim, Statement, load_claims, load_statements
+from segmodels.efficiency.claims import Costs
+from segmodels.errors import SegmodelsError
+from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import load_protocols
+from segmodels.runs.run import Run, load_run, run_names
+from segmodels.training.provenance import Training, training_fingerprint, training_of
+from segmodels.verdicts.matching import as_prepared
+from segmodels.verdicts.retrained import wrong_retrains
+from segmodels.verdicts.rules import Rules, load_rules
+from segmodels.verdicts.shelf import Shelf
+
+Claims = Mapping[tuple[str, str], Sequence[Claim]]
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything a verdict depends on, read once.
+
+    Attributes:
+        link_from: folder that links to evidence are relative to.
+        rules: tolerances, intervals and obstacles.
+        claims: all of them, in file order.
+        statements: all of them, in file order.
+        runs: all of them, by name.
+        weights: entries of `params/weights.yaml`.
+        datasets: entries of `params/datasets.yaml`, with the fingerprints of what is here where
+            none are registered.
+        protocols: entries of `params/protocols.yaml`.
+        shelf: the evidence.
+        costs: parameters and operations that were counted.
+        trainings: what would train the weights of a run now, by the run's name.
+        by_network: the claims about a model on a dataset.
+    """
+
+    link_from: Path
+    rules: Rules
+    claims: tuple[Claim, ...]
+    statements: tuple[Statement, ...]
+    runs: tuple[Run, ...]
+    weights: Mapping[str, WeightsEntry]
+    datasets: Mapping[str, DatasetEntry]
+    protocols: Mapping[str, Protocol]
+    shelf: Shelf
+    costs: Costs
+    trainings: Mapping[str, Training]
+    by_network: Claims
+
+
+def load_project(evidence_folder: Path, link_from: Path) -> Project:
+    """Read `params/`, the descriptions of prepared datasets, and all evidence of a folder.
+
+    Args:
+        evidence_folder: searched with all folders below it; may be missing.
+        link_from: folder that links to evidence are relative to.
+
+    Raises:
+        SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
+    """
+    rules, claims, statements = load_rules(), load_claims(), load_statements()
+    runs = _load_runs(claims)
+    descriptions = evidence_folder.parent / "datasets"
+    weights, entries = load_weights_entries(), load_dataset_entries()
+    datasets = {name: as_prepared(one, descriptions) for name, one in entries.items()}
+    return Project(
+        link_from=link_from,
+        rules=rules,
+        claims=tuple(claims.values()),
+        statements=tuple(statements.values()),
+        runs=runs,
+        weights=weights,
+        datasets=datasets,
+        protocols=load_protocols(),
+        shelf=Shelf(evidence_folder),
+        costs=Costs(),
+        trainings=dict(_trainings(runs, datasets, descriptions)),
+        by_network=_by_network(claims.values()),
+    )
+
+
+def _load_runs(claims: Mapping[str, Claim]) -> tuple[Run, ...]:
+    runs = tuple(load_run(name) for name in run_names())
+    if wrong := list(wrong_retrains(runs, claims)):
+        raise SegmodelsError("\n".join(wrong))
+    return runs
+
+
+def _trainings(
+    runs: Iterable[Run], datasets: Mapping[str, DatasetEntry], descriptions: Path
+) -> Iterator[tuple[str, Training]]:
+    for run in runs:
+        fingerprint = training_fingerprint(datasets.get(run.dataset), descriptions)
+        if training := training_of(run, fingerprint):
+            yield run.name, training
+
+
+def _by_network(claims: Iterable[Claim]) -> Claims:
+    found: dict[tuple[str, str], list[Claim]] = defaultdict(list)
+    for claim in claims:
+        found[claim.model, claim.dataset].append(claim)
+    return dict(found)
