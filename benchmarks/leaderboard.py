@@ -23,7 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from segmodels.evidence import Evidence, Identity, ImageCounts, evidence_files, write_evidence
+from segmodels.evidence import (
+    Counted,
+    Evidence,
+    Identity,
+    ImageCounts,
+    evidence_files,
+    write_evidence,
+)
 from segmodels.protocols.protocol import Protocol
 from segmodels.versions import EVALUATOR
 
@@ -98,7 +105,8 @@ def _evidence(number: int) -> Evidence:
         evaluator=EVALUATOR,
     )
     images = tuple(ImageCounts.from_matrix(f"{i}.png", m) for i, m in enumerate(counts))
-    return Evidence(identity, CLASSES, len(CLASSES), IMAGES, {}, {}, images)
+    counted = Counted("evaluated")
+    return Evidence(identity, CLASSES, len(CLASSES), IMAGES, {}, {}, images, counted=counted)
 
 
 def measure(claims: int) -> dict[str, float]:
