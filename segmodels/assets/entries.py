@@ -195,6 +195,12 @@ def _pinned(
         raise SegmodelsError(
             f"{path}: weights {entry!r} have no file {name!r} any more; remove its note."
         )
+    for file in files:
+        if (pin := pins.get(file.name)) and pin.url != file.url:
+            raise SegmodelsError(
+                f"{path}: weights {entry!r}: file {file.name!r} was noted from {pin.url}, but its "
+                f"'url' is {file.url} now; remove its note, so that the new one is noted."
+            )
     return tuple(dataclasses.replace(file, pin=pins.get(file.name)) for file in files)
 
 

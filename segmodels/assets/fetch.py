@@ -176,6 +176,22 @@ def free_space(folder: Path) -> int:
     return shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.is_dir())).free
 
 
+def check_files(entry: WeightsEntry, folder: Path) -> None:
+    """Look at every file of released weights before it is used: a description decides counts too.
+
+    Raises:
+        SegmodelsError: one is missing or is not the one that is registered or was noted.
+    """
+    for file in entry.files:
+        path = folder / file.name
+        problem = fault(file, path) if path.is_file() else "it is missing"
+        if problem:
+            raise SegmodelsError(
+                f"{path}: {problem}. Remove it and fetch the weights again (dvc repro, or "
+                f"segmodels evaluate)."
+            )
+
+
 def fault(file: RemoteFile, path: Path) -> str | None:
     """What is wrong with a file, None if it is the registered one."""
     if file.accepted:

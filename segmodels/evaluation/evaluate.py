@@ -29,7 +29,6 @@ from segmodels.core.arrays import VOID, Pixels
 from segmodels.core.environment import arithmetic, machine, peak_memory_bytes, software
 from segmodels.core.files import combine, naming
 from segmodels.core.locks import only_one
-from segmodels.core.settings import cache_dir
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.survey import survey
 from segmodels.errors import SegmodelsError
@@ -38,7 +37,7 @@ from segmodels.evaluation.device import arriving
 from segmodels.evaluation.drawn import Drawn
 from segmodels.evaluation.fast import predict_many
 from segmodels.evaluation.label_maps import Kept, check_names, publish, write_map
-from segmodels.evaluation.resume import Line, forget, read_lines
+from segmodels.evaluation.resume import Line, forget, read_lines, scratch_file
 from segmodels.evaluation.stream import Shown, Stream
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evaluation.windows import Batching
@@ -98,7 +97,7 @@ def evaluate(
     identity = identify(subject, dataset, protocol, first)
     part = None if shard is None else Shard(*shard)
     name = identity.key if part is None else f"{identity.key}.{part.index}-of-{part.number}"
-    scratch = cache_dir() / "evaluations" / f"{name}.jsonl"
+    scratch = scratch_file(name)
     start, device = time.perf_counter(), str(next(subject.model.parameters()).device)
     number = len(dataset) if first is None else min(first, len(dataset))
     wanted = range(number) if part is None else range(part.index, number, part.number)

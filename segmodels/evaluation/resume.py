@@ -18,6 +18,7 @@ from typing import Any
 from segmodels.core.environment import difference
 from segmodels.core.files import digest, set_aside, sha256_of_file
 from segmodels.core.notes import note
+from segmodels.core.settings import cache_dir
 from segmodels.evaluation.label_maps import Kept
 from segmodels.evidence import ImageCounts
 
@@ -52,6 +53,11 @@ class Line:
         if line.counts.image != name:
             raise ValueError("another image")
         return line
+
+
+def scratch_file(name: str) -> Path:
+    """Where the counts of an evaluation, or of a shard of one, wait until they are evidence."""
+    return cache_dir() / "evaluations" / f"{name}.jsonl"
 
 
 def head(arithmetic: Mapping[str, str]) -> str:
@@ -115,7 +121,7 @@ def _difference(first: bytes, arithmetic: Mapping[str, str]) -> str:
         entry = json.loads(first)
         begun = entry["arithmetic"]
         whole = entry["sum"] == digest(begun) and first == head(begun).encode()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     return difference(begun, arithmetic) if whole else "its first line is damaged"
 
@@ -123,7 +129,7 @@ def _difference(first: bytes, arithmetic: Mapping[str, str]) -> str:
 def _line(text: bytes, place: Place) -> Line | None:
     try:
         return Line.from_text(text.decode(), place) if text.endswith(b"\n") else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -80,8 +80,9 @@ def evaluate_shard(
         if not all(_finished(file, keeps) for file in files):
             return evidence
         record = read_json(mine.with_name("record.json"))
+        parts = [_read(file) for file in files]
         try:
-            whole = merge_evidence(read_evidence(file) for file in files)
+            whole = merge_evidence(parts)
             if maps is not None:
                 merge_maps([shard_maps(file) for file in files], maps, whole)
         except SegmodelsError:
@@ -101,6 +102,15 @@ def shard_file(key: str, shard: Shard) -> Path:
 def shard_maps(file: Path) -> Path:
     """Where the label maps of a shard wait, beside its evidence."""
     return file.parent / "maps"
+
+
+def _read(file: Path) -> Evidence:
+    """A finished shard. One that cannot be read is deleted alone, so that it is counted again."""
+    try:
+        return read_evidence(file)
+    except SegmodelsError:
+        _delete([file])
+        raise
 
 
 def _finished(file: Path, keeps: bool) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segmodels.core.files import digest, read_json, write_json, write_text
+from segmodels.core.files import atomic_path, digest, naming, read_json, readable_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import KEY_LENGTH, Identity
@@ -19,22 +20,31 @@ from segmodels.evidence.soundness import unsound
 
 SCHEMA = 2
 
+_KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
+
 #: Evidence of schema 1 does not say who counted it, so it is nobody's.
 _READABLE = (1, SCHEMA)
 
 
 def write_evidence(folder: Path, evidence: Evidence) -> Path:
-    """Write both files; the `.json` last, so that a reader never finds it without counts.
+    """Write both files; the `.json` last, so that a reader never finds it without its counts.
+
+    A disk that is full loses nothing: both are written before the first takes its place.
 
     Returns:
         the path of `<key>.json`.
     """
-    lines = "".join(image.to_line() + "\n" for image in evidence.images)
+    lines = "".join(image.to_line() + "\n" for image in evidence.images).encode()
     counts = folder / f"{evidence.key}.counts.jsonl"
-    write_text(counts, lines)
-    head = _head(evidence, hashlib.sha256(lines.encode()).hexdigest())
+    head = _head(evidence, hashlib.sha256(lines).hexdigest())
     path = folder / f"{evidence.key}.json"
-    write_json(path, {**head, "record_sha256": digest(head)})
+    with naming(path), atomic_path(path) as new_head:
+        text = readable_json({**head, "record_sha256": digest(head)})
+        new_head.write_bytes(text.encode())
+        with atomic_path(counts) as new_counts:
+            new_counts.write_bytes(lines)
+            if not (counts.is_file() and counts.read_bytes() == lines):
+                path.unlink(missing_ok=True)  # else a kill here would leave it beside other counts
     return path
 
 
@@ -113,7 +123,7 @@ def find_evidence(folder: Path) -> Iterable[Evidence]:
 
 def evidence_files(folder: Path) -> list[Path]:
     """Every `<key>.json` below a folder, sorted."""
-    return [path for path in sorted(folder.rglob("*.json")) if len(path.stem) == KEY_LENGTH]
+    return [path for path in sorted(folder.rglob("*.json")) if _KEY.fullmatch(path.stem)]
 
 
 def _read_shard(entry: dict[str, Any] | None) -> Shard | None:

@@ -37,6 +37,7 @@ def _wrong_types(evidence: Evidence) -> Iterator[str]:
         value = getattr(evidence.identity, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             yield f"field 'identity.{name}' cannot be {value!r}."
+    yield from _wrong_condition(evidence.identity.condition)
     for name in (*evidence.classes, *(image.image for image in evidence.images)):
         if not isinstance(name, str):
             yield f"{name!r} is no name of a class or an image."
@@ -44,6 +45,25 @@ def _wrong_types(evidence: Evidence) -> Iterator[str]:
         yield "field 'classes' names a class twice."
     if not len(evidence.classes) <= evidence.outputs <= _MOST_OUTPUTS:
         yield f"field 'outputs' is {evidence.outputs} for {len(evidence.classes)} classes."
+
+
+_CONDITION: dict[str, tuple[type, ...]] = {
+    "corruption": (str,),
+    "severity": (int,),
+    "seed": (int,),
+    "parameter_noise": (int, float),
+}
+
+
+def _wrong_condition(condition: object) -> Iterator[str]:
+    if not isinstance(condition, dict):
+        return
+    for name, value in condition.items():
+        kinds = _CONDITION.get(name, (int, float, str))
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            yield f"field 'identity.condition.{name}' cannot be {value!r}."
+    if "corruption" in condition and "severity" not in condition:
+        yield "field 'identity.condition' has a corruption without a severity."
 
 
 def _wrong_counted(evidence: Evidence) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from segmodels.assets.entries import load_weights_entry
+from segmodels.assets.fetch import check_files
 from segmodels.checkpoints import load_checkpoint
 from segmodels.core.settings import images_at_once, project_root
 from segmodels.datasets.described import described_split, skipped_in
@@ -24,7 +26,8 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
     """The model of a run with its weights, ready to be evaluated.
 
     Raises:
-        SegmodelsError: weights or dataset are not there yet, or are those of another model.
+        SegmodelsError: weights or dataset are not there yet, a file of released weights is not
+            the one that is registered or was noted, or they are those of another model.
     """
     folder = project_root() / run.weights_folder
     if not folder.is_dir():
@@ -35,6 +38,8 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
         )
     names = released_files(run.weights)
     path = weights_path(folder, names)
+    if run.weights:
+        check_files(load_weights_entry(run.weights), folder)
     model = load_checkpoint(path, device=device)
     check_model(path, model.config["name"], run.model)
     if run.weights:

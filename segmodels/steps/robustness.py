@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -62,8 +63,17 @@ def stress_run(
         scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}
         mean = float(np.mean([value for value in scores.values() if value is not None]))
         write_json(metrics, {"mean_mIoU": round(mean, 4), "mIoU": scores})
-        shutil.rmtree(done, ignore_errors=True)
+        _forget(done)
     return found
+
+
+def _forget(done: Path) -> None:
+    """Delete what waited in the cache; a kill meanwhile leaves nothing that the next one reads."""
+    gone = done.with_suffix(".gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    if done.is_dir():
+        done.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _label(condition: Condition | None) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segmodels.core import paths
 from segmodels.core.locks import only_one
+from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
 from segmodels.datasets import Dataset
+from segmodels.errors import SegmodelsError
 from segmodels.evaluation.evaluate import Progress, Record, evaluate
 from segmodels.evaluation.label_maps import is_whole
+from segmodels.evaluation.resume import forget, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
 from segmodels.protocols.protocol import Protocol
@@ -36,8 +38,14 @@ class Asked:
 
 
 def _stamps() -> set[tuple[Path, tuple[int, int]]]:
-    found = ((path, path.stat()) for path in evidence_files(paths.evidence()))
-    return {(path, (stat.st_ino, stat.st_mtime_ns)) for path, stat in found}
+    stamps = set()
+    for path in evidence_files(paths.evidence()):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:  # replaced this moment, or a link that leads nowhere
+            continue
+        stamps.add((path, (stat.st_ino, stat.st_mtime_ns)))
+    return stamps
 
 
 def known_evidence(
@@ -53,10 +61,19 @@ def known_evidence(
     """
     key = identify(subject, dataset, protocol).key
     files = files_of_key(key, folder) if maps is None or is_whole(maps, key) else []
-    ours = (one for one in map(read_evidence, files) if one.counted.ours and one.shard is None)
-    evidence = next(ours, None)
+    here = (one for one in map(_readable, files) if one)
+    evidence = next((one for one in here if one.counted.ours and one.shard is None), None)
     # Equal content under another name: the name is that of who asks.
     return evidence and dataclasses.replace(evidence, weights_origin=subject.origin)
+
+
+def _readable(path: Path) -> Evidence | None:
+    """Evidence that is whole; of a torn or damaged one it is said that it does not count."""
+    try:
+        return read_evidence(path)
+    except SegmodelsError as error:
+        note(f"{error} It is taken for missing.")
+        return None
 
 
 def known_or_new(
@@ -78,7 +95,9 @@ def known_or_new(
         if not force or asked.answered(key):
             known = known_evidence(subject, dataset, protocol, maps)
             if known is not None:
-                return keep(known, None)
+                kept = keep(known, None)
+                forget(scratch_file(key))  # of a writer that was killed at its very end
+                return kept
         return evaluate(subject, dataset, protocol, progress=progress, maps=maps, finish=keep)[0]
 
 
@@ -88,17 +107,27 @@ def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
 
 
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
-    """Make `folder` hold exactly this evidence; what it held before goes last.
+    """Make `folder` hold this evidence and no other; what it held before goes last.
 
-    Two that write one folder take turns, so that neither deletes what the other just wrote.
+    Files that are no evidence stay. Two that write one folder take turns, so that neither
+    deletes what the other just wrote.
+
+    Raises:
+        SegmodelsError: the folder is a link, behind which other things may lie.
     """
+    if folder.is_symlink():
+        raise SegmodelsError(f"{folder}: a link to {folder.resolve()}; make it a folder.")
     lock = cache_dir() / "writing" / f"{folder.parent.name}-{folder.name}.lock"
     with only_one(lock, f"writing {folder}", wait=True):
         kept = {path for evidence in found for path in _written(folder, evidence)}
-        for path in set(folder.iterdir()) - kept:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        former = {counts for path in evidence_files(folder) for counts in _pair(path)}
+        for path in former - kept:
+            path.unlink(missing_ok=True)
 
 
-def _written(folder: Path, evidence: Evidence) -> list[Path]:
-    path = write_evidence(folder, evidence)
-    return [path, path.with_suffix(".counts.jsonl")]
+def _written(folder: Path, evidence: Evidence) -> tuple[Path, Path]:
+    return _pair(write_evidence(folder, evidence))
+
+
+def _pair(path: Path) -> tuple[Path, Path]:
+    return path, path.with_suffix(".counts.jsonl")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 import threading
@@ -12,7 +13,12 @@ import pytest
 from http_server import Server, serving
 
 from segmodels.assets import pins as module
-from segmodels.assets.entries import RemoteFile, WeightsEntry, load_weights_entry
+from segmodels.assets.entries import (
+    RemoteFile,
+    WeightsEntry,
+    load_weights_entries,
+    load_weights_entry,
+)
 from segmodels.assets.fetch import fetch_weights
 from segmodels.assets.pins import Pin, note_pins, read_pins
 from segmodels.errors import SegmodelsError
@@ -251,6 +257,17 @@ def test_broken_notes_are_named(odd, text, message):
     with pytest.raises(SegmodelsError, match=message) as caught:
         odd.entry()
     assert str(caught.value).startswith(str(odd.lock))
+
+
+def test_a_note_is_of_the_address_it_was_taken_from(tmp_path):
+    entry = {"model": "unet", "state": "ok", "source": "here", "unseen": True}
+    file = {"name": "a.pth", "url": "https://example.org/new/a.pth"}
+    path = tmp_path / "weights.yaml"
+    path.write_text(json.dumps({"toy": {**entry, "files": [file]}}))
+    old = Pin("0" * 64, 3, "https://example.org/old/a.pth", "address")
+    note_pins(tmp_path / "weights.lock.yaml", "toy", {"a.pth": old})
+    with pytest.raises(SegmodelsError, match=r"was noted from https://example\.org/old/a\.pth"):
+        load_weights_entries(path)
 
 
 def test_reading_notes_needs_no_pytorch():

@@ -18,6 +18,7 @@ from PIL import Image
 from segmodels import steps
 from segmodels.checkpoints import save_checkpoint
 from segmodels.core import paths
+from segmodels.core.files import sha256_of_file
 from segmodels.datasets.described import described_split
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
@@ -195,10 +196,9 @@ def test_a_folder_holds_the_last_evidence_alone(published: Path) -> None:
     edit(published, "protocols.yaml", plain={"version": 2, "title": "mirrored", "flip": True})
     new = steps.evaluate_run("published", "plain")
     assert new.key != old.key
-    assert sorted(p.name for p in folder.iterdir()) == [
-        f"{new.key}.counts.jsonl",
-        f"{new.key}.json",
-    ]
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        [f"{new.key}.counts.jsonl", f"{new.key}.json", "notes"]
+    )
 
 
 # --- what keeps old evidence in place --------------------------------------------------
@@ -225,12 +225,72 @@ def test_a_damaged_image_leaves_the_old_evidence(published: Path) -> None:
     assert files_of(published / "reports") == before
 
 
-def test_corrupted_evidence_is_named(published: Path) -> None:
+def test_corrupted_evidence_is_named_and_counted_again(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     evidence = steps.evaluate_run("published", "plain")
     path = published / f"reports/evidence/published/plain/{evidence.key}.counts.jsonl"
-    path.write_text(path.read_text().replace('"counts":[', '"counts":[1', 1))
-    with pytest.raises(SegmodelsError, match=f"{evidence.key}.counts.jsonl"):
-        steps.evaluate_run("published", "plain")
+    whole = path.read_text()
+    path.write_text(whole.replace('"counts":[', '"counts":[1', 1))
+    assert steps.evaluate_run("published", "plain") == evidence
+    assert path.read_text() == whole
+    assert f"{evidence.key}.counts.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_an_edited_file_of_released_weights_is_not_released(published: Path, name: str) -> None:
+    """A description decides counts as much as the weights: every registered file is looked at."""
+    path = paths.released_weights("published") / name
+    path.write_bytes(path.read_bytes().replace(b"127.5", b"000.5", 1) + b" ")
+    for work in (
+        lambda: steps.evaluate_run("published", "plain"),
+        lambda: steps.stress_run("published", "quick"),
+    ):
+        with pytest.raises(SegmodelsError, match=rf"{name}: its sha256 is .* fetch the weights"):
+            work()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{"])
+def test_a_damaged_file_in_the_cache_blocks_no_suite(published: Path, damage: bytes) -> None:
+    undisturbed = steps.stress_run("published", "quick")
+    waiting = published / ".cache" / "stress" / "published-quick"
+    shutil.copytree(paths.evidence() / "published" / "robustness-quick", waiting)
+    for file in waiting.glob("*.jsonl"):
+        file.write_bytes(damage)
+    for force in (False, True):
+        assert steps.stress_run("published", "quick", force=force) == undisturbed
+        assert not waiting.exists()
+
+
+def test_force_counts_although_a_scratch_file_was_left(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a writer that was killed between evidence and tidying up."""
+    monkeypatch.setattr("segmodels.evaluation.evaluate.forget", lambda _: None)
+    found = steps.evaluate_run("published", "plain")
+    monkeypatch.undo()
+    small_project.enter(published, monkeypatch)
+    steps.prepare("shapes")
+    scratch = published / ".cache" / "evaluations" / f"{found.key}.jsonl"
+    assert scratch.is_file()
+    assert steps.evaluate_run("published", "plain") == found
+    assert not scratch.exists()
+    assert steps.evaluate_run("published", "plain", force=True) == found
+    assert json.loads(paths.record("published", "plain").read_text())["resumed_at"] == 0
+    assert not scratch.exists()
+
+
+def test_what_is_no_evidence_stays_and_links_are_refused(published: Path, tmp_path: Path) -> None:
+    folder = paths.evidence() / "published" / "plain"
+    steps.evaluate_run("published", "plain")
+    (folder / "thesis.txt").write_text("mine")
+    steps.evaluate_run("published", "plain", force=True)
+    assert (folder / "thesis.txt").read_text() == "mine"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SegmodelsError, match="a link to"):
+        steps.evaluate_run("published", "plain", force=True)
+    assert (tmp_path / "elsewhere" / "thesis.txt").read_text() == "mine"
 
 
 # --- weights that do not fit -----------------------------------------------------------
@@ -243,7 +303,7 @@ def test_missing_weights(root: Path) -> None:
     with pytest.raises(SegmodelsError, match=r"'published' are not there; fetch them"):
         steps.evaluate_run("published", "plain")
     paths.released_weights("published").mkdir(parents=True)
-    with pytest.raises(SegmodelsError, match="the folder holds nothing"):
+    with pytest.raises(SegmodelsError, match="it is missing"):
         steps.evaluate_run("published", "plain")
 
 
@@ -268,7 +328,13 @@ def entry(root: Path, **changes: Any) -> dict[str, Any]:
 
 def test_a_checkpoint_for_another_dataset(published: Path) -> None:
     shutil.rmtree(paths.released_weights("published"))
-    save_checkpoint(create_model("segformer_nano", 5), paths.released_weights("published"))
+    folder = paths.released_weights("published")
+    save_checkpoint(create_model("segformer_nano", 5), folder)
+    files = [
+        {**file, "sha256": [sha256_of_file(folder / file["name"])]}
+        for file in entry(published)["files"]
+    ]
+    edit(published, "weights.yaml", published=entry(published, files=files))
     with pytest.raises(SegmodelsError, match="5 outputs, but shapes has 8 classes"):
         steps.evaluate_run("published", "plain")
 
