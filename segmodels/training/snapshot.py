@@ -131,9 +131,11 @@ def _foot(file: IO[bytes]) -> dict[str, Any]:
     try:
         foot = json.loads(file.read().rpartition(b"\n")[2])
         known = {name: foot[name] for name in ("sha256", "bytes", "arithmetic")}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise _DamagedError from None
     if not isinstance(known["bytes"], int) or not isinstance(known["arithmetic"], dict):
+        raise _DamagedError
+    if not 0 < known["bytes"] < size:  # else reading would ask for memory that nobody has
         raise _DamagedError
     return known
 

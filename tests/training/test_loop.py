@@ -226,6 +226,7 @@ DAMAGE = {
     "a bit flipped": lambda data: flipped(data, 0.5),
     "a bit flipped at the end": lambda data: flipped(data, 1.0),
     "zeros": lambda data: bytes(len(data)),
+    "a size that no file has": lambda data: data.replace(b'"bytes": ', b'"bytes": 10000000000000'),
     "of an earlier version": lambda data: data[: data.rindex(b"\n")],
 }
 
