@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from segmodels.core.files import digest
 from segmodels.evidence import Evidence, ImageCounts, images_asked
+from segmodels.metrics.intervals import Interval
 from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 
@@ -25,12 +26,14 @@ _PLACES = ("severity", "seed")
 class Point:
     """One strength of one disturbance: mIoU in percent and its share of the clean one.
 
-    The share is None where the clean mIoU is zero: nothing is there of which it could be one.
+    The share is None where the clean mIoU is zero: nothing is there of which it could be one; so
+    is the interval of the mIoU over images where none is known.
     """
 
     level: float
     miou: float
     ratio: float | None
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -65,22 +68,34 @@ def merge_images(evidence: Evidence) -> Evidence:
     return dataclasses.replace(evidence, images=(merged,))
 
 
-def summarise(clean: Evidence, disturbed: Iterable[Evidence], protocol: Protocol) -> Robustness:
+def summarise(
+    clean: Evidence,
+    disturbed: Iterable[Evidence],
+    protocol: Protocol,
+    interval_of: Callable[[list[Evidence]], Interval | None] = lambda _: None,
+) -> Robustness:
     """Score disturbed evidence against clean evidence of the same weights, split and inference.
 
     Args:
         clean: evidence with its images.
         disturbed: evidence, images merged or not; seeds of one condition are averaged.
         protocol: how counts become a score.
+        interval_of: the interval of the mean mIoU of such evidence, if it is known.
     """
-    found: dict[tuple[str, str], dict[float, list[Point]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, str], dict[float, list[Evidence]]]
+    found = defaultdict(lambda: defaultdict(list))
     for evidence in _longest(disturbed):
+        if math.isnan(score(evidence, protocol).miou):
+            continue
         kind, name, level = _place(evidence.identity.condition or {})
-        point = _point(clean, evidence, protocol, level)
-        if not math.isnan(point.miou):
-            found[kind, name][level].append(point)
+        found[kind, name][level].append(evidence)
+
+    def averaged(level: float, seeds: list[Evidence]) -> Point:
+        points = [_point(clean, one, protocol, level) for one in seeds]
+        return dataclasses.replace(_average(points), interval=interval_of(seeds))
+
     curves = tuple(
-        Curve(kind, name, tuple(_average(levels[level]) for level in sorted(levels)))
+        Curve(kind, name, tuple(averaged(level, levels[level]) for level in sorted(levels)))
         for (kind, name), levels in sorted(found.items())
     )
     points = [p for curve in curves if curve.kind == "corruption" for p in curve.points]

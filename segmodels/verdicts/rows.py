@@ -13,9 +13,10 @@ from pathlib import Path
 
 from segmodels.assets.entries import WeightsEntry
 from segmodels.claims import Claim, Statement
-from segmodels.metrics.intervals import Interval
-from segmodels.metrics.robustness import summarise
-from segmodels.metrics.scores import score
+from segmodels.evidence import Evidence, read_evidence
+from segmodels.metrics.intervals import Interval, mean_interval
+from segmodels.metrics.robustness import Robustness, summarise
+from segmodels.metrics.scores import comparable, score
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
 from segmodels.verdicts.matching import answers, has_released_weights
@@ -182,7 +183,6 @@ def _with_evidence(project: Project, row: Row, protocol: Protocol, found: Found)
     """A row with what its evidence holds beside the number that was judged."""
     evidence, identity = found.evidence, found.evidence.identity
     scores = score(evidence, protocol)
-    disturbed = conditions(project.shelf.disturbed(evidence))
     labelled = not math.isnan(scores.miou)
     return replace(
         row,
@@ -201,9 +201,32 @@ def _with_evidence(project: Project, row: Row, protocol: Protocol, found: Found)
         pixel_accuracy=_rounded(scores.pixel_accuracy),
         mean_accuracy=_rounded(scores.mean_accuracy),
         per_class={name: _rounded(iou) for name, iou in scores.per_class.items()},
-        robustness=summarise(evidence, disturbed, protocol) if disturbed and labelled else None,
+        robustness=_robustness(project, found, protocol) if labelled else None,
         figure=_figure(project, row.run, found),
     )
+
+
+def _robustness(project: Project, clean: Found, protocol: Protocol) -> Robustness | None:
+    """What disturbed copies of evidence came to; None without any."""
+    disturbed = project.shelf.disturbed(clean.evidence)
+    files = {found.evidence.key: found.path for found in disturbed}
+
+    def interval_of(seeds: list[Evidence]) -> Interval | None:
+        # The shelf merges their images; a few at a time they fit in memory.
+        whole = [read_evidence(files[evidence.key]) for evidence in seeds]
+        if not comparable(whole):
+            return None
+        return _known(mean_interval(whole, protocol, project.rules.interval))
+
+    if not disturbed:
+        return None
+    return summarise(clean.evidence, conditions(disturbed), protocol, interval_of)
+
+
+def _known(interval: Interval) -> Interval | None:
+    """Four decimals; None where nothing is known."""
+    low, high = interval
+    return None if math.isnan(low) or math.isnan(high) else (round(low, 4), round(high, 4))
 
 
 def _figure(project: Project, name: str | None, found: Found) -> str | None:

@@ -463,6 +463,19 @@ def test_a_corruption_is_judged_from_its_severities(board):
     assert low < row.verified < high
 
 
+def test_every_disturbed_score_has_its_interval(board):
+    def fog(severity, seed):
+        condition = {"corruption": "fog", "severity": severity, "seed": seed}
+        return evidence(matrices(6, right=20, seed=severity + seed), condition=condition)
+
+    board.keep(evidence(), *(fog(severity, seed) for severity in (1, 3) for seed in (0, 7)))
+    (curve,) = board.row("toy_strict").robustness.curves
+    assert [point.level for point in curve.points] == [1.0, 3.0]
+    for point in curve.points:
+        low, high = point.interval
+        assert low < point.miou < high
+
+
 def test_a_row_names_the_picture_its_run_makes(board):
     """Whether it is here or not: the page must not depend on that."""
     board.keep(evidence())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from segmodels.metrics.robustness import Curve, Robustness, mean_share
+from segmodels.metrics.robustness import Curve, Point, Robustness, mean_share
 from segmodels.verdicts.row import Row
 
 _CURVE_WIDTH, _CURVE_HEIGHT = 120, 36
@@ -88,8 +88,8 @@ def _curve_table(kind: str, curves: list[Curve], found: Robustness) -> str:
 
 
 def _curve_row(curve: Curve, levels: list[float], found: Robustness) -> str:
-    by_level = {point.level: f"{point.miou:.1f}" for point in curve.points}
-    cells = "".join(f"<td>{by_level.get(level, '&ndash;')}</td>" for level in levels)
+    by_level = {point.level: point for point in curve.points}
+    cells = "".join(_point_cell(by_level.get(level)) for level in levels)
     mean = sum(p.miou for p in curve.points) / len(curve.points)
     share = mean_share(curve.points)
     kept = "&ndash;" if share is None else f"{share:.0%}"
@@ -98,6 +98,15 @@ def _curve_row(curve: Curve, levels: list[float], found: Robustness) -> str:
         f'<td class="line">{_curve(curve, found)}</td>{cells}'
         f"<td>{mean:.1f}</td><td>{kept}</td></tr>"
     )
+
+
+def _point_cell(point: Point | None) -> str:
+    """An mIoU; its interval comes up when it is pointed at."""
+    if point is None:
+        return "<td>&ndash;</td>"
+    ends = point.interval
+    title = f' title="interval {ends[0]:.1f} to {ends[1]:.1f}"' if ends else ""
+    return f"<td{title}>{point.miou:.1f}</td>"
 
 
 def _svg(width: int, height: int, label: str, body: str) -> str:
