@@ -9,7 +9,7 @@ from segmodels.assets.entries import OWN, load_weights_entry, weights_identity
 from segmodels.assets.fetch import fetch_weights
 from segmodels.checkpoints import load_checkpoint
 from segmodels.core import paths
-from segmodels.core.files import check_writable, read_json, sha256_of_file, write_json
+from segmodels.core.files import check_writable, digest, read_json, sha256_of_file, write_json
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.described import described_split
@@ -88,10 +88,27 @@ def trained_as_asked(run: Run) -> bool:
 
 def trained_otherwise(run: Run) -> str:
     """How the weights in a run's folder differ from what training it now would give, as words."""
-    path = paths.trained_weights(run.name) / "model.json"
-    if not path.is_file():
+    folder = paths.trained_weights(run.name)
+    if not all((folder / name).is_file() for name in ("model.json", OWN)):
         return "there are no weights"
-    return first_change(made_by(path.parent), _job(run, "cpu").provenance)
+    return first_change(made_by(folder), _job(run, "cpu").provenance) or _swapped(run, folder)
+
+
+def _swapped(run: Run, folder: Path) -> str:
+    """Whether the weights are others than the record of their training names, as words.
+
+    What they say of themselves can be copied onto any others. A record of another training says
+    nothing about these; one without `training` is of the time before it was noted, and does.
+    """
+    path = paths.record(run.name, "train")
+    record = read_json(path) if path.is_file() else {}
+    if not isinstance(record, dict):
+        raise SegmodelsError(f"{path}: no record of a training; remove it, or train again.")
+    made = digest(made_by(folder))
+    named = record.get("weights_sha256") if record.get("training", made) == made else None
+    if named is None or named == sha256_of_file(folder / OWN):
+        return ""
+    return f"the weights are not those that the record of the training names, {path}"
 
 
 def made_by(folder: Path) -> Training:

@@ -82,6 +82,7 @@ def train(job: Job, folder: Path, curve: Path, progress: Progress | None = None)
         write_text(curve, curve_as_csv(state.curve))
         shutil.rmtree(scratch, ignore_errors=True)
     return {
+        "training": digest(job.provenance),
         "weights_sha256": weights,
         "steps": job.recipe.steps,
         "resumed_at": resumed_at,

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from segmodels import steps
-from segmodels.checkpoints import save_checkpoint
+from segmodels.checkpoints import load_checkpoint, save_checkpoint
 from segmodels.core import paths
 from segmodels.core.files import sha256_of_file
 from segmodels.datasets.described import described_split
@@ -378,6 +378,48 @@ def test_weights_of_another_recipe_are_refused_and_trained_again(
     steps.bring(load_run("tiny"))
     assert (paths.trained_weights("tiny") / "model.safetensors").read_bytes() != before
     steps.evaluate_run("tiny", "plain")
+
+
+def swap_weights() -> None:
+    """Put random weights into the folder of a run, which say of themselves what the old ones did."""
+    folder = paths.trained_weights("tiny")
+    told = json.loads((folder / "model.json").read_text())["metadata"]
+    model = load_checkpoint(folder)
+    torch.manual_seed(99)
+    for values in model.parameters():
+        values.data = torch.randn_like(values)
+    save_checkpoint(model, folder, metadata=told)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_weights_that_the_record_does_not_name_are_trained_again(root: Path, noted: bool) -> None:
+    steps.bring(load_run("tiny"))
+    weights = paths.trained_weights("tiny") / "model.safetensors"
+    before, record = weights.read_bytes(), paths.record("tiny", "train")
+    if not noted:  # a record of the time before it said of which training it is
+        told = json.loads(record.read_text())
+        record.write_text(json.dumps({k: v for k, v in told.items() if k != "training"}))
+    assert steps.trained_as_asked(load_run("tiny"))
+    swap_weights()
+    with pytest.raises(SegmodelsError, match=r"not those that the record .*tiny-train\.json"):
+        steps.evaluate_run("tiny", "plain")
+    steps.bring(load_run("tiny"))
+    assert weights.read_bytes() == before
+    assert steps.trained_as_asked(load_run("tiny"))
+
+
+def test_a_record_of_another_training_says_nothing_about_weights(root: Path) -> None:
+    """As when DVC brings back the weights of an earlier recipe, but no record."""
+    steps.bring(load_run("tiny"))
+    record = paths.record("tiny", "train")
+    told = {"training": "0" * 64, "weights_sha256": "1" * 64}
+    record.write_text(json.dumps({**json.loads(record.read_text()), **told}))
+    assert steps.trained_as_asked(load_run("tiny"))
+    record.unlink()
+    assert steps.trained_as_asked(load_run("tiny"))
+    record.write_text("[]")
+    with pytest.raises(SegmodelsError, match=r"tiny-train\.json: no record of a training"):
+        steps.trained_as_asked(load_run("tiny"))
 
 
 def test_words_about_a_recipe_do_not_train_again(
