@@ -46,8 +46,8 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
         origin: dict[str, Any] = {"released": run.weights}
     elif change := trained_otherwise(run):
         raise SegmodelsError(
-            f"{path}: not what training run {run.name!r} gives, as its file names now ({change}); train "
-            f"it again (dvc repro, or segmodels train {run.name})."
+            f"{path}: not what training run {run.name!r} gives as its file names now ({change}); "
+            f"train it again (dvc repro, or segmodels train {run.name})."
         )
     else:
         origin = {"trained": run.name, "training": made_by(folder)}

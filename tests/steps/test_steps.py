@@ -381,7 +381,7 @@ def test_weights_of_another_recipe_are_refused_and_trained_again(
 
 
 def swap_weights() -> None:
-    """Put random weights into the folder of a run, which say of themselves what the old ones did."""
+    """Put random weights in the place of a run's, which say of themselves what those did."""
     folder = paths.trained_weights("tiny")
     told = json.loads((folder / "model.json").read_text())["metadata"]
     model = load_checkpoint(folder)
