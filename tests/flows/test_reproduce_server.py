@@ -243,7 +243,7 @@ def test_a_failed_stage_stops_only_its_descendants(server: Server, make_repo: Ma
 def test_wrong_input_is_not_tried_again(server: Server, make_repo: MakeRepo) -> None:
     def stage(code: int) -> dict[str, Any]:
         out = f"out-{code}"
-        again = f"echo {out} >> log; test $(grep -c {out} log) = 2 || exit {code}"
+        again = f"echo {out} >> log; test $(grep -cx {out} log) = 2 || exit {code}"
         return {"cmd": f"{again}; touch {out}", "outs": [out]}
 
     repo = make_repo({"wrong": stage(1), "busy": stage(75), "killed": stage(137)})
