@@ -88,12 +88,15 @@ def note_pins(path: Path, entry: str, found: Pins) -> None:
             merged = _merged(path, entry, found, known.get(entry, {}))
             if merged != known.get(entry, {}):
                 write_text(path, _text({**known, entry: merged}))
-    except OSError as error:
+    except (OSError, SegmodelsError) as error:
+        refused = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(refused, OSError):
+            raise
         sums = ", ".join(f"{name} {pin.sha256}" for name, pin in sorted(found.items()))
         raise SegmodelsError(
             f"{path}: what came of weights {entry!r} cannot be noted "
-            f"({error.strerror or error}). The files are kept. Make the folder writable and fetch "
-            f"again, or add their sha256 to params/weights.yaml: {sums}"
+            f"({refused.strerror or refused}). The files are kept. Make the folder writable and "
+            f"fetch again, or add their sha256 to params/weights.yaml: {sums}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from segmodels.core.files import naming
 from segmodels.core.notes import note
 from segmodels.errors import PassingError
 
@@ -37,9 +38,9 @@ def only_one(path: Path, work: str, wait: bool = False) -> Iterator[None]:
     Raises:
         PassingError: another process holds it; the message names the process. If `wait`, only
             where the caller itself holds it.
+        SegmodelsError: the lock file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as handle:
+    with _opened(path) as handle:
         if not _taken(handle, _QUIET if wait else 0):
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
@@ -49,14 +50,25 @@ def only_one(path: Path, work: str, wait: bool = False) -> Iterator[None]:
                 )
             note(f"{work} is already being done by process {holder}; waiting for it.")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        with naming(path):
+            _sign(handle)
         _HOLDERS[path] = threading.get_ident()
         try:
             yield
         finally:
             del _HOLDERS[path]
+
+
+def _opened(path: Path) -> IO[str]:
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+
+
+def _sign(handle: IO[str]) -> None:
+    """Write who holds it, past the buffer: what a full disk refuses must not be tried once more."""
+    os.ftruncate(handle.fileno(), 0)
+    os.write(handle.fileno(), str(os.getpid()).encode())
 
 
 def _taken(handle: IO[str], patience: float) -> bool:

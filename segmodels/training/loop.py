@@ -188,6 +188,16 @@ def _resumed(job: Job, snapshot: Path) -> _State:
                 f"run {job.run!r}: 'overrides' sets {name!r}, which the dataset's classes and the "
                 f"recipe's crop decide. Remove it."
             )
+
+    def take_up(saved: dict[str, Any]) -> _State:
+        return _taken_up(_begun(job), saved, job.recipe.steps)
+
+    here = arithmetic(job.device)
+    return load_snapshot(snapshot, here, job.device, take_up) or _begun(job)
+
+
+def _begun(job: Job) -> _State:
+    """A training before its first step."""
     torch.manual_seed(job.seed)
     model = create_model(job.model, len(job.train.class_names), job.recipe.crop, **job.overrides)
     model.preprocessing = model.preprocessing or IMAGENET
@@ -196,11 +206,20 @@ def _resumed(job: Job, snapshot: Path) -> _State:
         model.to(job.device)
     except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
         raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
-    state = _State(model, build_optimizer(model, job.recipe))
-    if saved := load_snapshot(snapshot, arithmetic(job.device), job.device):
-        model.load_state_dict(saved["model"])
-        state.optimizer.load_state_dict(saved["optimizer"])
-        state.step, state.losses, state.curve = saved["step"], saved["losses"], saved["curve"]
+    return _State(model, build_optimizer(model, job.recipe))
+
+
+def _taken_up(state: _State, saved: dict[str, Any], steps: int) -> _State:
+    """The same at a snapshot; raises what torch does, or ValueError, if it is none of this one."""
+    if type(saved["step"]) is not int or not 0 <= saved["step"] <= steps:
+        raise ValueError("step")
+    state.model.load_state_dict(saved["model"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    state.step, state.losses, state.curve = (
+        saved["step"],
+        list(saved["losses"]),
+        list(saved["curve"]),
+    )
     return state
 
 

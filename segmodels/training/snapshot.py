@@ -11,9 +11,10 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+import pickle
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 import torch
 
@@ -25,6 +26,21 @@ from segmodels.core.notes import note
 _FOOT = 1 << 14
 
 Content = dict[str, Any]
+
+
+#: What content that is not a snapshot of this training makes torch and its reader raise.
+_MISFITS = (
+    pickle.UnpicklingError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
+
+Taken = TypeVar("Taken")
 
 
 class _DamagedError(Exception):
@@ -50,18 +66,26 @@ def save_snapshot(path: Path, content: Content, arithmetic: Mapping[str, str]) -
         note(f"{path}: {why}; the training goes on, and could be taken up where it was before.")
 
 
-def load_snapshot(path: Path, arithmetic: Mapping[str, str], device: str) -> Content | None:
-    """The last snapshot that is whole and of this arithmetic; None if there is none.
+def load_snapshot(
+    path: Path, arithmetic: Mapping[str, str], device: str, take_up: Callable[[Content], Taken]
+) -> Taken | None:
+    """What is taken up of the last snapshot that is whole and of this arithmetic; None if none is.
 
     Others are set aside, and it is said why.
+
+    Args:
+        path: of the last one.
+        arithmetic: of this process.
+        device: where its tensors are put.
+        take_up: makes of its content what goes on; one that raises is damaged.
     """
     here = [one for one in (path, _before(path)) if one.exists()]
     while here:
         one, *here = here
-        content, begun = _tried(one, device)
-        if content is not None and begun == arithmetic:
-            return content
-        why = "damaged" if content is None else difference(begun, arithmetic)
+        taken, begun = _tried(one, arithmetic, device, take_up)
+        if taken is not None:
+            return taken
+        why = "damaged" if begun in ({}, arithmetic) else difference(begun, arithmetic)
         instead = "the one before it is tried" if here else "trained from the start"
         note(f"{one}: {why}; set aside as {set_aside(one).name}, {instead}.")
     return None
@@ -107,22 +131,29 @@ class _Hashed(io.RawIOBase):
         return len(data)
 
 
-def _tried(path: Path, device: str) -> tuple[Content | None, Mapping[str, str]]:
+def _tried(
+    path: Path, arithmetic: Mapping[str, str], device: str, take_up: Callable[[Content], Taken]
+) -> tuple[Taken | None, Mapping[str, str]]:
     try:
-        return _read(path, device)
-    except (_DamagedError, OSError):
+        body, begun = _read(path)
+        if begun != arithmetic:
+            return None, begun
+        content = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+        return take_up(content), begun
+    except torch.OutOfMemoryError:  # no fault of the file
+        raise
+    except (_DamagedError, OSError, *_MISFITS):
         return None, {}
 
 
-def _read(path: Path, device: str) -> tuple[Content, Mapping[str, str]]:
+def _read(path: Path) -> tuple[bytes, Mapping[str, str]]:
     with path.open("rb") as file:
         foot = _foot(file)
         file.seek(0)
         body = file.read(foot["bytes"])
     if hashlib.sha256(body).hexdigest() != foot["sha256"]:
         raise _DamagedError
-    content: Content = torch.load(io.BytesIO(body), map_location=device, weights_only=True)
-    return content, foot["arithmetic"]
+    return body, foot["arithmetic"]
 
 
 def _foot(file: IO[bytes]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from http_server import Server, serving
@@ -21,6 +22,7 @@ from segmodels.assets.entries import (
 )
 from segmodels.assets.fetch import fetch_weights
 from segmodels.assets.pins import Pin, note_pins, read_pins
+from segmodels.core import locks
 from segmodels.errors import SegmodelsError
 
 CONTENT, OTHER = b"first bytes" * 100, b"other bytes" * 100
@@ -207,6 +209,20 @@ def test_notes_that_cannot_be_written_are_one_error_and_lose_no_file(odd, monkey
     assert str(caught.value).startswith(f"{odd.lock}: ")
     assert (odd.folder / "a.bin").read_bytes() == CONTENT
     monkeypatch.undo()
+
+
+def test_a_lock_that_cannot_be_written_loses_no_file(odd, monkeypatch):
+    real = locks._sign
+
+    def full(handle: IO[str]) -> None:
+        if handle.name.endswith("weights.lock.lock"):
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(locks, "_sign", full)
+    with pytest.raises(SegmodelsError, match=f"No space left .*kept.*a.bin {SHA}"):
+        odd.fetch()
+    assert (odd.folder / "a.bin").read_bytes() == CONTENT
 
 
 # The file

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,21 @@ def enter(path):
 def test_the_lock_names_its_holder(path):
     assert enter(path) == str(os.getpid())
     assert enter(path) == str(os.getpid())
+
+
+def test_a_full_disk_names_the_lock_file(path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(SegmodelsError, match=r"work\.lock: No space left on device\.$"):
+            enter(path)
+    assert enter(path) == str(os.getpid())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(SegmodelsError, match=r"work\.lock: No space left on device\.$"):
+            enter(path)
 
 
 def test_a_second_process_is_refused_and_told_whom_to_wait_for(path, holder):

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,44 @@ def test_a_damaged_snapshot_is_set_aside(
     assert [line.endswith("trained from the start.") for line in told[1:]] == [True] * both
     assert record["weights_sha256"] == trained(job, tmp_path / "whole")
     assert not stopped.parent.exists()
+
+
+MISFITS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "nothing": lambda content: {},
+    "a list": lambda content: [1],
+    "a network of no tensors": lambda content: {**content, "model": {}},
+    "an optimizer of nothing": lambda content: {**content, "optimizer": {"param_groups": []}},
+    "no optimizer": lambda content: {**content, "optimizer": {"state": {}, "param_groups": [{}]}},
+    "a step before the first": lambda content: {**content, "step": -1},
+    "a step behind the last": lambda content: {**content, "step": 10**6},
+    "no step": lambda content: {**content, "step": "2"},
+    "losses of nothing": lambda content: {**content, "losses": None},
+}
+
+
+@pytest.mark.parametrize("change", MISFITS.values(), ids=MISFITS.keys())
+def test_a_snapshot_whose_content_is_another_is_set_aside(
+    job: Job, tmp_path: Path, stopped: Path, change: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its checksum is right: whoever wrote it wrote something else."""
+    here = module.arithmetic("cpu")
+    content = snapshot.load_snapshot(stopped, here, "cpu", dict)
+    snapshot.save_snapshot(stopped, change(content), here)
+    capsys.readouterr()
+    record = train(job, tmp_path / "a" / "weights", tmp_path / "a" / "curve.csv")
+    assert record["resumed_at"] == 3  # that of the one before it
+    assert "damaged; set aside as state.pt.aside" in capsys.readouterr().err
+    assert record["weights_sha256"] == trained(job, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("size", [10**18, 0, -1, True])
+def test_a_snapshot_of_an_impossible_size_is_set_aside(
+    job: Job, tmp_path: Path, stopped: Path, size: int
+) -> None:
+    body, _, foot = stopped.read_bytes().rpartition(b"\n")
+    stopped.write_bytes(body + b"\n" + json.dumps({**json.loads(foot), "bytes": size}).encode())
+    record = train(job, tmp_path / "a" / "weights", tmp_path / "a" / "curve.csv")
+    assert record["resumed_at"] == 2
 
 
 @pytest.mark.parametrize("other", [{"torch": "1.0"}, {"device": "cuda"}])
