@@ -96,7 +96,7 @@ def _temporary(path: Path, opened: Callable[[Path], int]) -> Iterator[tuple[Path
         handle = opened(temporary)
         try:
             if _is_ours(temporary, handle):
-                _sweep(path, number + 1)
+                sweep(path, number + 1)
                 yield temporary, handle
                 return
         finally:
@@ -123,8 +123,11 @@ def _is_ours(path: Path, handle: int) -> bool:
         return False
 
 
-def _sweep(path: Path, number: int) -> None:
-    """Delete what killed writers left beside others that were writing too."""
+def sweep(path: Path, number: int = 0) -> None:
+    """Delete the temporary siblings that killed writers of `path` left, from `.<name>.<number>` on.
+
+    Those of the living stay.
+    """
     while (left := path.with_name(f".{path.name}.{number}")).exists():
         try:
             handle = os.open(left, os.O_RDONLY)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from segmodels.core.files import read_json, write_json
 from segmodels.core.locks import only_one
+from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.reading.base import Dataset
 from segmodels.errors import SegmodelsError
@@ -60,8 +61,9 @@ def evaluate_shard(
     """
     part, key = Shard(*shard), identify(subject, dataset, protocol).key
     mine, keeps = shard_file(key, part), maps is not None
-    if not force and _finished(mine, keeps):
-        evidence = read_evidence(mine)
+    known = None if force or not _finished(mine, keeps) else _readable(mine)
+    if known is not None:
+        evidence = known
     else:
         draft = shard_maps(mine) if keeps else None
 
@@ -79,8 +81,10 @@ def evaluate_shard(
         files = [shard_file(key, Shard(i, part.number)) for i in range(part.number)]
         if not all(_finished(file, keeps) for file in files):
             return evidence
+        parts = [one for file in files if (one := _readable(file)) is not None]
+        if len(parts) < len(files):
+            return evidence
         record = read_json(mine.with_name("record.json"))
-        parts = [_read(file) for file in files]
         try:
             whole = merge_evidence(parts)
             if maps is not None:
@@ -104,13 +108,15 @@ def shard_maps(file: Path) -> Path:
     return file.parent / "maps"
 
 
-def _read(file: Path) -> Evidence:
+def _readable(file: Path) -> Evidence | None:
     """A finished shard. One that cannot be read is deleted alone, so that it is counted again."""
     try:
+        read_json(file.with_name("record.json"))
         return read_evidence(file)
-    except SegmodelsError:
+    except SegmodelsError as error:
+        note(f"{error} This shard is deleted; count it again, and the last one merges.")
         _delete([file])
-        raise
+        return None
 
 
 def _finished(file: Path, keeps: bool) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segmodels.core import paths
 from segmodels.core.arrays import Pixels
-from segmodels.core.files import check_writable, write_json
+from segmodels.core.files import check_writable, sweep, write_json
 from segmodels.datasets import Dataset, Sample
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
@@ -24,7 +24,7 @@ from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import Run, load_run
 from segmodels.steps.loading import subject_of
 from segmodels.steps.scores import of_inference, scores_of
-from segmodels.steps.stored import known_evidence, known_or_new, replace_evidence
+from segmodels.steps.stored import check_folder, known_evidence, known_or_new, replace_evidence
 from segmodels.verdicts.rules import load_rules
 
 
@@ -151,6 +151,7 @@ class _Place:
         names = self.run.name, self.protocol.name
         places = (paths.metrics(*names), paths.record(*names), paths.figure(*names))
         evidence = paths.evidence() / self.run.name / self.protocol.name / "evidence"
+        check_folder(evidence.parent)
         for path in (evidence, *places):
             check_writable(path)
 
@@ -163,6 +164,8 @@ class _Place:
         write_json(paths.metrics(*names), scores_of(self.run, evidence))
         if record is not None:
             write_json(paths.record(*names), record)
+        else:
+            sweep(paths.record(*names))
         return evidence
 
     def draw(self, evidence: Evidence) -> None:

@@ -14,14 +14,21 @@ from segmodels.core.settings import cache_dir
 from segmodels.datasets.opening import open_dataset
 from segmodels.evaluation.evaluate import Progress, Record
 from segmodels.evaluation.subject import identify
-from segmodels.evidence import Evidence, write_evidence
+from segmodels.evidence import Evidence, evidence_files, write_evidence
 from segmodels.metrics.scores import score
 from segmodels.protocols.reading import load_protocol
 from segmodels.robustness.suite import Condition, load_stress_suite, stressed
 from segmodels.runs.run import load_run
 from segmodels.steps.loading import subject_of
 from segmodels.steps.scores import percent
-from segmodels.steps.stored import Asked, known_evidence, known_or_new, replace_evidence
+from segmodels.steps.stored import (
+    Asked,
+    check_folder,
+    is_older,
+    known_evidence,
+    known_or_new,
+    replace_evidence,
+)
 
 
 def stress_run(
@@ -40,6 +47,7 @@ def stress_run(
     dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, device)
     done, what = cache_dir() / "stress" / f"{run.name}-{suite.name}", f"robustness-{suite.name}"
     place, metrics = paths.evidence() / run.name / what, paths.metrics(run.name, what)
+    check_folder(place)
     for path in (place / "evidence", metrics):
         check_writable(path)
 
@@ -50,6 +58,8 @@ def stress_run(
 
     asked, found = Asked(), []
     with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
+        if force and _is_in_place(done, place):
+            _forget(done)
         for condition in suite.conditions:
             subject = stressed(clean, condition)
             evidence = known_evidence(subject, dataset, protocol, folder=done)
@@ -65,6 +75,12 @@ def stress_run(
         write_json(metrics, {"mean_mIoU": round(mean, 4), "mIoU": scores})
         _forget(done)
     return found
+
+
+def _is_in_place(done: Path, place: Path) -> bool:
+    """Whether all that waits was put in place already, by a process that was killed just then."""
+    waiting = evidence_files(done)
+    return bool(waiting) and all(is_older(file, [place / file.name]) for file in waiting)
 
 
 def _forget(done: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segmodels.core import paths
+from segmodels.core.files import sweep
 from segmodels.core.locks import only_one
 from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
@@ -17,7 +19,12 @@ from segmodels.evaluation.label_maps import is_whole
 from segmodels.evaluation.resume import forget, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
+from segmodels.evidence.identity import KEY_LENGTH
 from segmodels.protocols.protocol import Protocol
+
+#: Files of evidence, and what a killed writer of one may have left.
+_NAME = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}\.(?:json|counts\.jsonl)")
+_LEFT = re.compile(rf"\.({_NAME.pattern})\.(\d+)")
 
 #: Puts evidence in its place, with its record if it was counted now; gives it as it was kept.
 Keep = Callable[[Evidence, Record | None], Evidence]
@@ -92,6 +99,8 @@ def known_or_new(
     asked, key = Asked(), identify(subject, dataset, protocol).key
     turn = cache_dir() / "evaluations" / f"{key}.turn"
     with only_one(turn, f"evaluation {key}", wait=True):
+        if force:
+            _forget_what_was_kept(key)
         if not force or asked.answered(key):
             known = known_evidence(subject, dataset, protocol, maps)
             if known is not None:
@@ -99,6 +108,30 @@ def known_or_new(
                 forget(scratch_file(key))  # of a writer that was killed at its very end
                 return kept
         return evaluate(subject, dataset, protocol, progress=progress, maps=maps, finish=keep)[0]
+
+
+def _forget_what_was_kept(key: str) -> None:
+    """Delete the counts behind evidence that is here already, which its writer left behind.
+
+    Counted by force, all is counted by the code of now. Counts that are newer than the evidence
+    are those of a forced attempt that was killed, which goes on.
+    """
+    scratch = scratch_file(key)
+    if is_older(scratch, files_of_key(key)):
+        forget(scratch)
+
+
+def is_older(scratch: Path, files: Iterable[Path]) -> bool:
+    """Whether a file was last written before one of others was (not, if it is not there)."""
+    written = _modified(scratch)
+    return written is not None and any(written <= (_modified(file) or 0) for file in files)
+
+
+def _modified(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
@@ -109,25 +142,36 @@ def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
     """Make `folder` hold this evidence and no other; what it held before goes last.
 
-    Files that are no evidence stay. Two that write one folder take turns, so that neither
-    deletes what the other just wrote.
+    Files that are no evidence stay, and so do folders with whatever they hold. Two that write
+    one folder take turns, so that neither deletes what the other just wrote.
 
     Raises:
         SegmodelsError: the folder is a link, behind which other things may lie.
     """
-    if folder.is_symlink():
-        raise SegmodelsError(f"{folder}: a link to {folder.resolve()}; make it a folder.")
+    check_folder(folder)
     lock = cache_dir() / "writing" / f"{folder.parent.name}-{folder.name}.lock"
     with only_one(lock, f"writing {folder}", wait=True):
         kept = {path for evidence in found for path in _written(folder, evidence)}
-        former = {counts for path in evidence_files(folder) for counts in _pair(path)}
-        for path in former - kept:
-            path.unlink(missing_ok=True)
+        for path in set(folder.iterdir()) - kept:
+            if left := _LEFT.fullmatch(path.name):
+                sweep(folder / left[1], int(left[2]))
+            elif _NAME.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+                path.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder of evidence that is a link, before the work that fills it.
+
+    Raises:
+        SegmodelsError: it is one.
+    """
+    if folder.is_symlink():
+        raise SegmodelsError(
+            f"{folder}: a link to {folder.resolve()}, where other files may lie. Remove the link; "
+            f"evidence that lies there can be moved into a folder of this name."
+        )
 
 
 def _written(folder: Path, evidence: Evidence) -> tuple[Path, Path]:
-    return _pair(write_evidence(folder, evidence))
-
-
-def _pair(path: Path) -> tuple[Path, Path]:
+    path = write_evidence(folder, evidence)
     return path, path.with_suffix(".counts.jsonl")

@@ -281,6 +281,8 @@ def reordered(data: bytes, *numbers: int) -> bytes:
         (lambda data: data + bytes(4096), 2),  # what a power cut may leave
         (lambda data: data[:60] + b"\xff" + data[61:], 0),
         (lambda data: data + b"{}\n", 2),
+        (lambda data: data + b"[" * 100_000 + b"\n", 2),
+        (lambda data: b"[" * 100_000 + b"\n" + data, 0),
         (lambda data: changed_line(data, 1, swapped_counts), 0),
         (lambda data: changed_line(data, 2, swapped_counts), 1),
         (lambda data: changed_line(data, 1, lambda entry: entry.update(digest="0" * 64)), 0),

@@ -119,6 +119,30 @@ def test_shards_that_cannot_be_merged_are_counted_again(
     assert run_shard(1, 2).complete
 
 
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("again_first", [0, 1])
+def test_a_damaged_shard_is_deleted_alone(prepared: Path, again_first: int) -> None:
+    parts = [run_shard(index, 3) for index in range(2)]
+    files = [shard_file(part.key, part.shard) for part in parts if part.shard]
+    flip(files[0].with_suffix(".counts.jsonl"))
+    if again_first:  # the process whose shard it is notices by itself
+        assert run_shard(0, 3) == parts[0]
+        assert files[1].is_file()
+        assert run_shard(2, 3).complete
+        return
+    part = run_shard(2, 3)
+    assert part.shard is not None
+    assert not files[0].exists()
+    assert files[1].is_file()
+    assert shard_file(part.key, part.shard).is_file()
+    assert run_shard(0, 3).complete
+
+
 # --- the commands ----------------------------------------------------------------------
 
 

@@ -227,6 +227,33 @@ def test_finding_looks_below_folders_and_passes_other_files(tmp_path):
     assert list(find_evidence(tmp_path / "missing")) == []
 
 
+def test_a_name_of_sixteen_letters_is_no_key(tmp_path):
+    (tmp_path / "my-notes-of-2024.json").write_text("{}")
+    (tmp_path / "ABCDEF0123456789.json").write_text("{}")
+    assert list(find_evidence(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "field"),
+    [
+        ({"corruption": "fog", "severity": [3], "seed": 0}, r"condition\.severity"),
+        ({"corruption": "fog", "severity": "3", "seed": 0}, r"condition\.severity"),
+        ({"corruption": "fog", "seed": 0}, "condition' has a corruption without a severity"),
+        ({"corruption": ["fog"], "severity": 3, "seed": 0}, r"condition\.corruption"),
+        ({"corruption": "fog", "severity": 3, "seed": None}, r"condition\.seed"),
+        ({"corruption": "fog", "severity": True, "seed": 0}, r"condition\.severity"),
+        ({"parameter_noise": "0.1"}, r"condition\.parameter_noise"),
+        ({"parameter_noise": {}}, r"condition\.parameter_noise"),
+        ({"blur": {"sigma": 2}}, r"condition\.blur"),
+    ],
+)
+def test_a_condition_that_is_none_is_refused(tmp_path, condition, field):
+    path = write_evidence(tmp_path, evidence(condition=condition))
+    with pytest.raises(SegmodelsError, match=f"identity.{field}") as caught:
+        read_evidence(path)
+    assert str(path) in str(caught.value)
+
+
 # --- a closer look ---------------------------------------------------------------------
 
 

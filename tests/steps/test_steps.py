@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,12 @@ from segmodels.core import paths
 from segmodels.core.files import sha256_of_file
 from segmodels.datasets.described import described_split
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
+from segmodels.evidence import Counted, Shard, find_evidence, read_evidence, write_evidence
 from segmodels.metrics.scores import score
 from segmodels.models import create_model
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
-from segmodels.steps import stored, weights
+from segmodels.steps import evaluation, robustness, stored, weights
 from segmodels.training.provenance import training_of
 
 
@@ -39,6 +41,29 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def published(root: Path) -> Path:
     steps.bring(load_run("published"))
     return root
+
+
+PLAIN = ("published", "plain")
+
+
+def kill_while(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, work: Callable[[], object]
+) -> None:
+    """Do some work that ends where a function is called."""
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            work()
+
+
+def later(path: Path) -> None:
+    """Make a file newer than whatever was written before, on any clock."""
+    stamp = path.stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(stamp, stamp))
 
 
 def edit(root: Path, name: str, **changes: Any) -> None:
@@ -278,6 +303,168 @@ def test_force_counts_although_a_scratch_file_was_left(
     assert steps.evaluate_run("published", "plain", force=True) == found
     assert json.loads(paths.record("published", "plain").read_text())["resumed_at"] == 0
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("rerun", [False, True])
+def test_force_counts_all_after_a_kill_behind_the_evidence(
+    published: Path, monkeypatch: pytest.MonkeyPatch, rerun: bool
+) -> None:
+    kill_while(monkeypatch, evaluation, "write_json", lambda: steps.evaluate_run(*PLAIN))
+    (scratch,) = (published / ".cache" / "evaluations").glob("*.jsonl")
+    assert not paths.record(*PLAIN).exists()
+    if rerun:
+        steps.evaluate_run(*PLAIN)
+        assert not scratch.exists()
+    steps.evaluate_run(*PLAIN, force=True)
+    assert json.loads(paths.record(*PLAIN).read_text())["resumed_at"] == 0
+    assert not scratch.exists()
+
+
+def test_a_forced_attempt_that_was_killed_goes_on(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = steps.evaluate_run(*PLAIN)
+    kill_while(
+        monkeypatch, stored, "write_evidence", lambda: steps.evaluate_run(*PLAIN, force=True)
+    )
+    later(published / ".cache" / "evaluations" / f"{found.key}.jsonl")
+    assert steps.evaluate_run(*PLAIN, force=True) == found
+    assert json.loads(paths.record(*PLAIN).read_text())["resumed_at"] == 3
+
+
+def test_a_suite_that_was_killed_while_it_tidied_up_blocks_nothing(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(folder: Path, **_: Any) -> None:
+        for path in sorted(Path(folder).glob("*.counts.jsonl"))[:1]:
+            path.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", half)
+        with pytest.raises(KeyboardInterrupt):
+            steps.stress_run("published", "quick")
+    undisturbed = steps.stress_run("published", "quick")
+    assert steps.stress_run("published", "quick", force=True) == undisturbed
+    assert [
+        path.name for path in (published / ".cache" / "stress").iterdir() if path.is_dir()
+    ] == []
+
+
+def test_force_counts_a_suite_that_was_killed_before_it_tidied_up(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_while(monkeypatch, robustness, "_forget", lambda: steps.stress_run("published", "quick"))
+    counted, real = [], stored.evaluate
+
+    def counts(*asked: Any, **options: Any) -> Any:
+        counted.append(asked[0].condition)
+        return real(*asked, **options)
+
+    monkeypatch.setattr(stored, "evaluate", counts)
+    found = steps.stress_run("published", "quick", force=True)
+    assert counted == [one.identity.condition for one in found]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{"])
+def test_a_condition_damaged_in_the_cache_is_counted_again(
+    published: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: bytes,
+) -> None:
+    kill_while(
+        monkeypatch, robustness, "replace_evidence", lambda: steps.stress_run("published", "quick")
+    )
+    file = min((published / ".cache" / "stress" / "published-quick").glob("*.counts.jsonl"))
+    whole = file.read_bytes()
+    file.write_bytes(damage)
+    assert len(steps.stress_run("published", "quick")) == 2
+    placed = paths.evidence() / "published" / "robustness-quick" / file.name
+    assert placed.read_bytes() == whole
+    assert capsys.readouterr().err.count(f"{file.name}: its sha256") == 1
+
+
+def test_other_counts_never_lie_under_the_old_head(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forced count gave others, and its writer was killed between its two files."""
+    found, folder = steps.evaluate_run(*PLAIN), paths.evidence() / "published" / "plain"
+    other = replace(found, images=(replace(found.images[0], image="other.png"), *found.images[1:]))
+    real = Path.replace
+
+    def once(path: Path, target: Path) -> Path:
+        real(path, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", once)
+        with pytest.raises(KeyboardInterrupt):
+            write_evidence(folder, other)
+    assert list(find_evidence(paths.evidence())) == []
+    assert steps.evaluate_run(*PLAIN) == found
+    assert list(find_evidence(paths.evidence())) == [found]
+
+
+def test_evidence_that_vanishes_while_it_is_looked_at(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = steps.evaluate_run(*PLAIN)
+    (paths.evidence() / "0123456789abcdef.json").symlink_to(published / "nowhere")
+    gone = paths.evidence() / "gone" / "0123456789abcdee.json"
+    listed = stored.evidence_files
+    monkeypatch.setattr(stored, "evidence_files", lambda folder: [*listed(folder), gone])
+    assert steps.evaluate_run(*PLAIN) == found
+
+
+def test_only_evidence_is_deleted_from_a_folder_of_evidence(published: Path) -> None:
+    folder, key = paths.evidence() / "published" / "plain", "0123456789abcdef"
+    foreign = [
+        folder / "my-notes-of-2024.json",
+        folder / "copy" / f"{key}.json",
+        folder / f"{key}.json.bak",
+        folder / f"{key}.jsonl",
+    ]
+    ours = [
+        f"{key}.json",
+        f".{key}.json.0",
+        f".{key}.counts.jsonl.12",
+        "fedcba9876543210.counts.jsonl",
+    ]
+    for path in (*foreign, *(folder / name for name in ours)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    (folder / "0123456789abcde0.json").mkdir()
+    (folder / "0123456789abcde1.json").symlink_to(foreign[0])
+    found = steps.evaluate_run(*PLAIN)
+    left = {path.name for path in folder.iterdir()}
+    kept = {f"{found.key}.json", f"{found.key}.counts.jsonl", "copy", "0123456789abcde0.json"}
+    assert left == kept | {path.name for path in foreign if path.parent == folder}
+    assert all(path.read_text() == "mine" for path in foreign)
+
+
+def test_a_link_is_refused_before_anything_is_counted(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (paths.evidence() / "published").mkdir(parents=True)
+    for name in ("plain", "robustness-quick"):
+        (paths.evidence() / "published" / name).symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(stored, "evaluate", lambda *_, **__: pytest.fail("counted"))
+    for work in (
+        lambda: steps.evaluate_run(*PLAIN),
+        lambda: steps.stress_run("published", "quick"),
+    ):
+        with pytest.raises(SegmodelsError, match=r"a link to .*elsewhere.*Remove the link"):
+            work()
+
+
+def test_what_a_killed_writer_of_a_record_left_goes(published: Path) -> None:
+    steps.evaluate_run(*PLAIN)
+    left = paths.record(*PLAIN).with_name(".published-plain.json.0")
+    left.write_text("half")
+    steps.evaluate_run(*PLAIN)
+    assert not left.exists()
 
 
 def test_what_is_no_evidence_stays_and_links_are_refused(published: Path, tmp_path: Path) -> None:
