@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,32 @@ def forget(scratch: Path) -> None:
     """Delete a scratch file, and one that was set aside."""
     for path in (scratch, scratch.with_name(f"{scratch.name}.aside")):
         path.unlink(missing_ok=True)
+
+
+def forget_older(scratch: Path, kept: Iterable[Path]) -> None:
+    """Delete a scratch file that became evidence, if its writer was killed before it could.
+
+    Counts that are newer than the evidence are those of a later attempt, which goes on.
+
+    Args:
+        scratch: the file.
+        kept: where evidence of these counts may lie.
+    """
+    if is_older(scratch, kept):
+        forget(scratch)
+
+
+def is_older(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a file was last written before one of others was (not, if it is not there)."""
+    written = _modified(path)
+    return written is not None and any(written <= (_modified(other) or 0) for other in others)
+
+
+def _modified(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _any(scratch: Path) -> bool:

@@ -23,6 +23,7 @@ from segmodels.datasets.reading.base import Dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.evaluate import Finish, Progress, Record, evaluate
 from segmodels.evaluation.label_maps import is_whole, merge_maps
+from segmodels.evaluation.resume import forget_older, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, Shard, read_evidence, write_evidence
 from segmodels.evidence.merge import merge_evidence
@@ -62,6 +63,7 @@ def evaluate_shard(
     part, key = Shard(*shard), identify(subject, dataset, protocol).key
     mine, keeps = shard_file(key, part), maps is not None
     known = None if force or not _finished(mine, keeps) else _readable(mine)
+    forget_older(scratch_file(f"{key}.{part.index}-of-{part.number}"), [mine])
     if known is not None:
         evidence = known
     else:

@@ -13,6 +13,7 @@ from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.opening import open_dataset
 from segmodels.evaluation.evaluate import Progress, Record
+from segmodels.evaluation.resume import is_older
 from segmodels.evaluation.subject import identify
 from segmodels.evidence import Evidence, evidence_files, write_evidence
 from segmodels.metrics.scores import score
@@ -24,7 +25,6 @@ from segmodels.steps.scores import percent
 from segmodels.steps.stored import (
     Asked,
     check_folder,
-    is_older,
     known_evidence,
     known_or_new,
     replace_evidence,

@@ -16,7 +16,7 @@ from segmodels.datasets import Dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.evaluate import Progress, Record, evaluate
 from segmodels.evaluation.label_maps import is_whole
-from segmodels.evaluation.resume import forget, scratch_file
+from segmodels.evaluation.resume import forget, forget_older, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
 from segmodels.evidence.identity import KEY_LENGTH
@@ -113,25 +113,9 @@ def known_or_new(
 def _forget_what_was_kept(key: str) -> None:
     """Delete the counts behind evidence that is here already, which its writer left behind.
 
-    Counted by force, all is counted by the code of now. Counts that are newer than the evidence
-    are those of a forced attempt that was killed, which goes on.
+    Counted by force, all is counted by the code of now.
     """
-    scratch = scratch_file(key)
-    if is_older(scratch, files_of_key(key)):
-        forget(scratch)
-
-
-def is_older(scratch: Path, files: Iterable[Path]) -> bool:
-    """Whether a file was last written before one of others was (not, if it is not there)."""
-    written = _modified(scratch)
-    return written is not None and any(written <= (_modified(file) or 0) for file in files)
-
-
-def _modified(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
+    forget_older(scratch_file(key), files_of_key(key))
 
 
 def files_of_key(key: str, folder: Path | None = None) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -141,6 +142,24 @@ def test_a_damaged_shard_is_deleted_alone(prepared: Path, again_first: int) -> N
     assert files[1].is_file()
     assert shard_file(part.key, part.shard).is_file()
     assert run_shard(0, 3).complete
+
+
+@pytest.mark.parametrize("rerun", [False, True])
+def test_force_counts_a_shard_whose_counts_were_left(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, rerun: bool
+) -> None:
+    """Its writer was killed between the evidence and tidying up."""
+    with monkeypatch.context() as patch:
+        patch.setattr("segmodels.evaluation.evaluate.forget", lambda _: None)
+        part = run_shard(0, 2)
+    (scratch,) = (prepared / ".cache" / "evaluations").glob("*.jsonl")
+    if rerun:
+        run_shard(0, 2)
+        assert not scratch.exists()
+    assert run_shard(0, 2, force=True) == part
+    assert part.shard is not None
+    record = shard_file(part.key, part.shard).with_name("record.json")
+    assert json.loads(record.read_text())["resumed_at"] == 0
 
 
 # --- the commands ----------------------------------------------------------------------
