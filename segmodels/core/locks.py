@@ -60,9 +60,9 @@ def only_one(path: Path, work: str, wait: bool = False) -> Iterator[None]:
 
 
 def _opened(path: Path) -> IO[str]:
-    with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+")
+    # What is refused here names its path; who asks says what to do about it.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+")
 
 
 def _sign(handle: IO[str]) -> None:

@@ -192,8 +192,9 @@ def _resumed(job: Job, snapshot: Path) -> _State:
     def take_up(saved: dict[str, Any]) -> _State:
         return _taken_up(_begun(job), saved, job.recipe.steps)
 
+    fresh = _begun(job)  # first: it says that a device is not there
     here = arithmetic(job.device)
-    return load_snapshot(snapshot, here, job.device, take_up) or _begun(job)
+    return load_snapshot(snapshot, here, job.device, take_up) or fresh
 
 
 def _begun(job: Job) -> _State:
