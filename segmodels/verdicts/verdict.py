@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from segmodels.evidence import Evidence
 from segmodels.metrics.intervals import (
@@ -13,9 +13,6 @@ from segmodels.metrics.intervals import (
 )
 from segmodels.verdicts.equivalence import Side
 from segmodels.verdicts.rules import Level
-
-if TYPE_CHECKING:
-    pass
 
 Status = Literal[
     "verified",
