@@ -129,7 +129,8 @@ def test_ctrl_c_under_dvc_is_one_line_of_ours(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=120)
     assert "stopped; finished work is kept and taken up next time" in output.splitlines()
-    assert "exited with 130" in output
+    # The shell that DVC starts may become the stage, or wait for it and end by the signal itself.
+    assert re.search(r"failed to run: .*, exited with (130|-2)$", output, re.MULTILINE)
     assert "Traceback" not in output
 
 
