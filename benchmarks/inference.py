@@ -35,8 +35,9 @@ from torch import Tensor, nn
 
 import segmodels as sm
 from segmodels.core.arrays import Pixels
-from segmodels.evaluation.fast import predict_fast
-from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import predict_views
+from segmodels.evaluation.views import image_views
 from segmodels.evaluation.windows import low_resolution
 from segmodels.models.base import ModelConfig, SegModel, upsample
 from segmodels.models.folding import Foldable

@@ -26,8 +26,9 @@ from models import write_record
 from segmodels.core.arrays import Pixels
 from segmodels.core.environment import cores
 from segmodels.datasets.opening import open_dataset
-from segmodels.evaluation.fast import predict_fast
-from segmodels.evaluation.reference import image_views, predict, predict_views
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import predict, predict_views
+from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol

@@ -34,8 +34,8 @@ from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.datasets.registry import dataset_kind
 from segmodels.doctor.count_changes import moves
 from segmodels.evaluation.evaluate import evaluate
-from segmodels.evaluation.reference import network_input
 from segmodels.evaluation.resize import resize
+from segmodels.evaluation.views import network_input
 from segmodels.evidence import Evidence
 from segmodels.metrics.intervals import over, paired_interval
 from segmodels.metrics.scores import score

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ from segmodels.core.arrays import Counts, Pixels
 from segmodels.core.environment import peak_memory_bytes
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.counting import begin_to_count
-from segmodels.evaluation.fast import predict_many
+from segmodels.evaluation.pending import Pending
+from segmodels.evaluation.predict import predict_many
 from segmodels.evaluation.windows import Batching
 from segmodels.models.base import SegModel, upsample
 from segmodels.protocols.protocol import Protocol
@@ -71,20 +72,20 @@ def images(number: int) -> list[Pixels]:
 
 
 def evaluated(model: SegModel, taken: Sequence[Pixels], protocol: Protocol) -> list[Tensor]:
-    """Label and count images as the evaluator does: so many in hand as are usual here, and counts
-    asked for when the next hand has been begun.
+    """Label and count images as the evaluator does: in batches of the usual size here, and counts
+    asked for when the next batch has been begun.
     """
     found: list[Tensor] = []
-    waiting: list[Callable[[], Counts]] = []
+    waiting: list[Pending[Counts]] = []
     usual = Batching.usual(next(model.parameters()).device, protocol)
     for start in range(0, len(taken), usual.images):
         labels = predict_many(model, taken[start : start + usual.images], protocol, usual)
         begun = [begin_to_count(_truth(), one, *_SHAPE) for one in labels]
         for counted in waiting:
-            counted()
+            counted.result()
         found, waiting = found + labels, begun
     for counted in waiting:
-        counted()
+        counted.result()
     return found
 
 

@@ -24,8 +24,8 @@ from torch import Tensor
 from segmodels.core.arrays import VOID
 from segmodels.datasets.reading.base import Sample
 from segmodels.datasets.shapes import draw_scene
-from segmodels.evaluation.evaluate import judge_images
-from segmodels.evaluation.stream import show
+from segmodels.evaluation.image_counter import ImageCounter
+from segmodels.evaluation.stream import prepared
 from segmodels.evaluation.subject import Subject
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
@@ -135,8 +135,9 @@ def counts(model: SegModel, kind: str, unsure: Sequence[int] = ()) -> list[int]:
     truth = sample.label.copy()
     truth.reshape(-1)[list(unsure)] = VOID
     subject = Subject(model, "0" * 64, {}, fingerprint="")
-    shown = show(dataclasses.replace(sample, label=truth), None)
-    (line,) = judge_images(subject, [shown], protocol(kind), CLASSES)()
+    image = prepared(dataclasses.replace(sample, label=truth), None)
+    (pending,) = ImageCounter(subject, protocol(kind), CLASSES).begin([image])
+    line = pending.result()
     matrix = np.zeros((CLASSES + 1) * CLASSES, dtype=np.int64)
     matrix[list(line.counts.cells)] = line.counts.counts
     return [int(count) for count in matrix[: CLASSES * CLASSES]]

@@ -71,7 +71,7 @@ def mirror_dir() -> Path | None:
 
 
 def images_at_once() -> int | None:
-    """Images in hand at a time (`SEGMODELS_IMAGES`); None leaves it to the device.
+    """Images of a batch (`SEGMODELS_IMAGES`); None leaves it to the device.
 
     Raises:
         SegmodelsError: it is no number of images.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from segmodels.core.arrays import VOID, Counts, Pixels
 from segmodels.errors import SegmodelsError
+from segmodels.evaluation.pending import Deferred, Pending
 
 #: A NumPy array of any integer type, or a torch tensor on any device.
 Labels = Any
@@ -35,7 +35,7 @@ _BYTE = 256
 _FEW = 0.1
 _SNIPPET = 64
 
-_KEPT = threading.local()
+_MEMORY = threading.local()
 
 
 def confusion_matrix(
@@ -70,16 +70,16 @@ def count_pairs(
     Raises:
         SegmodelsError: shapes differ or a value lies outside its range.
     """
-    return begin_to_count(label, prediction, num_classes, num_outputs, ignore_index)()
+    return begin_to_count(label, prediction, num_classes, num_outputs, ignore_index).result()
 
 
 def begin_to_count(
     label: Labels, prediction: Labels, num_classes: int, num_outputs: int, ignore_index: int = VOID
-) -> Callable[[], Counts]:
+) -> Pending[Counts]:
     """`count_pairs` in two steps: a GPU counts while Python goes on.
 
     Returns:
-        what gives the counts, and raises what `count_pairs` raises.
+        whose `result` is that of `count_pairs`, and raises what it raises.
     """
     label, prediction = _integers("label", label), _integers("prediction", prediction)
     if label.shape != prediction.shape:
@@ -90,7 +90,7 @@ def begin_to_count(
         return _begin_on_device(label, prediction, *how)
     if _is_tensor(label):
         label = label.cpu().numpy()
-    return partial(_count_arrays, label, prediction, *how)
+    return Deferred(partial(_count_arrays, label, prediction, *how))
 
 
 def _count_arrays(
@@ -194,9 +194,9 @@ def _histogram(label: Pixels, prediction: Pixels, outputs: int) -> npt.NDArray[A
 
 def _joint(pair: list[Pixels], outputs: int) -> npt.NDArray[Any]:
     """OpenCV's histogram of pairs, (256, outputs), until this thread counts again."""
-    kept = _reused("histogram", _BYTE * outputs, np.float32).reshape(_BYTE, outputs)
+    memory = _reused("histogram", _BYTE * outputs, np.float32).reshape(_BYTE, outputs)
     sizes, ranges = [_BYTE, outputs], [0, _BYTE, 0, outputs]
-    return np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges, kept))
+    return np.asarray(cv2.calcHist(pair, [0, 1], None, sizes, ranges, memory))
 
 
 def _is_smooth(label: Pixels, prediction: Pixels) -> bool:
@@ -216,8 +216,8 @@ def _quarters_in_turn(name: str, values: Pixels) -> Pixels:
     """
     quarter = values.size // 4
     parts = [values[None, i * quarter : (i + 1) * quarter] for i in range(4)]
-    kept = _reused(name, 4 * quarter, np.uint8).reshape(1, quarter, 4)
-    return np.asarray(cv2.merge(parts, kept), dtype=np.uint8).reshape(1, -1)
+    memory = _reused(name, 4 * quarter, np.uint8).reshape(1, quarter, 4)
+    return np.asarray(cv2.merge(parts, memory), dtype=np.uint8).reshape(1, -1)
 
 
 def _reused(name: str, size: int, kind: type[np.generic]) -> npt.NDArray[Any]:
@@ -225,11 +225,11 @@ def _reused(name: str, size: int, kind: type[np.generic]) -> npt.NDArray[Any]:
 
     The system clears new memory page by page, which takes a good part of the counting's time.
     """
-    kept: npt.NDArray[Any] | None = getattr(_KEPT, name, None)
-    if kept is None or kept.size < size:
-        kept = np.empty(size, kind)
-        setattr(_KEPT, name, kept)
-    return kept[:size]
+    memory: npt.NDArray[Any] | None = getattr(_MEMORY, name, None)
+    if memory is None or memory.size < size:
+        memory = np.empty(size, kind)
+        setattr(_MEMORY, name, memory)
+    return memory[:size]
 
 
 def _count_integers(
@@ -260,7 +260,7 @@ def _is_tensor(values: Any) -> TypeGuard[Any]:
 
 def _begin_on_device(
     label: Any, prediction: Any, classes: int, outputs: int, ignore_index: int
-) -> Callable[[], Counts]:
+) -> Pending[Counts]:
     """Count where the prediction is: integers are added in int64, in whatever order.
 
     A last cell takes what is out of range. Python waits for nothing here, as it would for the
@@ -277,13 +277,13 @@ def _begin_on_device(
     cells = torch.where(void, classes, rows) * outputs + columns
     cells = torch.where(known, cells, size).flatten()
     counted = torch.zeros(size + 1, dtype=torch.int64, device=prediction.device)
-    there = arriving(counted.scatter_add_(0, cells, torch.ones_like(cells)))
+    arrived = arriving(counted.scatter_add_(0, cells, torch.ones_like(cells)))
 
     def finish() -> Counts:
-        found: Counts = there().numpy()
+        found: Counts = arrived.result().numpy()
         if found[size]:
             _check_range("prediction", columns.cpu().numpy(), outputs, None)
             _check_range("label", rows.cpu().numpy(), classes, ignore_index)
         return found[:size].reshape(classes + 1, outputs)
 
-    return finish
+    return Deferred(finish)

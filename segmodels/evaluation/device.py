@@ -6,13 +6,14 @@ there through pinned memory, and results are asked for when the next work has be
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from segmodels.evaluation.pending import Deferred, Pending
 
 #: An array of any type and shape.
 Values = npt.NDArray[Any]
@@ -36,10 +37,10 @@ def _owned(values: Values) -> Values:
     return np.require(values, requirements=["C", "W"])
 
 
-def arriving(values: Tensor) -> Callable[[], Tensor]:
+def arriving(values: Tensor) -> Pending[Tensor]:
     """The same tensor on the processor, once it is asked for."""
     if values.device.type != "cuda":
-        return values.cpu
+        return Deferred(values.cpu)
     here = values.to("cpu", non_blocking=True)  # PyTorch takes pinned memory for it
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record(torch.cuda.current_stream(values.device))
@@ -48,4 +49,4 @@ def arriving(values: Tensor) -> Callable[[], Tensor]:
         copied.synchronize()
         return here
 
-    return arrived
+    return Deferred(arrived)

@@ -18,30 +18,22 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from segmodels.core.arrays import VOID, Pixels
 from segmodels.core.environment import arithmetic, machine, peak_memory_bytes, software
 from segmodels.core.files import combine, naming
 from segmodels.core.locks import only_one
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.survey import survey
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation.counting import begin_to_count
-from segmodels.evaluation.device import arriving
 from segmodels.evaluation.drawn import Drawn
-from segmodels.evaluation.fast import predict_many
-from segmodels.evaluation.label_maps import Kept, check_names, publish, write_map
+from segmodels.evaluation.image_counter import ImageCounter, LabelStore, stream_of
+from segmodels.evaluation.label_maps import check_names, publish
 from segmodels.evaluation.resume import Line, forget, read_lines, scratch_file
-from segmodels.evaluation.stream import Shown, Stream
 from segmodels.evaluation.subject import Subject, identify
-from segmodels.evaluation.windows import Batching
-from segmodels.evidence import Counted, Evidence, ImageCounts, Shard
+from segmodels.evidence import Counted, Evidence, Shard
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
 
@@ -78,8 +70,7 @@ def evaluate(
         shard: `(index, number)`: count images index, index + number, … only. The evidence of
             all shards gives `merge_evidence` the bytes that one process would have written.
         maps: folder that afterwards holds the label map of every image
-        (`segmodels.evaluation.label_maps`);
-            None keeps none.
+            (`segmodels.evaluation.label_maps`); None keeps none.
         finish: puts the evidence on disk. The counts stay in the scratch file until it returns,
             whatever happens to it, and so do the labels that a figure of undisturbed evidence
             shows (`segmodels.evaluation.drawn`); those are its caller's to forget.
@@ -103,11 +94,12 @@ def evaluate(
     wanted = range(number) if part is None else range(part.index, number, part.number)
     unfinished = scratch.with_suffix(".maps")
     plain = finish is not None and first is None and subject.condition is None
-    keep = _Keep(unfinished if maps else None, Drawn.of(identity.key, dataset) if plain else None)
+    drawn = Drawn.of(identity.key, dataset) if plain else None
+    store = LabelStore(unfinished if maps else None, drawn)
     if maps:
         check_names(files.name for files in dataset.files)
     with only_one(scratch.with_name(f"{name}.lock"), f"evaluation {name}", wait=True):
-        lines, resumed = _count_images(subject, dataset, protocol, scratch, wanted, keep, progress)
+        lines, resumed = _count_images(subject, dataset, protocol, scratch, wanted, store, progress)
         try:
             if part is None or number < len(dataset):  # merging checks the shards of a whole
                 _check_content(lines, wanted, dataset, subject.fingerprint)
@@ -141,27 +133,11 @@ def evaluate(
         if finish is not None:
             evidence = finish(evidence, record)
         if maps:
-            kept = [line.kept for line in lines if line.kept]
-            publish(unfinished, maps, identity.key, subject.model.num_classes, kept)
+            files = [line.map_file for line in lines if line.map_file]
+            publish(unfinished, maps, identity.key, subject.model.num_classes, files)
         forget(scratch)
         shutil.rmtree(unfinished, ignore_errors=True)  # of an attempt that was to keep maps
     return evidence, record
-
-
-@dataclass(frozen=True)
-class _Keep:
-    """Which labels are kept while they are counted: all in a folder, or those of a figure."""
-
-    draft: Path | None = None
-    drawn: Drawn | None = None
-
-    def wants(self, image: str) -> bool:
-        return self.draft is not None or (self.drawn is not None and self.drawn.wants(image))
-
-    def keep(self, image: str, labels: Pixels) -> Kept | None:
-        if self.drawn is not None and self.drawn.wants(image):
-            self.drawn.keep(image, labels)
-        return write_map(self.draft, image, labels) if self.draft else None
 
 
 def _check_outputs(model: SegModel, dataset: Dataset) -> None:
@@ -179,106 +155,27 @@ def _count_images(
     protocol: Protocol,
     scratch: Path,
     wanted: range,
-    keep: _Keep,
+    store: LabelStore,
     progress: Progress | None,
 ) -> tuple[list[Line], int]:
     """Append what `scratch` lacks; returns all lines, and how many of them it had."""
     places = [(place, dataset.files[place].name) for place in wanted]
     here = arithmetic(str(next(subject.model.parameters()).device))
     with naming(scratch):
-        lines = read_lines(scratch, here, places, keep.draft)
+        lines = read_lines(scratch, here, places, store.folder)
     resumed_at = len(lines)
 
-    def judge(shown: Sequence[Shown]) -> Callable[[], list[Line]]:
-        return judge_images(subject, shown, protocol, len(dataset.class_names), keep)
-
-    stream = _stream(subject, dataset, protocol)
+    counter = ImageCounter(subject, protocol, len(dataset.class_names), store)
+    stream = stream_of(subject, dataset, protocol)
     with scratch.open("a", encoding="utf-8") as sink:
-        for judged in stream.judged(wanted[resumed_at:], judge):
-            for line in judged:
-                with naming(scratch):
-                    sink.write(line.to_text(wanted[len(lines)]))
-                    sink.flush()
-                lines.append(line)
-                if progress:
-                    progress(len(lines), len(wanted))
+        for line in stream.results(wanted[resumed_at:], counter.begin):
+            with naming(scratch):
+                sink.write(line.to_text(wanted[len(lines)]))
+                sink.flush()
+            lines.append(line)
+            if progress:
+                progress(len(lines), len(wanted))
     return lines, resumed_at
-
-
-def _stream(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream:
-    images = _batching(subject, protocol).images
-    return Stream(subject.model, dataset, protocol, subject.disturb, images)
-
-
-def predict_images(
-    subject: Subject, dataset: Dataset, protocol: Protocol, places: Sequence[int]
-) -> Iterator[Pixels]:
-    """The labels uint8 (H, W) of some images of a split, by the path that counts them."""
-
-    def judge(shown: Sequence[Shown]) -> Callable[[], list[Pixels]]:
-        found = [arriving(labels) for labels in _predicted(subject, shown, protocol)]
-        return lambda: [labels().numpy() for labels in found]
-
-    for hand in _stream(subject, dataset, protocol).judged(places, judge):
-        yield from hand
-
-
-def judge_images(
-    subject: Subject,
-    shown: Sequence[Shown],
-    protocol: Protocol,
-    classes: int,
-    keep: _Keep = _Keep(),
-) -> Callable[[], list[Line]]:
-    """Predict some images, count them against their labels, and keep what is to be kept.
-
-    Returns:
-        what waits for the device and gives a line for each image. It raises SegmodelsError when
-        a label or prediction is out of range; the message names the image.
-    """
-    found = _predicted(subject, shown, protocol)
-    begun = [
-        _judge(subject, one, prediction, classes, keep)
-        for one, prediction in zip(shown, found, strict=True)
-    ]
-    return lambda: [finish() for finish in begun]
-
-
-def _predicted(subject: Subject, shown: Sequence[Shown], protocol: Protocol) -> list[Tensor]:
-    inputs = [one.inputs for one in shown if one.inputs is not None]
-    return predict_many(
-        subject.model,
-        [one.image for one in shown],
-        protocol,
-        _batching(subject, protocol),
-        inputs or None,
-    )
-
-
-def _judge(
-    subject: Subject, shown: Shown, prediction: Tensor, classes: int, keep: _Keep
-) -> Callable[[], Line]:
-    """Begin to count one image where its prediction is."""
-    name, digest = shown.sample.name, shown.digest
-    outputs = subject.model.num_classes
-    counted = begin_to_count(shown.sample.label, prediction, classes, outputs, VOID)
-    labels = arriving(prediction) if keep.wants(name) else None
-
-    def finish() -> Line:
-        try:
-            matrix = counted()
-        except SegmodelsError as error:
-            raise SegmodelsError(f"image {name!r}: {error}") from None
-        kept = keep.keep(name, labels().numpy()) if labels else None
-        return Line(digest, ImageCounts.from_matrix(name, matrix), kept)
-
-    return finish
-
-
-def _batching(subject: Subject, protocol: Protocol) -> Batching:
-    """The passes of the device, which no setting changes: labels follow them at ties."""
-    usual = Batching.usual(next(subject.model.parameters()).device, protocol)
-    return dataclasses.replace(usual, images=subject.images or usual.images)
 
 
 def _check_content(

@@ -1,4 +1,4 @@
-"""From one image to one label map, the quick way: the same labels as `inference.predict`.
+"""From one image to one label map, the quick way: the same labels as the reference path.
 
 The reference path builds classes x height x width for every view, several times over. Here
 only the low-resolution logits of every window are kept (`segmodels.evaluation.windows`). The image
@@ -25,9 +25,10 @@ from torch import Tensor
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.device import to_device
+from segmodels.evaluation.geometry import decided_at
 from segmodels.evaluation.interpolation import Band
-from segmodels.evaluation.precision import full_precision, inference
-from segmodels.evaluation.reference import decided_at, mirrored_views, network_inputs, predict
+from segmodels.evaluation.precision import full_precision
+from segmodels.evaluation.views import mirrored_views
 from segmodels.evaluation.windows import Batching, LowResolution, low_resolutions
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
@@ -36,66 +37,42 @@ from segmodels.protocols.protocol import Protocol
 _TILE = {"cpu": 150_000, "cuda": 1 << 26}
 
 
-def predict_fast(
-    model: SegModel, image: Pixels, protocol: Protocol, *, window_batch: int | None = None
-) -> Pixels:
-    """Label every pixel of one image; the meaning is that of `inference.predict`.
-
-    What `covers` refuses is done by `inference.predict` itself.
-
-    Args:
-        model: a network in eval mode that carries its preprocessing. Whether
-            `optimize_for_inference` was called is left to the caller.
-        image: uint8 (H, W, 3), RGB.
-        protocol: how to look at it.
-        window_batch: windows of equal shape per forward pass, from all views; None for what
-            `Batching.usual` says of the device. Another number can change labels only where
-            the two best scores are equal but for rounding (see `segmodels.evaluation.windows`).
-
-    Returns:
-        uint8 (H, W), the index of the winning output.
-
-    Raises:
-        SegmodelsError: the model does not say how pixels become input, or has more outputs
-            than a byte can number.
-    """
-    batching = None if window_batch is None else Batching(window_batch, window_batch)
-    (labels,) = predict_many(model, [image], protocol, batching)
-    return np.asarray(labels.cpu().numpy(), dtype=np.uint8)
-
-
-@inference()
-def predict_many(
+def fast_labels(
     model: SegModel,
     images: Sequence[Pixels],
+    inputs: Sequence[Iterable[Tensor]],
     protocol: Protocol,
-    batching: Batching | None = None,
-    inputs: Sequence[Iterable[Tensor]] | None = None,
+    batching: Batching,
 ) -> list[Tensor]:
-    """`predict_fast` of several images whose windows share forward passes.
+    """Label every pixel of some images whose windows share forward passes.
 
     Args:
-        model: as there.
+        model: a network in eval mode that `covers` accepts.
         images: uint8 (H, W, 3), RGB, of any sizes.
+        inputs: what `network_inputs` gives for each image.
         protocol: how to look at them.
-        batching: None for what is usual on the model's device.
-        inputs: what `network_inputs` gives for each image, where that was done ahead.
+        batching: how many windows share a forward pass.
 
     Returns:
         uint8 (H, W) for each image, where the model is, so that they can be counted there.
     """
-    device = next(model.parameters()).device
-    if not covers(model):
-        return [torch.from_numpy(predict(model, one, protocol)).to(device) for one in images]
-    batching = batching or Batching.usual(device, protocol)
     sizes = [decided_at(one, protocol) for one in images]
-    ready = inputs or [network_inputs(model, one, protocol) for one in images]
-    views = (mirrored_views(model, given, protocol) for given in ready)
+    views = (mirrored_views(model, given, protocol) for given in inputs)
     maps = low_resolutions(model, views, sizes, protocol, batching)
     return [
         _at_image(_labels(of_image, protocol), one)
         for of_image, one in zip(maps, images, strict=True)
     ]
+
+
+def covers(model: SegModel) -> bool:
+    """Whether the fast path knows this model's order of operations.
+
+    Left to the reference path: models that bring logits to the image in their own way, and more
+    outputs than a byte can number (it refuses them).
+    """
+    usual = type(model).forward is SegModel.forward and type(model).to_image is SegModel.to_image
+    return usual and model.num_classes <= 256
 
 
 def _labels(maps: Sequence[LowResolution], protocol: Protocol) -> Tensor:
@@ -122,16 +99,6 @@ def _taken(length: int, resized: int) -> npt.NDArray[np.int32]:
     numbers = np.arange(length, dtype=np.int32)[None]
     taken = cv2.resize(numbers, (resized, 1), interpolation=cv2.INTER_NEAREST)
     return np.asarray(taken[0], dtype=np.int32)
-
-
-def covers(model: SegModel) -> bool:
-    """Whether the fast path knows this model's order of operations.
-
-    Left to the reference path: models that bring logits to the image in their own way, and more
-    outputs than a byte can number (it refuses them).
-    """
-    usual = type(model).forward is SegModel.forward and type(model).to_image is SegModel.to_image
-    return usual and model.num_classes <= 256
 
 
 @torch.inference_mode()

@@ -32,7 +32,7 @@ LabelMap = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
-class Kept:
+class MapFile:
     """One map of a folder: the name of its image, its file and the file's hex SHA-256."""
 
     image: str
@@ -40,7 +40,7 @@ class Kept:
     sha256: str
 
 
-def map_file(image: str) -> str:
+def map_path(image: str) -> str:
     """Where the map of an image lies in its folder: its name, ending in `.png`.
 
     Raises:
@@ -56,17 +56,17 @@ def check_names(images: Iterable[str]) -> None:
     """Refuse images whose maps would lie in one file (SegmodelsError names them)."""
     seen: dict[str, str] = {}
     for image in images:
-        first = seen.setdefault(map_file(image), image)
+        first = seen.setdefault(map_path(image), image)
         if first != image:
             raise SegmodelsError(f"label maps of {first!r} and {image!r} would be one file.")
 
 
-def write_map(folder: Path, image: str, labels: LabelMap) -> Kept:
+def write_map(folder: Path, image: str, labels: LabelMap) -> MapFile:
     """Write the map of one image whole or not at all: 8-bit grey, 16-bit for uint16."""
-    path = folder / map_file(image)
+    path = folder / map_path(image)
     with naming(path), atomic_path(path) as temporary:
         Image.fromarray(labels).save(temporary, "PNG")
-    return Kept(image, map_file(image), sha256_of_file(path))
+    return MapFile(image, map_path(image), sha256_of_file(path))
 
 
 def read_map(path: Path) -> LabelMap:
@@ -92,10 +92,12 @@ def is_whole(folder: Path, evidence: str) -> bool:
     path = folder / _MANIFEST
     if not path.is_file() or read_json(path).get("evidence") != evidence:
         return False
-    return all((folder / kept.file).is_file() for kept in _read(path))
+    return all((folder / one.file).is_file() for one in _read(path))
 
 
-def publish(draft: Path, target: Path, evidence: str, outputs: int, kept: Sequence[Kept]) -> None:
+def publish(
+    draft: Path, target: Path, evidence: str, outputs: int, files: Sequence[MapFile]
+) -> None:
     """Make a finished folder of maps, with its manifest, the folder `target`.
 
     Args:
@@ -103,16 +105,16 @@ def publish(draft: Path, target: Path, evidence: str, outputs: int, kept: Sequen
         target: replaced whole; what it held before goes last.
         evidence: key of the evidence.
         outputs: number of network outputs.
-        kept: all maps, in the order of the dataset.
+        files: all maps, in the order of the dataset.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = (target.with_name(f".{target.name}.{what}") for what in ("new", "old"))
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    for one in kept:
+    for one in files:
         (fresh / one.file).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(draft / one.file, fresh / one.file)
-    images = [asdict(one) for one in kept]
+    images = [asdict(one) for one in files]
     head = {"schema": SCHEMA, "evidence": evidence, "outputs": outputs, "images": images}
     write_json(fresh / _MANIFEST, head)
     if target.exists():
@@ -169,34 +171,34 @@ def check_maps(folder: Path, evidence: Evidence, dataset: Dataset) -> int:
         SegmodelsError: the first map that is missing, changed, or gives other counts.
     """
     path = folder / _MANIFEST
-    head, kept = _head(path), _read(path)
-    said = {"evidence": evidence.key, "outputs": evidence.outputs}
-    for field, value in said.items():
+    head, files = _head(path), _read(path)
+    expected = {"evidence": evidence.key, "outputs": evidence.outputs}
+    for field, value in expected.items():
         if head[field] != value:
             raise SegmodelsError(f"{path}: field {field!r} is {head[field]!r}, not {value!r}.")
-    if [one.image for one in kept] != [image.image for image in evidence.images]:
+    if [one.image for one in files] != [image.image for image in evidence.images]:
         raise SegmodelsError(f"{path}: the images are not those of evidence {evidence.key}.")
-    indices = {files.name: index for index, files in enumerate(dataset.files)}
-    for one, counts in zip(kept, evidence.images, strict=True):
+    indices = {one.name: index for index, one in enumerate(dataset.files)}
+    for one, counts in zip(files, evidence.images, strict=True):
         if one.image not in indices:
             raise SegmodelsError(f"{path}: {one.image!r} is no image of {dataset.name}.")
         label = dataset.read_label(dataset.files[indices[one.image]].label)
         _check_map(folder, one, counts, label, evidence)
-    return len(kept)
+    return len(files)
 
 
 def _check_map(
-    folder: Path, kept: Kept, counts: ImageCounts, label: LabelMap, evidence: Evidence
+    folder: Path, file: MapFile, counts: ImageCounts, label: LabelMap, evidence: Evidence
 ) -> None:
-    path = folder / map_file(kept.file)
+    path = folder / map_path(file.file)
     labels = read_map(path)
-    if sha256_of_file(path) != kept.sha256:
+    if sha256_of_file(path) != file.sha256:
         raise SegmodelsError(f"{path}: changed since it was written, its sha256 is another one.")
     try:
         matrix = count_pairs(label, labels, len(evidence.classes), evidence.outputs, VOID)
     except SegmodelsError as error:
         raise SegmodelsError(f"{path}: {error}") from None
-    if ImageCounts.from_matrix(kept.image, matrix) != counts:
+    if ImageCounts.from_matrix(file.image, matrix) != counts:
         raise SegmodelsError(f"{path}: counting it does not give the counts of {evidence.key}.")
 
 
@@ -207,8 +209,8 @@ def _head(path: Path) -> dict[str, Any]:
     return head
 
 
-def _read(path: Path) -> list[Kept]:
+def _read(path: Path) -> list[MapFile]:
     try:
-        return [Kept(**entry) for entry in _head(path)["images"]]
+        return [MapFile(**entry) for entry in _head(path)["images"]]
     except (KeyError, TypeError) as error:
         raise SegmodelsError(f"{path}: field 'images' is broken ({error!r}).") from None

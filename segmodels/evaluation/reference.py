@@ -18,18 +18,22 @@ from torch import Tensor
 
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation.device import ready_for, to_device
+from segmodels.evaluation.geometry import (
+    MIRRORED_DIM,
+    View,
+    check_mirrored,
+    check_once,
+    decided_at,
+    fitted,
+    window_origins,
+)
 from segmodels.evaluation.precision import inference, lowres_logits
-from segmodels.evaluation.resize import Values, resized_view, view_size
+from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
-from segmodels.models.preprocessing import Preprocessing
 from segmodels.protocols.protocol import Precision, Protocol, Sides, pair
-
-View = tuple[Tensor, str | None]
 
 #: Windows per forward pass; the result does not depend on it.
 _WINDOW_BATCH = 4
-_MIRRORED_AXIS = {"horizontal": -1, "vertical": -2}
 
 
 def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
@@ -63,61 +67,12 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
     return nearest(winner.to(torch.uint8).cpu().numpy(), image.shape[0], image.shape[1])
 
 
-def decided_at(image: Pixels, protocol: Protocol) -> tuple[int, int]:
-    """Height and width at which the labels of an image are decided."""
-    height, width = image.shape[:2]
-    if protocol.argmax_at == "input":
-        return view_size(height, width, protocol, 1.0)
-    return height, width
-
-
 def nearest(labels: Pixels, height: int, width: int) -> Pixels:
     """Labels (h, w) resized to (height, width) by nearest neighbour, as OpenCV does it."""
     if labels.shape == (height, width):
         return labels
     resized = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized, dtype=np.uint8)
-
-
-def image_views(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[View]:
-    """The resized, normalised and mirrored inputs a protocol asks for, each (1, 3, h, w)."""
-    return mirrored_views(model, network_inputs(model, image, protocol), protocol)
-
-
-def network_inputs(model: SegModel, image: Pixels, protocol: Protocol) -> Iterator[Tensor]:
-    """The image at every scale, resized and normalised: float32 (3, h, w) on the processor, in
-    memory from which the model's device can copy by itself.
-    """
-    if model.preprocessing is None:
-        raise SegmodelsError(
-            f"{type(model).__name__} carries no preprocessing: set model.preprocessing to the "
-            f"channel order and statistics its weights were trained with."
-        )
-    device = next(model.parameters()).device
-    for scale in protocol.scales:
-        values = network_input(model.preprocessing, image, protocol, scale)
-        yield ready_for(values.transpose(2, 0, 1), device)
-
-
-def mirrored_views(model: SegModel, inputs: Iterable[Tensor], protocol: Protocol) -> Iterator[View]:
-    """Inputs as views on the model's device, each with its mirror image if the protocol says so."""
-    device = next(model.parameters()).device
-    for pixels in inputs:
-        view = to_device(pixels, device)[None]
-        yield view, None
-        if protocol.flip:
-            yield view.flip(_MIRRORED_AXIS["horizontal"]), "horizontal"
-
-
-def network_input(
-    preprocessing: Preprocessing, image: Pixels, protocol: Protocol, scale: float
-) -> Values:
-    """One view, float32 (h, w, 3), of an image, uint8 (H, W, 3): resized and normalised in the
-    order and the arithmetic of the protocol.
-    """
-    if protocol.resize_library == "opencv-float":
-        return resized_view(preprocessing.apply(image, protocol.normalize), protocol, scale)
-    return preprocessing.apply(resized_view(image, protocol, scale), protocol.normalize)
 
 
 def predict_views(
@@ -157,14 +112,12 @@ def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Pr
 
 def _view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     pixels, mirrored = view
+    check_mirrored(mirrored)
     logits = _input_logits(model, pixels, protocol)
     if tuple(logits.shape[-2:]) != size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     if mirrored is not None:
-        if mirrored not in _MIRRORED_AXIS:
-            known = ", ".join(map(repr, _MIRRORED_AXIS))
-            raise SegmodelsError(f"a view is mirrored None, {known}, not {mirrored!r}.")
-        logits = logits.flip(_MIRRORED_AXIS[mirrored])
+        logits = logits.flip(MIRRORED_DIM[mirrored])
     return logits[0]
 
 
@@ -172,10 +125,7 @@ def _input_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tensor
     """Logits (1, C, h, w) of one view, at its size or, to be enlarged once, at the network's."""
     if protocol.upsample_once:
         return _lowres_logits(model, pixels, protocol)
-    if isinstance(protocol.window, int) and protocol.enlarge:
-        pixels = enlarged(pixels, protocol.window)
-    height, width = pixels.shape[-2:]
-    pixels = padded(pixels, protocol.pad_multiple or 1)
+    pixels, (height, width) = fitted(pixels, protocol)
     if protocol.window is None or protocol.stride is None:
         logits = _logits(model, pixels, protocol.precision)
     else:
@@ -196,23 +146,6 @@ def _lowres_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tenso
     check_once(model, pixels, protocol)
     model.check(pixels)
     return lowres_logits(model, pixels, protocol.precision)
-
-
-def check_once(model: SegModel, pixels: Tensor, protocol: Protocol) -> None:
-    """Refuse `upsample_once` where a network pads inside: its logits would cover the padding."""
-    height, width = pixels.shape[-2:]
-    if model.upsampled_size(height, width) != (height, width):
-        raise SegmodelsError(
-            f"protocol {protocol.name!r}: `upsample_once` cannot be used with "
-            f"{type(model).__name__} at {height}x{width}, which it pads inside; choose a size "
-            f"that is a multiple of {model.stride}."
-        )
-
-
-def padded(pixels: Tensor, multiple: int) -> Tensor:
-    """Padded right and below with 0 to a multiple."""
-    below, right = (-side % multiple for side in pixels.shape[-2:])
-    return F.pad(pixels, (0, right, 0, below)) if below or right else pixels
 
 
 def slide_logits(
@@ -238,24 +171,5 @@ def slide_logits(
     return total.div_(seen)
 
 
-def window_origins(length: int, window: int, stride: int) -> list[int]:
-    """Where windows start along one side: every stride, the last one shifted inward so that
-    it ends with the image; one window at 0 when the image is not longer than it.
-    """
-    last = max(length - window, 0)
-    return [*range(0, last, stride), last]
-
-
 def _batches(items: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def enlarged(pixels: Tensor, window: int) -> Tensor:
-    """A view (1, 3, h, w) whose short side is below the window, enlarged to it."""
-    height, width = pixels.shape[-2:]
-    if min(height, width) >= window:
-        return pixels
-    # The ratio first, as the official code does: 512 * w / h can round to another integer.
-    longer = int(max(height, width) / min(height, width) * window)
-    size = (window, longer) if height < width else (longer, window)
-    return F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)

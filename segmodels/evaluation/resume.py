@@ -19,7 +19,7 @@ from segmodels.core.environment import difference
 from segmodels.core.files import digest, set_aside, sha256_of_file
 from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
-from segmodels.evaluation.label_maps import Kept
+from segmodels.evaluation.label_maps import MapFile
 from segmodels.evidence import ImageCounts
 
 #: Position of an image in its split, and its name.
@@ -28,17 +28,23 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True)
 class Line:
-    """A finished image: the digest of it with its labels, its counts, and its map if kept."""
+    """A finished image.
+
+    Attributes:
+        digest: of the image with its labels.
+        counts: of its pixels.
+        map_file: its label map, where maps are kept.
+    """
 
     digest: str
     counts: ImageCounts
-    kept: Kept | None = None
+    map_file: MapFile | None = None
 
     def to_text(self, place: int) -> str:
         """One line of the scratch file, with the line end."""
         entry: dict[str, Any] = {"digest": self.digest, "counts": self.counts.to_line()}
-        if self.kept:
-            entry["map"] = dataclasses.asdict(self.kept)
+        if self.map_file:
+            entry["map"] = dataclasses.asdict(self.map_file)
         return json.dumps({**entry, "sum": digest([place, entry])}) + "\n"
 
     @classmethod
@@ -48,8 +54,8 @@ class Line:
         position, name = place
         if entry.pop("sum") != digest([position, entry]):
             raise ValueError("checksum")
-        kept = Kept(**entry["map"]) if "map" in entry else None
-        line = cls(entry["digest"], ImageCounts.from_line(entry["counts"]), kept)
+        map_file = MapFile(**entry["map"]) if "map" in entry else None
+        line = cls(entry["digest"], ImageCounts.from_line(entry["counts"]), map_file)
         if line.counts.image != name:
             raise ValueError("another image")
         return line
@@ -71,7 +77,7 @@ def read_lines(
     """Finished images of an interrupted evaluation; what follows the last good line is cut off.
 
     Afterwards the file is there and begins with its head. Where maps are kept, an image without
-    its map is not finished. Whatever is not taken up is told.
+    its map is not finished. Whatever is not taken up is said in a note.
 
     Args:
         scratch: the file.
@@ -105,16 +111,16 @@ def forget(scratch: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def forget_older(scratch: Path, kept: Iterable[Path]) -> None:
+def forget_older(scratch: Path, evidence: Iterable[Path]) -> None:
     """Delete a scratch file that became evidence, if its writer was killed before it could.
 
     Counts that are newer than the evidence are those of a later attempt, which goes on.
 
     Args:
         scratch: the file.
-        kept: where evidence of these counts may lie.
+        evidence: files that may hold these counts.
     """
-    if is_older(scratch, kept):
+    if is_older(scratch, evidence):
         forget(scratch)
 
 
@@ -160,7 +166,7 @@ def _line(text: bytes, place: Place) -> Line | None:
 
 
 def _has_map(line: Line, draft: Path) -> bool:
-    if line.kept is None:
+    if line.map_file is None:
         return False
-    path = draft / line.kept.file
-    return path.is_file() and sha256_of_file(path) == line.kept.sha256
+    path = draft / line.map_file.file
+    return path.is_file() and sha256_of_file(path) == line.map_file.sha256

@@ -1,4 +1,4 @@
-"""Images of a split on their way to a network and past it: read, prepared, judged, in order.
+"""Images of a split on their way to a network and past it: read, prepared, predicted, in order.
 
 Networks add up in another order on another number of threads, so whatever runs one here runs it on
 one thread, and TF32 is off: the result does not depend on how many are at work.
@@ -22,8 +22,9 @@ from segmodels.core.environment import cores
 from segmodels.datasets.fingerprint import sample_digest
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.errors import SegmodelsError
+from segmodels.evaluation.pending import Pending
 from segmodels.evaluation.precision import full_precision
-from segmodels.evaluation.reference import network_inputs
+from segmodels.evaluation.views import network_inputs
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
 
@@ -33,13 +34,13 @@ R = TypeVar("R")
 #: Changes the pixels of an image before the network sees them (uint8 RGB in and out).
 Disturb = Callable[[str, Pixels], Pixels]
 
-#: Begins with some images; what it gives back waits for what comes of them.
-Judge = Callable[[Sequence["Shown"]], Callable[[], R]]
+#: Begins the work on a batch of images; the result of each image can be asked for later.
+Begin = Callable[[Sequence["PreparedImage"]], Sequence[Pending[R]]]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image as the network is to see it.
+class PreparedImage:
+    """An image as the network gets it.
 
     Attributes:
         sample: image and labels, as decoded.
@@ -54,10 +55,10 @@ class Shown:
     inputs: tuple[Tensor, ...] | None = None
 
 
-def show(sample: Sample, disturb: Disturb | None) -> Shown:
+def prepared(sample: Sample, disturb: Disturb | None) -> PreparedImage:
     """A decoded sample, disturbed."""
     image = disturb(sample.name, sample.image) if disturb else sample.image
-    return Shown(sample, sample_digest(sample), image)
+    return PreparedImage(sample, sample_digest(sample), image)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Stream:
         dataset: the split.
         protocol: how images are resized.
         disturb: what is done to their pixels before.
-        images: judged at a time.
+        images: in a batch.
     """
 
     model: SegModel
@@ -78,23 +79,24 @@ class Stream:
     disturb: Disturb | None
     images: int
 
-    def judged(self, indices: Sequence[int], judge: Judge[R]) -> Iterator[R]:
-        """What `judge` says of hands full of images, in their order.
+    def results(self, indices: Sequence[int], begin: Begin[R]) -> Iterator[R]:
+        """What `begin` makes of each image, in the order of `indices`.
 
-        On a processor every worker reads and judges its own. A GPU is fed: all cores decode,
-        disturb, resize and normalise ahead of it, and it is given a hand before it is asked for
-        what it made of the last, so that it waits for none of that.
+        On a processor every worker reads a batch and works on it to the end. A GPU is fed: all
+        cores decode, disturb, resize and normalise ahead of it, and it is given a batch before it
+        is asked for the results of the last, so that it waits for none of that.
 
         Raises:
             SegmodelsError: an image cannot be read, or the GPU's memory is full.
         """
         with full_precision(), _single_threaded(), self._enough_memory():
-            if fed(self.model):
-                ready = _in_order(self._ready, indices, cores())
-                yield from _one_behind(map(judge, _hands(ready, self.images)))
+            if is_fed(self.model):
+                ready = _in_order(self._with_inputs, indices, cores())
+                yield from _one_behind(map(begin, _batches(ready, self.images)))
             else:
-                hands = _hands(indices, self.images)
-                yield from _in_order(lambda hand: self._said(judge, hand), hands, cores())
+                batches = _batches(indices, self.images)
+                for done in _in_order(lambda batch: self._done(begin, batch), batches, cores()):
+                    yield from done
 
     @contextmanager
     def _enough_memory(self) -> Iterator[None]:
@@ -103,31 +105,31 @@ class Stream:
         except torch.OutOfMemoryError as error:
             device = next(self.model.parameters()).device
             raise SegmodelsError(
-                f"the memory of {device} is full with {self.images} images in hand "
+                f"the memory of {device} is full with batches of {self.images} images "
                 f"({str(error).split('. ')[0]}). Set SEGMODELS_IMAGES to fewer, which changes no "
                 f"result, end other programs that use it, or take --device cpu."
             ) from error
 
-    def _said(self, judge: Judge[R], hand: Sequence[int]) -> R:
-        return judge(list(map(self._shown, hand)))()
+    def _done(self, begin: Begin[R], batch: Sequence[int]) -> list[R]:
+        return [pending.result() for pending in begin(list(map(self._prepared, batch)))]
 
-    def _shown(self, index: int) -> Shown:
-        return show(self.dataset.read(index), self.disturb)
+    def _prepared(self, index: int) -> PreparedImage:
+        return prepared(self.dataset.read(index), self.disturb)
 
-    def _ready(self, index: int) -> Shown:
-        shown = self._shown(index)
-        return replace(shown, inputs=tuple(network_inputs(self.model, shown.image, self.protocol)))
+    def _with_inputs(self, index: int) -> PreparedImage:
+        image = self._prepared(index)
+        return replace(image, inputs=tuple(network_inputs(self.model, image.image, self.protocol)))
 
 
-def fed(model: SegModel) -> bool:
-    """Whether preparing images is other hands' work than running the network."""
+def is_fed(model: SegModel) -> bool:
+    """Whether images are prepared on other processors than the one that runs the network."""
     return next(model.parameters()).device.type != "cpu"
 
 
-def _hands(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     left = iter(items)
-    while hand := list(islice(left, size)):
-        yield hand
+    while batch := list(islice(left, size)):
+        yield batch
 
 
 def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
@@ -146,18 +148,16 @@ def _in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
                 future.cancel()
 
 
-def _one_behind(begun: Iterable[Callable[[], R]]) -> Iterator[R]:
-    """Results, each waited for when the next has been begun.
+def _one_behind(batches: Iterable[Sequence[Pending[R]]]) -> Iterator[R]:
+    """Results, those of a batch waited for when the next batch has been begun.
 
     All in the thread that asks: recorded CUDA graphs belong to the thread that recorded them.
     """
-    last: Callable[[], R] | None = None
-    for finish in begun:
-        if last is not None:
-            yield last()
-        last = finish
-    if last is not None:
-        yield last()
+    last: Sequence[Pending[R]] = ()
+    for begun in batches:
+        yield from (pending.result() for pending in last)
+        last = begun
+    yield from (pending.result() for pending in last)
 
 
 def _one_thread() -> None:

@@ -25,7 +25,7 @@ class Subject:
         fingerprint: registered fingerprint of the whole split.
         condition: name and arguments of a disturbance, None for clean.
         disturb: the disturbance of pixels that `condition` describes, if it is one.
-        images: in hand at a time; None for what is usual on the model's device.
+        images: of a batch; None for what is usual on the model's device.
     """
 
     model: SegModel

@@ -4,7 +4,7 @@ Windows of all scales, mirror images and several images wait in queues by their 
 that is full is one forward pass; what is left at the end is filled up with repeats, so that
 every window of a shape goes through passes of one size, whatever else is in them. Networks round
 sums in an order that may depend on the size of a pass, and on nothing else: with one size of pass
-no bit of the logits depends on how many images are in hand, where an interrupted evaluation was
+no bit of the logits depends on how many images make a batch, where an interrupted evaluation was
 taken up, or how it was dealt out. So evaluations leave the size of a pass alone.
 
 Between two sizes, labels can differ where the two best scores are equal but for rounding: at
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from segmodels.errors import SegmodelsError
+from segmodels.evaluation.geometry import View, check_mirrored, check_once, fitted, window_origins
 from segmodels.evaluation.interpolation import Axis, Band, bands, slots_on
 from segmodels.evaluation.precision import (
     check_compiled,
@@ -29,7 +30,6 @@ from segmodels.evaluation.precision import (
     lowres_logits,
     lowres_logits_fixed,
 )
-from segmodels.evaluation.reference import View, check_once, enlarged, padded, window_origins
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
 
@@ -46,7 +46,7 @@ class Batching:
             images of one `resize_fixed`. Fewer where they are large.
         whole: inputs per forward pass whose shape the image decides. More than 1 pays only where
             most images of a data set have one size; others are filled up with repeats.
-        images: images in hand at a time, whose windows share forward passes; rounds nothing.
+        images: of a batch, whose windows share forward passes; rounds nothing.
     """
 
     windows: int = 1
@@ -63,7 +63,7 @@ class Batching:
         """A GPU needs many windows at once; for a processor they only need more memory.
 
         Whole images go together with their own mirror images, which have their shape. The last
-        pass of a hand of images is half empty on average: few views need many images, or a
+        pass of a batch is half empty on average: few views need many images, or a
         good part of the work is repeats.
         """
         if device.type != "cuda":
@@ -182,7 +182,7 @@ def low_resolutions(
 
     Args:
         model: a network in eval mode.
-        views: of each image, as `inference.predict_views` takes them.
+        views: of each image, as `predict_views` takes them.
         sizes: height and width of the result of each image.
         protocol: gives window, stride and everything else that follows the resize.
         batching: how many windows share a forward pass.
@@ -214,12 +214,8 @@ def _windows(
     pixels: Tensor, mirrored: str | None, size: tuple[int, int], protocol: Protocol
 ) -> tuple[LowResolution, list[_Crop]]:
     """One view, and its windows row by row."""
-    if mirrored not in (None, "horizontal", "vertical"):
-        raise SegmodelsError(f"a view is mirrored None, horizontal, vertical, not {mirrored!r}.")
-    if isinstance(protocol.window, int) and protocol.enlarge:
-        pixels = enlarged(pixels, protocol.window)
-    inner = (pixels.shape[-2], pixels.shape[-1])
-    pixels = padded(pixels, protocol.pad_multiple or 1)
+    check_mirrored(mirrored)
+    pixels, inner = fitted(pixels, protocol)
     outer = (pixels.shape[-2], pixels.shape[-1])
     (tall, wide), (down, right) = protocol.windows or (outer, outer)
     tops = tuple(window_origins(outer[0], tall, down))

@@ -13,8 +13,9 @@ from segmodels.datasets import Dataset, Sample
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.drawn import Drawn
-from segmodels.evaluation.evaluate import Progress, Record, evaluate, predict_images
+from segmodels.evaluation.evaluate import Progress, Record, evaluate
 from segmodels.evaluation.figure import draw_picture, evidence_of_picture
+from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.shards import evaluate_shard
 from segmodels.evaluation.subject import Subject
 from segmodels.evidence import Evidence

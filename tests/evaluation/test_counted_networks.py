@@ -28,7 +28,7 @@ from counted_networks import (
 from reference_arrays import FOLDER
 
 from segmodels.core.arrays import VOID
-from segmodels.evaluation import fast, reference, windows
+from segmodels.evaluation import fast, geometry, reference, windows
 from segmodels.evaluation.counting import count_pairs
 from segmodels.models.preprocessing import Preprocessing
 from segmodels.models.registry import MODELS
@@ -136,7 +136,7 @@ CHANGES: dict[str, tuple[Any, str, Callable[[Any], Any], set[str]]] = {
         {"window", "window-rectangle", "views-window"},
     ),
     "padding on no side": (
-        windows,
+        geometry,
         "padded",
         lambda whole: lambda pixels, multiple: pixels,
         {"padded"},

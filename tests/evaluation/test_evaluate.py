@@ -24,9 +24,10 @@ from segmodels.datasets import VOID, Dataset
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import PassingError, SegmodelsError
 from segmodels.evaluation import evaluate as module
-from segmodels.evaluation import stream
-from segmodels.evaluation.evaluate import evaluate, judge_images
-from segmodels.evaluation.fast import predict_many
+from segmodels.evaluation import image_counter, stream
+from segmodels.evaluation.evaluate import evaluate
+from segmodels.evaluation.image_counter import ImageCounter
+from segmodels.evaluation.predict import predict_many
 from segmodels.evaluation.reference import predict
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, write_evidence
@@ -123,7 +124,7 @@ def test_convolutions_on_a_gpu_would_not_be_rounded(
         seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
         return predict_many(*arguments)
 
-    monkeypatch.setattr(module, "predict_many", spy)
+    monkeypatch.setattr(image_counter, "predict_many", spy)
     before = torch.backends.cudnn.allow_tf32
     evaluate(subject, dataset, PLAIN)
     assert set(seen) == {(False, False)}
@@ -392,13 +393,13 @@ def test_a_full_cache_is_one_sentence_and_loses_nothing(
 
 _KILLED = """
 import time
-from segmodels.evaluation import evaluate as module; from segmodels import steps
-real = module.judge_images
-def slow(*arguments):
-    (line,) = real(*arguments)()
-    time.sleep(0 if line.counts.image == "00000" else 60)
-    return lambda: [line]
-module.judge_images = slow
+from segmodels.evaluation.image_counter import ImageCounter; from segmodels import steps
+real = ImageCounter.begin
+def slow(counter, batch):
+    (pending,) = real(counter, batch)
+    time.sleep(0 if batch[0].sample.name == "00000" else 60)
+    return [pending]
+ImageCounter.begin = slow
 steps.evaluate_run("published", "plain")
 """
 
@@ -514,7 +515,8 @@ def test_a_damaged_image_is_named_and_finished_work_is_kept(
 
 
 def test_one_image_alone(subject: Subject, dataset: Dataset) -> None:
-    (line,) = judge_images(subject, [stream.show(dataset.read(0), None)], PLAIN, 8)()
+    (pending,) = ImageCounter(subject, PLAIN, 8).begin([stream.prepared(dataset.read(0), None)])
+    line = pending.result()
     assert sum(line.counts.counts) == dataset.read(0).label.size
 
 
@@ -527,9 +529,10 @@ def test_values_out_of_range_name_the_image(
         sample = dataclasses.replace(sample, label=np.full_like(sample.label, 9))
     else:
         wrong_labels = torch.full(sample.label.shape, 8, dtype=torch.uint8)
-        monkeypatch.setattr(module, "predict_many", lambda *_: [wrong_labels])
+        monkeypatch.setattr(image_counter, "predict_many", lambda *_: [wrong_labels])
+    (pending,) = ImageCounter(subject, PLAIN, 8).begin([stream.prepared(sample, None)])
     with pytest.raises(SegmodelsError, match=f"image '00001': {wrong} holds"):
-        judge_images(subject, [stream.show(sample, None)], PLAIN, 8)()
+        pending.result()
 
 
 # --- dealt out to several processes ------------------------------------------------------

@@ -22,15 +22,12 @@ from segmodels.core.arrays import Pixels
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation import fast
-from segmodels.evaluation.fast import covers, predict_fast, tiles
+from segmodels.evaluation.fast import covers, tiles
+from segmodels.evaluation.geometry import decided_at, window_origins
 from segmodels.evaluation.interpolation import Axis, bands, matrix, slots
-from segmodels.evaluation.reference import (
-    decided_at,
-    image_views,
-    predict,
-    predict_views,
-    window_origins,
-)
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import predict, predict_views
+from segmodels.evaluation.views import image_views
 from segmodels.evaluation.windows import LowResolution, low_resolution
 from segmodels.models import create_model
 from segmodels.models.base import ModelConfig, SegModel

@@ -24,10 +24,11 @@ from segmodels.core import paths
 from segmodels.datasets.described import described_split
 from segmodels.datasets.opening import open_dataset
 from segmodels.evaluation.evaluate import evaluate
-from segmodels.evaluation.fast import predict_fast
 from segmodels.evaluation.precision import full_precision
-from segmodels.evaluation.reference import image_views, predict, predict_views, view_logits
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import predict, predict_views, view_logits
 from segmodels.evaluation.subject import Subject
+from segmodels.evaluation.views import image_views
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET

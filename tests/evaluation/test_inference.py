@@ -17,14 +17,9 @@ from torch import Tensor, nn
 from segmodels.checkpoints import load_checkpoint
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation import reference as inference
-from segmodels.evaluation.reference import (
-    image_views,
-    predict,
-    predict_views,
-    slide_logits,
-    view_logits,
-    window_origins,
-)
+from segmodels.evaluation.geometry import window_origins
+from segmodels.evaluation.reference import predict, predict_views, slide_logits, view_logits
+from segmodels.evaluation.views import image_views
 from segmodels.models import create_model
 from segmodels.models.base import ModelConfig, SegModel
 from segmodels.models.preprocessing import HALF, IMAGENET

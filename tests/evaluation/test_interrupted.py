@@ -22,7 +22,7 @@ from segmodels.core import locks, paths
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.shapes import Shapes
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation import evaluate as counting
+from segmodels.evaluation import image_counter as counting
 from segmodels.evaluation.figure import colour, evidence_of_picture
 from segmodels.evaluation.label_maps import read_map
 from segmodels.evidence import Evidence

@@ -19,15 +19,15 @@ from segmodels.core import paths
 from segmodels.datasets import Dataset
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation import evaluate as module
+from segmodels.evaluation import image_counter as module
 from segmodels.evaluation.evaluate import evaluate
 from segmodels.evaluation.label_maps import (
     check_maps,
     check_names,
     evidence_of,
     is_whole,
-    map_file,
     map_folders,
+    map_path,
     read_map,
     write_map,
 )
@@ -103,7 +103,7 @@ def test_other_pictures_are_no_label_map(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/etc/passwd", "../a", "a/../../b", ""])
 def test_names_that_lead_elsewhere(name: str) -> None:
     with pytest.raises(SegmodelsError, match="cannot be kept under this name"):
-        map_file(name)
+        map_path(name)
 
 
 def test_names_that_share_a_file() -> None:
@@ -124,7 +124,7 @@ def test_maps_are_the_predictions_and_give_the_counts(
     assert not is_whole(folder, "0" * 16)
     assert sorted(bytes_of(folder)) == ["00000.png", "00001.png", "00002.png", "manifest.json"]
     for sample in dataset:
-        found = read_map(folder / map_file(sample.name))
+        found = read_map(folder / map_path(sample.name))
         assert np.array_equal(found, predict(subject.model, sample.image, load_protocol("plain")))
     assert check_maps(folder, evidence, dataset) == 3
     without, _ = evaluate(subject, dataset, load_protocol("plain"))

@@ -18,7 +18,8 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluation import precision
 from segmodels.evaluation.counting import confusion_matrix, count_pairs
 from segmodels.evaluation.drawn import Drawn
-from segmodels.evaluation.evaluate import evaluate, predict_images
+from segmodels.evaluation.evaluate import evaluate
+from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.precision import lowres_logits
 from segmodels.models import create_model
 from segmodels.protocols.reading import load_protocol
@@ -173,5 +174,6 @@ def test_a_full_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         text = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of 8 GiB"
         full = mock.Mock(side_effect=torch.OutOfMemoryError(text))
         monkeypatch.setattr(subject.model, "forward_lowres", full)
-        with pytest.raises(SegmodelsError, match=r"cuda:0 is full with 16.*SEGMODELS_IMAGES"):
+        said = r"cuda:0 is full with batches of 16.*SEGMODELS_IMAGES"
+        with pytest.raises(SegmodelsError, match=said):
             evaluate(subject, open_dataset("shapes", "test"), protocol)

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference_weights import photograph
 
-from segmodels.evaluation.reference import network_input, padded
+from segmodels.evaluation.geometry import padded
 from segmodels.evaluation.resize import resize, resized_view
+from segmodels.evaluation.views import network_input
 from segmodels.models import preprocessing
 from segmodels.models.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Preprocessing
 from segmodels.protocols.protocol import Protocol

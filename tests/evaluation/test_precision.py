@@ -14,8 +14,8 @@ import torch
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation import precision as arithmetic
-from segmodels.evaluation.fast import predict_fast
 from segmodels.evaluation.precision import is_compiled, lowres_logits, lowres_logits_fixed
+from segmodels.evaluation.predict import predict_fast
 from segmodels.evaluation.reference import predict
 from segmodels.models import create_model
 from segmodels.models.base import SegModel

@@ -12,9 +12,10 @@ import reference_weights
 import torch
 
 from segmodels.checkpoints import load_checkpoint
-from segmodels.evaluation.fast import predict_fast
-from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import predict_views
 from segmodels.evaluation.resize import view_size
+from segmodels.evaluation.views import image_views
 from segmodels.protocols.reading import load_protocol
 
 FOLDER = Path(__file__).parents[1] / "reference"

@@ -21,8 +21,9 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluation import stream
 from segmodels.evaluation.device import to_device
 from segmodels.evaluation.evaluate import evaluate
-from segmodels.evaluation.fast import predict_fast, predict_many
-from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.evaluation.predict import predict_fast, predict_many
+from segmodels.evaluation.reference import predict_views
+from segmodels.evaluation.views import image_views
 from segmodels.evaluation.windows import Batching, low_resolution, low_resolutions
 from segmodels.evidence import Evidence
 from segmodels.models import create_model
@@ -245,7 +246,7 @@ def test_evidence_is_the_same_to_the_cell(root: Path, monkeypatch: pytest.Monkey
     ) -> Evidence:
         monkeypatch.setenv("SEGMODELS_IMAGES", str(images))
         monkeypatch.setattr(stream, "cores", lambda: workers)
-        monkeypatch.setattr(stream, "fed", lambda _model: fed)  # as a GPU is
+        monkeypatch.setattr(stream, "is_fed", lambda _model: fed)  # as a GPU is
         torch.set_num_threads(threads)
         try:
             return evaluate(steps.subject_of(load_run("published")), dataset, protocol, **rest)[0]

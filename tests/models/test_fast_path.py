@@ -8,8 +8,10 @@ import torch
 from shrunk import FAMILIES, build, images
 from torch import Tensor
 
-from segmodels.evaluation.fast import covers, predict_fast
-from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.evaluation.fast import covers
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import predict_views
+from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import HALF
 from segmodels.protocols.protocol import Protocol

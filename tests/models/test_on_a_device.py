@@ -7,7 +7,8 @@ import pytest
 from paper_gpu import DEVICE, paper_gpu
 from shrunk import FAMILIES, build
 
-from segmodels.evaluation.fast import covers, predict_many
+from segmodels.evaluation.fast import covers
+from segmodels.evaluation.predict import predict_many
 from segmodels.evaluation.windows import Batching
 from segmodels.models.preprocessing import HALF
 from segmodels.protocols.protocol import Protocol

@@ -22,8 +22,8 @@ from counted_networks import CLASSES, NETWORKS, PROTOCOLS, counts, network, prot
 from reference_arrays import FOLDER
 from torch import Tensor
 
-from segmodels.evaluation.fast import predict_many
-from segmodels.evaluation.reference import image_views
+from segmodels.evaluation.predict import predict_many
+from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
 from segmodels.versions import EVALUATOR
 

@@ -1,0 +1,135 @@
+"""Counting images: predicted, compared with their labels, and the labels kept that are wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from segmodels.core.arrays import VOID, Counts, Pixels
+from segmodels.datasets.reading.base import Dataset
+from segmodels.errors import SegmodelsError
+from segmodels.evaluation.counting import begin_to_count
+from segmodels.evaluation.device import arriving
+from segmodels.evaluation.drawn import Drawn
+from segmodels.evaluation.label_maps import MapFile, write_map
+from segmodels.evaluation.pending import Pending
+from segmodels.evaluation.predict import predict_many
+from segmodels.evaluation.resume import Line
+from segmodels.evaluation.stream import PreparedImage, Stream
+from segmodels.evaluation.subject import Subject
+from segmodels.evaluation.windows import Batching
+from segmodels.evidence import ImageCounts
+from segmodels.protocols.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class LabelStore:
+    """Which predicted labels are written while they are counted.
+
+    Attributes:
+        folder: takes the labels of every image; None for none.
+        drawn: takes those of the images of a figure; None for none.
+    """
+
+    folder: Path | None = None
+    drawn: Drawn | None = None
+
+    def wants(self, image: str) -> bool:
+        """Whether the labels of an image are written."""
+        return self.folder is not None or (self.drawn is not None and self.drawn.wants(image))
+
+    def write(self, image: str, labels: Pixels) -> MapFile | None:
+        """Write the labels of an image; the file in `folder`, if there is one."""
+        if self.drawn is not None and self.drawn.wants(image):
+            self.drawn.keep(image, labels)
+        return write_map(self.folder, image, labels) if self.folder else None
+
+
+@dataclass(frozen=True)
+class ImageCounter:
+    """Counts the images of a split for one subject under one protocol.
+
+    Attributes:
+        subject: what is evaluated.
+        protocol: how.
+        classes: that are scored; the network may have more outputs.
+        store: which predicted labels are written.
+    """
+
+    subject: Subject
+    protocol: Protocol
+    classes: int
+    store: LabelStore = LabelStore()
+
+    def begin(self, batch: Sequence[PreparedImage]) -> list[Pending[Line]]:
+        """Predict a batch of images and begin to count them where their predictions are.
+
+        Returns:
+            a line for each image. Its `result` raises SegmodelsError when a label or prediction
+            is out of range; the message names the image.
+        """
+        predictions = predicted(self.subject, batch, self.protocol)
+        return [self._count(*pair) for pair in zip(batch, predictions, strict=True)]
+
+    def _count(self, image: PreparedImage, prediction: Tensor) -> _ImageCount:
+        outputs, name = self.subject.model.num_classes, image.sample.name
+        counts = begin_to_count(image.sample.label, prediction, self.classes, outputs, VOID)
+        labels = arriving(prediction) if self.store.wants(name) else None
+        return _ImageCount(name, image.digest, counts, labels, self.store)
+
+
+@dataclass(frozen=True)
+class _ImageCount:
+    """The line of one image, while its counts and labels are on their way."""
+
+    image: str
+    digest: str
+    counts: Pending[Counts]
+    labels: Pending[Tensor] | None
+    store: LabelStore
+
+    def result(self) -> Line:
+        try:
+            matrix = self.counts.result()
+        except SegmodelsError as error:
+            raise SegmodelsError(f"image {self.image!r}: {error}") from None
+        written = (
+            self.store.write(self.image, self.labels.result().numpy()) if self.labels else None
+        )
+        return Line(self.digest, ImageCounts.from_matrix(self.image, matrix), written)
+
+
+def predicted(subject: Subject, batch: Sequence[PreparedImage], protocol: Protocol) -> list[Tensor]:
+    """Labels uint8 (H, W) of a batch of images, where the model is."""
+    inputs = [one.inputs for one in batch if one.inputs is not None]
+    batching = _batching(subject, protocol)
+    images = [one.image for one in batch]
+    return predict_many(subject.model, images, protocol, batching, inputs or None)
+
+
+def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream:
+    """The images of a split on their way to the model of a subject."""
+    images = _batching(subject, protocol).images
+    return Stream(subject.model, dataset, protocol, subject.disturb, images)
+
+
+def predict_images(
+    subject: Subject, dataset: Dataset, protocol: Protocol, places: Sequence[int]
+) -> Iterator[Pixels]:
+    """The labels uint8 (H, W) of some images of a split, by the path that counts them."""
+
+    def begin(batch: Sequence[PreparedImage]) -> list[Pending[Tensor]]:
+        return [arriving(labels) for labels in predicted(subject, batch, protocol)]
+
+    for labels in stream_of(subject, dataset, protocol).results(places, begin):
+        yield labels.numpy()
+
+
+def _batching(subject: Subject, protocol: Protocol) -> Batching:
+    """The passes of the device, which no setting changes: labels follow them at ties."""
+    usual = Batching.usual(next(subject.model.parameters()).device, protocol)
+    return dataclasses.replace(usual, images=subject.images or usual.images)
