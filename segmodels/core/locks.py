@@ -1,23 +1,22 @@
-"""One process at a time for one piece of work."""
+"""One process at a time for one piece of work, by locks of files."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from segmodels.core.files import naming
 from segmodels.core.notes import note
 from segmodels.errors import PassingError
 
-#: Seconds of waiting that nobody needs to be told about.
+#: Seconds of waiting that no note is written about.
 _QUIET = 1.0
-_TICK = 0.05
+_POLL = 0.05
 
 #: The thread of this process that holds a lock: waiting for oneself would never end.
 _HOLDERS: dict[Path, int] = {}
@@ -27,8 +26,8 @@ _HOLDERS: dict[Path, int] = {}
 def only_one(path: Path, work: str, wait: bool = False) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the block.
 
-    The kernel drops the lock when the process ends, however it ends, so a killed run never
-    blocks the next one, while an orphan that still works is noticed.
+    The system drops the lock when the process ends, however it ends, so a killed run never blocks
+    the next one.
 
     Args:
         path: the lock file; its folder is made.
@@ -38,47 +37,47 @@ def only_one(path: Path, work: str, wait: bool = False) -> Iterator[None]:
     Raises:
         PassingError: another process holds it; the message names the process. If `wait`, only
             where the caller itself holds it.
-        SegmodelsError: the lock file cannot be written.
+        OSError: the lock file cannot be made.
+        SegmodelsError: the number of this process cannot be written beside it.
     """
-    with _opened(path) as handle:
-        if not _taken(handle, _QUIET if wait else 0):
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            if not wait or _HOLDERS.get(path) == threading.get_ident():
-                raise PassingError(
-                    f"{work} is already being done by process {holder}. Wait for it or stop it."
-                )
-            note(f"{work} is already being done by process {holder}; waiting for it.")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        with naming(path):
-            _sign(handle)
-        _HOLDERS[path] = threading.get_ident()
-        try:
-            yield
-        finally:
-            del _HOLDERS[path]
-
-
-def _opened(path: Path) -> IO[str]:
-    # What is refused here names its path; who asks says what to do about it.
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+")
+    lock = FileLock(path)
+    _acquire(lock, path, work, wait)
+    try:
+        with naming(path):
+            _sign(path)
+        _HOLDERS[path] = threading.get_ident()
+        yield
+    finally:
+        _HOLDERS.pop(path, None)
+        lock.release()
 
 
-def _sign(handle: IO[str]) -> None:
-    """Write who holds it, past the buffer: what a full disk refuses must not be tried once more."""
-    os.ftruncate(handle.fileno(), 0)
-    os.write(handle.fileno(), str(os.getpid()).encode())
+def _acquire(lock: FileLock, path: Path, work: str, wait: bool) -> None:
+    own = _HOLDERS.get(path) == threading.get_ident()
+    try:
+        if own:
+            raise Timeout(str(path))
+        lock.acquire(timeout=_QUIET if wait else 0, poll_interval=_POLL)
+    except Timeout:
+        held = f"{work} is already being done by process {_holder(path)}"
+        if own or not wait:
+            raise PassingError(f"{held}. Wait for it or stop it.") from None
+        note(f"{held}; waiting for it.")
+        lock.acquire(poll_interval=_POLL)
 
 
-def _taken(handle: IO[str], patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_TICK)
-        else:
-            return True
+def _sign(path: Path) -> None:
+    _holder_file(path).write_text(str(os.getpid()))
+
+
+def _holder_file(path: Path) -> Path:
+    """Where the process that holds a lock says which it is; the lock file itself stays empty."""
+    return path.with_name(f"{path.name}.pid")
+
+
+def _holder(path: Path) -> str:
+    try:
+        return _holder_file(path).read_text().strip() or "unknown"
+    except OSError:  # just taken, or in a folder that is being removed
+        return "unknown"

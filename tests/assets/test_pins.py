@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO
 
 import pytest
 from http_server import Server, serving
@@ -214,10 +213,10 @@ def test_notes_that_cannot_be_written_are_one_error_and_lose_no_file(odd, monkey
 def test_a_lock_that_cannot_be_written_loses_no_file(odd, monkeypatch):
     real = locks._sign
 
-    def full(handle: IO[str]) -> None:
-        if handle.name.endswith("weights.lock.lock"):
+    def full(path: Path) -> None:
+        if path.name == "weights.lock.lock":
             raise OSError(28, "No space left on device")
-        real(handle)
+        real(path)
 
     monkeypatch.setattr(locks, "_sign", full)
     with pytest.raises(SegmodelsError, match=f"No space left .*kept.*a.bin {SHA}"):

@@ -38,8 +38,13 @@ def holder(path):
 
 
 def enter(path):
+    """Take the lock; the process that is said to hold it meanwhile."""
     with only_one(path, "the work"):
-        return path.read_text()
+        return holder_of(path)
+
+
+def holder_of(path):
+    return path.with_name("work.lock.pid").read_text()
 
 
 def test_the_lock_names_its_holder(path):
@@ -52,7 +57,7 @@ def test_a_full_disk_names_the_lock_file(path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
+        patch.setattr(locks, "_sign", full)
         with pytest.raises(SegmodelsError, match=r"work\.lock: No space left on device\.$"):
             enter(path)
     assert enter(path) == str(os.getpid())
@@ -61,7 +66,7 @@ def test_a_full_disk_names_the_lock_file(path, monkeypatch):
 def test_a_second_process_is_refused_and_told_whom_to_wait_for(path, holder):
     with pytest.raises(SegmodelsError, match=f"^the work is .* by process {holder.pid}. Wait for"):
         enter(path)
-    assert path.read_text() == str(holder.pid)
+    assert holder_of(path) == str(holder.pid)
 
 
 def test_a_killed_process_blocks_nobody(path, holder):
@@ -86,7 +91,7 @@ def test_who_waits_is_told_for_whom_and_gets_it(path, holder, monkeypatch):
     monkeypatch.setattr(locks, "_QUIET", 0.0)
     monkeypatch.setattr(locks, "note", note)
     with only_one(path, "the work", wait=True):
-        assert path.read_text() == str(os.getpid())
+        assert holder_of(path) == str(os.getpid())
     assert told == [f"the work is already being done by process {holder.pid}; waiting for it."]
 
 
@@ -108,6 +113,6 @@ def test_a_failure_inside_frees_the_lock(path):
 
 def test_an_unreadable_holder_is_unknown(path):
     with only_one(path, "the work"):
-        path.write_text("")
+        path.with_name("work.lock.pid").write_text("")
         with pytest.raises(SegmodelsError, match="by process unknown"):
             enter(path)
