@@ -151,7 +151,7 @@ def evidence(images: int, weights: str, classes: int = 150) -> Evidence:
             matrix[c, draw.choice(classes, 5)] += draw.integers(1, 2000, 5)
             matrix[classes, c] = draw.integers(0, 500)
         counted.append(ImageCounts.from_matrix(str(number), matrix))
-    protocol = Protocol("plain", 1)
+    protocol = Protocol(name="plain", version=1, title="plain")
     identity = Identity(
         weights, {}, {}, "toy", "val", "0" * 64, protocol.inference, None, None, "fp32", 1
     )
@@ -162,7 +162,7 @@ def evidence(images: int, weights: str, classes: int = 150) -> Evidence:
 def intervals(images: int) -> dict[str, float]:
     """CPU seconds of an interval, for one evidence and for the difference of two."""
     one, other = evidence(images, "a" * 64), evidence(images, "b" * 64)
-    protocol, rule = Protocol("plain", 1), IntervalRule(0.95)
+    protocol, rule = Protocol(name="plain", version=1, title="plain"), IntervalRule(0.95)
     start = time.process_time()
     miou_interval(one, protocol, rule)
     middle = time.process_time()

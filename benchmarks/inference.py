@@ -71,7 +71,7 @@ class Case:
         return pixels.to(torch.uint8).numpy()
 
 
-SLIDE = Protocol("slide", 1, window=512, stride=480, enlarge=True)
+SLIDE = Protocol(name="slide", version=1, title="slide", window=512, stride=480, enlarge=True)
 CASES = (
     Case("segmenter-t 512x683 slide", SEGMENTER, 150, (512, 683), SLIDE, 3.0),
     Case(

@@ -28,7 +28,7 @@ from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
 
-PLAIN, RULE = Protocol("plain", 1), IntervalRule(0.95)
+PLAIN, RULE = Protocol(name="plain", version=1, title="plain"), IntervalRule(0.95)
 #: By title: how many units, and in what share of them each class occurs.
 WORLDS = {
     "8 blocks, 4 of 11 classes in 3 to 6 of 10": (8, (*[1] * 7, 0.6, 0.4, 0.3, 0.3)),

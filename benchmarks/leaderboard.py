@@ -98,7 +98,7 @@ def _evidence(number: int) -> Evidence:
         dataset="toy",
         split="test",
         fingerprint=FINGERPRINT,
-        inference=Protocol("plain", 1).inference,
+        inference=Protocol(name="plain", version=1, title="plain").inference,
         condition=None,
         images=None,
         precision="fp32",

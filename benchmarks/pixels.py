@@ -102,7 +102,9 @@ def resized(samples: Sequence[Sample]) -> Iterator[dict[str, Any]]:
 
 def _grey(sample: Sample, size: Sequence[int], library: str) -> Any:
     """Grey levels after one library; normalised first and brought back for `opencv-float`."""
-    how = Protocol("one", 1, resize_fixed=tuple(size), resize_library=library)
+    how = Protocol(
+        name="one", version=1, title="one", resize_fixed=tuple(size), resize_library=library
+    )
     if library != "opencv-float":
         return resize(sample.image, *size, how.resize_library)
     values = network_input(IMAGENET, sample.image, how, 1.0)

@@ -33,9 +33,13 @@ class UnknownNameError(SegmodelsError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        super().__init__(f"Unknown {kind} {name!r}.{hint} {_known(names)}")
+        super().__init__(f"Unknown {kind} {name!r}.{nearest(name, names)} {_known(names)}")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The three names nearest to one that is not known, as a question; empty if none is near."""
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def _known(names: Sequence[str]) -> str:

@@ -91,7 +91,7 @@ SCENES = (2, 5)
 
 def protocol(kind: str) -> Protocol:
     """The protocol of a kind."""
-    return Protocol(kind, 1, **PROTOCOLS[kind])
+    return Protocol(name=kind, version=1, title=kind, **PROTOCOLS[kind])
 
 
 def network(name: str, offsets: Sequence[float] = (0.0,) * CLASSES) -> SegModel:

@@ -29,7 +29,7 @@ def identity(**changes: Any) -> Identity:
         "dataset": "toy",
         "split": "test",
         "fingerprint": FINGERPRINT,
-        "inference": Protocol("plain", 1).inference,
+        "inference": Protocol(name="plain", version=1, title="plain").inference,
         "condition": None,
         "images": None,
         "precision": "fp32",

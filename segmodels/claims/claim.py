@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from segmodels.core.entry import Entry, Overrides, Several, Words
 
 Metric = Literal["mIoU", "mAcc", "aAcc", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
 
@@ -43,16 +39,10 @@ COUNTED = ("params_M", "GFLOPs")
 Name = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?$", max_length=120)
 ]
-Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Arxiv = Annotated[str, StringConstraints(pattern=r"^(\d{4}\.\d{4,5})?$")]
+Address = Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")]
 Side = Annotated[int, Field(ge=1, le=100_000)]
 Size = Annotated[tuple[Side, Side], Field(strict=False)]
-Overrides = dict[str, JsonValue]
-
-
-class Entry(BaseModel):
-    """What every entry of a claims file has; unknown fields and wrong types are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Dispute(Entry):
@@ -104,8 +94,8 @@ class Claim(Entry):
         stated: how the source describes the measurement, as far as it does.
         weights: name in `params/weights.yaml` of the weights behind the number, if any.
         released: whether its weights were given out at all, as far as we know; an address or a
-            sentence about them stands in
-        checkpoint.
+            sentence about them stands in `checkpoint`.
+        checkpoint: where they lie, or what is known of them.
         source: where the number is printed.
         seen: how we saw it there.
         conflicts: ids of claims that print another number for the same thing.
@@ -115,10 +105,10 @@ class Claim(Entry):
     """
 
     id: Name
-    paper: Name
-    title: Words
-    arxiv: Annotated[str, StringConstraints(pattern=r"^(\d{4}\.\d{4,5})?$")] = ""
-    url: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = ""
+    paper: SkipJsonSchema[Name]
+    title: SkipJsonSchema[Words]
+    arxiv: SkipJsonSchema[Arxiv] = ""
+    url: SkipJsonSchema[Address] = ""
     claimant: Literal["authors", "quoted", "re-implementation", "re-run"] = "authors"
     by: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
     model: Words
@@ -127,9 +117,9 @@ class Claim(Entry):
     split: Words
     metric: Metric
     corruption: str = ""
-    value: float = Field(ge=0, allow_inf_nan=False)
+    value: float = Field(ge=0)
     decimals: int = Field(ge=0, le=6)
-    uncertainty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    uncertainty: float = Field(default=0.0, ge=0)
     protocol: str = ""
     image_size: Size | None = None
     stated: str = ""
@@ -138,26 +128,25 @@ class Claim(Entry):
     checkpoint: str = ""
     source: Words
     seen: str = ""
-    conflicts: Annotated[tuple[Name, ...], Field(strict=False)] = ()
-    disputed: Annotated[tuple[Dispute, ...], Field(strict=False)] = ()
+    conflicts: Several[Name] = ()
+    disputed: Several[Dispute] = ()
     featured: bool = False
     notes: str = ""
 
-    @model_validator(mode="after")
-    def _possible(self) -> Claim:
+    def problems(self) -> Iterator[str]:
+        """Fields that do not fit each other."""
         if self.metric in PERCENT and self.value > 100:
-            raise ValueError(f"field 'value' is a percentage, not {self.value}")
+            yield f"field 'value' is a percentage, not {self.value}"
         if round(self.value, self.decimals) != self.value:
-            raise ValueError(f"field 'decimals' is {self.decimals}, but 'value' is {self.value}")
+            yield f"field 'decimals' is {self.decimals}, but 'value' is {self.value}"
         if (self.metric == "mIoU-c") != bool(self.corruption):
-            raise ValueError("field 'corruption' goes with metric mIoU-c, and only with it")
+            yield "field 'corruption' goes with metric mIoU-c, and only with it"
         if self.claimant != "authors" and not self.by:
-            raise ValueError(f"field 'by' names who made the {self.claimant}")
+            yield f"field 'by' names who made the {self.claimant}"
         if self.dataset == "any" and self.metric in PERCENT:
-            raise ValueError(f"field 'dataset' is 'any', but {self.metric} is one of images")
+            yield f"field 'dataset' is 'any', but {self.metric} is one of images"
         if self.metric in COUNTED and self.protocol and not self.image_size:
-            raise ValueError("field 'image_size' is missing: a cost is counted for one size")
-        return self
+            yield "field 'image_size' is missing: a cost is counted for one size"
 
     @property
     def printed(self) -> str:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from reprlib import Repr
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from segmodels.claims.claim import Claim, Name, Words
+from segmodels.claims.claim import Claim, Name
 from segmodels.claims.statement import Statement
+from segmodels.core.entry import Entry, Words, read_entry
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, pick
 
 
-class _Paper(BaseModel):
-    """The head of a file; `defaults` stand for fields its claims leave out."""
+class Paper(Entry):
+    """A file of claims: what one paper prints, or others print about its model.
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    Attributes:
+        paper: key of the paper; the name of the file.
+        title, arxiv, url: the paper's.
+        defaults: fields that its claims have unless they say otherwise.
+        claims: published numbers.
+        statements: published comparisons of two models.
+    """
 
     paper: Name
     title: Words
@@ -32,9 +38,6 @@ class _Paper(BaseModel):
 
 
 Entries = dict[str, Claim | Statement]
-
-_SHORT = Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
 
 
 def load_claims(folder: Path | None = None) -> dict[str, Claim]:
@@ -84,34 +87,29 @@ def read_file(path: Path) -> tuple[list[Claim | Statement], list[str]]:
     Returns:
         entries, and messages that name file, entry, field and fix.
     """
-    try:
-        head = _Paper.model_validate(read_yaml(path))
-    except SegmodelsError as error:
-        return [], [str(error)]
-    except ValidationError as error:
-        return [], list(_told(str(path), error))
     entries: list[Claim | Statement] = []
     wrong: list[str] = []
+    try:
+        head = read_entry(Paper, str(path), read_yaml(path))
+    except SegmodelsError as error:
+        return [], str(error).splitlines()
     shared = {"paper": head.paper, "title": head.title, "arxiv": head.arxiv, "url": head.url}
-    for kind, number, raw, given in _raw(head):
+    for kind, number, raw in _raw(head):
         where = f"{path}, {kind.__name__.lower()} {raw.get('id') or number!r}"
-        if again := sorted(shared.keys() & (raw.keys() | given.keys())):
-            wrong.append(f"{where}: field {again[0]!r} stands at the head of the file.")
-            continue
         try:
-            entries.append(kind.model_validate({**shared, **given, **raw}))
-        except ValidationError as error:
-            wrong += _told(where, error)
+            if again := sorted(shared.keys() & raw.keys()):
+                raise SegmodelsError(f"{where}: field {again[0]!r} stands at the head of the file.")
+            entries.append(read_entry(kind, where, raw, **shared))
+        except SegmodelsError as error:
+            wrong += str(error).splitlines()
     return entries, wrong
 
 
-def _raw(
-    head: _Paper,
-) -> Iterator[tuple[type[Claim] | type[Statement], int, dict[str, Any], dict[str, Any]]]:
+def _raw(head: Paper) -> Iterator[tuple[type[Claim | Statement], int, dict[str, Any]]]:
     for number, raw in enumerate(head.claims, start=1):
-        yield Claim, number, raw, head.defaults
+        yield Claim, number, {**head.defaults, **raw}
     for number, raw in enumerate(head.statements, start=1):
-        yield Statement, number, raw, {}
+        yield Statement, number, raw
 
 
 def repeated(files: Iterable[tuple[Path, list[Claim | Statement]]]) -> Iterator[str]:
@@ -138,17 +136,3 @@ def _loaded(files: tuple[tuple[Path, int, int], ...]) -> Entries:
     if wrong:
         raise SegmodelsError("\n".join(wrong))
     return {entry.id: entry for _, entries, _ in found for entry in entries}
-
-
-def _told(where: str, error: ValidationError) -> Iterator[str]:
-    """Pydantic's findings as one line each."""
-    for finding in error.errors(include_url=False):
-        place = ".".join(str(step) for step in finding["loc"])
-        text = finding["msg"].removeprefix("Value error, ")
-        given = "" if finding["type"] in ("missing", "value_error") else _shown(finding["input"])
-        yield f"{where}: field {place!r}: {text}{given}." if place else f"{where}: {text}."
-
-
-def _shown(value: object) -> str:
-    """What was given, short: a YAML file of ten lines can hold a value of gigabytes."""
-    return f" (is {_SHORT.repr(value)})"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.claims.claim import Entry, Name, Overrides, Size, Words
+from segmodels.claims.claim import Name, Size
+from segmodels.core.entry import Entry, Overrides, Several, Words
 
 Relation = Literal["higher", "lower"]
 
@@ -66,7 +69,7 @@ class EvidencePart(Entry):
     relation: Relation
     quantity: Literal["mIoU", "kept"]
     condition: Literal["", "corruption", "parameter_noise"] = ""
-    under: Annotated[tuple[Words, ...], Field(strict=False)] = ()
+    under: Several[Words] = ()
     protocol: Words
     budget: Words
     as_published: bool
@@ -76,17 +79,12 @@ class EvidencePart(Entry):
         """All runs of both sides."""
         return *self.subject, *self.other
 
-    @model_validator(mode="after")
-    def _apart(self) -> EvidencePart:
+    def problems(self) -> Iterator[str]:
+        """Fields that do not fit each other."""
         if len(set(self.runs)) < len(self.runs):
-            raise ValueError("'subject' and 'other' name each run once")
-        return self
-
-    @model_validator(mode="after")
-    def _possible(self) -> EvidencePart:
+            yield "'subject' and 'other' name each run once"
         if (self.quantity == "kept") != (bool(self.condition) != bool(self.under)):
-            raise ValueError("quantity 'kept' needs either 'condition' or 'under'")
-        return self
+            yield "quantity 'kept' needs either 'condition' or 'under'"
 
 
 Part = Annotated[CostPart | EvidencePart, Field(discriminator="kind")]
@@ -107,13 +105,13 @@ class Statement(Entry):
     """
 
     id: Name
-    paper: Name
-    title: Words
-    arxiv: str = ""
-    url: str = ""
+    paper: SkipJsonSchema[Name]
+    title: SkipJsonSchema[Words]
+    arxiv: SkipJsonSchema[str] = ""
+    url: SkipJsonSchema[str] = ""
     text: Words
     source: Words
     seen: str = ""
-    parts: Annotated[tuple[Part, ...], Field(strict=False, min_length=1)]
-    missing: Annotated[tuple[Words, ...], Field(strict=False)] = ()
+    parts: Annotated[Several[Part], Field(min_length=1)]
+    missing: Several[Words] = ()
     notes: str = ""

@@ -134,9 +134,9 @@ def _inference(a: Side, b: Side) -> Iterator[str]:
 
 def _complete(inference: Mapping[str, Any]) -> dict[str, Any]:
     """With the fields that evidence leaves out because they are at their default."""
-    usual = Protocol("usual", 1).to_dict()
-    named = {name for name in EFFECTS if name not in ("precision", *Protocol("usual", 1).scoring)}
-    return {**{name: usual[name] for name in named}, **inference}
+    usual = Protocol(name="usual", version=1, title="usual")
+    named = EFFECTS.keys() - {"precision", *usual.scoring}
+    return {**{name: usual.to_dict()[name] for name in named}, **inference}
 
 
 def _condition(a: Side, b: Side) -> Iterator[str]:
@@ -196,7 +196,11 @@ def _why_moved(a: Side, b: Side) -> str:
 
 def _scoring(a: Side, b: Side) -> Iterator[str]:
     one, other = (protocol.to_dict() for protocol in protocols(a, b))
-    for name in Protocol("usual", 1).replace(void="error", ignore_classes=("any",)).scoring:
+    for name in (
+        Protocol(name="usual", version=1, title="usual")
+        .replace(void="error", ignore_classes=("any",))
+        .scoring
+    ):
         if one[name] != other[name]:
             yield f"{name} is {one[name]} in A, {other[name]} in B. {EFFECTS[name]}"
 

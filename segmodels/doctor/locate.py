@@ -62,7 +62,11 @@ def protocols(a: Side, b: Side) -> tuple[Protocol, Protocol]:
     A side that does not say takes the other's if it has its classes; else void is ignored and
     all classes are averaged.
     """
-    usual = Protocol("usual (void ignored, all classes)", 1)
+    usual = Protocol(
+        name="usual (void ignored, all classes)",
+        version=1,
+        title="usual (void ignored, all classes)",
+    )
     if a.evidence.classes == b.evidence.classes:
         usual = a.protocol or b.protocol or usual
     return a.protocol or usual, b.protocol or usual
@@ -101,7 +105,7 @@ def _by_claim(name: str) -> Side:
 def _protocol(page: Path, record: Mapping[str, Any]) -> Protocol:
     try:
         name, version = record["protocol"], record["protocol_version"]
-        return Protocol(name, version, **record["protocol_fields"])
-    except (KeyError, TypeError) as error:
+        return Protocol(name=name, version=version, title=name, **record["protocol_fields"])
+    except (KeyError, TypeError, SegmodelsError) as error:
         problem = f"is not a page of this version ({error!r}). Run: segmodels leaderboard"
         raise SegmodelsError(f"{page}: {problem}") from None

@@ -95,11 +95,12 @@ def check_effect(reduced: Evidence, full: Evidence) -> None:
     said = reduced.effect
     if said is None:
         raise SegmodelsError(f"evidence {reduced.key} in {_kind(reduced)} carries no effect.")
+    _check_pair(reduced, full)
     try:
         rule = _rule_of(said.get("interval"), reduced.identity.dataset)
         found = measure_effect(reduced, full, _protocols_of(said), rule)
         same = _same(said, found, interval_is_current(reduced))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, SegmodelsError) as error:
         problem = f"field 'effect' is broken ({error!r})."
         raise SegmodelsError(f"evidence {reduced.key}: {problem}") from None
     if not same:
@@ -116,14 +117,17 @@ def renewed(reduced: Evidence, full: Evidence, rule: IntervalRule) -> Evidence:
     """
     try:
         protocols = _protocols_of(reduced.effect or {})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, SegmodelsError) as error:
         problem = f"no effect that could be measured again ({error!r})."
         raise SegmodelsError(f"evidence {reduced.key}: {problem}") from None
     return dataclasses.replace(reduced, effect=measure_effect(reduced, full, protocols, rule))
 
 
 def _protocols_of(effect: Mapping[str, Any]) -> list[Protocol]:
-    return [Protocol("recorded", 1, **entry["scoring"]) for entry in effect["scores"]]
+    return [
+        Protocol(name="recorded", version=1, title="recorded", **entry["scoring"])
+        for entry in effect["scores"]
+    ]
 
 
 def effect_under(evidence: Evidence, protocol: Protocol) -> Mapping[str, Any] | None:

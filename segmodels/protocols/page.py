@@ -6,10 +6,9 @@ What a field is stands in the docstring of `Protocol`, what a protocol says in
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from segmodels.core.docstrings import attributes_of
 from segmodels.protocols.fields import EFFECTS
 from segmodels.protocols.protocol import Protocol
 
@@ -48,21 +47,12 @@ def render(protocols: Mapping[str, Protocol]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def descriptions() -> dict[str, str]:
-    """What every field is, from the docstring of `Protocol`."""
-    text = (inspect.getdoc(Protocol) or "").split("Attributes:\n")[1]
-    entries = re.split(r"^    (\w+): ", text, flags=re.MULTILINE)[1:]
-    return {
-        name: " ".join(said.split()) for name, said in zip(entries[::2], entries[1::2], strict=True)
-    }
-
-
 def _inference_fields() -> list[str]:
     return [name for name in EFFECTS if name not in _SCORING]
 
 
 def _fields(names: Iterable[str]) -> Iterator[str]:
-    known = descriptions()
+    known = attributes_of(Protocol)
     for name in names:
         yield f"**`{name}`**: {known[name]}\n\n> {EFFECTS[name]}"
 
@@ -116,7 +106,7 @@ def _else(protocol: Protocol) -> Iterator[str]:
     """Fields without a column of their own, where they are not as everywhere."""
     for name in ("resize_library", "normalize", "average", "argmax_at", "precision", "void"):
         value = getattr(protocol, name)
-        if value != getattr(Protocol, name):
+        if value != Protocol.model_fields[name].default:
             yield f"{name} {value}"
     if protocol.upsample_once:
         yield "upsample_once"

@@ -13,43 +13,42 @@ label 0 (ADE20K) is how label files are read, so the datasets do it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic.json_schema import SkipJsonSchema
+
+from segmodels.core.entry import Entry, Several
 from segmodels.core.files import digest
-from segmodels.errors import SegmodelsError
 
 #: How the subtraction and the division are rounded; see `Preprocessing.apply`.
 Arithmetic = Literal["plain", "fused", "rescaled"]
 
+
+def _shortest(sides: Any) -> Any:
+    """A square as one number and a list as a tuple, so that one meaning has one hash."""
+    both = sides if isinstance(sides, list | tuple) and len(sides) == 2 else (sides,)
+    if any(type(side) is not int or side < 1 for side in both):
+        raise ValueError(f"expected a whole number or [height, width], 1 or more, found {sides!r}")
+    return both[0] if both[0] == both[-1] else tuple(both)
+
+
 #: One number for both sides, or (height, width).
-Sides = int | tuple[int, int]
+Sides = Annotated[int | tuple[int, int], BeforeValidator(_shortest)]
 
 Void = Literal["ignore", "error"]
 Library = Literal["opencv", "opencv-float", "pillow", "torch"]
 Average = Literal["probabilities", "logits"]
 Place = Literal["image", "input"]
 Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
+Factor = Annotated[float, Field(gt=0)]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "resize_library": get_args(Library),
-    "normalize": get_args(Arithmetic),
-    "average": get_args(Average),
-    "argmax_at": get_args(Place),
-    "precision": get_args(Precision),
-    "void": get_args(Void),
-}
-_SIDES = ("resize_fixed", "window", "stride")
-_NUMBERS = ("resize_short", "resize_long", "resize_multiple", "pad_multiple")
-_LISTS = ("scales", "ignore_classes", "datasets")
 _SCORING = ("void", "ignore_classes")
 _LABELS = ("name", "version", "title", "source", "datasets")
 
 
-@dataclass(frozen=True)
-class Protocol:
+class Protocol(Entry):
     """One way to turn a model, an image and its ground truth into a score.
 
     Attributes:
@@ -95,45 +94,43 @@ class Protocol:
             description: it decides neither labels nor score.
     """
 
-    name: str
+    name: SkipJsonSchema[str]
     version: int
-    title: str = ""
+    title: str
     source: str = ""
-    resize_short: int | None = None
-    resize_long: int | None = None
-    resize_multiple: int | None = None
+    resize_short: PositiveInt | None = None
+    resize_long: PositiveInt | None = None
+    resize_multiple: PositiveInt | None = None
     window: Sides | None = None
     stride: Sides | None = None
     enlarge: bool = False
-    scales: tuple[float, ...] = (1.0,)
+    scales: Annotated[Several[Factor], Field(min_length=1)] = (1.0,)
     flip: bool = False
     resize_fixed: Sides | None = None
     resize_library: Library = "opencv"
     normalize: Arithmetic = "plain"
-    pad_multiple: int | None = None
+    pad_multiple: PositiveInt | None = None
     upsample_once: bool = False
     average: Average = "probabilities"
     argmax_at: Place = "image"
     precision: Precision = "fp32"
     void: Void = "ignore"
-    ignore_classes: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
+    ignore_classes: Several[str] = ()
+    datasets: Several[str] = ()
 
-    def __post_init__(self) -> None:
-        for field in _SIDES:
-            object.__setattr__(self, field, _shortest(getattr(self, field)))
-        for field in _LISTS:
-            if isinstance(getattr(self, field), list):
-                object.__setattr__(self, field, tuple(getattr(self, field)))
-        for problem in _problems(self):
-            raise SegmodelsError(f"protocol {self.name!r}: {problem}")
-
-    def replace(self, **changes: Any) -> Protocol:
-        """A copy with some fields changed, checked like the original; its hash is its own."""
-        unknown = sorted(changes.keys() - {field.name for field in dataclasses.fields(self)})
-        if unknown:
-            raise SegmodelsError(f"protocol {self.name!r}: unknown field {unknown[0]!r}.")
-        return dataclasses.replace(self, **changes)
+    def problems(self) -> Iterator[str]:
+        """Fields that do not fit each other."""
+        yield from _wrong_resize(self)
+        yield from _wrong_windows(self)
+        if self.argmax_at == "input" and len(self.scales) > 1:
+            yield (
+                "`argmax_at: input` needs one scale, because inputs of several sizes share no "
+                "pixels."
+            )
+        for field in ("argmax_at", "upsample_once"):
+            differs = getattr(self, field) != _DEFAULTS[field]
+            if differs and (self.window or self.pad_multiple):
+                yield f"`{field}` is for whole images: leave out `window` and `pad_multiple`."
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-able."""
@@ -183,52 +180,18 @@ class Protocol:
 
 
 #: Fields of which every evidence key tells; there were no others when the first was made.
-_FIRST = frozenset((*_NUMBERS[:3], "window", "stride", "enlarge", "scales", "flip", "void"))
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Protocol)}
+_FIRST = frozenset(
+    (
+        *("resize_short", "resize_long", "resize_multiple", "window", "stride", "enlarge"),
+        *("scales", "flip", "void"),
+    )
+)
+_DEFAULTS = {name: field.default for name, field in Protocol.model_fields.items()}
 
 
-def pair(sides: Sides) -> tuple[int, int]:
+def pair(sides: int | tuple[int, int]) -> tuple[int, int]:
     """One number for both sides, or (height, width), as (height, width)."""
     return (sides, sides) if isinstance(sides, int) else sides
-
-
-def _shortest(sides: Any) -> Any:
-    """A square as one number and a list as a tuple, so that one meaning has one hash."""
-    if isinstance(sides, list | tuple) and len(sides) == 2:
-        return sides[0] if sides[0] == sides[1] else tuple(sides)
-    return sides
-
-
-def _problems(protocol: Protocol) -> Iterator[str]:
-    yield from _wrong_values(protocol)  # the first stops us, so what follows can calculate
-    yield from _wrong_resize(protocol)
-    yield from _wrong_windows(protocol)
-    if protocol.argmax_at == "input" and len(protocol.scales) > 1:
-        yield "`argmax_at: input` needs one scale, because inputs of several sizes share no pixels."
-    for field in ("argmax_at", "upsample_once"):
-        set_ = getattr(protocol, field) != _DEFAULTS[field]
-        if set_ and (protocol.window or protocol.pad_multiple):
-            yield f"`{field}` is for whole images: leave out `window` and `pad_multiple`."
-
-
-def _wrong_values(protocol: Protocol) -> Iterator[str]:
-    for field in _SIDES + _NUMBERS:
-        value = getattr(protocol, field)
-        both = isinstance(value, tuple) and field in _SIDES
-        sides = value if both else (value,)
-        if value is None:
-            continue
-        if len(sides) > 2 or any(type(side) is not int for side in sides):
-            wanted = "a whole number or (height, width)" if field in _SIDES else "a whole number"
-            yield f"`{field}` must be {wanted}, not {value!r}."
-        elif min(sides) <= 0 and field != "stride":
-            yield f"`{field}` must be positive, not {value}."
-    for field, known in _CHOICES.items():
-        value = getattr(protocol, field)
-        if value not in known:
-            yield f"`{field}` must be one of {', '.join(known)}, not {value!r}."
-    if not protocol.scales or min(protocol.scales) <= 0:
-        yield "`scales` must list positive factors."
 
 
 def _wrong_resize(protocol: Protocol) -> Iterator[str]:
@@ -243,8 +206,8 @@ def _wrong_windows(protocol: Protocol) -> Iterator[str]:
         yield "give `window` and `stride` together, or neither for whole images."
     if protocol.windows is not None:
         for window, stride in zip(*protocol.windows, strict=True):
-            if not 0 < stride <= window:
-                yield "`stride` must lie between 1 and `window`, or pixels would be skipped."
+            if stride > window:
+                yield "`stride` must not exceed `window`, or pixels would be skipped."
     if protocol.enlarge and protocol.window is None:
         yield "`enlarge` needs a `window` to enlarge to."
     if protocol.enlarge and isinstance(protocol.window, tuple):

@@ -142,7 +142,11 @@ def _look(job: Job, state: _State) -> Point:
     """The mean loss since the last look, and mIoU on the first validation images."""
     model, recipe = state.model.eval(), job.recipe
     protocol = Protocol(
-        "training", 1, resize_short=recipe.resize_short, resize_long=recipe.resize_long
+        name="training",
+        version=1,
+        title="training",
+        resize_short=recipe.resize_short,
+        resize_long=recipe.resize_long,
     )
     classes = len(job.val.class_names)
     total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)

@@ -72,7 +72,15 @@ def test_each_field_of_the_identity_has_its_stage(
 
 
 def test_every_field_of_inference_is_named_with_what_it_does() -> None:
-    other = Protocol("other", 1, scales=(0.5, 1.0), resize_library="pillow", window=64, stride=32)
+    other = Protocol(
+        name="other",
+        version=1,
+        title="other",
+        scales=(0.5, 1.0),
+        resize_library="pillow",
+        window=64,
+        stride=32,
+    )
     texts = [d.text for d in differences(side(), side(evidence(inference=other.inference)))]
     assert len(texts) == 4
     assert "resize_library is opencv in A, pillow in B. OpenCV's bilinear" in "\n".join(texts)
@@ -142,7 +150,11 @@ def test_software_is_the_last_stage_before_the_counts() -> None:
 
 
 def test_the_numbers_are_those_of_the_scores() -> None:
-    a, b, plain = evidence(), evidence(matrices(6, right=90), images=6), Protocol("plain", 1)
+    a, b, plain = (
+        evidence(),
+        evidence(matrices(6, right=90), images=6),
+        Protocol(name="plain", version=1, title="plain"),
+    )
     lines = numbers(side(a, plain), side(b), RULE)
     before, after = (score(one, plain).miou for one in (a, b))
     low, high = paired_interval(b, a, plain, RULE)
@@ -159,7 +171,7 @@ def test_other_images_have_no_paired_interval() -> None:
 
 
 def test_a_scoring_is_not_lent_to_other_classes() -> None:
-    narrow = Protocol("narrow", 1, ignore_classes=("sky",))
+    narrow = Protocol(name="narrow", version=1, title="narrow", ignore_classes=("sky",))
     renamed = dataclasses.replace(evidence(), classes=("air", "road", "bus"))
     lines = numbers(side(protocol=narrow), side(renamed), RULE)
     assert "(scored as narrow and usual" in lines[0]

@@ -7,7 +7,6 @@ says why nothing here depends on the machine.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -69,9 +68,13 @@ def test_every_family_and_every_field_of_inference_is_there() -> None:
     built = {MODELS[registered].builder for registered, _ in NETWORKS.values()}
     assert built == {e.builder for e in MODELS.values() if "Classifier" not in e.builder}
     used = {name for fields in PROTOCOLS.values() for name in fields}
-    usual = Protocol("usual", 1)
-    inferring = {name for name in usual.to_dict() if name in Protocol("x", 1).inference}
-    described = {field.name for field in dataclasses.fields(Protocol)}
+    usual = Protocol(name="usual", version=1, title="usual")
+    inferring = {
+        name
+        for name in usual.to_dict()
+        if name in Protocol(name="x", version=1, title="x").inference
+    }
+    described = set(Protocol.model_fields)
     left_out = {"name", "version", "title", "source", "datasets", *usual.scoring}
     left_out |= {"precision", "ignore_classes"}  # another arithmetic, and a way to score
     assert described - left_out == used

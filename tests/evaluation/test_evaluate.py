@@ -37,7 +37,7 @@ from segmodels.models.preprocessing import HALF
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import load_run
 
-PLAIN = Protocol("plain", 1)
+PLAIN = Protocol(name="plain", version=1, title="plain")
 
 
 @pytest.fixture
@@ -92,7 +92,9 @@ def test_counts_equal_a_naive_loop(subject: Subject, dataset: Dataset) -> None:
 def test_the_number_of_workers_decides_nothing(
     subject: Subject, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    protocol = Protocol("slide", 1, window=64, stride=48, scales=(0.75, 1.0), flip=True)
+    protocol = Protocol(
+        name="slide", version=1, title="slide", window=64, stride=48, scales=(0.75, 1.0), flip=True
+    )
     found = []
     for workers in (1, 2, 5):
         monkeypatch.setattr(stream, "cores", lambda n=workers: n)
@@ -225,7 +227,7 @@ def test_inference_decides_the_key(
 
 
 def test_names_and_scoring_do_not_decide_the_key(subject: Subject, dataset: Dataset) -> None:
-    other = Protocol("strict", 7, title="another", source="elsewhere", void="error")
+    other = Protocol(name="strict", version=7, title="another", source="elsewhere", void="error")
     assert identify(subject, dataset, PLAIN).key == identify(subject, dataset, other).key
 
 

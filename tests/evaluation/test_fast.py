@@ -37,8 +37,8 @@ from segmodels.runs.run import load_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
-WHOLE = Protocol("whole", 1)
-SLIDE = Protocol("slide", 1, window=48, stride=32)
+WHOLE = Protocol(name="whole", version=1, title="whole")
+SLIDE = Protocol(name="slide", version=1, title="slide", window=48, stride=32)
 #: Both paths round their sums differently. Where the reference's best two probabilities are
 #: nearer than this, either label is right.
 TIE = 1e-6
@@ -184,7 +184,14 @@ def test_probabilities_are_those_of_the_reference_path(
 ) -> None:
     stride = window and tuple(max(1, int(side * share)) for side in window)
     protocol = Protocol(
-        "any", 1, resize_short=short, window=window, stride=stride, pad_multiple=pad, **rest
+        name="any",
+        version=1,
+        title="any",
+        resize_short=short,
+        window=window,
+        stride=stride,
+        pad_multiple=pad,
+        **rest,
     )
     model, image = Coarse(), noise(height, width, seed=height)
     views = list(image_views(model, image, protocol))
@@ -209,8 +216,9 @@ def test_one_step_from_the_network_to_the_image(
     height: int, width: int, fixed: tuple[int, int], at: str, flip: bool, average: Any
 ) -> None:
     protocol = Protocol(
-        "once",
-        1,
+        name="once",
+        version=1,
+        title="once",
         resize_fixed=(4 * fixed[0], 4 * fixed[1]),  # `Coarse` pads other sizes inside
         upsample_once=True,
         argmax_at=at,  # type: ignore[arg-type]
@@ -242,7 +250,9 @@ def test_one_step_is_another_number_and_refused_where_the_network_pads() -> None
 @settings(max_examples=20)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), window=st.integers(2, 60))
 def test_small_views_are_enlarged_to_the_window(height: int, width: int, window: int) -> None:
-    protocol = Protocol("big", 1, window=window, stride=window, enlarge=True, flip=True)
+    protocol = Protocol(
+        name="big", version=1, title="big", window=window, stride=window, enlarge=True, flip=True
+    )
     assert_same_labels(Coarse(), noise(height, width), protocol)
 
 
@@ -256,7 +266,9 @@ def test_views_are_mirrored_back(how: str | None, protocol: Protocol) -> None:
 
 
 def test_labels_decided_at_the_input_are_resized_like_the_reference() -> None:
-    protocol = Protocol("input", 1, resize_fixed=(40, 64), argmax_at="input", flip=True)
+    protocol = Protocol(
+        name="input", version=1, title="input", resize_fixed=(40, 64), argmax_at="input", flip=True
+    )
     image = noise(61, 93)
     assert np.array_equal(
         predict_fast(Coarse(), image, protocol), predict(Coarse(), image, protocol)
@@ -312,9 +324,22 @@ def test_official_probabilities(reference: Any, case_name: str, tmp_path: Path) 
 
 def official_protocol(run: dict[str, Any]) -> Protocol:
     if "window" in run:
-        return Protocol("slide", 1, window=run["window"], stride=run["stride"], enlarge=True)
+        return Protocol(
+            name="slide",
+            version=1,
+            title="slide",
+            window=run["window"],
+            stride=run["stride"],
+            enlarge=True,
+        )
     if run["mode"] == "slide":
-        return Protocol("slide", 1, window=tuple(run["crop_size"]), stride=tuple(run["stride"]))
+        return Protocol(
+            name="slide",
+            version=1,
+            title="slide",
+            window=tuple(run["crop_size"]),
+            stride=tuple(run["stride"]),
+        )
     return WHOLE
 
 
@@ -339,13 +364,22 @@ def camvid(
 
 REAL = {
     "whole": WHOLE,
-    "half": Protocol("half", 1, resize_short=180),
-    "slide": Protocol("slide", 1, window=224, stride=160),
-    "rectangles": Protocol("rectangles", 1, window=(200, 232), stride=(150, 200)),
-    "views": Protocol("views", 1, scales=(0.5, 0.75, 1.25), flip=True),
-    "once": Protocol("once", 1, resize_fixed=256, upsample_once=True),
+    "half": Protocol(name="half", version=1, title="half", resize_short=180),
+    "slide": Protocol(name="slide", version=1, title="slide", window=224, stride=160),
+    "rectangles": Protocol(
+        name="rectangles", version=1, title="rectangles", window=(200, 232), stride=(150, 200)
+    ),
+    "views": Protocol(name="views", version=1, title="views", scales=(0.5, 0.75, 1.25), flip=True),
+    "once": Protocol(name="once", version=1, title="once", resize_fixed=256, upsample_once=True),
     "all": Protocol(
-        "all", 1, window=224, stride=160, enlarge=True, scales=(0.5, 1.0, 1.25), flip=True
+        name="all",
+        version=1,
+        title="all",
+        window=224,
+        stride=160,
+        enlarge=True,
+        scales=(0.5, 1.0, 1.25),
+        flip=True,
     ),
 }
 
@@ -364,7 +398,7 @@ def test_batches_and_threads_change_no_label_of_a_real_image(
     camvid: tuple[SegModel, list[Pixels]],
 ) -> None:
     model, (image, *_) = camvid
-    protocol = Protocol("slide", 1, window=224, stride=160)
+    protocol = Protocol(name="slide", version=1, title="slide", window=224, stride=160)
     expected = predict_fast(model, image, protocol)
     for number in (3, 16):
         found = predict_fast(model, image, protocol, window_batch=number)
@@ -394,7 +428,7 @@ class Largest(TorchDispatchMode):
 
 def test_classes_times_height_times_width_is_never_built() -> None:
     model, image = Coarse(outputs=100), noise(150, 200)
-    protocol = Protocol("views", 1, window=96, stride=64, flip=True)
+    protocol = Protocol(name="views", version=1, title="views", window=96, stride=64, flip=True)
     full = 100 * 150 * 200
     with Largest() as quick:
         found = predict_fast(model, image, protocol)

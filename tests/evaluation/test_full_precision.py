@@ -37,8 +37,10 @@ from segmodels.runs.run import load_run
 from segmodels.steps import evaluation, robustness
 from segmodels.training import loop
 
-WHOLE = Protocol("whole", 1)
-VIEWS = Protocol("views", 1, window=32, stride=24, scales=(0.5, 1.0), flip=True)
+WHOLE = Protocol(name="whole", version=1, title="whole")
+VIEWS = Protocol(
+    name="views", version=1, title="views", window=32, stride=24, scales=(0.5, 1.0), flip=True
+)
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 STRICT = (False, False, "highest", "ieee", "ieee", "ieee")
 LOOSE = (True, True, "high", "tf32", "tf32")

@@ -26,8 +26,8 @@ from segmodels.models.preprocessing import HALF, IMAGENET
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol, load_protocols
 
-WHOLE = Protocol("whole", 1)
-SLIDE = Protocol("slide", 1, window=96, stride=64)
+WHOLE = Protocol(name="whole", version=1, title="whole")
+SLIDE = Protocol(name="slide", version=1, title="slide", window=96, stride=64)
 
 
 class Positional(SegModel):
@@ -88,7 +88,14 @@ def test_segmenter_sliding_window(reference: Any, tmp_path: Path) -> None:
     case, model = loaded(reference, "eval_segmenter_slide", tmp_path)
     assert len(case["runs"]) == 3
     for run in case["runs"]:
-        protocol = Protocol("slide", 1, window=run["window"], stride=run["stride"], enlarge=True)
+        protocol = Protocol(
+            name="slide",
+            version=1,
+            title="slide",
+            window=run["window"],
+            stride=run["stride"],
+            enlarge=True,
+        )
         views = reference.tta_images(run)
         probs = predict_views(model, views, size=tuple(run["ori_shape"]), protocol=protocol)
         report = reference.compare_probs(case, run, probs)
@@ -104,7 +111,13 @@ def test_segformer_whole_slide_and_augmented(reference: Any, tmp_path: Path) -> 
         if run["mode"] == "slide":
             window, stride = run["crop_size"], run["stride"]
             assert window[0] != window[1]  # (height, width)
-            protocol = Protocol("rectangle", 1, window=tuple(window), stride=tuple(stride))
+            protocol = Protocol(
+                name="rectangle",
+                version=1,
+                title="rectangle",
+                window=tuple(window),
+                stride=tuple(stride),
+            )
         probs = predict_views(model, views, size=size, protocol=protocol)
         report = reference.compare_probs(case, run, probs)
         assert report["ok"], (run["name"], report)
@@ -163,7 +176,7 @@ def test_a_constant_image_has_constant_logits(
     size: tuple[int, int], window: tuple[int, int], share: float
 ) -> None:
     stride = (max(1, int(window[0] * share)), max(1, int(window[1] * share)))
-    protocol = Protocol("any", 1, window=window, stride=stride)
+    protocol = Protocol(name="any", version=1, title="any", window=window, stride=stride)
     found = view_logits(Pointwise(), (torch.full((1, 3, *size), 0.25), None), size, protocol)
     torch.testing.assert_close(found, Pointwise().gain.detach()[:, None, None].expand(3, *size) / 4)
 
@@ -241,7 +254,9 @@ def test_small_views_are_enlarged_like_the_official_ones(
     height: int, width: int, window: int
 ) -> None:
     pixels = torch.randn(1, 3, height, width)
-    protocol = Protocol("enlarged", 1, window=window, stride=window, enlarge=True)
+    protocol = Protocol(
+        name="enlarged", version=1, title="enlarged", window=window, stride=window, enlarge=True
+    )
     model = Positional()
     found = view_logits(model, (pixels, None), (height, width), protocol)
     with torch.inference_mode():
@@ -252,7 +267,7 @@ def test_small_views_are_enlarged_like_the_official_ones(
 
 def test_without_enlarge_a_small_view_is_fed_as_it_is() -> None:
     model, pixels = Positional(), torch.randn(1, 3, 20, 30)
-    protocol = Protocol("small", 1, window=32, stride=32)
+    protocol = Protocol(name="small", version=1, title="small", window=32, stride=32)
     found = view_logits(model, (pixels, None), (20, 30), protocol)
     with torch.inference_mode():
         assert torch.equal(found, model(pixels)[0])
@@ -275,7 +290,7 @@ def test_one_view_is_the_argmax_of_its_probabilities() -> None:
 
 def test_probabilities_are_averaged_over_views() -> None:
     model, image = nano(), noise(60, 90)
-    protocol = Protocol("views", 1, scales=(0.5, 1.0, 1.5), flip=True)
+    protocol = Protocol(name="views", version=1, title="views", scales=(0.5, 1.0, 1.5), flip=True)
     views = list(image_views(model, image, protocol))
     assert [tuple(v.shape) for v, _ in views[::2]] == [
         (1, 3, 30, 45),
@@ -306,7 +321,9 @@ def test_a_mirrored_view_is_mirrored_back(how: str, axis: int, protocol: Protoco
 
 def test_logits_may_be_averaged_instead() -> None:
     model, image = nano(), noise(60, 90)
-    protocol = Protocol("logits", 1, scales=(0.5, 1.0), flip=True, average="logits")
+    protocol = Protocol(
+        name="logits", version=1, title="logits", scales=(0.5, 1.0), flip=True, average="logits"
+    )
     views = list(image_views(model, image, protocol))
     with torch.inference_mode():
         each = []
@@ -327,7 +344,9 @@ def test_logits_may_be_averaged_instead() -> None:
 @pytest.mark.parametrize("window", [None, 32, (32, 48)])
 def test_padding_is_seen_by_the_network_and_cut_off(window: Any) -> None:
     model, pixels = Bordered(), torch.randn(1, 3, 45, 70)
-    protocol = Protocol("padded", 1, window=window, stride=window, pad_multiple=32)
+    protocol = Protocol(
+        name="padded", version=1, title="padded", window=window, stride=window, pad_multiple=32
+    )
     found = view_logits(model, (pixels, None), (45, 70), protocol)
     padded = F.pad(pixels, (0, 26, 0, 19))
     bare = protocol.replace(pad_multiple=None)
@@ -340,7 +359,7 @@ def test_padding_is_seen_by_the_network_and_cut_off(window: Any) -> None:
 @pytest.mark.parametrize(("how", "axis"), [("horizontal", -1), ("vertical", -2)])
 def test_a_mirrored_view_is_padded_right_and_below_too(how: str, axis: int) -> None:
     model, pixels = Positional(), torch.randn(1, 3, 45, 70)
-    protocol = Protocol("padded", 1, pad_multiple=32)
+    protocol = Protocol(name="padded", version=1, title="padded", pad_multiple=32)
     found = view_logits(model, (pixels.flip(axis), how), (45, 70), protocol)
     plain = view_logits(model, (pixels.flip(axis), None), (45, 70), protocol)
     assert torch.equal(found, plain.flip(axis))
@@ -348,7 +367,7 @@ def test_a_mirrored_view_is_padded_right_and_below_too(how: str, axis: int) -> N
 
 def test_a_view_that_needs_no_padding_gets_none() -> None:
     model, view = nano(), (torch.randn(1, 3, 64, 96), None)
-    padded = Protocol("padded", 1, pad_multiple=32)
+    padded = Protocol(name="padded", version=1, title="padded", pad_multiple=32)
     assert torch.equal(
         view_logits(model, view, (50, 50), padded), view_logits(model, view, (50, 50), WHOLE)
     )
@@ -356,7 +375,7 @@ def test_a_view_that_needs_no_padding_gets_none() -> None:
 
 def test_upsample_once_skips_the_size_of_the_input() -> None:
     model, pixels = nano(), torch.randn(1, 3, 64, 96)
-    once = Protocol("once", 1, resize_fixed=(64, 96), upsample_once=True)
+    once = Protocol(name="once", version=1, title="once", resize_fixed=(64, 96), upsample_once=True)
     found = view_logits(model, (pixels, None), (50, 70), once)
     with torch.inference_mode():
         low = model.forward_lowres(pixels)
@@ -368,14 +387,16 @@ def test_upsample_once_skips_the_size_of_the_input() -> None:
 
 def test_upsample_once_is_refused_where_the_network_pads() -> None:
     model = create_model("segmenter_vit_tiny_patch16_mask", 3).eval()
-    once = Protocol("once", 1, upsample_once=True)
+    once = Protocol(name="once", version=1, title="once", upsample_once=True)
     with pytest.raises(SegmodelsError, match=r"`upsample_once` .* multiple of 16"):
         view_logits(model, (torch.zeros(1, 3, 40, 48), None), (40, 48), once)
 
 
 def test_labels_of_the_input_are_enlarged_by_nearest_neighbour() -> None:
     model, image = nano(), noise(64, 128)
-    half = Protocol("espnet", 1, resize_fixed=(32, 64), argmax_at="input")
+    half = Protocol(
+        name="espnet", version=1, title="espnet", resize_fixed=(32, 64), argmax_at="input"
+    )
     labels = predict(model, image, half)
     assert labels.shape == (64, 128)
     blocks = labels.reshape(32, 2, 64, 2)
@@ -390,7 +411,9 @@ def test_labels_of_the_input_are_enlarged_by_nearest_neighbour() -> None:
 def test_normalised_pixels_may_be_resized_without_rounding() -> None:
     model, image = nano(), noise(48, 64)
     for library, exact in (("opencv-float", True), ("opencv", False)):
-        protocol = Protocol("float", 1, resize_fixed=(24, 40), resize_library=library)
+        protocol = Protocol(
+            name="float", version=1, title="float", resize_fixed=(24, 40), resize_library=library
+        )
         ((pixels, _),) = image_views(model, image, protocol)
         resized = cv2.resize(IMAGENET.apply(image), (40, 24), interpolation=cv2.INTER_LINEAR)
         assert np.array_equal(pixels[0].numpy(), resized.transpose(2, 0, 1)) == exact
@@ -400,7 +423,7 @@ def test_normalised_pixels_may_be_resized_without_rounding() -> None:
 def test_bfloat16_is_the_networks_alone() -> None:
     model, view = nano(), (torch.randn(1, 3, 64, 96), None)
     for window in (None, 48):
-        exact = Protocol("exact", 1, window=window, stride=window)
+        exact = Protocol(name="exact", version=1, title="exact", window=window, stride=window)
         found = view_logits(model, view, (64, 96), exact.replace(precision="bf16"))
         wanted = view_logits(model, view, (64, 96), exact)
         assert found.dtype == torch.float32
@@ -429,13 +452,13 @@ def shrunk(sides: Any) -> Any:
 
 
 def test_logits_are_resized_to_the_image() -> None:
-    protocol = Protocol("half", 1, resize_short=30)
+    protocol = Protocol(name="half", version=1, title="half", resize_short=30)
     assert predict(nano(), noise(61, 93), protocol).shape == (61, 93)
 
 
 def test_memory_order_of_the_image_decides_nothing() -> None:
     model, image = nano(), noise(64, 80)
-    for protocol in (WHOLE, Protocol("half", 1, resize_short=32)):
+    for protocol in (WHOLE, Protocol(name="half", version=1, title="half", resize_short=32)):
         expected = predict(model, image, protocol)
         padded = np.zeros((64, 160, 3), dtype=np.uint8)
         padded[:, ::2] = image

@@ -66,13 +66,22 @@ def test_resized_floats_are_mmcvs_but_for_the_order_of_additions():
 def test_the_kept_ratio_is_rounded_and_filled_as_by_mmcv(entry):
     image = photograph(*entry["size"])
     long, short = entry["scale"]
-    view = Protocol("rescale", 1, resize_short=short, resize_long=long)
+    view = Protocol(
+        name="rescale", version=1, title="rescale", resize_short=short, resize_long=long
+    )
     np.testing.assert_array_equal(resized_view(image, view, 1.0), unpacked(entry))
 
 
 def test_multiples_are_reached_as_by_mmcv():
     expected = unpacked(STORED["mmcv.imresize_to_multiple"])
-    view = Protocol("multiple", 1, resize_short=25, resize_long=68, resize_multiple=16)
+    view = Protocol(
+        name="multiple",
+        version=1,
+        title="multiple",
+        resize_short=25,
+        resize_long=68,
+        resize_multiple=16,
+    )
     np.testing.assert_array_equal(resized_view(IMAGE, view, 1.0), expected)
 
 

@@ -22,7 +22,9 @@ from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Precision, Protocol
 
-SLIDE = Protocol("slide", 1, window=64, stride=48, scales=(1.0, 1.5), flip=True)
+SLIDE = Protocol(
+    name="slide", version=1, title="slide", window=64, stride=48, scales=(1.0, 1.5), flip=True
+)
 
 
 @pytest.fixture
@@ -145,11 +147,11 @@ def test_the_reference_path_takes_the_network_as_written(model, image, traced) -
 
 @pytest.mark.parametrize("precision", ["fp32-compiled", "bf16-compiled"])
 def test_whole_images_of_any_size_are_refused(model, image, precision: Precision) -> None:
-    protocol = Protocol("whole", 1, precision=precision)
+    protocol = Protocol(name="whole", version=1, title="whole", precision=precision)
     plain = precision.removesuffix("-compiled")
     with pytest.raises(SegmodelsError, match=rf"'whole'.*one shape.*Use precision '{plain}'"):
         predict_fast(model, image, protocol)
-    fixed = Protocol("fixed", 1, resize_fixed=64, precision=precision)
+    fixed = Protocol(name="fixed", version=1, title="fixed", resize_fixed=64, precision=precision)
     arithmetic.check_compiled(fixed)
 
 

@@ -72,7 +72,9 @@ def test_float_pixels_are_not_rounded():
 def test_a_multiple_is_reached_in_a_second_resize():
     """As AlignedResize does; one resize straight to the size gives other pixels."""
     image = noise(40, 61)
-    aligned = Protocol("aligned", 1, resize_short=50, resize_multiple=32)
+    aligned = Protocol(
+        name="aligned", version=1, title="aligned", resize_short=50, resize_multiple=32
+    )
     first = cv2.resize(image, (76, 50), interpolation=cv2.INTER_LINEAR)
     second = cv2.resize(first, (96, 64), interpolation=cv2.INTER_LINEAR)
     found = resized_view(image, aligned, 1.0)
@@ -82,7 +84,9 @@ def test_a_multiple_is_reached_in_a_second_resize():
 
 @given(st.integers(1, 50), st.integers(1, 50), SCALES, st.sampled_from(["opencv", "pillow"]))
 def test_a_view_has_the_size_that_was_announced(height, width, scale, library):
-    target = Protocol("p", 1, resize_short=20, resize_multiple=8, resize_library=library)
+    target = Protocol(
+        name="p", version=1, title="p", resize_short=20, resize_multiple=8, resize_library=library
+    )
     found = resized_view(noise(height, width), target, scale)
     assert found.shape == (*view_size(height, width, target, scale), 3)
 
@@ -91,7 +95,14 @@ def test_a_view_has_the_size_that_was_announced(height, width, scale, library):
 
 
 def protocol(short=None, long=None, multiple=None):
-    return Protocol("p", 1, resize_short=short, resize_long=long, resize_multiple=multiple)
+    return Protocol(
+        name="p",
+        version=1,
+        title="p",
+        resize_short=short,
+        resize_long=long,
+        resize_multiple=multiple,
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +135,7 @@ def test_view_sizes_by_hand(size, target, scale, expected):
     [(512, 1.0, (512, 512)), ((512, 1024), 1.0, (512, 1024)), ((30, 41), 0.5, (15, 20))],
 )
 def test_a_fixed_size_does_not_ask_the_image(fixed, scale, expected):
-    squash = Protocol("p", 1, resize_fixed=fixed)
+    squash = Protocol(name="p", version=1, title="p", resize_fixed=fixed)
     for size in ((480, 640), (640, 480), (1, 1)):
         assert view_size(*size, squash, scale) == expected
 

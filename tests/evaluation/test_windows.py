@@ -34,10 +34,12 @@ from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
 
 CPU = torch.device("cpu")
-VIEWS = Protocol("views", 1, scales=(0.75, 1.0), flip=True)
-SLIDE = Protocol("slide", 1, window=64, stride=40, enlarge=True, flip=True)
-CLIPPED = Protocol("clipped", 1, window=(64, 80), stride=(48, 64))
-SQUASHED = Protocol("squashed", 1, resize_fixed=(64, 96), flip=True)
+VIEWS = Protocol(name="views", version=1, title="views", scales=(0.75, 1.0), flip=True)
+SLIDE = Protocol(
+    name="slide", version=1, title="slide", window=64, stride=40, enlarge=True, flip=True
+)
+CLIPPED = Protocol(name="clipped", version=1, title="clipped", window=(64, 80), stride=(48, 64))
+SQUASHED = Protocol(name="squashed", version=1, title="squashed", resize_fixed=(64, 96), flip=True)
 PROTOCOLS = [VIEWS, SLIDE, CLIPPED, SQUASHED]
 #: Real architectures, small, with the weights their seed gives.
 NETWORKS = [
@@ -165,7 +167,7 @@ def test_passes_are_full_and_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     (shape,) = passes(monkeypatch, SLIDE, batching)
     assert shape == (5, 3, 64, 64)
     # Three images of 72x96, two of sizes of their own: the latter are filled up.
-    plain = Protocol("plain", 1)
+    plain = Protocol(name="plain", version=1, title="plain")
     assert passes(monkeypatch, plain, batching) == {
         (2, 3, 72, 96): 2,
         (2, 3, 50, 110): 1,
@@ -184,8 +186,10 @@ def test_passes_are_full_and_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_usual() -> None:
     gpu = torch.device("cuda:1")
     assert Batching.usual(CPU, SLIDE) == Batching(1, 1, 1)
-    assert Batching.usual(gpu, Protocol("plain", 1)) == Batching(windows=32, whole=1, images=64)
-    several = Protocol("several", 1, scales=(1.0, 2.0), flip=True)
+    assert Batching.usual(gpu, Protocol(name="plain", version=1, title="plain")) == Batching(
+        windows=32, whole=1, images=64
+    )
+    several = Protocol(name="several", version=1, title="several", scales=(1.0, 2.0), flip=True)
     assert Batching.usual(gpu, several) == Batching(windows=32, whole=2, images=16)
     many = several.replace(scales=tuple(range(1, 13)))
     assert Batching.usual(gpu, many).images == 4
@@ -194,10 +198,10 @@ def test_what_is_usual() -> None:
 def test_large_windows_fill_a_pass_sooner() -> None:
     batching = Batching(windows=32, whole=1)
     for side, expected in ((256, 32), (512, 32), (640, 20), (1024, 8), (4096, 1)):
-        slide = Protocol("slide", 1, window=side, stride=side)
+        slide = Protocol(name="slide", version=1, title="slide", window=side, stride=side)
         assert batching.of_shape((side, side), slide) == expected
         assert batching.of_shape((side, side - 1), slide) == 1  # clipped by its image
-        fixed = Protocol("fixed", 1, resize_fixed=side)
+        fixed = Protocol(name="fixed", version=1, title="fixed", resize_fixed=side)
         assert batching.of_shape((side, side), fixed) == expected
         assert batching.of_shape((side, side), VIEWS) == 1
 

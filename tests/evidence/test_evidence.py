@@ -34,7 +34,7 @@ CHANGES = {
     "dataset": "other",
     "split": "val",
     "fingerprint": "0" * 64,
-    "inference": Protocol("plain", 1, flip=True).inference,
+    "inference": Protocol(name="plain", version=1, title="plain", flip=True).inference,
     "condition": {"corruption": "fog", "severity": 3, "seed": 0},
     "images": 2,
     "precision": "bf16",
@@ -55,7 +55,10 @@ def test_key_is_sixteen_hex_digits_of_the_identity_alone():
 
 
 def test_scoring_does_not_belong_to_the_key():
-    lenient, strict = Protocol("a", 1), Protocol("b", 2, void="error", title="t", source="s")
+    lenient, strict = (
+        Protocol(name="a", version=1, title="a"),
+        Protocol(name="b", version=2, void="error", title="t", source="s"),
+    )
     assert identity(inference=lenient.inference).key == identity(inference=strict.inference).key
 
 

@@ -33,8 +33,11 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
 from segmodels.verdicts.rules import load_rules
 
-PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
-NO_ROAD = Protocol("no-road", 1, ignore_classes=("road",))
+PLAIN, STRICT = (
+    Protocol(name="plain", version=1, title="plain"),
+    Protocol(name="strict", version=1, title="strict", void="error"),
+)
+NO_ROAD = Protocol(name="no-road", version=1, title="no-road", ignore_classes=("road",))
 RULE = IntervalRule(0.95)
 T_5 = 2.57058184  # Student's t of 95 %, five degrees of freedom
 

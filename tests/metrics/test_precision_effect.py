@@ -44,7 +44,10 @@ from segmodels.steps import evaluation, stored
 from segmodels.verdicts.matching import best
 from segmodels.verdicts.shelf import Found
 
-PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
+PLAIN, STRICT = (
+    Protocol(name="plain", version=1, title="plain"),
+    Protocol(name="strict", version=1, title="strict", void="error"),
+)
 RULE = IntervalRule(0.95)
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
 
@@ -64,7 +67,7 @@ def with_effect(full: Evidence | None = None) -> Evidence:
 
 def test_the_scores_are_those_of_both() -> None:
     full, low = evidence(), reduced()
-    again = Protocol("another name", 7)
+    again = Protocol(name="another name", version=7, title="another name")
     found = measure_effect(low, full, [PLAIN, STRICT, again], RULE)
     assert found["against"] == full.key
     assert found["interval"] == {"method": METHOD, "confidence": 0.95, "groups": None}

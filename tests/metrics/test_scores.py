@@ -17,8 +17,11 @@ from segmodels.metrics.robustness import kept
 from segmodels.metrics.scores import score, score_per_image
 from segmodels.protocols.protocol import Protocol
 
-PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
-NO_ROAD = Protocol("no-road", 1, ignore_classes=("road",))
+PLAIN, STRICT = (
+    Protocol(name="plain", version=1, title="plain"),
+    Protocol(name="strict", version=1, title="strict", void="error"),
+)
+NO_ROAD = Protocol(name="no-road", version=1, title="no-road", ignore_classes=("road",))
 
 
 def dense_iou(counts: np.ndarray, protocol: Protocol) -> np.ndarray:

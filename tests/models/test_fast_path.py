@@ -21,10 +21,20 @@ TIE = 1e-6
 SIZE = (75, 109)
 
 PROTOCOLS = (
-    Protocol("whole", 1, resize_short=67),
-    Protocol("slide", 1, window=64, stride=40, enlarge=True),
-    Protocol("once", 1, resize_fixed=(64, 96), upsample_once=True, flip=True),
-    Protocol("views", 1, window=(70, 66), stride=(50, 47), scales=(0.75, 1.25), flip=True),
+    Protocol(name="whole", version=1, title="whole", resize_short=67),
+    Protocol(name="slide", version=1, title="slide", window=64, stride=40, enlarge=True),
+    Protocol(
+        name="once", version=1, title="once", resize_fixed=(64, 96), upsample_once=True, flip=True
+    ),
+    Protocol(
+        name="views",
+        version=1,
+        title="views",
+        window=(70, 66),
+        stride=(50, 47),
+        scales=(0.75, 1.25),
+        flip=True,
+    ),
 )
 #: Bare backbones are classifiers; a small ResNet does not exist, its heads are the same.
 NAMES = [

@@ -13,11 +13,22 @@ from segmodels.evaluation.windows import Batching
 from segmodels.models.preprocessing import HALF
 from segmodels.protocols.protocol import Protocol
 
-FLIPPED = Protocol("flipped", 1, flip=True)
+FLIPPED = Protocol(name="flipped", version=1, title="flipped", flip=True)
 PROTOCOLS = [
-    Protocol("slide", 1, window=64, stride=40, enlarge=True, scales=(1.0, 1.5), flip=True),
-    Protocol("fixed", 1, resize_fixed=(64, 96), argmax_at="input"),
-    Protocol("padded", 1, pad_multiple=32, average="logits", flip=True),
+    Protocol(
+        name="slide",
+        version=1,
+        title="slide",
+        window=64,
+        stride=40,
+        enlarge=True,
+        scales=(1.0, 1.5),
+        flip=True,
+    ),
+    Protocol(name="fixed", version=1, title="fixed", resize_fixed=(64, 96), argmax_at="input"),
+    Protocol(
+        name="padded", version=1, title="padded", pad_multiple=32, average="logits", flip=True
+    ),
 ]
 BATCHING = Batching(windows=32, whole=2, images=3)
 

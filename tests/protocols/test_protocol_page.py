@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
 from segmodels import cli
+from segmodels.core.docstrings import attributes_of
 from segmodels.protocols.fields import EFFECTS
-from segmodels.protocols.page import descriptions, render
+from segmodels.protocols.page import render
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocols
 
@@ -43,8 +43,8 @@ def test_the_command_writes_the_page(
 
 
 def test_every_field_is_described_and_what_it_does_to_a_number_is_told() -> None:
-    fields = {field.name for field in dataclasses.fields(Protocol)}
-    assert set(descriptions()) == fields
+    fields = set(Protocol.model_fields)
+    assert set(attributes_of(Protocol)) == fields
     words = {"name", "version", "title", "source", "datasets"}
     assert set(EFFECTS) == fields - words
 
@@ -60,7 +60,11 @@ def test_every_protocol_has_a_row_and_a_source() -> None:
 
 def test_what_measures_the_same_shares_a_row() -> None:
     twin = {"window": 512, "stride": 480}
-    text = page(Protocol("a", 1, **twin), Protocol("b", 1, title="t", **twin), Protocol("c", 1))
+    text = page(
+        Protocol(name="a", version=1, title="a", **twin),
+        Protocol(name="b", version=1, title="t", **twin),
+        Protocol(name="c", version=1, title="c"),
+    )
     assert row(text, "a") == row(text, "b")
     assert row(text, "a") != row(text, "c")
 
@@ -84,7 +88,7 @@ def test_what_measures_the_same_shares_a_row() -> None:
     ],
 )
 def test_a_row_says_what_the_protocol_says(fields: dict[str, object], said: str) -> None:
-    assert said in row(page(Protocol("a", 1, **fields)), "a")  # type: ignore[arg-type]
+    assert said in row(page(Protocol(name="a", version=1, title="a", **fields)), "a")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("field", sorted(EFFECTS))
@@ -113,5 +117,8 @@ def test_no_field_is_left_out_of_the_rows(field: str) -> None:
         "stride": {"window": 8, "stride": 7},
         "enlarge": {"window": 8, "stride": 7},
     }.get(field, {})
-    one, two = (re.sub("`.`", "", row(page(Protocol("a", 1, **f)), "a")) for f in (base, other))  # type: ignore[arg-type]
+    one, two = (
+        re.sub("`.`", "", row(page(Protocol(name="a", version=1, title="a", **f)), "a"))
+        for f in (base, other)
+    )  # type: ignore[arg-type]
     assert one != two

@@ -52,7 +52,10 @@ def test_good_evidence_is_kept_under_their_name(board, mail):
         ({"fingerprint": "0" * 64}, "saw other images"),
         ({"counts": matrices(9)}, "expects 9 images, the split has 6"),
         ({"evaluator": 0}, "counted by evaluator 0"),
-        ({"inference": Protocol("x", 1, window=8, stride=4).inference}, "no protocol in"),
+        (
+            {"inference": Protocol(name="x", version=1, title="x", window=8, stride=4).inference},
+            "no protocol in",
+        ),
         ({"weights": "0" * 64}, "weights are none of params/weights.yaml"),
         ({"model": {"name": "unet"}}, "are those of 'espnet_p2_q8', not of 'unet'"),
     ],

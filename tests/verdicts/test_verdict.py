@@ -18,7 +18,10 @@ from segmodels.verdicts.obstacles import Obstacle
 from segmodels.verdicts.rules import ObstacleRule, Rules, StatementRule, Tolerance, load_rules
 from segmodels.verdicts.verdict import STATUSES, Answer
 
-PLAIN, STRICT = Protocol("plain", 1), Protocol("strict", 1, void="error")
+PLAIN, STRICT = (
+    Protocol(name="plain", version=1, title="plain"),
+    Protocol(name="strict", version=1, title="strict", void="error"),
+)
 RULES = Rules(
     version=1,
     released=Tolerance(0.1),
@@ -349,7 +352,10 @@ def test_measured_gives_its_reason():
     [
         (half_right(dataset="other"), PLAIN),
         (half_right(split="val"), PLAIN),
-        (half_right(inference=Protocol("x", 1, flip=True).inference), PLAIN),
+        (
+            half_right(inference=Protocol(name="x", version=1, title="x", flip=True).inference),
+            PLAIN,
+        ),
         (half_right(condition={"corruption": "fog", "severity": 1}), PLAIN),
         (half_right(), STRICT),
     ],

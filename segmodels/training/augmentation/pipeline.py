@@ -80,7 +80,13 @@ class Augmentation:
 
     @cached_property
     def _target(self) -> Protocol:
-        return Protocol("training", 1, resize_short=self.resize_short, resize_long=self.resize_long)
+        return Protocol(
+            name="training",
+            version=1,
+            title="training",
+            resize_short=self.resize_short,
+            resize_long=self.resize_long,
+        )
 
     @cached_property
     def _levels(self) -> Values:
