@@ -8,41 +8,27 @@ from __future__ import annotations
 
 import re
 import sys
-import urllib.request
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Event, Lock
-from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 from tqdm import tqdm
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, make_headers
-from urllib3.exceptions import (
-    HTTPError,
-    InvalidHeader,
-    MaxRetryError,
-    ProtocolError,
-    ResponseError,
-)
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError, ResponseError
 
-from segmodels.assets.addresses import is_commit
+from segmodels.assets.connections import pool_for
 from segmodels.assets.partial import Partial, Span
+from segmodels.assets.retries import Patience, RefusedError
 
 #: Bytes of the first question, which tells size and ranges, and the most that is asked for later.
 FIRST, PIECE = 4 << 20, 32 << 20
 _READ = 1 << 18
 #: Tries that bring fewer bytes than this count as failures in a row.
 _PROGRESS = 1 << 20
-_TRIES = 5
-#: Seconds: of the first wait between two tries, and the longest that a server may ask for.
-_BACKOFF, _LONGEST = 1.0, 300.0
 _TIMEOUT = Timeout(connect=20.0, read=60.0)
-#: Answers that may be another one in a while.
-_PASSING = frozenset((408, 429, 500, 502, 503, 504))
-#: In which hosts of repositories say the commit that they serve.
-_REVISION = "X-Repo-Commit"
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -60,14 +46,6 @@ class DownloadError(Exception):
 
 class _ChangedError(HTTPError):
     """The address serves another file than the one that was begun."""
-
-
-class _RefusedError(HTTPError):
-    """An answer that asking again would not change, or not soon if `later`."""
-
-    def __init__(self, cause: str, later: bool = False) -> None:
-        super().__init__(cause)
-        self.later = later
 
 
 @dataclass
@@ -113,7 +91,7 @@ def download(url: str, partial: Partial, name: str, connections: int) -> None:
 
 def _may_pass(error: Exception) -> bool:
     """Whether what ended a download may be otherwise later: not an address, or its answer."""
-    if isinstance(error, _RefusedError):
+    if isinstance(error, RefusedError):
         return error.later
     circle = isinstance(error, ResponseError) and "redirect" in str(error)
     return not (circle or isinstance(error, ValueError))
@@ -131,7 +109,7 @@ class _Download:
         self.todo: deque[_Piece] = deque()
         self.working = 0
         self.lock = Lock()
-        self.pool = _pool(url, connections)
+        self.pool = pool_for(url, connections)
 
     def run(self) -> None:
         with self.pool:
@@ -190,12 +168,12 @@ class _Download:
 
     def _pull(self, piece: _Piece, alone: bool) -> None:
         """Bring a piece, with patience; `alone`, the whole file if the server sends only that."""
-        patience: Retry = self._patience()
+        patience = self._patience()
         while True:
             before = piece.at
             try:
                 return self._try(piece, alone)
-            except (MaxRetryError, _RefusedError):
+            except (MaxRetryError, RefusedError):
                 raise
             except HTTPError as error:
                 if isinstance(error, _ChangedError):
@@ -252,8 +230,8 @@ class _Download:
         elif response.status in (200, 416):
             raise _ChangedError("the file changed at its address")
         else:
-            raise _RefusedError(f"HTTP {response.status} {response.reason or ''}".strip())
-        self.partial.expect(total, validator, _commit(response))
+            raise RefusedError(f"HTTP {response.status} {response.reason or ''}".strip())
+        self.partial.expect(total, validator)
         self.bar.total = total
 
     def _write(self, piece: _Piece, data: bytes) -> None:
@@ -271,71 +249,8 @@ class _Download:
         piece.at, piece.end = 0, None
         return piece
 
-    def _patience(self) -> _Patience:
-        return _Patience(
-            total=None,
-            connect=3,  # no network is seldom cured by waiting, and should be told soon
-            read=_TRIES,
-            status=_TRIES,
-            other=_TRIES,
-            redirect=10,
-            status_forcelist=_PASSING,
-            backoff_factor=_BACKOFF,
-            backoff_max=60.0,
-            backoff_jitter=_BACKOFF / 2,
-        ).told_by(self.name, self.stop)
-
-
-class _Patience(Retry):
-    """urllib3's counting and backoff, with waits that are told and end when the download does."""
-
-    name = ""
-    stop = Event()
-    #: What a host said before it sent us on to where the bytes are.
-    revision = ""
-
-    def told_by(self, name: str, stop: Event, revision: str = "") -> Self:
-        self.name, self.stop, self.revision = name, stop, revision
-        return self
-
-    def new(self, **kw: Any) -> Self:
-        """The next state of the same patience."""
-        return super().new(**kw).told_by(self.name, self.stop, self.revision)
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: BaseHTTPResponse | None = None,
-        *rest: Any,
-        **named: Any,
-    ) -> Self:
-        """The patience left after an answer; what it says of the revision is kept."""
-        after = super().increment(method, url, response, *rest, **named)
-        return after.told_by(self.name, self.stop, _said(response) or self.revision)
-
-    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait as long as the server asks, or as the backoff says.
-
-        Raises:
-            _RefusedError: the server asks for more than minutes.
-        """
-        seconds = self._asked(response) or self.get_backoff_time()
-        if seconds > _LONGEST:
-            raise _RefusedError(
-                f"the server wants to be asked again in {seconds:.0f} s", later=True
-            )
-        if seconds >= 1:
-            last = self.history[-1]
-            why = f"HTTP {last.status}" if last.status else last.error
-            tqdm.write(f"{self.name}: {why}; again in {seconds:.0f} s", file=sys.stderr)
-        self.stop.wait(seconds)
-
-    def _asked(self, response: BaseHTTPResponse | None) -> float | None:
-        try:
-            return self.get_retry_after(response) if response else None
-        except InvalidHeader:
-            return None
+    def _patience(self) -> Patience:
+        return Patience.fresh(self.name, self.stop)
 
 
 def _pieces(spans: list[Span], connections: int) -> Iterator[_Piece]:
@@ -355,29 +270,6 @@ def _total(response: BaseHTTPResponse, piece: _Piece) -> int:
     return int(matched[3])
 
 
-def _commit(response: BaseHTTPResponse) -> str:
-    """The commit an answer is of, as it says itself or as the host said that led to it."""
-    return _said(response) or getattr(response.retries, "revision", "")
-
-
-def _said(response: BaseHTTPResponse | None) -> str:
-    found = response.headers.get(_REVISION, "") if response is not None else ""
-    return found if is_commit(found) else ""
-
-
 def _is_strong(validator: str) -> bool:
     """Whether If-Range may carry it."""
     return bool(validator) and not validator.startswith("W/")
-
-
-def _pool(url: str, connections: int) -> PoolManager:
-    """Connections to a host, through the proxy that the environment names for it."""
-    parts = urlsplit(url)
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(parts.hostname or ""):
-        return PoolManager(maxsize=connections)
-    user, _, password = urlsplit(proxy).netloc.rpartition("@")[0].partition(":")
-    login = f"{unquote(user)}:{unquote(password)}"
-    headers = make_headers(proxy_basic_auth=login) if user else None
-    return ProxyManager(proxy, maxsize=connections, proxy_headers=headers)

@@ -32,7 +32,6 @@ class Partial:
         size: of the whole file, once a server has said it.
         validator: ETag, or date of the last change, of what is being fetched; empty if the server
             gives neither.
-        revision: commit that the host says it serves; empty if it says none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +39,7 @@ class Partial:
         self.path = path
         self.note = path.with_suffix(".json")
         self.size: int | None = None
-        self.validator = self.revision = ""
+        self.validator = ""
         self._done: list[tuple[int, int]] = []
         self._saved = 0.0
         self._lock = threading.Lock()
@@ -76,18 +75,17 @@ class Partial:
     def clear(self) -> None:
         """Begin anew."""
         with self._lock:
-            self.size, self.validator, self.revision, self._done = None, "", "", []
+            self.size, self.validator, self._done = None, "", []
             os.ftruncate(self._file, 0)
             self._save()
 
-    def expect(self, size: int | None, validator: str, revision: str = "") -> None:
-        """Take down what a server says of the file; a revision is remembered until another is told.
+    def expect(self, size: int | None, validator: str) -> None:
+        """Take down what a server says of the file.
 
         Raises:
             SegmodelsError: it does not fit on the disk.
         """
         self.size, self.validator = size, validator
-        self.revision = revision or self.revision
         free, lacking = shutil.disk_usage(self.path.parent).free, (size or 0) - self.have
         if free < lacking:
             raise SegmodelsError(
@@ -126,7 +124,6 @@ class Partial:
         note = {
             "size": self.size,
             "validator": self.validator,
-            "revision": self.revision,
             "done": self._done,
         }
         write_json(self.note, note)
@@ -136,7 +133,7 @@ class Partial:
         """Read the note; one that is broken, or speaks of bytes that have gone, counts nothing."""
         try:
             fields = {"validator": str, "done": list}
-            more = {"size": int, "revision": str}
+            more = {"size": int}
             note = take_fields(str(self.note), read_json(self.note), fields, more)
             done = [(int(start), int(end)) for start, end in note["done"]]
             if not all(0 <= start < end <= self.path.stat().st_size for start, end in done):
@@ -144,6 +141,5 @@ class Partial:
         except (SegmodelsError, OSError, ValueError, TypeError):
             return
         self.size, self.validator = note.get("size"), note["validator"]
-        self.revision = note.get("revision", "")
         for start, end in done:
             self._add(start, end)

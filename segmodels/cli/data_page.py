@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from segmodels.assets.announcement import download_note
 from segmodels.assets.entries import DatasetEntry, load_dataset_entries
-from segmodels.assets.fetch import download_note
 from segmodels.core.paths import downloads
 from segmodels.core.settings import MIRROR
 from segmodels.datasets.described import description_path

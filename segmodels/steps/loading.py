@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from segmodels.assets.checksums import check_files
 from segmodels.assets.entries import load_weights_entry
-from segmodels.assets.fetch import check_files
 from segmodels.checkpoints import load_checkpoint
 from segmodels.core.settings import images_at_once, project_root
 from segmodels.datasets.described import described_split, skipped_in

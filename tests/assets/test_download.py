@@ -27,7 +27,7 @@ NAPS: list[float] = []
 def quick(monkeypatch):
     """Waits are noted, not waited; pieces are small."""
     NAPS.clear()
-    monkeypatch.setattr("segmodels.assets.download._Patience.stop", _Stop())
+    monkeypatch.setattr("segmodels.assets.retries.Patience.stop", _Stop())
     monkeypatch.setattr(module, "Event", _Stop)
     monkeypatch.setattr(module, "FIRST", 8_000)
     monkeypatch.setattr(module, "PIECE", 20_000)

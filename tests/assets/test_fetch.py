@@ -23,7 +23,7 @@ WRONG = "ab" * 32
 @pytest.fixture
 def server(monkeypatch):
     """A server, and no waiting between two tries."""
-    monkeypatch.setattr("segmodels.assets.download._BACKOFF", 0.0)
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     with serving(CONTENT) as one:
         yield one
 
@@ -179,7 +179,7 @@ def test_an_http_error_keeps_the_part(server, cache, folder):
     "url", ["http://127.0.0.1:9/a.bin", "http://[::1/a.bin", "http://127.0.0.1:9/ä b", "x://y"]
 )
 def test_an_unreachable_address_is_told(folder, url, monkeypatch):
-    monkeypatch.setattr("segmodels.assets.download._BACKOFF", 0.0)
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     with pytest.raises(SegmodelsError, match=r"a.bin: cannot be downloaded from") as caught:
         fetch(RemoteFile("a.bin", url, (SHA,)), folder)
     assert isinstance(caught.value, PassingError) == url.startswith("http://127.0.0.1:9/")
@@ -386,7 +386,7 @@ def test_what_is_behind_a_registration_comes_from_the_mirror(mirrored, tmp_path)
 
 
 def test_a_download_is_announced_and_must_fit(mirrored, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("segmodels.assets.download._BACKOFF", 0.0)
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     entry = dataset(sha1=SHA1, bytes=600_000_000)
     fetch_archives(entry, tmp_path / "a")  # from the mirror: nothing to announce
     assert capsys.readouterr().err == ""

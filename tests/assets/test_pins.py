@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from http_server import Server, serving
+from hub_server import COMMIT, serving_hub
 
 from segmodels.assets import pins as module
 from segmodels.assets.entries import (
@@ -26,13 +27,13 @@ from segmodels.errors import SegmodelsError
 
 CONTENT, OTHER = b"first bytes" * 100, b"other bytes" * 100
 SHA, OTHER_SHA = (hashlib.sha256(content).hexdigest() for content in (CONTENT, OTHER))
-COMMIT = "0123456789" * 4
+HUB = "https://huggingface.co/some/net/resolve/main/a.bin"
 PIN = Pin(SHA, 1100, "https://host/a.bin", "address")
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr("segmodels.assets.download._BACKOFF", 0.0)
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving(CONTENT) as one:
         yield one
@@ -47,11 +48,11 @@ class Odd:
         self.folder = root / "weights" / "released" / "odd"
         self.path = "/x/resolve/main/a.bin"
         self.fields = "unseen: true"
-        self.sums = ""
+        self.sums = self.url = ""
         self.lock.unlink()
 
     def entry(self) -> WeightsEntry:
-        url = self.server.url.replace("/a.bin", self.path)
+        url = self.url or self.server.url.replace("/a.bin", self.path)
         text = f"odd: {{model: unet, state: ok, source: here, {self.fields}, files: ["
         text += f"{{name: a.bin, url: '{url}'{self.sums}}}]}}\n"
         (self.root / "params" / "weights.yaml").write_text(text)
@@ -68,6 +69,15 @@ class Odd:
 @pytest.fixture
 def odd(project, server):
     return Odd(project, server)
+
+
+@pytest.fixture
+def on_hub(odd, tmp_path, monkeypatch):
+    """The same entry with an address of the Hub, where `main` has `CONTENT`."""
+    with serving_hub(tmp_path / "hub", monkeypatch) as hub:
+        hub.put("a.bin", CONTENT)
+        odd.hub, odd.url = hub, HUB
+        yield odd
 
 
 def test_what_comes_first_is_noted_and_taken_from_then_on(odd):
@@ -142,60 +152,48 @@ def test_what_does_not_open_is_not_noted(odd):
     assert not odd.lock.exists()
 
 
-@pytest.mark.parametrize("moved", [(), ("/x/resolve/main/a.bin",)])
-def test_the_revision_a_host_tells_is_noted_and_fetched(odd, moved):
-    """Hugging Face says it in its own answer, which for large files sends us elsewhere."""
-    odd.server.manners.commit, odd.server.manners.moved = COMMIT, moved
-    odd.fetch()
-    assert odd.pin.revision == COMMIT
-    (odd.folder / "a.bin").unlink()
-    odd.server.paths.clear()
-    odd.fetch()
-    assert odd.server.paths == [f"/x/resolve/{COMMIT}/a.bin"]
+def test_the_revision_that_the_hub_tells_is_noted_and_fetched(on_hub):
+    on_hub.fetch()
+    assert on_hub.pin == Pin(SHA, 1100, HUB, "address", COMMIT)
+    (on_hub.folder / "a.bin").unlink()
+    on_hub.hub.put("a.bin", OTHER, commit="f" * 40)
+    on_hub.hub.asked.clear()
+    assert on_hub.fetch() == CONTENT
+    assert on_hub.hub.asked == []  # the cache of the Hub has that commit
 
 
-def test_what_a_host_says_is_no_commit_or_of_no_branch(odd):
-    odd.server.manners.commit = "main"
-    odd.fetch()
-    assert odd.pin.revision == ""
-    odd.lock.unlink()
-    (odd.folder / "a.bin").unlink()
-    odd.server.manners.commit, odd.path = COMMIT, "/x/a.bin"
+def test_an_address_elsewhere_has_no_revision(odd):
+    odd.path = "/x/a.bin"
     odd.fetch()
     assert odd.pin.revision == ""
 
 
-def test_a_registered_revision_is_fetched(odd):
+def test_a_registered_revision_is_fetched(on_hub):
+    on_hub.hub.put("a.bin", OTHER, commit="f" * 40)
+    on_hub.sums = f", revision: '{COMMIT}'"
+    assert on_hub.fetch() == CONTENT
+
+
+def test_a_registered_revision_of_another_host_is_fetched(odd):
     odd.sums = f", revision: '{COMMIT}'"
     odd.fetch()
     assert odd.server.paths == [f"/x/resolve/{COMMIT}/a.bin"]
 
 
-def test_the_revision_of_a_registered_file_is_noted_too(odd):
-    odd.fields, odd.sums = "licence: MIT", f", sha256: [{SHA}]"
-    odd.fetch()
-    assert not odd.lock.exists()
-    (odd.folder / "a.bin").unlink()
-    odd.server.manners.commit = COMMIT
-    odd.fetch()
-    assert (odd.pin.sha256, odd.pin.revision) == (SHA, COMMIT)
+def test_the_revision_of_a_registered_file_is_noted_too(on_hub, odd):
+    on_hub.fields, on_hub.sums = "licence: MIT", f", sha256: [{SHA}]"
+    on_hub.fetch()
+    assert (on_hub.pin.sha256, on_hub.pin.revision) == (SHA, COMMIT)
 
 
-def test_a_later_fetch_adds_the_revision(odd):
-    odd.fetch()
-    (odd.folder / "a.bin").unlink()
-    odd.server.manners.commit = COMMIT
-    odd.fetch()
-    assert (odd.pin.sha256, odd.pin.revision) == (SHA, COMMIT)
-
-
-def test_a_download_that_was_broken_off_remembers_the_revision(odd):
-    odd.server.manners.commit, odd.server.manners.breaks = COMMIT, [500, *[0] * 5]
-    with pytest.raises(SegmodelsError, match="500 bytes are kept"):
-        odd.fetch()
-    odd.server.manners.breaks, odd.server.manners.commit = [], ""
-    odd.fetch()
-    assert odd.pin.revision == COMMIT
+def test_a_later_fetch_adds_the_revision(on_hub):
+    on_hub.folder.mkdir(parents=True)
+    (on_hub.folder / "a.bin").write_bytes(CONTENT)
+    on_hub.fetch()
+    assert (on_hub.pin.origin, on_hub.pin.revision) == ("folder", "")
+    (on_hub.folder / "a.bin").unlink()
+    on_hub.fetch()
+    assert (on_hub.pin.sha256, on_hub.pin.revision) == (SHA, COMMIT)
 
 
 def test_notes_that_cannot_be_written_are_one_error_and_lose_no_file(odd, monkeypatch):

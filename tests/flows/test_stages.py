@@ -292,7 +292,7 @@ def test_what_may_pass_has_a_code_of_its_own(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SEGMODELS_MIRROR")
-    monkeypatch.setattr("segmodels.assets.download._BACKOFF", 0.0)
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     code, _, error = run(capsys, "weights", "published")  # nobody listens at its address
     assert code == 75
     assert error.splitlines()[-1].startswith("error: model.safetensors: cannot be downloaded from")
