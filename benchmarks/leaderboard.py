@@ -127,7 +127,7 @@ def _judge_and_render(root: Path, seconds: dict[str, float]) -> dict[str, float]
 
     with _timed(seconds, "judge"):
         rows = build_rows(root / "reports" / "evidence")
-    assert sum(row.verdict in ("verified", "better", "below") for row in rows) == len(rows)
+    assert sum(row.verdict.status in ("verified", "better", "below") for row in rows) == len(rows)
     with _timed(seconds, "judge and write"):
         write_leaderboard(root / "reports" / "evidence", root / "reports")
     seconds["page, megabytes"] = (root / "reports" / "leaderboard.html").stat().st_size / 1e6

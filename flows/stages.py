@@ -62,8 +62,8 @@ def evaluate(run: str, protocol: str) -> None:
         steps.evaluate_run(run, protocol, _device(), progress, force=forced())
     try:
         rows = build_rows(paths.evidence(), link_from=paths.reports())
-        keys = {row.evidence for row in rows if row.run == run} - {None}
-        tracking.log_rows([row for row in rows if row.evidence in keys], every=rows)
+        keys = {row.evidence_key for row in rows if row.run == run} - {None}
+        tracking.log_rows([row for row in rows if row.evidence_key in keys], every=rows)
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
         print(f"warning: MLflow was not told about {run}: {error}", file=sys.stderr)
 

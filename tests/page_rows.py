@@ -6,7 +6,15 @@ import itertools
 from html.parser import HTMLParser
 from typing import Any
 
+from segmodels.claims import Claim, Statement
+from segmodels.claims.claim import Dispute
 from segmodels.leaderboard import Row
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.evidence_summary import EvidenceSummary
+from segmodels.verdicts.part_result import PartResult
+from segmodels.verdicts.subject import Measurement, Subject
+from segmodels.verdicts.verdict import Verdict
+from segmodels.verdicts.weights_summary import WeightsSummary
 
 HOSTILE = (
     """</script><script>alert(1)</script><img src=x onerror="alert(2)"> & 'x' "y" <!-- \u2028 ]]>"""
@@ -14,56 +22,157 @@ HOSTILE = (
 _VOID = ("meta", "link", "img", "input", "br", "td")
 
 
+#: A verified claim, by the names of docs/leaderboard-schema.md.
+FLAT: dict[str, Any] = {
+    "claim": "net_toy",
+    "claimed": 50.0,
+    "verified": 50.02,
+    "gap": 0.02,
+    "interval": (49.1, 50.9),
+    "verdict": "verified",
+    "level": "released weights",
+    "reason": "Within 0.105 points of the printed number.",
+    "tolerance": 0.105,
+    "model": "net",
+    "dataset": "toy",
+    "split": "val",
+    "metric": "mIoU",
+    "corruption": "",
+    "protocol": "toy-ss",
+    "protocol_title": "",
+    "protocol_source": "",
+    "protocol_version": 1,
+    "settings": {},
+    "evidence": "0123456789abcdef",
+    "evidence_file": "evidence/net/toy-ss/0123456789abcdef.json",
+    "paper": "toynet",
+    "title": "ToyNet: a network",
+    "arxiv": "",
+    "url": "",
+    "source": "Table 1",
+    "seen": "",
+    "notes": "",
+    "claimant": "authors",
+    "stated": "",
+    "checkpoint": "",
+    "conflicts": (),
+    "disputed": (),
+    "decimals": 1,
+    "weights": "a1" * 32,
+    "weights_origin": {"released": "toy-weights"},
+    "pinned": "",
+    "fingerprint": "fe" * 32,
+    "evaluator": 3,
+    "images": 6,
+    "expected_images": 6,
+    "counted_by": "",
+    "counted_at": "",
+    "per_class": {"sky": 90.0, "road": 10.04, "car": None},
+    "pixel_accuracy": None,
+    "mean_accuracy": None,
+    "robustness": None,
+    "software": {"numpy": "2.2.0"},
+    "obstacle": None,
+    "seeds": (),
+    "interval_over": "",
+    "seed_interval": None,
+    "findings": (),
+    "todo": (),
+    "run": None,
+    "figure": None,
+    "kind": "claim",
+}
+
+
 def make_row(**changes: Any) -> Row:
-    """A verified claim; everything can be changed."""
-    fields: dict[str, Any] = {
-        "claim": "net_toy",
-        "claimed": 50.0,
-        "verified": 50.02,
-        "gap": 0.02,
-        "interval": (49.1, 50.9),
-        "verdict": "verified",
-        "level": "released weights",
-        "reason": "Within 0.105 points of the printed number.",
-        "tolerance": 0.105,
-        "model": "net",
-        "dataset": "toy",
-        "split": "val",
-        "protocol": "toy-ss",
-        "evidence": "0123456789abcdef",
-        "evidence_file": "evidence/net/toy-ss/0123456789abcdef.json",
-        "paper": "toynet",
-        "title": "ToyNet: a network",
-        "source": "Table 1",
-        "decimals": 1,
-        "rerun": "segmodels verify net_toy",
-        "weights": "a1" * 32,
-        "weights_origin": {"released": "toy-weights"},
-        "fingerprint": "fe" * 32,
-        "evaluator": 3,
-        "images": 6,
-        "expected_images": 6,
-        "per_class": {"sky": 90.0, "road": 10.04, "car": None},
-        "software": {"numpy": "2.2.0"},
+    """A verified claim; everything can be changed, by the names of `FLAT`.
+
+    Without a claim it is a measurement. What people write is not validated, so that it may be
+    as bad as can be.
+    """
+    assert not changes.keys() - FLAT.keys(), changes.keys() - FLAT.keys()
+    flat = {**FLAT, **changes}
+    subject = Subject(_entry(flat))
+    evidence = _evidence(flat)
+    return Row(
+        subject=subject,
+        verdict=_verdict(flat),
+        command=_command(subject),
+        protocol=_protocol(flat),
+        weights=WeightsSummary(flat["weights"], flat["weights_origin"], flat["pinned"]),
+        evidence=evidence,
+        cost_file=None if evidence else flat["evidence_file"],
+        answered_by=flat["run"] if subject.claim else None,
+        figure=flat["figure"],
+    )
+
+
+def _taken(flat: dict[str, Any], names: str, **renamed: str) -> dict[str, Any]:
+    """Some fields, those of `renamed` under another name."""
+    return {name: flat[name] for name in names.split()} | {
+        name: flat[old] for name, old in renamed.items()
     }
-    return Row(**{**fields, **changes})
+
+
+def _entry(flat: dict[str, Any]) -> Claim | Statement | Measurement:
+    paper = _taken(flat, "paper title arxiv url source seen notes", id="claim")
+    if flat["kind"] == "relative":
+        return Statement.model_construct(**paper, text=flat["model"], parts=())
+    if flat["claim"] is None:
+        assert flat["metric"] == "mIoU"
+        return Measurement(**_taken(flat, "model dataset split"), run=flat["run"] or "net-run")
+    objections = tuple(Dispute.model_construct(**one) for one in flat["disputed"])
+    texts = "claimant model dataset split metric corruption protocol stated checkpoint conflicts"
+    number = _taken(flat, f"{texts} decimals", value="claimed")
+    return Claim.model_construct(**paper, **number, disputed=objections)
+
+
+def _verdict(flat: dict[str, Any]) -> Verdict:
+    names = "reason verified gap interval level tolerance obstacle seeds seed_interval todo"
+    parts = tuple(
+        one if isinstance(one, PartResult) else PartResult(**one) for one in flat["findings"]
+    )
+    return Verdict(**_taken(flat, names, status="verdict", over="interval_over"), parts=parts)
+
+
+def _command(subject: Subject) -> str:
+    if subject.measurement:
+        return f"segmodels evaluate {subject.measurement.run}"
+    return f"segmodels verify {subject.id}" if subject.claim else "segmodels leaderboard"
+
+
+def _protocol(flat: dict[str, Any]) -> Protocol | None:
+    about = {name: flat[f"protocol_{name}"] for name in ("title", "source", "version")}
+    named = flat["protocol"]
+    return Protocol(name=named, **about, **flat["settings"]) if named else None
+
+
+def _evidence(flat: dict[str, Any]) -> EvidenceSummary | None:
+    seen = "images expected_images fingerprint evaluator counted_by counted_at software"
+    scores = "pixel_accuracy mean_accuracy per_class robustness"
+    known = _taken(flat, f"{seen} {scores}", key="evidence", file="evidence_file")
+    return EvidenceSummary(**known) if flat["evidence"] else None
+
+
+def make_measurement(**changes: Any) -> Row:
+    """A number of our own."""
+    nothing = {"claim": None, "claimed": None, "gap": None, "tolerance": None}
+    return make_row(**{**nothing, "verdict": "measured", "run": "net-run", **changes})
 
 
 def make_statement(**changes: Any) -> Row:
     """A sentence with a part of every outcome, the last of them at another budget."""
     outcomes = [("Size", "holds", True), ("Speed", "fails", True), ("Accuracy", "open", False)]
     nothing = dict.fromkeys(
-        ("claimed", "verified", "gap", "interval", "level", "tolerance", "evidence")
+        ("claimed", "verified", "gap", "interval", "level", "tolerance", "evidence", "weights")
     )
-    words = dict.fromkeys(("dataset", "split", "protocol", "unit", "evidence_file"), "")
     fields = {
-        **{**nothing, **words, "claim": "net-beats-other", "model": "Net beats Other"},
-        **{"kind": "relative", "metric": "statement", "verdict": "partial", "per_class": {}},
-        **{"reason": "Size: holds, 1 M against 2 M.", "source": "abstract", "weights": None},
-        **{"images": None, "fingerprint": None, "evaluator": None, "url": "https://example.org"},
-        "weights_origin": {},
+        **{**nothing, "claim": "net-beats-other", "model": "Net beats Other", "kind": "relative"},
+        **{"protocol": "", "evidence_file": None, "verdict": "partial", "weights_origin": {}},
+        **{"reason": "Size: holds, 1 M against 2 M.", "source": "abstract"},
+        "url": "https://example.org",
         "findings": tuple(
-            {"about": about, "outcome": outcome, "text": f"{i} against 2.", "counts": counts}
+            PartResult(about, outcome, f"{i} against 2.", counts)
             for i, (about, outcome, counts) in enumerate(outcomes)
         ),
     }

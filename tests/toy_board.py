@@ -69,4 +69,4 @@ class Board:
 
     def row(self, name: str) -> Row:
         """The row of a claim or statement."""
-        return next(row for row in self.rows() if row.claim == name)
+        return next(row for row in self.rows() if row.subject.id == name)

@@ -75,10 +75,10 @@ class _Board:
         from mlflow.entities import Metric, Param, RunTag
 
         if known is None:
-            tags = {**entry.identity, "kind": entry.row.kind}
+            tags = {**entry.identity, "kind": entry.row.subject.kind}
             known = self.client.create_run(self.experiment, run_name=entry.name, tags=tags)
         run, old = known.info.run_id, known.data
-        model = self.models.of(entry) if entry.row.evidence else None
+        model = self.models.of(entry) if entry.row.evidence_key else None
         self._attach(entry, known, model)
         # MLflow shows the latest value, so one that replaces another must be younger.
         about: dict[str, Any] = {"timestamp": int(1000 * time.time()), "step": 0, "model_id": model}

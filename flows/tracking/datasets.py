@@ -19,9 +19,10 @@ _DIGEST = 36
 
 def dataset_of(row: Row) -> Dataset | None:
     """The split a row was measured on; None for a row without evidence."""
-    if row.fingerprint is None:
+    seen, subject = row.evidence, row.subject
+    if seen is None:
         return None
-    return _dataset(row.dataset, row.split, row.fingerprint, row.expected_images)
+    return _dataset(subject.dataset, subject.split, seen.fingerprint, seen.expected_images)
 
 
 def inputs(row: Row, model: str | None, known: Any) -> dict[str, list[Any]]:
@@ -31,7 +32,7 @@ def inputs(row: Row, model: str | None, known: Any) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     dataset = dataset_of(row)
     if dataset and not (known and known.dataset_inputs):
-        tags = [InputTag("mlflow.data.context", row.split)]
+        tags = [InputTag("mlflow.data.context", row.subject.split)]
         found["datasets"] = [DatasetInput(dataset, tags)]
     if model and not (known and known.model_inputs):
         found["models"] = [LoggedModelInput(model)]
@@ -39,7 +40,7 @@ def inputs(row: Row, model: str | None, known: Any) -> dict[str, list[Any]]:
 
 
 @cache
-def _dataset(name: str, split: str, fingerprint: str, images: int | None) -> Dataset:
+def _dataset(name: str, split: str, fingerprint: str, images: int) -> Dataset:
     from mlflow.entities import Dataset
 
     entry = load_dataset_entries().get(name)

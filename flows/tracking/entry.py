@@ -43,28 +43,29 @@ class Entry:
     @property
     def name(self) -> str:
         """Name of the run."""
-        return self.row.claim or f"{self.row.run} {self.row.protocol}"
+        return self.row.subject.id or f"{self.row.run} {self.row.protocol_name}"
 
     @property
     def identity(self) -> dict[str, str]:
         """The tags from which `key_of` makes the key again."""
-        if self.row.evidence:
-            return {"evidence": self.row.evidence}
-        return {"claim": self.row.claim or ""}
+        if self.row.evidence_key:
+            return {"evidence": self.row.evidence_key}
+        return {"claim": self.row.subject.id or ""}
 
     @cached_property
     def metrics(self) -> dict[str, float]:
         """What is not known is left out, so that MLflow shows a dash and not a zero."""
         row = self.row
-        low, high = row.interval or (None, None)
+        low, high = row.verdict.interval or (None, None)
+        seen = row.evidence
         named: dict[str, float | None] = {
             **_compared(row),
             "interval_low": low,
             "interval_high": high,
-            "tolerance": row.tolerance,
-            "pixel_accuracy": row.pixel_accuracy,
-            "mean_accuracy": row.mean_accuracy,
-            "images": row.images,
+            "tolerance": row.verdict.tolerance,
+            "pixel_accuracy": seen.pixel_accuracy if seen else None,
+            "mean_accuracy": seen.mean_accuracy if seen else None,
+            "images": seen.images if seen else None,
         }
         if row.robustness:
             named |= {
@@ -72,10 +73,12 @@ class Entry:
                 "corrupted_ratio": row.robustness.ratio,
             }
         for other in self.rows[1:]:
-            if f"verified_{other.metric}" not in named:
+            if f"verified_{other.subject.metric}" not in named:
                 named |= _compared(other)
             else:
-                named[f"verified_{other.metric}.{other.protocol}"] = other.verified
+                named[f"verified_{other.subject.metric}.{other.protocol_name}"] = (
+                    other.verdict.verified
+                )
         return {key: float(value) for key, value in named.items() if value is not None}
 
     def metrics_for(self, known: Iterable[str]) -> dict[str, float]:
@@ -91,50 +94,60 @@ class Entry:
     def params(self) -> dict[str, str]:
         """What can never change for this key, as MLflow's parameters cannot."""
         row = self.row
-        fixed = {"model": row.model, "dataset": row.dataset, "split": row.split}
+        fixed = {
+            "model": row.subject.model,
+            "dataset": row.subject.dataset,
+            "split": row.subject.split,
+        }
         inference = {
             f"inference.{key}": value
             for key, value in row.protocol_fields.items()
-            if row.evidence and key not in _SCORING
+            if row.evidence_key and key not in _SCORING
         }
         return {key: str(value) for key, value in {**fixed, **inference}.items()}
 
     @cached_property
     def tags(self) -> dict[str, str]:
         """Everything else; `digest` changes when anything that is told changes."""
-        row = self.row
+        row, seen = self.row, self.row.evidence
+        software = seen.software if seen else {}
         tags = {
-            "kind": row.kind,
-            "verdict": row.verdict,
-            "level": row.level or "",
-            "reason": row.reason,
-            "dataset": row.dataset,
-            "paper": row.paper or "none",
-            "model": row.model,
-            "metric": row.metric,
-            "unit": row.unit,
-            "claim": ", ".join(dict.fromkeys(r.claim for r in self.rows if r.claim)),
-            "claimant": row.claimant,
+            "kind": row.subject.kind,
+            "verdict": row.verdict.status,
+            "level": row.verdict.level or "",
+            "reason": row.verdict.reason,
+            "dataset": row.subject.dataset,
+            "paper": row.subject.paper or "none",
+            "model": row.subject.model,
+            "metric": row.subject.metric,
+            "unit": row.subject.unit,
+            "claim": ", ".join(dict.fromkeys(r.subject.id for r in self.rows if r.subject.id)),
+            "claimant": row.subject.claimant,
             "run": row.run or "",
-            "protocol": ", ".join(dict.fromkeys(r.protocol for r in self.rows)),
-            "evidence": row.evidence or "",
-            "weights_sha256": row.weights or "",
-            "dataset_fingerprint": row.fingerprint or "",
-            "evaluator": "" if row.evaluator is None else str(row.evaluator),
+            "protocol": ", ".join(dict.fromkeys(r.protocol_name for r in self.rows)),
+            "evidence": row.evidence_key or "",
+            "weights_sha256": row.weights.sha256 or "",
+            "dataset_fingerprint": seen.fingerprint if seen else "",
+            "evaluator": str(seen.evaluator) if seen else "",
             "figure_sha256": sha256_of_file(self.figure) if self.figure else "",
             "current": "true",
             "mlflow.note.content": _note(row),
-            **{f"software.{name}": version for name, version in row.software.items()},
+            **{f"software.{name}": version for name, version in software.items()},
         }
-        if row.per_class:
+        if self._classes:
             tags["mlflow.loggedArtifacts"] = table_tag("per_class.json")
         told = {key: value for key, value in tags.items() if value}
-        return {**told, "digest": digest([told, self.metrics, row.per_class])}
+        return {**told, "digest": digest([told, self.metrics, self._classes])}
+
+    @property
+    def _classes(self) -> dict[str, float | None]:
+        """IoU per class, percent."""
+        return dict(self.row.evidence.per_class) if self.row.evidence else {}
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
         """Artifacts that MLflow's page shows as tables, by file name."""
-        classes = [list(line) for line in self.row.per_class.items()]
+        classes = [list(line) for line in self._classes.items()]
         return {"per_class.json": table(["class", "IoU"], classes)} if classes else {}
 
     @property
@@ -142,7 +155,7 @@ class Entry:
         """Artifacts that lie on disk: evidence and picture."""
         row = self.row
         evidence = (
-            paths.reports() / row.evidence_file if row.evidence and row.evidence_file else None
+            paths.reports() / row.evidence_file if row.evidence_key and row.evidence_file else None
         )
         return [path for path in (self.figure, evidence) if path]
 
@@ -157,8 +170,8 @@ def entries(rows: Iterable[Row]) -> list[Entry]:
     """Rows that hold a number, those of one piece of evidence together."""
     by_key: dict[str, list[Row]] = {}
     for row in rows:
-        if row.evidence or (row.claim and row.verified is not None):
-            by_key.setdefault(row.evidence or f"claim {row.claim}", []).append(row)
+        if row.evidence_key or (row.subject.id and row.verdict.verified is not None):
+            by_key.setdefault(row.evidence_key or f"claim {row.subject.id}", []).append(row)
     return [Entry(key, tuple(sorted(group, key=_rank))) for key, group in by_key.items()]
 
 
@@ -182,16 +195,16 @@ def table_tag(name: str) -> str:
 
 def _rank(row: Row) -> tuple[bool, bool, bool]:
     """Claims first, among them mIoU, and what the authors print."""
-    return row.claim is None, row.metric != "mIoU", row.claimant != "authors"
+    return row.subject.id is None, row.subject.metric != "mIoU", row.subject.claimant != "authors"
 
 
 def _compared(row: Row) -> dict[str, float | None]:
     """`gap` is of mIoU alone: an average over millions of parameters would mean nothing."""
-    gap = "gap" if row.metric == "mIoU" else f"gap_{row.metric}"
+    gap = "gap" if row.subject.metric == "mIoU" else f"gap_{row.subject.metric}"
     return {
-        f"claimed_{row.metric}": row.claimed,
-        f"verified_{row.metric}": row.verified,
-        gap: row.gap,
+        f"claimed_{row.subject.metric}": row.subject.claimed,
+        f"verified_{row.subject.metric}": row.verdict.verified,
+        gap: row.verdict.gap,
     }
 
 
@@ -202,7 +215,7 @@ def _present(former: str) -> str:
 
 def _note(row: Row) -> str:
     """What MLflow shows as the run's description."""
-    title = f"[{row.title}]({row.url})" if row.url else row.title
-    printed = f"{title}, {row.source}." if row.title else ""
-    again = f"Again: `{row.rerun}`" if row.rerun else ""
-    return "\n\n".join(filter(None, (row.reason, printed, row.notes, again)))
+    title = f"[{row.subject.title}]({row.subject.url})" if row.subject.url else row.subject.title
+    printed = f"{title}, {row.subject.source}." if row.subject.title else ""
+    again = f"Again: `{row.command}`" if row.command else ""
+    return "\n\n".join(filter(None, (row.verdict.reason, printed, row.subject.notes, again)))

@@ -29,7 +29,7 @@ class Models:
 
     def of(self, entry: Entry) -> str | None:
         """Id of the logged model of an entry's weights, made at the first need."""
-        weights = entry.row.weights
+        weights = entry.row.weights.sha256
         if weights is None:
             return None
         model = self.known.get(weights)
@@ -46,7 +46,7 @@ class Models:
             name=_name(row),
             source_run_id=training,
             tags={key: about[key] for key in ("weights_sha256", "origin")},
-            params={"model": row.model, "dataset": row.dataset},
+            params={"model": row.subject.model, "dataset": row.subject.dataset},
             model_type="semantic-segmentation",
         )
         with tempfile.TemporaryDirectory() as folder:
@@ -60,9 +60,9 @@ class Models:
     def _training(self, row: Row) -> str | None:
         """The MLflow run that trained these weights, if it was told of."""
         place = self.client.get_experiment_by_name(store.TRAINING)
-        if place is None or "trained" not in row.weights_origin:
+        if place is None or "trained" not in row.weights.origin:
             return None
-        which = f"tags.weights_sha256 = '{row.weights}'"
+        which = f"tags.weights_sha256 = '{row.weights.sha256}'"
         found = self.client.search_runs([place.experiment_id], which, max_results=1)
         return str(found[0].info.run_id) if found else None
 
@@ -76,21 +76,21 @@ class Models:
 
 def _name(row: Row) -> str:
     """What people call the weights, without the characters that MLflow forbids."""
-    origin = row.weights_origin
-    name = str(origin.get("released") or origin.get("trained") or row.model)
+    origin = row.weights.origin
+    name = str(origin.get("released") or origin.get("trained") or row.subject.model)
     return "".join("-" if letter in "/:.%\"'" else letter for letter in name)
 
 
 def _about(row: Row) -> dict[str, Any]:
     """Where the weights are to be had; this is all that MLflow keeps of them."""
-    released = row.weights_origin.get("released")
+    released = row.weights.origin.get("released")
     entry = load_weights_entries().get(str(released)) if released else None
     return {
-        "weights_sha256": row.weights or "",
+        "weights_sha256": row.weights.sha256 or "",
         "origin": "released" if released else "trained",
-        "model": row.model,
-        **row.weights_origin,
+        "model": row.subject.model,
+        **row.weights.origin,
         "source": entry.source if entry else f"params/runs/{row.run}.yaml",
         "files": [{"name": f.name, "url": f.url} for f in entry.files] if entry else [],
-        "again": row.rerun,
+        "again": row.command,
     }

@@ -25,8 +25,8 @@ def register(client: MlflowClient, models: Models, told: Iterable[Entry]) -> Non
     groups: dict[str, list[Row]] = defaultdict(list)
     for entry in told:
         for row in entry.rows:
-            if row.evidence and row.weights in models.known:
-                groups[f"{row.model}-{row.dataset}"].append(row)
+            if row.evidence_key and row.weights.sha256 in models.known:
+                groups[f"{row.subject.model}-{row.subject.dataset}"].append(row)
     registered = {model.name: model for model in store.every(client.search_registered_models)}
     versions = {
         (version.name, version.tags.get("weights_sha256")): str(version.version)
@@ -35,7 +35,9 @@ def register(client: MlflowClient, models: Models, told: Iterable[Entry]) -> Non
     for name, rows in groups.items():
         present = registered[name].aliases if name in registered else {}
         if name not in registered:
-            client.create_registered_model(name, {"dataset": rows[0].dataset}, _described(rows[0]))
+            client.create_registered_model(
+                name, {"dataset": rows[0].subject.dataset}, _described(rows[0])
+            )
         numbers = _versions(client, models, name, rows, versions)
         for alias, weights in aliases(rows).items():
             if str(present.get(alias)) != numbers[weights]:
@@ -52,7 +54,7 @@ def _versions(
     """Version numbers by sha256 of the weights; missing versions are made."""
     numbers: dict[str, str] = {}
     for row in sorted(rows, key=_origin):
-        weights = row.weights or ""
+        weights = _weights(row)
         if (name, weights) not in known:
             known[name, weights] = _version(client, name, models.known[weights], row)
         numbers[weights] = known[name, weights]
@@ -63,8 +65,8 @@ def _version(client: MlflowClient, name: str, model: Any, row: Row) -> str:
     made = client.create_model_version(
         name,
         source=f"models:/{model.model_id}",
-        tags={"weights_sha256": row.weights, "origin": _origin(row)},
-        description=f"Weights {_origin(row)}, known by their sha256; fetched by `{row.rerun}`.",
+        tags={"weights_sha256": row.weights.sha256, "origin": _origin(row)},
+        description=f"Weights {_origin(row)}, known by their sha256; fetched by `{row.command}`.",
         model_id=model.model_id,
     )
     return str(made.version)
@@ -73,28 +75,42 @@ def _version(client: MlflowClient, name: str, model: Any, row: Row) -> str:
 def aliases(rows: list[Row]) -> dict[str, str]:
     """sha256 of the weights by alias, of rows of one network and dataset."""
     found: dict[str, str] = {}
-    released = [row for row in rows if "released" in row.weights_origin]
+    released = [row for row in rows if "released" in row.weights.origin]
     if released:
-        found["released"] = min(released, key=_origin).weights or ""
-    whole = [row for row in rows if row.verified is not None and row.images == row.expected_images]
+        found["released"] = _weights(min(released, key=_origin))
+    whole = [row for row in rows if _is_whole(row)]
     if whole:
         common = _common_protocol(whole)
-        found["best"] = max(whole, key=lambda r: (r.protocol == common, r.verified)).weights or ""
+        found["best"] = _weights(
+            max(whole, key=lambda r: (r.protocol_name == common, r.verdict.verified))
+        )
     return found
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether its number is of all images of the split."""
+    seen = row.evidence
+    number = row.verdict.verified
+    return number is not None and (seen is None or seen.images == seen.expected_images)
+
+
+def _weights(row: Row) -> str:
+    return row.weights.sha256 or ""
 
 
 def _common_protocol(rows: list[Row]) -> str:
     """The protocol under which most weights were measured; the first by name among equals."""
-    pairs = {(row.protocol, row.weights) for row in rows}
+    pairs = {(row.protocol_name, row.weights.sha256) for row in rows}
     counted = Counter(protocol for protocol, _ in pairs)
     return min(counted, key=lambda protocol: (-counted[protocol], protocol))
 
 
 def _origin(row: Row) -> str:
     """`released NAME` or `trained NAME`; the former sort first."""
-    kind = "released" if "released" in row.weights_origin else "trained"
-    return f"{kind} {row.weights_origin.get(kind, row.weights)}"
+    kind = "released" if "released" in row.weights.origin else "trained"
+    return f"{kind} {row.weights.origin.get(kind, row.weights.sha256)}"
 
 
 def _described(row: Row) -> str:
-    return f"{row.model} on {row.dataset}. Versions are weights, known by their sha256."
+    of = f"{row.subject.model} on {row.subject.dataset}"
+    return f"{of}. Versions are weights, known by their sha256."

@@ -9,6 +9,7 @@ from flows.tracking.entry import SUMMARY, table, table_tag
 from segmodels.core import paths
 from segmodels.core.files import digest
 from segmodels.leaderboard import counts, headline
+from segmodels.leaderboard.exports.json import fields
 from segmodels.leaderboard.headline import Group
 from segmodels.verdicts.verdict import STATUSES
 
@@ -47,14 +48,20 @@ def _numbers(rows: list[Row]) -> dict[str, int]:
     }
 
 
+def _line(row: Row) -> list[Any]:
+    """A claim as a line of `_COLUMNS`."""
+    values = fields(row)
+    return [values[name] for name in _COLUMNS]
+
+
 def log_summary(
     client: MlflowClient, experiment: str, known: dict[str, Any], rows: list[Row]
 ) -> None:
     """How many claims have which verdict, over time, with the table and the pages."""
     from mlflow.entities import Metric, RunTag
 
-    lines = [[getattr(row, name) for name in _COLUMNS] for row in rows if row.claim]
-    told = digest([lines, [row.verified for row in rows]])
+    lines = [_line(row) for row in rows if row.subject.id]
+    told = digest([lines, [row.verdict.verified for row in rows]])
     run = known.get(SUMMARY)
     if run is not None and run.data.tags.get("digest") == told:
         return

@@ -10,7 +10,8 @@ from segmodels.cli.common import Add, device_option, force_option
 from segmodels.cli.progress import progress
 
 if TYPE_CHECKING:
-    from segmodels.leaderboard import Row
+    from segmodels.verdicts.subject import Subject
+    from segmodels.verdicts.verdict import Verdict
 
 
 def add(commands: Add) -> None:
@@ -45,24 +46,28 @@ def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.verdicts.rules import load_rules
 
     row = verify(chosen.claim, chosen.device, progress, chosen.force)
-    print(f"{row.claim}: {_compared(row)}")
-    if row.interval:
-        low, high = row.interval
-        over = row.interval_over or "images"
+    subject, verdict = row.subject, row.verdict
+    print(f"{subject.id}: {_compared(subject, verdict)}")
+    if verdict.interval:
+        low, high = verdict.interval
+        over = verdict.over or "images"
         print(
             f"  {load_rules().interval.confidence:.0%} interval {low:.2f} to {high:.2f} over {over}"
         )
-    if row.kind == "claim":
-        print(f"  protocol {row.protocol or 'not stated'}, {row.level or 'nothing measured'}")
+    if subject.kind == "claim":
+        print(
+            f"  protocol {row.protocol_name or 'not stated'}, {verdict.level or 'nothing measured'}"
+        )
     if row.evidence_file:
         print(f"  evidence reports/{row.evidence_file}")
-    for line in row.todo or filter(None, [row.reason]):
+    for line in verdict.todo or filter(None, [verdict.reason]):
         print(f"  {line}")
     return 0
 
 
-def _compared(row: Row) -> str:
-    if row.claimed is None:
-        return row.verdict
-    verified = "not verified" if row.verified is None else f"verified {row.verified:.2f}"
-    return f"{row.metric} claimed {row.claimed:.{row.decimals}f}, {verified}: {row.verdict}"
+def _compared(subject: Subject, verdict: Verdict) -> str:
+    if subject.claim is None:
+        return verdict.status
+    number = verdict.verified
+    verified = "not verified" if number is None else f"verified {number:.2f}"
+    return f"{subject.metric} claimed {subject.claim.printed}, {verified}: {verdict.status}"

@@ -24,13 +24,17 @@ _LETTER, _SIDE = 6.4, 7
 
 def badge_words(row: Row) -> tuple[str, str]:
     """Left and right text: ("mIoU 55.64", "verified"); an objection is said, too."""
-    name = "mIoU-C" if row.metric == "mIoU-c" else row.metric
-    left = name if row.claimed is None else f"{name} {number(row.claimed, row.decimals)}"
-    said = f", {disputed(row)}" if row.disputed else ""
-    if row.verified is None or row.verdict == "verified":
-        return left, row.verdict + said
-    word = side(row).partition(" ")[0] or row.verdict
-    return left, f"{word} {number(row.verified, digits(row))}{said}"
+    name = "mIoU-C" if row.subject.metric == "mIoU-c" else row.subject.metric
+    left = (
+        name
+        if row.subject.claimed is None
+        else f"{name} {number(row.subject.claimed, row.subject.decimals)}"
+    )
+    said = f", {disputed(row)}" if row.subject.disputed else ""
+    if row.verdict.verified is None or row.verdict.status == "verified":
+        return left, row.verdict.status + said
+    word = side(row).partition(" ")[0] or row.verdict.status
+    return left, f"{word} {number(row.verdict.verified, digits(row))}{said}"
 
 
 def render_badge(row: Row) -> str:
@@ -38,10 +42,10 @@ def render_badge(row: Row) -> str:
     left, right = badge_words(row)
     widths = [len(text) * _LETTER + 2 * _SIDE for text in (left, right)]
     whole = sum(widths)
-    about = f" on {row.dataset} {row.split}" if row.dataset else ""
-    title = escape(f"segmodels: {row.model}{about}, {left}: {right}")
-    plain = side(row) or row.disputed  # neither a success nor a failure
-    colour = _GREY if plain else _COLOURS.get(row.verdict, _GREY)
+    about = f" on {row.subject.dataset} {row.subject.split}" if row.subject.dataset else ""
+    title = escape(f"segmodels: {row.subject.model}{about}, {left}: {right}")
+    plain = side(row) or row.subject.disputed  # neither a success nor a failure
+    colour = _GREY if plain else _COLOURS.get(row.verdict.status, _GREY)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:.0f}" height="20" '
         f'viewBox="0 0 {whole:.1f} 20" role="img" aria-labelledby="t"><title id="t">{title}</title>'

@@ -47,7 +47,11 @@ def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | N
         neighbours: rows this one names or shares its checkpoint with, by the name of their page.
         docs: where protocols and verdicts are described, seen from the page.
     """
-    about = f"{row.dataset} {row.split}, {metric(row)}" if row.dataset else metric(row)
+    about = (
+        f"{row.subject.dataset} {row.subject.split}, {metric(row)}"
+        if row.subject.dataset
+        else metric(row)
+    )
     parts = [
         _verdict(row, docs),
         _disputes(row),
@@ -62,8 +66,8 @@ def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | N
     ]
     return Template(asset("claim.html")).substitute(
         generator=GENERATOR,
-        title=escape(f"{row.model}, {about}: {row.verdict}"),
-        model=escape(row.model),
+        title=escape(f"{row.subject.model}, {about}: {row.verdict.status}"),
+        model=escape(row.subject.model),
         about=escape(f"{about} \u00b7 {paper(row)}" if paper(row) else about),
         body="\n".join(part for part in parts if part),
     )
@@ -88,15 +92,25 @@ def _facts(title: str, items: list[tuple[str, str]]) -> str:
 
 
 def _verdict(row: Row, docs: Docs | None) -> str:
-    unit = f" {row.unit}" if row.unit and row.unit != "%" else ""
-    seeds = ", ".join(number(seed, digits(row)) for seed in row.seeds)
-    tolerance = "" if row.tolerance is None else f"{row.tolerance:.3g}"
-    found = "Measured" if row.claimed is None else "Verified"
+    unit = f" {row.subject.unit}" if row.subject.unit and row.subject.unit != "%" else ""
+    seeds = ", ".join(number(seed, digits(row)) for seed in row.verdict.seeds)
+    tolerance = "" if row.verdict.tolerance is None else f"{row.verdict.tolerance:.3g}"
+    found = "Measured" if row.subject.claimed is None else "Verified"
     numbers = [
-        ("Claimed", "" if row.claimed is None else number(row.claimed, row.decimals) + unit),
-        (found, "" if row.verified is None else number(row.verified, digits(row)) + unit),
-        ("Gap", "" if row.gap is None else signed(row.gap, digits(row))),
-        ("Interval", "" if row.interval is None else bounds(row)),
+        (
+            "Claimed",
+            ""
+            if row.subject.claimed is None
+            else number(row.subject.claimed, row.subject.decimals) + unit,
+        ),
+        (
+            found,
+            ""
+            if row.verdict.verified is None
+            else number(row.verdict.verified, digits(row)) + unit,
+        ),
+        ("Gap", "" if row.verdict.gap is None else signed(row.verdict.gap, digits(row))),
+        ("Interval", "" if row.verdict.interval is None else bounds(row)),
         ("Mean over seeds", _seeds(row)),
         ("Tolerance", tolerance),
         ("Level", _level(row, docs)),
@@ -115,15 +129,15 @@ def _verdict(row: Row, docs: Docs | None) -> str:
 
 def _seeds(row: Row) -> str:
     """Where the mean over seeds lies on these images; it decides the verdict, images do not."""
-    if row.seed_interval is None:
+    if row.verdict.seed_interval is None:
         return ""
-    low, high = (number(end, digits(row)) for end in row.seed_interval)
+    low, high = (number(end, digits(row)) for end in row.verdict.seed_interval)
     return f"{low}\u2013{high}"
 
 
 def _level(row: Row, docs: Docs | None) -> str:
     """Linked to what it means, and with the meaning as a title for where the link leads nowhere."""
-    text = escape(row.level or "")
+    text = escape(row.verdict.level or "")
     means = next((m for word, m in LEVELS.items() if text.startswith(word)), "")
     address = docs.verdict("the-level") if docs and means else ""
     if address:
@@ -133,12 +147,14 @@ def _level(row: Row, docs: Docs | None) -> str:
 
 def _reason(row: Row) -> str:
     """The reason, unless a list on this page says the same."""
-    return "" if row.findings or tells_everything(row) else f"<p>{escape(row.reason)}</p>"
+    return (
+        "" if row.verdict.parts or tells_everything(row) else f"<p>{escape(row.verdict.reason)}</p>"
+    )
 
 
 def _parts(row: Row) -> str:
     """The parts of a statement, or what would unblock a claim."""
-    if row.findings:
+    if row.verdict.parts:
         return _section(f"Part by part: {summary(row)}", finding_list(row))
     todo = todo_list(row)
     return _section("What is missing, and how to get it", todo) if todo else ""
@@ -146,12 +162,12 @@ def _parts(row: Row) -> str:
 
 def _disputes(row: Row) -> str:
     """Objections to the row with what came of them, the newest first."""
-    if not row.disputed:
+    if not row.subject.disputed:
         return ""
     items = "".join(
-        f"<li>{escape(one['date'])}, {link(one['url'], one['by'])}: {prose(one['text'])}"
-        f"<br><b>Answer:</b> {prose(one['answer']) or 'none yet'}</li>"
-        for one in sorted(row.disputed, key=lambda one: one["date"], reverse=True)
+        f"<li>{escape(one.date)}, {link(one.url, one.by)}: {prose(one.text)}"
+        f"<br><b>Answer:</b> {prose(one.answer) or 'none yet'}</li>"
+        for one in sorted(row.subject.disputed, key=lambda one: one.date, reverse=True)
     )
     return _section("Objections", f"<ul>{items}</ul>")
 
@@ -161,19 +177,21 @@ def _bar(row: Row) -> str:
     bar = interval_bar(row, span)
     if not bar:
         return ""
-    middle = "the claimed number (tick)" if row.claimed is not None else "the measured number"
+    middle = (
+        "the claimed number (tick)" if row.subject.claimed is not None else "the measured number"
+    )
     points = "1 point" if span == 1 else f"{span:g} points"
     return (
         f"<figure>{bar}<figcaption>{points} to either side of {middle}; the dot is what "
-        f"was measured, the bar its interval over {escape(row.interval_over or 'images')}."
+        f"was measured, the bar its interval over {escape(row.verdict.over or 'images')}."
         "</figcaption></figure>"
     )
 
 
 def _command(row: Row) -> str:
-    if not row.rerun:
+    if not row.command:
         return ""
-    return _section("Check it yourself", _copied(row.rerun, "command"))
+    return _section("Check it yourself", _copied(row.command, "command"))
 
 
 def _copied(text: str, what: str) -> str:
@@ -190,7 +208,9 @@ def _picture(row: Row) -> str:
     """
     if not row.figure or not is_file(row.figure) or not row.figure.endswith(".png"):
         return ""
-    alt = f"Image, ground truth, prediction and error of {row.model} on {row.dataset}"
+    alt = (
+        f"Image, ground truth, prediction and error of {row.subject.model} on {row.subject.dataset}"
+    )
     return _section(
         "Image, truth, prediction, error",
         f'<figure class="picture">{_NO_PICTURE}<img loading="lazy" alt="" '
@@ -199,18 +219,20 @@ def _picture(row: Row) -> str:
 
 
 def _classes(row: Row) -> str:
-    return _section("IoU per class, %", class_bars(row.per_class)) if row.per_class else ""
+    if not row.evidence or not row.evidence.per_class:
+        return ""
+    return _section("IoU per class, %", class_bars(row.evidence.per_class))
 
 
 def _neighbours(row: Row, neighbours: dict[str, Row]) -> str:
     same = {
         name: other
         for name, other in neighbours.items()
-        if name not in row.conflicts and other.weights == row.weights
+        if name not in row.subject.conflicts and other.weights.sha256 == row.weights.sha256
     }
     items = "".join(
-        f'<li><a href="{escape(name)}.html">{escape(other.protocol or name)}</a> '
-        f"{number(other.verified, digits(other))} {status(other)}</li>"
+        f'<li><a href="{escape(name)}.html">{escape(other.protocol_name or name)}</a> '
+        f"{number(other.verdict.verified, digits(other))} {status(other)}</li>"
         for name, other in same.items()
     )
     return _section("The same checkpoint, counted otherwise", f"<ul>{items}</ul>") if items else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from html import escape
-from typing import Any
 
 from segmodels.leaderboard.markup import link, page_names, paper, status
+from segmodels.verdicts.part_result import PartOutcome, PartResult
 from segmodels.verdicts.row import Row
 
-_WORDS = {
+_WORDS: dict[PartOutcome, str] = {
     "holds": "holds",
     "holds_here": "holds on these images",
     "fails_here": "does not hold on these images",
@@ -27,7 +27,7 @@ def statement_section(rows: list[Row]) -> str:
     told = "".join(
         _statement(row, name)
         for row, name in zip(rows, page_names(rows), strict=True)
-        if row.kind == "relative"
+        if row.subject.kind == "relative"
     )
     if not told:
         return ""
@@ -41,9 +41,11 @@ def statement_section(rows: list[Row]) -> str:
 
 
 def _statement(row: Row, name: str) -> str:
-    source = f"{escape(paper(row))}, {link(row.url, row.source) or 'source unknown'}"
+    source = (
+        f"{escape(paper(row))}, {link(row.subject.url, row.subject.source) or 'source unknown'}"
+    )
     return (
-        f'<article><h3><a href="claims/{escape(name)}.html">{escape(row.model)}</a></h3>'
+        f'<article><h3><a href="claims/{escape(name)}.html">{escape(row.subject.model)}</a></h3>'
         f'<p class="soft">{status(row)} {summary(row)} &middot; {source}</p>'
         f"{finding_list(row)}</article>"
     )
@@ -51,10 +53,10 @@ def _statement(row: Row, name: str) -> str:
 
 def summary(row: Row) -> str:
     """`7 of 8 parts hold, 1 does not`; "" for a row without parts."""
-    count = len(row.findings)
+    count = len(row.verdict.parts)
     if not count:
         return ""
-    came = Counter(part["outcome"] for part in row.findings)
+    came = Counter(part.outcome for part in row.verdict.parts)
     holds, here = came["holds"], came["holds_here"]
     words = [
         f"{holds} of {count} part{'s' if count > 1 else ''} hold{'s' if holds == 1 else ''}",
@@ -68,14 +70,14 @@ def summary(row: Row) -> str:
 
 def finding_list(row: Row) -> str:
     """The parts as a list, each with mark and word; the reason where they are not known."""
-    if not row.findings:
-        return f"<p>{escape(row.reason)}</p>"
-    return f'<ul class="parts">{"".join(map(_finding, row.findings))}</ul>'
+    if not row.verdict.parts:
+        return f"<p>{escape(row.verdict.reason)}</p>"
+    return f'<ul class="parts">{"".join(map(_finding, row.verdict.parts))}</ul>'
 
 
-def _finding(part: dict[str, Any]) -> str:
-    about = f"<b>{escape(part['about'])}</b> " if part["about"] else ""
-    outcome = escape(part["outcome"])
-    budget = "" if part["counts"] else "<small>at another budget</small>"
-    word = f'<span class="status {outcome}">{_WORDS.get(part["outcome"], outcome)}</span>'
-    return f"<li><span>{word}{budget}</span><span>{about}{escape(part['text'])}</span></li>"
+def _finding(part: PartResult) -> str:
+    about = f"<b>{escape(part.about)}</b> " if part.about else ""
+    outcome = part.outcome
+    budget = "" if part.counts else "<small>at another budget</small>"
+    word = f'<span class="status {outcome}">{_WORDS[part.outcome]}</span>'
+    return f"<li><span>{word}{budget}</span><span>{about}{escape(part.text)}</span></li>"

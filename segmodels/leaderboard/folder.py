@@ -58,8 +58,8 @@ def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
         siblings[_question(row)][name] = row
     docs = Docs(out_folder / "claims")
     for name, row in pages.items():
-        near = {k: pages[k] for k in row.conflicts if k in pages}
-        if row.weights:
+        near = {k: pages[k] for k in row.subject.conflicts if k in pages}
+        if row.weights.sha256:
             near |= siblings[_question(row)]
         near.pop(name, None)
         yield f"{name}.html", render_claim(row, name, near, docs)
@@ -72,7 +72,13 @@ def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
 
 def _question(row: Row) -> tuple[str | None, ...]:
     """Rows that agree in this differ in their protocol at most."""
-    return row.weights, row.dataset, row.split, row.metric, row.corruption
+    return (
+        row.weights.sha256,
+        row.subject.dataset,
+        row.subject.split,
+        row.subject.metric,
+        row.subject.corruption,
+    )
 
 
 def _forget(folder: Path, kept: set[Path]) -> None:

@@ -26,31 +26,35 @@ GROUPS: dict[Group, str] = {
 
 def group(row: Row) -> Group:
     """What a row is about."""
-    if row.kind == "relative":
+    if row.subject.kind == "relative":
         return "statements"
-    if row.kind == "measurement":
+    if row.subject.kind == "measurement":
         return "own"
-    return "scores" if row.unit == "%" else "costs"
+    return "scores" if row.subject.unit == "%" else "costs"
 
 
 def counts(rows: Iterable[Row]) -> dict[Group, dict[Status, int]]:
     """How many rows of each group have which verdict; groups and verdicts that occur, in order."""
-    found = Counter((group(row), row.verdict) for row in rows)
+    found = Counter((group(row), row.verdict.status) for row in rows)
     counted = {name: {s: found[name, s] for s in STATUSES if found[name, s]} for name in GROUPS}
     return {name: of for name, of in counted.items() if of}
 
 
 def headline(rows: Iterable[Row]) -> str:
     """What was verified, in one sentence; what third parties counted is told apart."""
-    verified = [row for row in rows if row.verdict == "verified"]
-    ours = Counter(group(row) for row in verified if not row.counted_by)
-    theirs = sum(bool(row.counted_by) for row in verified)
+    verified = [row for row in rows if row.verdict.status == "verified"]
+    ours = Counter(group(row) for row in verified if not _third_party(row))
+    theirs = sum(map(_third_party, verified))
     scores, costs = ours["scores"], ours["costs"]
     more = f" By third parties: {theirs} {_many('score', theirs)}." if theirs else ""
     return (
         f"Verified: {scores} {_many('score', scores)} measured from pixels, "
         f"{costs} {_many('cost', costs)} counted from networks.{more}"
     )
+
+
+def _third_party(row: Row) -> bool:
+    return bool(row.evidence and row.evidence.counted_by)
 
 
 def _many(word: str, number: int) -> str:

@@ -8,7 +8,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import PurePosixPath
 
-from segmodels.verdicts.row import Row, short_title
+from segmodels.verdicts.row import Row
+from segmodels.verdicts.subject import short_title
 from segmodels.verdicts.verdict import STATUSES
 
 #: Stands in every page and badge, so that a later run knows them for its own.
@@ -53,15 +54,17 @@ def page_names(rows: list[Row]) -> list[str]:
     plain = [_page_name(row) for row in rows]
     counted = Counter(plain)
     return [
-        name if row.claim or counted[name] == 1 else _joined(name, row.metric, row.evidence)
+        name
+        if row.subject.id or counted[name] == 1
+        else _joined(name, row.subject.metric, row.evidence_key)
         for name, row in zip(plain, rows, strict=True)
     ]
 
 
 def _page_name(row: Row) -> str:
-    if row.claim:
-        return _joined(row.claim)
-    return _joined(row.run or row.model, row.protocol, row.corruption)
+    if row.subject.id:
+        return _joined(row.subject.id)
+    return _joined(row.run or row.subject.model, row.protocol_name, row.subject.corruption)
 
 
 def _joined(*parts: str | None) -> str:
@@ -70,19 +73,19 @@ def _joined(*parts: str | None) -> str:
 
 def metric(row: Row) -> str:
     """Metric and unit in words."""
-    return METRICS.get(row.metric, row.metric)
+    return METRICS.get(row.subject.metric, row.subject.metric)
 
 
 def paper(row: Row) -> str:
     """Short name of the paper; of a measurement its run."""
-    if row.paper or row.title:
-        return short_title(row.title, row.paper)
+    if row.subject.paper or row.subject.title:
+        return short_title(row.subject.title, row.subject.paper)
     return f"run {row.run}" if row.run else ""
 
 
 def digits(row: Row) -> int:
     """Decimals of a measured number: one more than printed, two for percentages."""
-    return 2 if row.unit == "%" else row.decimals + 1
+    return 2 if row.subject.unit == "%" else row.subject.decimals + 1
 
 
 def number(value: float | None, decimals: int) -> str:
@@ -102,52 +105,54 @@ def signed(value: float | None, decimals: int = 2) -> str:
 
 def bounds(row: Row) -> str:
     """The interval in numbers, or a dash."""
-    if row.interval is None:
+    if row.verdict.interval is None:
         return "\u2013"
-    low, high = row.interval
+    low, high = row.verdict.interval
     return f"{low:.{digits(row)}f}\u2013{high:.{digits(row)}f}"
 
 
 def side(row: Row) -> str:
     """`fewer than printed` or `more than printed` for parameters and operations, else ""."""
-    return _SIDES.get(row.verdict, "") if row.metric in ("params_M", "GFLOPs") else ""
+    counted = row.subject.metric in ("params_M", "GFLOPs")
+    return _SIDES.get(row.verdict.status, "") if counted else ""
 
 
 def tone(row: Row) -> str:
     """Classes that give a row its colour: a cost beside its print has none."""
-    return f"{row.verdict} cost" if side(row) else row.verdict
+    return f"{row.verdict.status} cost" if side(row) else row.verdict.status
 
 
 def meaning(row: Row) -> str:
     """What the verdict of a row says, in words."""
     if side(row):
         return f"{side(row)} by more than its rounding; this says nothing about quality"
-    return STATUSES[row.verdict]
+    return STATUSES[row.verdict.status]
 
 
 def status(row: Row) -> str:
     """The verdict as a mark and a word; what it means comes up when it is pointed at."""
     return (
         f'<span class="status {escape(tone(row))}" title="{escape(meaning(row))}">'
-        f"{escape(row.verdict)}</span>"
+        f"{escape(row.verdict.status)}</span>"
     )
 
 
 def below_status(row: Row) -> str:
     """What stands below a verdict: that it is disputed, the obstacle, or the side of a cost."""
-    return ", ".join(filter(None, (disputed(row), row.obstacle or side(row))))
+    return ", ".join(filter(None, (disputed(row), row.verdict.obstacle or side(row))))
 
 
 def disputed(row: Row) -> str:
     """`disputed` while an objection has no answer, `disputed, answered` then; "" without one."""
-    if not row.disputed:
+    objections = row.subject.disputed
+    if not objections:
         return ""
-    return "disputed, answered" if all(one["answer"] for one in row.disputed) else "disputed"
+    return "disputed, answered" if all(one.answer for one in objections) else "disputed"
 
 
 def evidence_name(row: Row) -> str:
     """The key of the evidence; without one the name of the file that holds it."""
-    return row.evidence or PurePosixPath(row.evidence_file or "").stem
+    return row.evidence_key or PurePosixPath(row.evidence_file or "").stem
 
 
 def is_file(address: str) -> bool:

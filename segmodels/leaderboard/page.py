@@ -45,11 +45,11 @@ COLUMNS = (
 _NUMBERS = ("Claimed", "Verified", "Gap")
 _FILTERS: dict[str, Callable[[Row], str]] = {
     "paper": paper,
-    "dataset": lambda row: row.dataset,
+    "dataset": lambda row: row.subject.dataset,
     "metric": metric,
     "level": level,
-    "claimant": lambda row: row.claimant,
-    "obstacle": lambda row: row.obstacle or "",
+    "claimant": lambda row: row.subject.claimant,
+    "obstacle": lambda row: row.verdict.obstacle or "",
 }
 
 
@@ -136,7 +136,7 @@ def _board(rows: list[Row], span: float, settings: Rules) -> str:
     known = [
         (row, name)
         for row, name in zip(rows, page_names(rows), strict=True)
-        if row.verified is not None or row.source.startswith("SOTAVerified page")
+        if row.verdict.verified is not None or row.subject.source.startswith("SOTAVerified page")
     ]
     body = "\n".join(_plain_row(row, name) for row, name in known)
     heads = "".join(_head(name, span, settings) for name in COLUMNS)
@@ -160,17 +160,17 @@ def _head(name: str, span: float, settings: Rules) -> str:
 def _plain_row(row: Row, name: str) -> str:
     below = f"<small>{escape(below_status(row))}</small>" if below_status(row) else ""
     cells = [
-        f"{escape(row.dataset)}<small>{escape(row.split)}</small>",
-        f'<a href="claims/{escape(name)}.html">{escape(row.model)}</a>'
+        f"{escape(row.subject.dataset)}<small>{escape(row.subject.split)}</small>",
+        f'<a href="claims/{escape(name)}.html">{escape(row.subject.model)}</a>'
         f"<small>{escape(paper(row))}</small>",
-        escape(f"{metric(row)} {row.corruption}"),
-        number(row.claimed, row.decimals),
-        number(row.verified, digits(row)),
-        signed(row.gap, digits(row)),
+        escape(f"{metric(row)} {row.subject.corruption}"),
+        number(row.subject.claimed, row.subject.decimals),
+        number(row.verdict.verified, digits(row)),
+        signed(row.verdict.gap, digits(row)),
         bounds(row),
         status(row) + below,
         escape(level(row)),
-        escape(row.protocol or "not stated"),
+        escape(row.protocol_name or "not stated"),
         file_link(row.evidence_file or "", evidence_name(row)[:10]),
     ]
     return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}</tr>"

@@ -8,9 +8,10 @@ from typing import Any
 
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.markup import UP, evidence_name, file_link, link, number, prose
+from segmodels.verdicts.evidence_summary import EvidenceSummary
 from segmodels.verdicts.row import Row
 
-#: What stands on the page for each value of `Row.pinned`.
+#: What stands on the page for each value of `WeightsSummary.pinned`.
 _PINNED = {
     "authors": "by their authors, who publish the sha256",
     "first sight": "by us at first sight: the file that came first was noted",
@@ -20,19 +21,22 @@ _PINNED = {
 
 def printed(row: Row, neighbours: dict[str, Row]) -> list[tuple[str, str]]:
     """Where a number is printed and by whom, as names and HTML."""
-    conflicts = [_neighbour(name, neighbours) for name in row.conflicts]
-    arxiv = link(f"https://arxiv.org/abs/{row.arxiv}", row.arxiv) if row.arxiv else ""
+    claim = row.subject.claim
+    checkpoint = claim.checkpoint if claim else ""
+    conflicts = [_neighbour(name, neighbours) for name in row.subject.conflicts]
+    number = row.subject.arxiv
+    arxiv = link(f"https://arxiv.org/abs/{number}", number) if number else ""
     return [
-        ("Claim", file_link("", row.claim or "")),
-        ("Paper", link(row.url, row.title or row.paper)),
+        ("Claim", file_link("", row.subject.id or "")),
+        ("Paper", link(row.subject.url, row.subject.title or row.subject.paper)),
         ("arXiv", arxiv),
-        ("Source", prose(row.source)),
-        ("It describes it as", prose(row.stated)),
-        ("Claimed by", escape(row.claimant)),
-        ("Seen in", escape(row.seen)),
-        ("Disturbed by", escape(row.corruption)),
-        ("Checkpoint", link(row.checkpoint, row.checkpoint)),
-        ("Note", prose(row.notes)),
+        ("Source", prose(row.subject.source)),
+        ("It describes it as", prose(claim.stated if claim else "")),
+        ("Claimed by", escape(row.subject.claimant)),
+        ("Seen in", escape(row.subject.seen)),
+        ("Disturbed by", escape(row.subject.corruption)),
+        ("Checkpoint", link(checkpoint, checkpoint)),
+        ("Note", prose(row.subject.notes)),
         ("Printed otherwise by", ", ".join(conflicts)),
     ]
 
@@ -40,32 +44,23 @@ def printed(row: Row, neighbours: dict[str, Row]) -> list[tuple[str, str]]:
 def _neighbour(name: str, neighbours: dict[str, Row]) -> str:
     if name not in neighbours:
         return escape(name)
-    row = neighbours[name]
-    printed = "" if row.claimed is None else f" ({number(row.claimed, row.decimals)})"
+    other = neighbours[name].subject
+    printed = "" if other.claimed is None else f" ({number(other.claimed, other.decimals)})"
     return f'<a href="{escape(name)}.html">{escape(name)}</a>{printed}'
 
 
 def provenance(row: Row, docs: Docs | None) -> list[tuple[str, str]]:
     """What a number was made from, as names and HTML; what is not known is empty."""
-    origin = ", ".join(_origin(row.weights_origin))
-    images = "" if row.images is None else f"{row.images} of {row.expected_images}"
-    accuracies = [
-        ("Pixel accuracy", row.pixel_accuracy),
-        ("Class accuracy", row.mean_accuracy),
-    ]
+    origin = ", ".join(_origin(row.weights.origin))
     return [
         ("Protocol", _protocol(row, docs)),
         ("Settings", escape(_settings(row))),
-        ("Protocol from", prose(row.protocol_source)),
-        ("Images", images),
-        ("Interval over", escape(row.interval_over)),
-        *((name, f"{value:.2f} %") for name, value in accuracies if value is not None),
+        ("Protocol from", prose(row.protocol.source if row.protocol else "")),
+        *_images(row),
         ("Weights", escape(origin)),
-        ("Weights sha256", file_link("", row.weights or "")),
-        ("Weights pinned", _PINNED.get(row.pinned, "")),
-        ("Dataset content", file_link("", row.fingerprint or "")),
-        ("Counted by", _counted(row)),
-        ("Software", escape(", ".join(f"{k} {v}" for k, v in row.software.items()))),
+        ("Weights sha256", file_link("", row.weights.sha256 or "")),
+        ("Weights pinned", _PINNED.get(row.weights.pinned, "")),
+        *_counted(row.evidence),
         ("Evidence", file_link(row.evidence_file or "", evidence_name(row), UP)),
         ("Run", file_link("", row.run or "")),
     ]
@@ -82,25 +77,47 @@ def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
         yield f"seed {made.get('seed', '')}"
 
 
-def _counted(row: Row) -> str:
-    if row.evaluator is None:
-        return ""
-    who = link(row.counted_at, row.counted_by) if row.counted_by else "this project"
-    return f"{who}, evaluator {row.evaluator}"
+def _images(row: Row) -> list[tuple[str, str]]:
+    over = ("Interval over", escape(row.verdict.over))
+    seen = row.evidence
+    if seen is None:
+        return [over]
+    shares = [("Pixel accuracy", seen.pixel_accuracy), ("Class accuracy", seen.mean_accuracy)]
+    return [
+        ("Images", f"{seen.images} of {seen.expected_images}"),
+        over,
+        *((name, f"{value:.2f} %") for name, value in shares if value is not None),
+    ]
+
+
+def _counted(seen: EvidenceSummary | None) -> list[tuple[str, str]]:
+    if seen is None:
+        return []
+    who = link(seen.counted_at, seen.counted_by) if seen.counted_by else "this project"
+    return [
+        ("Dataset content", file_link("", seen.fingerprint)),
+        ("Counted by", f"{who}, evaluator {seen.evaluator}"),
+        ("Software", escape(", ".join(f"{k} {v}" for k, v in seen.software.items()))),
+    ]
 
 
 def _protocol(row: Row, docs: Docs | None) -> str:
-    if not row.protocol:
-        return "" if row.kind == "relative" else "not stated"
-    version = f" version {row.protocol_version}" if row.protocol_version else ""
+    if not row.protocol_name:
+        return "" if row.subject.kind == "relative" else "not stated"
+    version = f" version {row.protocol.version}" if row.protocol and row.protocol.version else ""
     title = f", {escape(row.protocol_title)}" if row.protocol_title else ""
-    name = file_link(docs.protocol(row.protocol) if docs else "", row.protocol)
+    name = file_link(docs.protocol(row.protocol_name) if docs else "", row.protocol_name)
     return f"{name}{version}{title}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _settings(row: Row) -> str:
     def shown(value: object) -> str:
-        return " ".join(f"{v:g}" for v in value) if isinstance(value, list) else str(value).lower()
+        return " ".join(map(_plain, value)) if isinstance(value, list) else str(value).lower()
 
-    whole = [] if row.protocol_fields.get("window") or not row.protocol_fields else ["whole image"]
-    return ", ".join([*whole, *(f"{k} {shown(v)}" for k, v in row.protocol_fields.items() if v)])
+    fields = row.protocol_fields
+    whole = [] if fields.get("window") or not fields else ["whole image"]
+    return ", ".join([*whole, *(f"{k} {shown(v)}" for k, v in fields.items() if v)])

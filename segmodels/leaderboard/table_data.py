@@ -40,13 +40,13 @@ PARTS = ("shown", "scores", "own", "statement", "costs", "open")
 
 def part(row: Row) -> str:
     """Which of `PARTS` a row belongs to."""
-    if row.claim and row.source.startswith("SOTAVerified page"):
+    if row.subject.id and row.subject.source.startswith("SOTAVerified page"):
         return "shown"
-    if row.kind == "relative":
+    if row.subject.kind == "relative":
         return "statement"
-    if row.verified is None:
+    if row.verdict.verified is None:
         return "open"
-    return "costs" if row.unit != "%" else "scores" if row.claim else "own"
+    return "costs" if row.subject.unit != "%" else "scores" if row.subject.id else "own"
 
 
 def first_to_last(rows: list[Row]) -> list[Row]:
@@ -77,26 +77,48 @@ def table_data(rows: list[Row], span: float, docs: Docs | None = None) -> str:
 
 def level(row: Row) -> str:
     """Where the measured weights come from; "" for a statement, which has many."""
-    return row.level or ("" if row.kind == "relative" else "not run")
+    return row.verdict.level or ("" if row.subject.kind == "relative" else "not run")
 
 
 def _repeated(row: Row, docs: Docs | None) -> list[str]:
     return [
-        *(row.dataset, row.split, row.model, paper(row), row.title, metric(row)),
-        *(row.verdict, level(row), row.protocol, row.claimant, row.obstacle or "", side(row)),
-        *(row.corruption, row.arxiv, row.protocol_title),
-        *(docs.protocol(row.protocol) if docs else "", _parts(row)),
+        *(
+            row.subject.dataset,
+            row.subject.split,
+            row.subject.model,
+            paper(row),
+            row.subject.title,
+            metric(row),
+        ),
+        *(
+            row.verdict.status,
+            level(row),
+            row.protocol_name,
+            row.subject.claimant,
+            row.verdict.obstacle or "",
+            side(row),
+        ),
+        *(row.subject.corruption, row.subject.arxiv, row.protocol_title),
+        *(docs.protocol(row.protocol_name) if docs else "", _parts(row)),
         *(group(row), disputed(row)),
     ]
 
 
 def _parts(row: Row) -> str:
-    return (summary(row) or "see its page") if row.kind == "relative" else ""
+    return (summary(row) or "see its page") if row.subject.kind == "relative" else ""
 
 
 def _plain(row: Row, name: str, span: float) -> list[Any]:
-    low, high = row.interval or (None, None)
+    low, high = row.verdict.interval or (None, None)
     file = row.evidence_file or ""
-    numbers = [row.claimed, row.decimals, row.verified, digits(row), row.gap, low, high]
+    numbers = [
+        row.subject.claimed,
+        row.subject.decimals,
+        row.verdict.verified,
+        digits(row),
+        row.verdict.gap,
+        low,
+        high,
+    ]
     shown = file if is_file(file) else ""
     return [name, *numbers, places(row, span), evidence_name(row), shown]

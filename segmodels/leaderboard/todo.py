@@ -9,7 +9,7 @@ from segmodels.verdicts.row import Row
 def todo_list(row: Row) -> str:
     """One item per obstacle with what to do about it below; "" for a row that is not blocked."""
     items: list[tuple[str, list[str]]] = []
-    for line in row.todo:
+    for line in row.verdict.todo:
         if line.startswith("  ") and items:
             items[-1][1].append(line.strip())
         else:
@@ -20,8 +20,8 @@ def todo_list(row: Row) -> str:
 
 def tells_everything(row: Row) -> bool:
     """Whether the list repeats the reason of a row, so that one of them is enough."""
-    lines = [line.partition(": ")[2] for line in row.todo if not line.startswith("  ")]
-    return bool(lines) and all(line in row.reason for line in lines)
+    lines = [line.partition(": ")[2] for line in row.verdict.todo if not line.startswith("  ")]
+    return bool(lines) and all(line in row.verdict.reason for line in lines)
 
 
 def _obstacle(line: str) -> str:

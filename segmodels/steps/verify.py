@@ -60,9 +60,9 @@ def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool)
 
 def _to_do(entry: Claim | Statement, judged: Row) -> bool:
     """What is blocked for everybody may be open for whoever has a copy of the images."""
-    if judged.verdict == "blocked":
+    if judged.verdict.status == "blocked":
         return isinstance(entry, Claim) and _obtainable(entry)
-    return judged.verdict in _OPEN
+    return judged.verdict.status in _OPEN
 
 
 def _obtainable(claim: Claim) -> bool:

@@ -25,9 +25,11 @@ from segmodels.verdicts.instructions import to_do
 from segmodels.verdicts.matching import answers, other_network
 from segmodels.verdicts.project import Project, load_project
 from segmodels.verdicts.resolved import ResolvedClaim, is_cost, resolve
-from segmodels.verdicts.row import Row, short_title
+from segmodels.verdicts.row import Row
 from segmodels.verdicts.rows import row_of_claim, row_of_cost, row_of_measurement, row_of_statement
+from segmodels.verdicts.shelf import Found
 from segmodels.verdicts.statements import judge_statement
+from segmodels.verdicts.subject import short_title
 from segmodels.verdicts.verdict import Verdict
 
 
@@ -81,38 +83,45 @@ def _place(claim: Claim) -> tuple[bool, str, str, float]:
 
 def _distinct(rows: Iterable[Row]) -> list[Row]:
     """Measurements by dataset and model, each once."""
-    measured = list({(row.evidence, row.protocol): row for row in rows}.values())
-    return sorted(measured, key=lambda r: (r.dataset, r.model, r.run or "", r.protocol))
+    measured = list({(row.evidence_key, row.protocol_name): row for row in rows}.values())
+    return sorted(measured, key=_place_of_measurement)
+
+
+def _place_of_measurement(row: Row) -> tuple[str, str, str, str]:
+    return row.subject.dataset, row.subject.model, row.run or "", row.protocol_name
 
 
 def _claim_row(project: Project, claim: Claim) -> Row:
-    """The row of a claim; of a blocked one with what would help."""
     asked = resolve(project, claim)
-    row = _judged_claim(project, asked)
-    if row.verdict != "blocked":
-        return row
-    todo = to_do(asked.obstacles, asked.weights, asked.dataset, project.rules.obstacles)
-    return dataclasses.replace(row, todo=tuple(todo))
-
-
-def _judged_claim(project: Project, asked: ResolvedClaim) -> Row:
-    claim = asked.claim
     if is_cost(claim):
         counted = project.costs.counted(claim)
         verdict = judge_cost(claim, counted, asked.obstacles, project.rules)
-        return row_of_cost(project, claim, verdict)
+        return row_of_cost(project, claim, _with_todo(project, asked, verdict))
+    verdict, found = _judged_claim(project, asked)
+    return row_of_claim(project, asked, _with_todo(project, asked, verdict), found)
+
+
+def _with_todo(project: Project, asked: ResolvedClaim, verdict: Verdict) -> Verdict:
+    """A verdict; that on a blocked claim with what would help."""
+    if verdict.status != "blocked":
+        return verdict
+    todo = to_do(asked.obstacles, asked.weights, asked.dataset, project.rules.obstacles)
+    return dataclasses.replace(verdict, todo=tuple(todo))
+
+
+def _judged_claim(project: Project, asked: ResolvedClaim) -> tuple[Verdict, Found | None]:
+    """The verdict on an mIoU or an accuracy, and the evidence that stands for it in the row."""
+    claim = asked.claim
     if claim.metric == "mIoU-c":
-        return row_of_claim(project, asked, _judge_corrupted(project, asked), None)
+        return _judge_corrupted(project, asked), None
     answered = answer_claim(project, asked)
     if other := other_network(claim, asked.weights, answered.answer.evidence if answered else ()):
-        verdict = blocked([other, *asked.obstacles], project.rules)
-        return row_of_claim(project, asked, verdict, None)
-    verdict = _judge_score(project, asked, answered)
-    return row_of_claim(project, asked, verdict, answered.found if answered else None)
+        return blocked([other, *asked.obstacles], project.rules), None
+    return _judge_score(project, asked, answered), answered.found if answered else None
 
 
 def _judge_score(project: Project, asked: ResolvedClaim, answered: Answered | None) -> Verdict:
-    """The verdict on an mIoU or an accuracy, with what there is to say about its evidence."""
+    """The verdict on a number of clean images, with what there is to say about its evidence."""
     answer = answered.answer if answered else None
     verdict = judge(asked.claim, asked.protocol, answer, asked.obstacles, project.rules)
     if answered is None or asked.protocol is None:
@@ -135,10 +144,10 @@ def _judge_corrupted(project: Project, asked: ResolvedClaim) -> Verdict:
 
 def _statement_row(project: Project, statement: Statement) -> Row:
     evidence_of = partial(current_evidence, project)
-    verdict, findings = judge_statement(
+    verdict = judge_statement(
         statement, project.costs, evidence_of, project.protocols, project.rules
     )
-    return row_of_statement(statement, verdict, findings)
+    return row_of_statement(statement, verdict)
 
 
 def _measurements(project: Project, run: Run) -> Iterator[Row]:

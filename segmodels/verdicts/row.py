@@ -3,85 +3,82 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from segmodels.efficiency.convention import Convention
+from segmodels.efficiency.latency import LatencyProtocol
 from segmodels.metrics.robustness import Robustness
-from segmodels.verdicts.verdict import Status
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.evidence_summary import EvidenceSummary
+from segmodels.verdicts.subject import Subject
+from segmodels.verdicts.verdict import Verdict
+from segmodels.verdicts.weights_summary import WeightsSummary
+
+#: How a number is measured; of a cost how it is counted or timed.
+Method = Protocol | Convention | LatencyProtocol
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the leaderboard: a verdict with everything needed to doubt it.
 
-    `claimed`, `verified`, `gap`, `interval`, `seed_interval`, `tolerance` and `seeds` are in
-    `unit`; `per_class` is IoU in percent with None for a class that never occurs. `findings` are
-    the parts of a statement (about, outcome, text, counts), `todo` what would unblock a claim,
-    details indented by two spaces, `disputed` objections (date, by, url, text, answer). What is
-    unknown without evidence is None. The fields are described in docs/leaderboard-schema.md.
+    What it looks like as flat data is described in docs/leaderboard-schema.md.
+
+    Attributes:
+        subject: the claim, statement or measurement.
+        verdict: on it; its numbers are rounded to four decimals.
+        protocol: how the number is measured; None for a statement, and where no source says.
+        weights: behind the number; all empty for costs and statements.
+        evidence: that the verdict rests on; None where there is none, and for costs.
+        cost_file: the record of a counted cost, seen from the folder of the leaderboard.
+        answered_by: name of the run that answers or would answer a claim, if there is one.
+        figure: where the picture of a few images lies, seen from the folder of the leaderboard.
+        command: what measures again.
     """
 
-    claim: str | None
-    claimed: float | None
-    verified: float | None
-    gap: float | None
-    interval: tuple[float, float] | None
-    verdict: Status
-    level: str | None
-    reason: str
-    tolerance: float | None
-    model: str
-    dataset: str
-    split: str
-    protocol: str
-    evidence: str | None
-    paper: str = ""
-    title: str = ""
-    source: str = ""
-    url: str = ""
-    notes: str = ""
-    decimals: int = 2
-    run: str | None = None
-    rerun: str = ""
-    protocol_title: str = ""
-    protocol_source: str = ""
-    protocol_version: int = 0
-    protocol_fields: dict[str, Any] = field(default_factory=dict)
-    images: int | None = None
-    expected_images: int | None = None
-    weights: str | None = None
-    weights_origin: dict[str, Any] = field(default_factory=dict)
-    pinned: str = ""
-    fingerprint: str | None = None
-    evaluator: int | None = None
-    counted_by: str = ""
-    counted_at: str = ""
-    software: dict[str, str] = field(default_factory=dict)
-    evidence_file: str | None = None
-    pixel_accuracy: float | None = None
-    mean_accuracy: float | None = None
-    per_class: dict[str, float | None] = field(default_factory=dict)
-    robustness: Robustness | None = None
-    kind: Literal["claim", "relative", "measurement"] = "claim"
-    metric: str = "mIoU"
-    unit: str = "%"
-    obstacle: str | None = None
-    arxiv: str = ""
-    claimant: str = ""
-    seen: str = ""
-    checkpoint: str = ""
-    stated: str = ""
-    corruption: str = ""
-    conflicts: tuple[str, ...] = ()
-    disputed: tuple[dict[str, str], ...] = ()
-    seeds: tuple[float, ...] = ()
-    interval_over: str = ""
-    seed_interval: tuple[float, float] | None = None
+    subject: Subject
+    verdict: Verdict
+    command: str
+    protocol: Method | None = None
+    weights: WeightsSummary = field(default_factory=WeightsSummary)
+    evidence: EvidenceSummary | None = None
+    cost_file: str | None = None
+    answered_by: str | None = None
     figure: str | None = None
-    findings: tuple[dict[str, Any], ...] = ()
-    todo: tuple[str, ...] = ()
 
+    @property
+    def protocol_name(self) -> str:
+        """Name of the protocol or convention; "" where none is known."""
+        return self.protocol.name if self.protocol else ""
 
-def short_title(title: str, paper: str) -> str:
-    """What people call a paper: the words before the colon when they are few, else its key."""
-    name = title.partition(":")[0]
-    return name if 0 < len(name) <= 20 else paper
+    @property
+    def protocol_title(self) -> str:
+        """The protocol or convention in words; "" where none is known."""
+        return self.protocol.title if self.protocol else ""
+
+    @property
+    def protocol_fields(self) -> dict[str, Any]:
+        """The protocol field by field; empty for costs, and where none is known."""
+        known = self.protocol if isinstance(self.protocol, Protocol) else None
+        return {**known.inference, **known.scoring} if known else {}
+
+    @property
+    def run(self) -> str | None:
+        """Name of the run whose number it is, or that answers or would answer the claim."""
+        own = self.subject.measurement
+        return own.run if own else self.answered_by
+
+    @property
+    def evidence_key(self) -> str | None:
+        """Key of the evidence; None without any."""
+        return self.evidence.key if self.evidence else None
+
+    @property
+    def evidence_file(self) -> str | None:
+        """The evidence, or the record of a cost, seen from the folder of the leaderboard."""
+        return self.evidence.file if self.evidence else self.cost_file
+
+    @property
+    def robustness(self) -> Robustness | None:
+        """What disturbed copies of the evidence came to; None without any."""
+        return self.evidence.robustness if self.evidence else None

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from segmodels.claims import CostPart, EvidencePart, Statement
 from segmodels.efficiency.claims import Costs
@@ -15,44 +14,14 @@ from segmodels.evidence import Evidence, read_evidence
 from segmodels.metrics.comparison import Difference, Training, compare
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run, load_run
+from segmodels.verdicts.part_result import PartOutcome, PartResult
 from segmodels.verdicts.retrained import wrong_seeds
 from segmodels.verdicts.rules import Rules
 from segmodels.verdicts.shelf import Found
 from segmodels.verdicts.verdict import Status, Verdict, each_once
 from segmodels.versions import EVALUATOR
 
-#: `holds_here` and `fails_here` are of these trainings on these images, and of nothing beyond.
-Outcome = Literal["holds", "holds_here", "fails_here", "fails", "open"]
 EvidenceOf = Callable[[Run, Protocol], tuple[Found | None, list[Found]]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one part came to.
-
-    Attributes:
-        about: what is compared; "" for something nobody here can measure.
-        outcome: whether it holds; `open` when nothing was measured or the two are too close.
-            What is counted, or measured with several trainings a side, holds or fails as such.
-        text: the numbers, or why there are none.
-        counts: whether it can decide the statement: it was counted, or measured at the paper's
-            own budget.
-        said: the outcome in the words of the reason, where `text` does not tell it.
-        measured: whether something was measured or counted at all.
-    """
-
-    about: str
-    outcome: Outcome
-    text: str
-    counts: bool
-    said: str = ""
-    measured: bool = False
-
-    @property
-    def sentence(self) -> str:
-        """The part as one sentence."""
-        told = f"{self.said}, {self.text}" if self.said else self.text
-        return f"{self.about}: {told}" if self.about else told
 
 
 def judge_statement(
@@ -61,13 +30,13 @@ def judge_statement(
     evidence_of: EvidenceOf,
     protocols: Mapping[str, Protocol],
     rules: Rules,
-) -> tuple[Verdict, list[Finding]]:
+) -> Verdict:
     """`verified` when every part holds at the paper's terms, `below` when none of those holds.
 
     What holds at another budget, on these images alone, or in part, is `partial`; what was
     measured at the paper's terms and cannot be told is `inconclusive`, and what nothing here
-    bears out is `unverified`. The reason tells every part; the findings hold the same apart, with
-    what is missing as open. Parts that are measured are tested together: the interval of each is
+    bears out is `unverified`. The reason has every part; `parts` holds the same apart, with what
+    is missing as open. Parts that are measured are tested together: the interval of each is
     so wide that all of them hold at once as often as a single one would (Bonferroni).
 
     Raises:
@@ -83,9 +52,9 @@ def judge_statement(
         ]
     except SegmodelsError as error:
         raise SegmodelsError(f"statement {statement.id!r}: {error}") from None
-    every = [*findings, *(Finding("", "open", text, True) for text in statement.missing)]
+    every = [*findings, *(PartResult("", "open", text, True) for text in statement.missing)]
     told = " ".join([*(finding.sentence for finding in every), *_at_once(tests, rules)])
-    return Verdict(_status(findings, bool(statement.missing)), told), every
+    return Verdict(_status(findings, bool(statement.missing)), told, parts=tuple(every))
 
 
 def _at_once(tests: int, rules: Rules) -> list[str]:
@@ -99,7 +68,7 @@ def _confidence(tests: int, rules: Rules) -> float:
     return 1 - (1 - rules.interval.confidence) / tests
 
 
-def _status(findings: list[Finding], missing: bool) -> Status:
+def _status(findings: list[PartResult], missing: bool) -> Status:
     decisive = {finding.outcome for finding in findings if finding.counts}
     every = all(finding.counts for finding in findings) and not missing
     if every and decisive == {"holds"}:
@@ -112,17 +81,17 @@ def _status(findings: list[Finding], missing: bool) -> Status:
     return "inconclusive" if undecided else "unverified"
 
 
-def _cost(part: CostPart, costs: Costs) -> Finding:
+def _cost(part: CostPart, costs: Costs) -> PartResult:
     convention = pick("convention", part.convention, costs.conventions)
     found = costs.compared(part)
     if found is None:
-        return Finding(part.about, "open", "not counted yet (segmodels efficiency).", True)
+        return PartResult(part.about, "open", "not counted yet (segmodels efficiency).", True)
     subject, other = found
     holds = subject < other if part.relation == "lower" else subject > other
     unit = "M" if convention.quantity == "parameters" else "G"
     word = "holds" if holds else "does not hold"
     text = f"{subject:.2f} {unit} against {other:.2f} {unit}."
-    return Finding(part.about, "holds" if holds else "fails", text, True, word, measured=True)
+    return PartResult(part.about, "holds" if holds else "fails", text, True, word, measured=True)
 
 
 def _measured(
@@ -131,7 +100,7 @@ def _measured(
     protocols: Mapping[str, Protocol],
     rules: Rules,
     tests: int,
-) -> Finding:
+) -> PartResult:
     protocol = pick("protocol", part.protocol, protocols)
     sides = [_side(names, evidence_of, protocol) for names in (part.subject, part.other)]
     if not all(sides):
@@ -201,8 +170,8 @@ def decides(found: Found) -> bool:
     return ours and whole and evidence.identity.evaluator == EVALUATOR
 
 
-def _open(part: EvidencePart, why: str) -> Finding:
-    return Finding(part.about, "open", f"not measured yet ({why}).", part.as_published)
+def _open(part: EvidencePart, why: str) -> PartResult:
+    return PartResult(part.about, "open", f"not measured yet ({why}).", part.as_published)
 
 
 def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[Training]]:
@@ -236,11 +205,11 @@ def _terms(evidence: Evidence) -> str:
     return repr((sorted(condition.items()), evidence.identity.images, evidence.expected_images))
 
 
-def _compared(part: EvidencePart, found: Difference, rules: Rules) -> Finding:
+def _compared(part: EvidencePart, found: Difference, rules: Rules) -> PartResult:
     what = "mIoU" if part.quantity == "mIoU" else "percent of the clean mIoU kept"
     if any(math.isnan(value) for value in found.values):
         text = f"a clean mIoU is 0, so that no share of it can be kept ({part.budget})."
-        return Finding(part.about, "open", text, part.as_published, measured=True)
+        return PartResult(part.about, "open", text, part.as_published, measured=True)
     outcome = _outcome(part, found, rules)
     low, high = found.interval
     numbers = f"{found.values[0]:.2f} against {found.values[1]:.2f} {what}"
@@ -248,10 +217,10 @@ def _compared(part: EvidencePart, found: Difference, rules: Rules) -> Finding:
     unknown = math.isnan(low)
     interval = "of unknown interval" if unknown else f"{low:+.2f} to {high:+.2f}"
     text = f"{close}{numbers}, difference {interval} over {found.over} ({part.budget})."
-    return Finding(part.about, outcome, text, part.as_published, _SAID[outcome], measured=True)
+    return PartResult(part.about, outcome, text, part.as_published, _SAID[outcome], measured=True)
 
 
-_SAID: dict[Outcome, str] = {
+_SAID: dict[PartOutcome, str] = {
     "holds": "so it is",
     "holds_here": "so it is, on these images alone",
     "fails": "the opposite",
@@ -260,7 +229,7 @@ _SAID: dict[Outcome, str] = {
 }
 
 
-def _outcome(part: EvidencePart, found: Difference, rules: Rules) -> Outcome:
+def _outcome(part: EvidencePart, found: Difference, rules: Rules) -> PartOutcome:
     """One training a side tells two networks apart, not what they are trained from."""
     low, high = found.interval
     above, below = low > 0, high < 0

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from segmodels.evidence import Evidence
-from segmodels.metrics.intervals import (
-    Interval,
-)
+from segmodels.metrics.intervals import Interval
 from segmodels.verdicts.equivalence import Side
+from segmodels.verdicts.part_result import PartResult
+from segmodels.verdicts.rounding import rounded, rounded_interval
 from segmodels.verdicts.rules import Level
 
 Status = Literal[
@@ -102,6 +103,9 @@ class Verdict:
         seeds: the measured number of every seed, when there are several.
         over: what the interval is over, for people: `3 seeds and 233 images`.
         seed_interval: where the mean over seeds lies on these very images, by the same confidence.
+        parts: what each part of a statement came to.
+        todo: what would unblock a claim: a line for each obstacle, steps below it indented by two
+            spaces.
     """
 
     status: Status
@@ -115,6 +119,20 @@ class Verdict:
     seeds: tuple[float, ...] = ()
     over: str = ""
     seed_interval: Interval | None = None
+    parts: tuple[PartResult, ...] = ()
+    todo: tuple[str, ...] = ()
+
+    def rounded(self) -> Verdict:
+        """With all numbers to four decimals, None where they are NaN."""
+        return dataclasses.replace(
+            self,
+            verified=rounded(self.verified),
+            gap=rounded(self.gap),
+            interval=rounded_interval(self.interval),
+            tolerance=rounded(self.tolerance),
+            seeds=tuple(round(value, 4) for value in self.seeds),
+            seed_interval=rounded_interval(self.seed_interval),
+        )
 
 
 def _known(interval: Interval) -> Interval | None:

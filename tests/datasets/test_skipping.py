@@ -264,9 +264,15 @@ def test_the_leaderboard_says_partial_and_why_whatever_the_number(skipping: str)
     text = yaml.safe_load(claims.read_text())
     text["claims"][-1]["value"] = round(score(found, load_protocol("plain")).miou, 1)
     claims.write_text(yaml.safe_dump(text))
-    (row,) = (row for row in build_rows(paths.evidence()) if row.claim == "toy_frames")
-    assert (row.verdict, row.images, row.expected_images) == ("partial", 1, 2)
-    assert row.reason.startswith(f"1 of 2 images could not be read and was left out: {BROKEN}")
+    (row,) = (row for row in build_rows(paths.evidence()) if row.subject.id == "toy_frames")
+    assert (row.verdict.status, row.evidence.images, row.evidence.expected_images) == (
+        "partial",
+        1,
+        2,
+    )
+    assert row.verdict.reason.startswith(
+        f"1 of 2 images could not be read and was left out: {BROKEN}"
+    )
 
 
 def test_a_registered_fingerprint_does_not_hide_it(skipping: str) -> None:
@@ -274,8 +280,8 @@ def test_a_registered_fingerprint_does_not_hide_it(skipping: str) -> None:
     entries = yaml.safe_load(path.read_text())
     entries["camvid_720"]["splits"] = {"test": {"images": 2, "fingerprint": "ab" * 32}}
     path.write_text(yaml.safe_dump(entries))
-    (row,) = (row for row in build_rows(paths.evidence()) if row.claim == "toy_frames")
-    assert row.verdict == "partial"
+    (row,) = (row for row in build_rows(paths.evidence()) if row.subject.id == "toy_frames")
+    assert row.verdict.status == "partial"
     (found,) = find_evidence(paths.evidence())
     told = list(objections(found, paths.reports() / "datasets"))
     assert any("left out 1 images" in objection for objection in told)
@@ -315,7 +321,7 @@ def test_disturbed_copies_are_partial_too(skipping: str) -> None:
     for found in steps.stress_run("frames", "quick"):
         assert list(found.skipped) == [BROKEN]
         check_evidence(paths.evidence() / "frames/robustness-quick" / f"{found.key}.json")
-    rows = {row.claim: row for row in build_rows(paths.evidence())}
+    rows = {row.subject.id: row for row in build_rows(paths.evidence())}
     assert rows["toy_frames"].robustness is not None
 
 

@@ -58,7 +58,7 @@ def test_every_stage(root: Path, capsys: pytest.CaptureFixture[str], told: list[
     assert out.startswith("step 2/3: lr ")
     assert error.count("warning: MLflow") == 1
     assert run(capsys, "evaluate", "tiny", "plain")[0] == 0
-    assert [(row.run, row.protocol) for row in told.pop()] == [
+    assert [(row.run, row.protocol_name) for row in told.pop()] == [
         ("tiny", "plain"),
         ("tiny", "strict"),
     ]
@@ -71,8 +71,8 @@ def test_every_stage(root: Path, capsys: pytest.CaptureFixture[str], told: list[
     code, out, _ = run(capsys, "leaderboard")
     assert "reports/leaderboard.md" in out.splitlines()
     rows = told.pop()
-    assert {row.run for row in rows if row.evidence} == {"tiny", "published"}
-    assert {row.claim for row in rows} >= {"toy_open", "toy_lost"}  # the blocked are told too
+    assert {row.run for row in rows if row.evidence_key} == {"tiny", "published"}
+    assert {row.subject.id for row in rows} >= {"toy_open", "toy_lost"}  # the blocked are told too
 
 
 def test_the_commands_of_the_pipeline_are_these() -> None:

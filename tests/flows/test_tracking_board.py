@@ -20,13 +20,13 @@ TESTS = Path(__file__).resolve().parents[1]
 
 #: Tells rows, then does what a line says, and keeps the database after each of them.
 TELL = """
-import dataclasses, shutil, sys
+import shutil, sys
 sys.path.insert(0, sys.argv[1])
 from page_rows import make_row, unrun
 from flows import tracking
 
 def cost(claimed):
-    return make_row(claim="size", claimed=claimed, metric="params_M", unit="M", level="counted",
+    return make_row(claim="size", claimed=claimed, metric="params_M", level="counted",
                     evidence=None, evidence_file=None, weights=None, fingerprint=None,
                     interval=None, per_class={}, weights_origin={}, dataset="any", split="n/a")
 
@@ -39,7 +39,7 @@ rows = [released, trained, cost(13.7), unrun(claim="dark"), unrun(claim="dark_2"
 steps = {
     "first": rows,
     "again": rows,
-    "changed": [dataclasses.replace(released, claimed=49.0, gap=1.02, verdict="better"),
+    "changed": [make_row(claimed=49.0, gap=1.02, verdict="better"),
                 trained, cost(13.8), unrun(claim="dark")],
     "gone": [released, unrun(claim="dark")],
     "back": rows,

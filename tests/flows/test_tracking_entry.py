@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
 import pytest
-from page_rows import make_row, unrun
+from page_rows import make_measurement, make_row, unrun
 
 from flows.tracking.entry import SUMMARY, entries, key_of
 from flows.tracking.registry import aliases
@@ -22,18 +21,18 @@ def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cost(**changes: object) -> Row:
-    fields = {"claim": "size", "metric": "params_M", "unit": "M", "level": "counted"}
+    fields = {"claim": "size", "metric": "params_M", "level": "counted"}
     nothing = {"evidence": None, "weights": None, "fingerprint": None, "interval": None}
     return make_row(**{**fields, **nothing, "claimed": 13.7, "verified": 13.68, **changes})
 
 
 def test_what_becomes_a_run() -> None:
     other = make_row(claim=None, claimed=None, gap=None, kind="measurement", protocol="toy-ms")
-    statement = unrun(claim="said", kind="relative", metric="statement")
+    statement = unrun(claim="said", kind="relative")
     found = entries([other, make_row(), unrun(claim="dark"), cost(), statement])
     assert [entry.key for entry in found] == ["0123456789abcdef", "claim size"]
     assert [entry.name for entry in found] == ["net_toy", "size"]
-    assert [row.protocol for row in found[0].rows] == ["toy-ss", "toy-ms"]
+    assert [row.protocol_name for row in found[0].rows] == ["toy-ss", "toy-ms"]
 
 
 def test_the_key_is_found_again_in_the_tags() -> None:
@@ -59,14 +58,13 @@ def test_a_claim_about_miou_names_the_run_and_other_metrics_keep_their_names() -
     accuracy = make_row(
         claim="net_toy_accuracy", metric="mAcc", claimed=68.3, verified=68.31, gap=0.01
     )
-    measured = {"claim": None, "claimed": None, "gap": None, "kind": "measurement"}
     others = [
-        make_row(**measured, protocol="toy-ms", verified=51),
-        make_row(**measured, protocol="toy-ms", verified=69, metric="mAcc"),
+        make_measurement(protocol="toy-ms", verified=51),
+        make_row(claim="quoted", metric="mAcc", protocol="toy-ms", verified=69, claimant="quoted"),
     ]
     (entry,) = entries([accuracy, *others, make_row()])
     assert (entry.name, entry.tags["metric"]) == ("net_toy", "mIoU")
-    assert entry.tags["claim"] == "net_toy, net_toy_accuracy"
+    assert entry.tags["claim"] == "net_toy, net_toy_accuracy, quoted"
     found = {name: value for name, value in entry.metrics.items() if "m" in name}
     assert (
         found.items()
@@ -113,7 +111,7 @@ def test_the_digest_follows_everything_that_is_told() -> None:
         {"paper": "other"},
         {"notes": "a remark"},
     ]
-    rows = [row, *(dataclasses.replace(row, **change) for change in changes)]
+    rows = [row, *(make_row(**change) for change in changes)]
     digests = [entries([r])[0].tags["digest"] for r in rows]
     assert len(set(digests)) == len(rows)
     assert entries([make_row()])[0].tags["digest"] == digests[0]
@@ -135,14 +133,17 @@ def test_a_picture_that_changed_is_told_again(tmp_path: Path) -> None:
 
 
 def test_parameters_hold_how_labels_were_decided_and_not_how_they_were_scored() -> None:
-    fields = {"flip": False, "scales": [1.0], "void": "error", "ignore_classes": ["sky"]}
-    measured, counted = entries([make_row(protocol_fields=fields), cost(protocol_fields=fields)])
+    fields = {"flip": True, "scales": [1.0], "void": "error", "ignore_classes": ["sky"]}
+    measured, counted = entries([make_row(settings=fields), cost(settings=fields)])
+    unset = ("resize_short", "resize_long", "resize_multiple", "window", "stride")
     assert measured.params == {
         "model": "net",
         "dataset": "toy",
         "split": "val",
-        "inference.flip": "False",
+        "inference.flip": "True",
         "inference.scales": "[1.0]",
+        **{f"inference.{name}": "None" for name in unset},
+        "inference.enlarge": "False",
     }
     assert set(counted.params) == {"model", "dataset", "split"}
 

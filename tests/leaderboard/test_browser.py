@@ -162,10 +162,11 @@ def test_counters_and_filters_leave_what_fits(visit: Any, reports: Path) -> None
     rows = some_rows()
     counter(page, "below").click()
     assert set(shown(page, "Status")) == {"below"}
-    assert count(page) == sum(row.verdict == "below" for row in rows)
+    assert count(page) == sum(row.verdict.status == "below" for row in rows)
     counter(page, "better").click()
     page.get_by_role("combobox", name="Dataset").select_option("set_2")
-    wanted = [r for r in rows if r.verdict in ("below", "better") and r.dataset == "set_2"]
+    either = [row for row in rows if row.verdict.status in ("below", "better")]
+    wanted = [row for row in either if row.subject.dataset == "set_2"]
     assert count(page) == len(wanted) > 0
     assert set(shown(page, "Dataset")) == {"set_2"}
     page.get_by_role("button", name="Clear").click()
@@ -290,12 +291,12 @@ def test_a_statement_is_a_row_without_empty_cells(visit: Any, reports: Path) -> 
 def test_counters_count_what_the_filters_leave(visit: Any, reports: Path) -> None:
     page = visit().open(reports / "leaderboard.html")
     rows = some_rows()
-    below = [row for row in rows if row.verdict == "below"]
+    below = [row for row in rows if row.verdict.status == "below"]
     assert counter(page, "below").inner_text().split() == [str(len(below)), "below"]
     counter(page, "better").click()  # of one counter the others do not depend
     assert counter(page, "below").inner_text().split() == [str(len(below)), "below"]
     page.get_by_role("combobox", name="Dataset").select_option("set_2")
-    left = sum(row.dataset == "set_2" for row in below)
+    left = sum(row.subject.dataset == "set_2" for row in below)
     told = [str(left), "of", str(len(below)), "below"]
     assert counter(page, "below").inner_text().split() == told
     page.get_by_label("Search").fill("nothing like this")
@@ -462,7 +463,7 @@ def test_without_script_everything_measured_is_there(visit: Any, reports: Path) 
     page = visit(java_script_enabled=False).open(reports / "leaderboard.html")
     table = page.locator("noscript table")
     assert table.is_visible()
-    measured = [row for row in some_rows() if row.verified is not None]
+    measured = [row for row in some_rows() if row.verdict.verified is not None]
     assert table.locator("tbody tr").count() == len(measured) + len(DEPICT)
     assert not page.locator(".filters").is_visible()
     assert not page.locator("#board").is_visible()
@@ -490,9 +491,9 @@ def test_ten_thousand_rows_stay_usable(
     assert count(page) == 11
     page.get_by_label("Search").fill("")
     counter(page, "below").click()
-    assert count(page) == sum(row.verdict == "below" for row in rows)
+    assert count(page) == sum(row.verdict.status == "below" for row in rows)
     sort_by(page, "Claimed")
-    highest = max(row.claimed or 0.0 for row in rows if row.verdict == "below")
+    highest = max(row.subject.claimed or 0.0 for row in rows if row.verdict.status == "below")
     assert shown(page, "Claimed")[0] == f"{highest:.1f}"
     page.get_by_role("link", name="Last").click()
     assert "of 1,667" in page.locator("#board_info").inner_text()

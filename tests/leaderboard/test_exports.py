@@ -78,9 +78,9 @@ def test_a_verified_row_is_a_model_index() -> None:
     assert (metric["type"], metric["value"], metric["verified"]) == ("mean_iou", 50.02, True)
     assert metric["args"] == {
         "protocol": "toy-ss",
-        "evidence": row.evidence,
-        "weights_sha256": row.weights,
-        "dataset_fingerprint": row.fingerprint,
+        "evidence": row.evidence_key,
+        "weights_sha256": row.weights.sha256,
+        "dataset_fingerprint": row.evidence.fingerprint,
         "claim": "net_toy",
         "claimed": 50.0,
     }
@@ -106,7 +106,7 @@ def test_results_of_the_same_weights_are_one_model() -> None:
         {"verdict": "below"},
         {"verdict": "measured"},
         {"evidence": None},
-        {"metric": "params_M", "unit": "M"},
+        {"metric": "params_M"},
         {"level": "third party (some-lab)", "counted_by": "some-lab"},
         {"level": "retrained (3 seeds)"},
         {"disputed": ({"date": "2026-01-02", "by": "Jo", "text": "No.", "answer": ""},)},

@@ -19,7 +19,7 @@ from segmodels.metrics.scores import score
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
 from segmodels.training.provenance import training_of
-from segmodels.verdicts.row import short_title
+from segmodels.verdicts.subject import short_title
 
 RUN = "model: espnet_p2_q8\ndataset: toy\nsplit: test\n"
 
@@ -48,30 +48,34 @@ def rows_of(root):
 
 
 def claimed(root, name="toy_strict"):
-    return next(row for row in rows_of(root) if row.claim == name)
+    return next(row for row in rows_of(root) if row.subject.id == name)
 
 
 def test_a_claim_without_evidence_is_unverified(root):
     (row,) = rows_of(root)
-    assert (row.claim, row.verdict, row.claimed) == ("toy_strict", "unverified", 50.0)
-    assert "segmodels verify toy_strict" in row.reason
-    assert (row.weights, row.run) == (WEIGHTS, "toy-run")
-    assert row.evidence is row.interval is row.level is None
+    assert (row.subject.id, row.verdict.status, row.subject.claimed) == (
+        "toy_strict",
+        "unverified",
+        50.0,
+    )
+    assert "segmodels verify toy_strict" in row.verdict.reason
+    assert (row.weights.sha256, row.run) == (WEIGHTS, "toy-run")
+    assert row.evidence_key is row.verdict.interval is row.verdict.level is None
 
 
 def test_one_evidence_answers_two_protocols(root):
     found = evidence()
     keep(root, found)
     strict, plain = rows_of(root)
-    assert strict.evidence == plain.evidence == found.key
-    assert (strict.claim, strict.protocol) == ("toy_strict", "strict")
-    assert (plain.claim, plain.protocol, plain.verdict) == (None, "plain", "measured")
-    assert strict.verified == round(score(found, load_protocol("strict")).miou, 4)
-    assert plain.verified == round(score(found, load_protocol("plain")).miou, 4)
-    assert plain.verified > strict.verified
-    assert (
-        plain.reason == "No published number uses this protocol; ToyNet claims 50.00 under strict."
-    )
+    assert strict.evidence_key == plain.evidence_key == found.key
+    assert (strict.subject.id, strict.protocol_name) == ("toy_strict", "strict")
+    assert (plain.subject.id, plain.protocol_name) == (None, "plain")
+    assert plain.verdict.status == "measured"
+    assert strict.verdict.verified == round(score(found, load_protocol("strict")).miou, 4)
+    assert plain.verdict.verified == round(score(found, load_protocol("plain")).miou, 4)
+    assert plain.verdict.verified > strict.verdict.verified
+    told = "No published number uses this protocol; ToyNet claims 50.00 under strict."
+    assert plain.verdict.reason == told
     assert plain.run == "toy-run"
 
 
@@ -79,27 +83,27 @@ def test_a_row_carries_everything_needed_to_doubt_it(root):
     found = evidence()
     keep(root, found)
     row = claimed(root)
-    assert row.gap == pytest.approx(row.verified - 50, abs=1e-4)
-    assert row.interval[0] <= row.verified <= row.interval[1]
-    assert (row.images, row.expected_images) == (6, 6)
-    assert list(row.per_class) == ["sky", "road", "car <b>"]
+    assert row.verdict.gap == pytest.approx(row.verdict.verified - 50, abs=1e-4)
+    assert row.verdict.interval[0] <= row.verdict.verified <= row.verdict.interval[1]
+    assert (row.evidence.images, row.evidence.expected_images) == (6, 6)
+    assert list(row.evidence.per_class) == ["sky", "road", "car <b>"]
     assert row.protocol_fields["void"] == "error"
-    assert row.software["torch"] == "2.7.1"
+    assert row.evidence.software["torch"] == "2.7.1"
     assert row.evidence_file == f"evidence/toy-run/strict/{found.key}.json"
-    assert row.level == "released weights"
+    assert row.verdict.level == "released weights"
 
 
 def test_weights_are_matched_by_checksum(root):
     keep(root, evidence(weights="0" * 64))  # says it is toy-weights, but is not
-    assert [row.verdict for row in rows_of(root)] == ["unverified"]
+    assert [row.verdict.status for row in rows_of(root)] == ["unverified"]
 
 
 def test_weights_without_any_checksum_are_matched_by_name_and_never_verified(root):
     add_claim(root, "toy_by_hand", weights="by-hand")
-    assert claimed(root, "toy_by_hand").verdict == "blocked"
+    assert claimed(root, "toy_by_hand").verdict.status == "blocked"
     keep(root, evidence(weights="0" * 64, origin={"released": "by-hand"}))
     row = claimed(root, "toy_by_hand")
-    assert (row.verdict, row.pinned) == ("partial", "no")
+    assert (row.verdict.status, row.weights.pinned) == ("partial", "no")
 
 
 @pytest.mark.parametrize(
@@ -114,25 +118,25 @@ def test_weights_without_any_checksum_are_matched_by_name_and_never_verified(roo
 )
 def test_evidence_of_something_else_answers_nothing(root, change):
     keep(root, evidence(**change))
-    assert [row.verdict for row in rows_of(root)] == ["unverified"]
+    assert [row.verdict.status for row in rows_of(root)] == ["unverified"]
 
 
 def test_other_images_are_another_dataset_and_the_reader_is_told(root):
     found = evidence(fingerprint="0" * 64)
     keep(root, found)
     (row,) = rows_of(root)
-    assert row.verdict == "unverified"
-    assert found.key in row.reason
-    assert "other images" in row.reason
+    assert row.verdict.status == "unverified"
+    assert found.key in row.verdict.reason
+    assert "other images" in row.verdict.reason
 
 
 def test_complete_evidence_goes_first_then_the_newest_evaluator(root):
     keep(root, evidence(matrices(2), expected=6, images=2))
-    assert claimed(root).verdict == "partial"
+    assert claimed(root).verdict.status == "partial"
     keep(root, evidence(matrices(6), evaluator=0))
-    assert claimed(root).verdict == "stale"
+    assert claimed(root).verdict.status == "stale"
     keep(root, found := evidence(matrices(6)))
-    assert claimed(root).evidence == found.key
+    assert claimed(root).evidence_key == found.key
 
 
 @pytest.mark.parametrize(
@@ -146,8 +150,8 @@ def test_complete_evidence_goes_first_then_the_newest_evaluator(root):
 def test_blocked_claims_say_what_is_missing(root, fields, words):
     add_claim(root, "toy_blocked", **fields)
     row = claimed(root, "toy_blocked")
-    assert row.verdict == "blocked"
-    assert words in row.reason
+    assert row.verdict.status == "blocked"
+    assert words in row.verdict.reason
 
 
 @pytest.mark.parametrize("field", ["weights", "dataset", "protocol"])
@@ -165,13 +169,15 @@ def test_weights_trained_here_are_measured(root):
     origin = {"trained": "short", "training": training_of(load_run("short"), None)}
     keep(root, evidence(weights="0" * 64, origin=origin), folder="x")
     rows = [row for row in rows_of(root) if row.run == "short"]
-    assert [(row.protocol, row.verdict) for row in rows] == [
+    assert [(row.protocol_name, row.verdict.status) for row in rows] == [
         ("plain", "measured"),
         ("strict", "measured"),
     ]
-    assert {row.level for row in rows} == {"retrained (1 seed)"}
-    assert rows[1].reason == "ToyNet claims 50.00 under this protocol, but with other weights."
-    assert rows[0].rerun == "segmodels evaluate short"
+    assert {row.verdict.level for row in rows} == {"retrained (1 seed)"}
+    assert (
+        rows[1].verdict.reason == "ToyNet claims 50.00 under this protocol, but with other weights."
+    )
+    assert rows[0].command == "segmodels evaluate short"
 
 
 def test_two_runs_of_the_same_weights_give_one_row(root):
@@ -179,7 +185,7 @@ def test_two_runs_of_the_same_weights_give_one_row(root):
         RUN + "weights: toy-weights\nprotocols: [plain]\n"
     )
     keep(root, evidence())
-    assert [row.protocol for row in rows_of(root)] == ["strict", "plain"]
+    assert [row.protocol_name for row in rows_of(root)] == ["strict", "plain"]
 
 
 def disturbed(level, right, images=None, **condition):
@@ -234,7 +240,7 @@ def everything(root):
 
 def test_claims_come_first_best_first(root):
     rows = everything(root)
-    assert [row.claim for row in rows] == ["toy_never", "toy_strict", None]
+    assert [row.subject.id for row in rows] == ["toy_never", "toy_strict", None]
 
 
 def test_output_is_the_same_to_the_byte(root):
@@ -290,7 +296,7 @@ def test_an_absent_class_is_null(root):
     counts[:, 2, :] = 0
     counts[:, :, 2] = 0
     keep(root, evidence(counts))
-    assert claimed(root).per_class["car <b>"] is None
+    assert claimed(root).evidence.per_class["car <b>"] is None
     assert whole(claimed(root), "toy_strict")["per_class"]["car <b>"] is None
 
 

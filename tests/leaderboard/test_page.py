@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from page_rows import HOSTILE, Checker, make_row, make_rows, make_statement, unrun
+from page_rows import HOSTILE, Checker, make_measurement, make_row, make_rows, make_statement, unrun
 from synthetic import project
 
 from segmodels.errors import SegmodelsError
@@ -32,17 +31,13 @@ from segmodels.leaderboard.findings import statement_section
 from segmodels.leaderboard.markup import page_names, side, signed
 from segmodels.leaderboard.table_data import first_to_last, table_data
 from segmodels.metrics.robustness import Curve, Point, Robustness
+from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.verdict import STATUSES
 
 
 @pytest.fixture(autouse=True)
 def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMODELS_ROOT", str(project(tmp_path)))
-
-
-def measurement(**changes: object) -> Row:
-    nothing = {"claim": None, "claimed": None, "gap": None, "paper": "", "title": ""}
-    return make_row(**{**nothing, "verdict": "measured", "run": "net-run", **changes})
 
 
 def read_data(text: str) -> list[dict[str, object]]:
@@ -72,9 +67,9 @@ def test_the_table_holds_the_numbers_of_every_row() -> None:
 
 def test_sotaverified_comes_first_then_what_was_measured() -> None:
     shown = [unrun(claim=f"d{i}", source="SOTAVerified page of arXiv 2411.03033") for i in "ab"]
-    size = make_row(claim="size", metric="params_M", unit="M")
+    size = make_row(claim="size", metric="params_M")
     sentence = make_statement()
-    rows = [unrun(claim="c"), size, sentence, measurement(), make_row(), *shown]
+    rows = [unrun(claim="c"), size, sentence, make_measurement(), make_row(), *shown]
     assert first_to_last(rows) == [*shown, *rows[4:0:-1], rows[0]]
 
 
@@ -82,23 +77,23 @@ def test_names_of_pages_are_safe_unique_and_free_of_order() -> None:
     rows = [
         make_row(claim="../../etc/pass wd"),
         make_row(claim="net-run-toy-ss"),
-        measurement(),
-        measurement(evidence="ffff", metric="top1"),
-        measurement(protocol="toy-ms"),
+        make_measurement(),
+        make_measurement(evidence="ffff"),
+        make_measurement(protocol="toy-ms"),
     ]
     names = page_names(rows)
     assert names == [
         "-..-etc-pass-wd",
         "net-run-toy-ss",
         "net-run-toy-ss-mIoU-0123456789abcdef",
-        "net-run-toy-ss-top1-ffff",
+        "net-run-toy-ss-mIoU-ffff",
         "net-run-toy-ms",
     ]
     assert page_names(rows[::-1]) == names[::-1]
 
 
 def test_the_page_is_whole_and_links_to_files_beside_it() -> None:
-    rows = [make_row(), unrun(claim="other"), measurement()]
+    rows = [make_row(), unrun(claim="other"), make_measurement()]
     page = render_html(rows)
     checker = Checker(page)
     assert checker.open == []
@@ -155,36 +150,36 @@ def test_an_inline_script_cannot_be_left_early() -> None:
     assert datatables.inline("a='</script><!--'") == "a='<\\/script>\\x3C!--'"
 
 
-def hostile_row() -> Row:
+def hostile_row(**changes: object) -> Row:
     """Strangers' text in every field that holds text."""
-    words = {
-        field.name: HOSTILE
-        for field in dataclasses.fields(Row)
-        if field.type in ("str", "str | None") and field.name not in ("verdict", "unit", "metric")
-    }
+    texts = "claim paper title arxiv url source seen notes claimant stated checkpoint model dataset"
+    texts += " split corruption protocol protocol_title protocol_source reason level obstacle"
+    texts += " interval_over evidence evidence_file fingerprint counted_by counted_at weights"
+    texts += " pinned figure run"
     curve = Curve("corruption", HOSTILE, (Point(1.0, 40.0, 0.8),))
-    return make_row(
-        **words,
-        metric=HOSTILE,
-        per_class={HOSTILE: 1.0},
-        software={HOSTILE: HOSTILE},
-        weights_origin={HOSTILE: HOSTILE},
-        protocol_fields={HOSTILE: HOSTILE},
-        conflicts=(HOSTILE,),
-        robustness=Robustness(50.0, 40.0, 0.8, (curve,)),
-        todo=(HOSTILE, f"  {HOSTILE} https://example.org/{HOSTILE} `{HOSTILE}`"),
-    )
+    fields = {
+        **dict.fromkeys(texts.split(), HOSTILE),
+        "per_class": {HOSTILE: 1.0},
+        "software": {HOSTILE: HOSTILE},
+        "weights_origin": {HOSTILE: HOSTILE},
+        "settings": {"ignore_classes": (HOSTILE,)},
+        "conflicts": (HOSTILE,),
+        "disputed": (dict.fromkeys(("date", "by", "url", "text", "answer"), HOSTILE),),
+        "robustness": Robustness(50.0, 40.0, 0.8, (curve,)),
+        "todo": (HOSTILE, f"  {HOSTILE} https://example.org/{HOSTILE} `{HOSTILE}`"),
+    }
+    return make_row(**{**fields, **changes})
 
 
 def hostile_statement() -> Row:
-    part = {"about": HOSTILE, "outcome": HOSTILE, "text": HOSTILE, "counts": False}
-    words = dict.fromkeys(("model", "source", "url", "paper", "title", "reason", "stated"), HOSTILE)
+    part = PartResult(HOSTILE, "open", HOSTILE, False)
+    words = dict.fromkeys(("model", "source", "url", "paper", "title", "reason"), HOSTILE)
     return make_statement(claim="stated", findings=(part,), **words)
 
 
 def test_strangers_text_stays_text() -> None:
     row = hostile_row()
-    other = dataclasses.replace(row, claim="second", protocol="p" + HOSTILE, corruption="")
+    other = hostile_row(claim="second", protocol="p" + HOSTILE, corruption="")
     rows = [row, other, hostile_statement()]
     plain, main = Checker(render_html([make_row()])), Checker(render_html(rows))
     assert main.tags.count("script") == plain.tags.count("script") == 3
@@ -256,30 +251,40 @@ def test_a_page_of_a_claim_tells_everything(tmp_path: Path) -> None:
         "../evidence/net/toy-ss/0123456789abcdef.json",
     }
     for words in (
-        *(row.reason, "50.02", "+0.02", "49.10\u201350.90", "49.90, 50.10", row.rerun, "a note"),
+        *(
+            row.verdict.reason,
+            "50.02",
+            "+0.02",
+            "49.10\u201350.90",
+            "49.90, 50.10",
+            row.command,
+            "a note",
+        ),
         *(STATUSES["verified"], "512x512, see", "made by dvc repro or fetched by dvc pull"),
-        *("net_again (51.0), elsewhere", "sky90.0road10.0", "absent", row.weights, "version 2"),
+        *(
+            "net_again (51.0), elsewhere",
+            "sky90.0road10.0",
+            "absent",
+            row.weights.sha256,
+            "version 2",
+        ),
         "[![mIoU 50.0 verified](reports/claims/net_toy.svg)](reports/claims/net_toy.html)",
     ):
         assert str(words) in checker.text
 
 
 def test_a_page_leaves_out_what_is_not_known() -> None:
-    statement = Row(
-        *(None, None, None, None, None, "unverified", None, "Loses less in fog.", None),
-        *("net", "toy", "val", "", None),
-        kind="relative",
-        metric="statement",
-        unit="",
-    )
-    text = Checker(render_claim(statement, "statement", {})).text
+    statement = make_statement(verdict="unverified", reason="Loses less in fog.", findings=())
+    text = render_claim(statement, "statement", {})
     assert "Loses less in fog." in text
-    assert not re.search(r"None|Claimed|Interval|per class|Printed in|not stated|missing", text)
+    assert not re.search(r"None|Claimed</dt>|Interval|per class|not stated|missing", text)
     assert "not stated" in render_claim(make_row(protocol=""), "net", {})
+    assert "Printed in" in text
+    assert "Printed in" not in render_claim(make_measurement(), "net", {})
 
 
 def test_units_other_than_percent_keep_their_digits_and_have_no_bar() -> None:
-    row = make_row(metric="params_M", unit="M", claimed=13.7, verified=13.678, interval=None)
+    row = make_row(metric="params_M", claimed=13.7, verified=13.678, interval=None)
     checker = Checker(render_claim(row, "net", {}))
     assert "13.7 M" in checker.text
     assert "13.68 M" in checker.text
@@ -332,7 +337,7 @@ def test_what_is_missing_stands_on_the_page_once_and_with_links() -> None:
     assert checker.text.count("They lie in a drive.") == 1
     assert page.count("<li>") == 4
     stranger = unrun(todo=todo, reason="Evidence is of other images.")
-    assert stranger.reason in Checker(render_claim(stranger, "net", {})).text
+    assert stranger.verdict.reason in Checker(render_claim(stranger, "net", {})).text
 
 
 def test_statements_have_a_section_with_the_outcome_of_every_part() -> None:
@@ -346,7 +351,7 @@ def test_statements_have_a_section_with_the_outcome_of_every_part() -> None:
     assert statement_section(rows[:1]) == ""
     page = Checker(render_claim(rows[1], "net-beats-other", {}))
     assert "does not holdSpeed 1 against 2." in page.text
-    assert rows[1].reason not in page.text  # the list says it
+    assert rows[1].verdict.reason not in page.text  # the list says it
     assert "statement" in render_badge(rows[1])
 
 
@@ -362,23 +367,23 @@ def test_statements_have_no_empty_numbers_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"metric": "GFLOPs", "unit": "GFLOPs", "verdict": "below"}, "fewer than printed"),
-        ({"metric": "params_M", "unit": "M", "verdict": "better"}, "more than printed"),
-        ({"metric": "params_M", "unit": "M"}, ""),
+        ({"metric": "GFLOPs", "verdict": "below"}, "fewer than printed"),
+        ({"metric": "params_M", "verdict": "better"}, "more than printed"),
+        ({"metric": "params_M"}, ""),
         ({"verdict": "below"}, ""),
     ],
 )
 def test_a_cost_beside_its_print_is_no_failure(changes: dict[str, str], words: str) -> None:
     row = make_row(**changes)
     assert side(row) == read_data(table_data([row], 1.0))[0]["side"] == words
-    neutral = f'class="status {row.verdict} cost"'
+    neutral = f'class="status {row.verdict.status} cost"'
     for page in (render_claim(row, "net", {}), render_html([row])):
         assert (neutral in page) == bool(words)
         assert (f"{words}</" in page) or not words
     if words:
         assert ("below", "better")[words.startswith("more")] not in badge_words(row)[1]
         assert "says nothing about quality" in render_claim(row, "net", {})
-        assert f'{row.verdict} cost"><title>' in scatter_section([row])
+        assert f'{row.verdict.status} cost"><title>' in scatter_section([row])
 
 
 def test_newcomers_get_five_lines_and_the_way_to_what_stands_below() -> None:
@@ -393,7 +398,7 @@ def test_newcomers_get_five_lines_and_the_way_to_what_stands_below() -> None:
 
 def test_bars_share_one_scale_and_mark_what_lies_beyond() -> None:
     row = make_row(verified=51.0, interval=(50.2, 51.8))
-    assert common_span([row, make_row(unit="M", interval=(0, 99))]) == 2.0
+    assert common_span([row, make_row(metric="params_M", interval=(0, 99))]) == 2.0
     assert places(row, 2.0) == (550, 750, 950)
     far = make_row(verified=80.0, interval=(79.0, 81.0))
     assert common_span([row, far]) == 6.0
@@ -436,9 +441,7 @@ def test_marks_of_the_scatter_lead_to_their_rows() -> None:
 
 def test_costs_have_a_figure_of_their_own_in_percent_of_the_claim() -> None:
     rows = [
-        make_row(
-            claim=f"c{i}", metric="GFLOPs", unit="GFLOPs", claimed=c, verified=v, interval=None
-        )
+        make_row(claim=f"c{i}", metric="GFLOPs", claimed=c, verified=v, interval=None)
         for i, (c, v) in enumerate([(10.0, 10.5), (1000.0, 990.0), (0.0, 1.0)])
     ]
     assert [p.share for p in points(rows, percent=False)] == pytest.approx([5.0, -1.0])
@@ -459,7 +462,7 @@ def test_evidence_without_a_key_is_named_after_its_file() -> None:
 def test_a_crowd_is_drawn_without_links() -> None:
     rows = make_rows(3000)
     figure = scatter_section(rows)
-    measured = [row for row in rows if row.verified is not None]
+    measured = [row for row in rows if row.verdict.verified is not None]
     assert "<a " not in figure
     assert figure.count("h0") == 2 * len(measured) == 4000
     assert {len(points(rows))} == {2000}
@@ -468,11 +471,11 @@ def test_a_crowd_is_drawn_without_links() -> None:
 def test_protocol_gaps_compare_one_checkpoint_on_the_same_images() -> None:
     rows = [
         make_row(),
-        measurement(protocol="toy-ms", verified=52.0),
-        measurement(protocol="toy-half", verified=40.0, images=3),
-        measurement(protocol="toy-ss", verified=60.0, weights="b2" * 32),
-        measurement(protocol="toy-ms", verified=70.0, weights="b2" * 32),
-        measurement(protocol="toy-ms", verified=70.0, metric="top1", weights="a1" * 32),
+        make_measurement(protocol="toy-ms", verified=52.0),
+        make_measurement(protocol="toy-half", verified=40.0, images=3),
+        make_measurement(protocol="toy-ss", verified=60.0, weights="b2" * 32),
+        make_measurement(protocol="toy-ms", verified=70.0, weights="b2" * 32),
+        make_row(claim="c", protocol="toy-ms", verified=70.0, metric="top1"),
     ]
     wide, narrow = protocol_gaps(rows)
     assert wide.values == [70.0, 60.0]
@@ -489,7 +492,7 @@ def test_protocol_gaps_compare_one_checkpoint_on_the_same_images() -> None:
     [
         ({}, ("mIoU 50.0", "verified")),
         ({"verdict": "below", "verified": 48.5}, ("mIoU 50.0", "below 48.50")),
-        ({"metric": "GFLOPs", "unit": "GFLOPs", "claimed": 7.9}, ("GFLOPs 7.9", "verified")),
+        ({"metric": "GFLOPs", "claimed": 7.9}, ("GFLOPs 7.9", "verified")),
         ({"claimed": None, "verdict": "measured"}, ("mIoU", "measured 50.02")),
         ({"verdict": "blocked", "verified": None}, ("mIoU 50.0", "blocked")),
     ],
@@ -535,9 +538,9 @@ def test_an_objection_is_shown_and_takes_the_colour_from_the_badge(
 def test_scores_and_costs_are_never_one_number() -> None:
     rows = [
         make_row(),
-        *(make_row(claim=f"c{i}", metric="params_M", unit="M", interval=None) for i in range(3)),
-        make_row(claim="s", kind="relative", metric="statement", unit="", verdict="partial"),
-        make_row(claim=None, claimed=None, kind="measurement", verdict="measured", run="mine"),
+        *(make_row(claim=f"c{i}", metric="params_M", interval=None) for i in range(3)),
+        make_statement(),
+        make_measurement(run="mine"),
     ]
     said = "Verified: 1 score measured from pixels, 3 costs counted from networks."
     assert headline(rows) == said
@@ -582,15 +585,9 @@ def test_an_empty_leaderboard_renders() -> None:
 
 
 def test_markdown_keeps_statements_and_units_apart() -> None:
-    statement = Row(
-        *(None, None, None, None, None, "unverified", None, "Loses less in fog.", None),
-        *("net", "toy", "val", "", None),
-        kind="relative",
-        metric="statement",
-        unit="",
-    )
-    size = make_row(metric="params_M", unit="M", claimed=13.7, verified=13.678, interval=None)
-    text = render_markdown([make_row(), size, statement, measurement()])
+    statement = make_statement(verdict="unverified", reason="Loses less in fog.", findings=())
+    size = make_row(metric="params_M", claimed=13.7, verified=13.678, interval=None)
+    text = render_markdown([make_row(), size, statement, make_measurement()])
     assert "| **unverified** | Loses less in fog. |" in text
     assert "| parameters, M | `toy-ss` | 13.7 | [13.68](" in text
     assert "49.10 to 50.90" in text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import re
@@ -14,8 +13,15 @@ import pytest
 from page_rows import make_row, make_rows, unrun
 from toy_board import Board
 
-from segmodels.leaderboard import Row
-from segmodels.leaderboard.exports.json import SCHEMA, SHORT, render_csv, render_json, short, whole
+from segmodels.leaderboard.exports.json import (
+    SCHEMA,
+    SHORT,
+    fields,
+    render_csv,
+    render_json,
+    short,
+    whole,
+)
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "leaderboard-schema.md"
 pytestmark = pytest.mark.usefixtures("board")
@@ -29,9 +35,9 @@ def documented() -> dict[str, list[str]]:
 
 
 def test_every_field_is_documented_and_nothing_else() -> None:
-    fields = {field.name for field in dataclasses.fields(Row)}
+    names = set(fields(make_row()))
     bounds = {"interval_low", "interval_high"}
-    assert set(documented()) == fields | bounds | {"schema", "page"}
+    assert set(documented()) == names | bounds | {"schema", "page"}
     assert tuple(name for name, cells in documented().items() if cells[0] == "yes") == SHORT
     assert f"Schema **{SCHEMA}**" in DOCUMENT.read_text()
 
@@ -72,11 +78,11 @@ def test_csv_reads_back_with_fixed_columns() -> None:
     rows = [make_row(reason='a "quoted", cell\nof two lines'), *make_rows(20)]
     read = list(csv.DictReader(io.StringIO(render_csv(rows), newline="")))
     assert [tuple(line) for line in read] == [SHORT] * 21
-    assert read[0]["reason"] == rows[0].reason
+    assert read[0]["reason"] == rows[0].verdict.reason
     for line, row in zip(read, rows, strict=True):
-        assert line["claim"] == row.claim
-        assert line["metric"] == row.metric
-        assert (float(line["verified"]) if line["verified"] else None) == row.verified
+        assert line["claim"] == row.subject.id
+        assert line["metric"] == row.subject.metric
+        assert (float(line["verified"]) if line["verified"] else None) == row.verdict.verified
     assert render_csv(rows).count("\r\n") == 22
 
 
@@ -84,5 +90,5 @@ def test_a_row_that_is_whole_holds_everything(board: Board) -> None:
     row = board.row("toy_strict")
     told = json.loads(json.dumps(whole(row, "toy_strict")))
     back = {name: value for name, value in told.items() if name not in ("schema", "page")}
-    everything = json.loads(json.dumps(dataclasses.asdict(row)))
+    everything = json.loads(json.dumps(fields(row)))
     assert back == {k: v for k, v in everything.items() if v not in (None, "", [], {})}

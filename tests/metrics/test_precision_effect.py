@@ -245,12 +245,12 @@ def test_evidence_in_bf16_answers_a_claim_and_the_row_says_so(
     board, low = Board(tmp_path), with_effect()
     board.keep(low)
     row = board.row("toy_strict")
-    assert row.verified == pytest.approx(score(low, STRICT).miou, abs=1e-4)
-    assert "Counted in bf16, which moved it by" in row.reason
-    measured = next(row for row in board.rows() if row.kind == "measurement")
-    assert "Counted in bf16" in measured.reason
+    assert row.verdict.verified == pytest.approx(score(low, STRICT).miou, abs=1e-4)
+    assert "Counted in bf16, which moved it by" in row.verdict.reason
+    measured = next(row for row in board.rows() if row.subject.kind == "measurement")
+    assert "Counted in bf16" in measured.verdict.reason
     board.keep(evidence())
-    assert "bf16" not in board.row("toy_strict").reason
+    assert "bf16" not in board.row("toy_strict").verdict.reason
 
 
 def test_readers_are_told() -> None:
@@ -334,9 +334,9 @@ def test_protocols_in_bf16_are_measured_too(root: Path) -> None:
     check_effect(low, full)
     assert list(steps.scores_of(load_run("published"), low)) == ["quick"]
     rows = [row for row in build_rows(paths.evidence()) if row.run == "published"]
-    (own,) = (row for row in rows if row.protocol == "quick")
-    assert own.evidence == low.key
-    assert "Counted in bf16" in own.reason
+    (own,) = (row for row in rows if row.protocol_name == "quick")
+    assert own.evidence_key == low.key
+    assert "Counted in bf16" in own.verdict.reason
 
 
 def test_shards_in_bf16(root: Path) -> None:

@@ -32,28 +32,28 @@ def test_fetches_evaluates_and_judges(root: Path) -> None:
     told: list[tuple[int, int]] = []
     row = verify("toy_open", progress=lambda *numbers: told.append(numbers))
     assert told[-1] == (3, 3)
-    assert (row.claim, row.claimed, row.verdict) == ("toy_open", 50, "below")
-    assert row.verified is not None
-    assert row.gap == pytest.approx(row.verified - 50)
-    assert row.level == "released weights"
-    assert row.images == row.expected_images == 3
+    assert (row.subject.id, row.subject.claimed, row.verdict.status) == ("toy_open", 50, "below")
+    assert row.verdict.verified is not None
+    assert row.verdict.gap == pytest.approx(row.verdict.verified - 50)
+    assert row.verdict.level == "released weights"
+    assert row.evidence.images == row.evidence.expected_images == 3
     assert row.evidence_file is not None
     assert (paths.reports() / row.evidence_file).is_file()
     # evaluated under the name of the first protocol with this inference, as dvc.yaml does
     assert [p.name for p in (root / "reports/evidence/published").iterdir()] == ["plain"]
-    assert row.protocol == "strict"
+    assert row.protocol_name == "strict"
     scores = json.loads(paths.metrics("published", "plain").read_text())
-    assert row.verified == scores["strict"]["mIoU"]
+    assert row.verdict.verified == scores["strict"]["mIoU"]
 
 
 def test_a_printed_number_that_holds(root: Path) -> None:
-    seen = verify("toy_open").verified
+    seen = verify("toy_open").verdict.verified
     assert seen is not None
     path = root / "params/claims/toy.yaml"
     path.write_text(path.read_text().replace("value: 50", f"value: {seen + 0.12:.1f}"))
     told: list[tuple[int, int]] = []
     row = verify("toy_open", progress=lambda *numbers: told.append(numbers))
-    assert row.verdict == "verified"
+    assert row.verdict.status == "verified"
     assert not told  # from the evidence that is there
 
 
@@ -67,9 +67,14 @@ def test_a_printed_number_that_holds(root: Path) -> None:
 )
 def test_a_blocked_claim_says_why(root: Path, claim: str, reason: str) -> None:
     row = verify(claim)
-    assert row.verdict == "blocked"
-    assert reason in row.reason
-    assert (row.verified, row.gap, row.evidence, row.level) == (None, None, None, None)
+    assert row.verdict.status == "blocked"
+    assert reason in row.verdict.reason
+    assert (row.verdict.verified, row.verdict.gap, row.evidence_key, row.verdict.level) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert not (root / "data").exists()
     assert not (root / "weights").exists()
 
@@ -86,8 +91,12 @@ def params(root: Path) -> dict[str, bytes]:
 def test_a_claim_without_a_run_is_run_and_leaves_none_behind(root: Path) -> None:
     before = params(root)
     row = verify("toy_no_run")
-    assert (row.verdict, row.level, row.images) == ("below", "released weights", 2)
-    assert row.evidence_file == f"evidence/toy_no_run/plain/{row.evidence}.json"
+    assert (row.verdict.status, row.verdict.level, row.evidence.images) == (
+        "below",
+        "released weights",
+        2,
+    )
+    assert row.evidence_file == f"evidence/toy_no_run/plain/{row.evidence_key}.json"
     assert paths.metrics("toy_no_run", "plain").is_file()
     assert row.figure is not None
     assert (paths.reports() / row.figure).is_file()
@@ -159,7 +168,7 @@ def test_evidence_on_other_images_is_no_answer(root: Path) -> None:
     }
     path.write_text(yaml.safe_dump(entries))
     row = verify("toy_open")
-    assert row.fingerprint == about["test"]["fingerprint"]
+    assert row.evidence.fingerprint == about["test"]["fingerprint"]
 
 
 def test_a_copy_opens_what_is_gated_for_everybody(root: Path, tmp_path: Path) -> None:
@@ -183,7 +192,7 @@ def test_a_copy_opens_what_is_gated_for_everybody(root: Path, tmp_path: Path) ->
         "     metric: mIoU, value: 50, decimals: 1, protocol: plain, weights: street, source: T4}\n"
     )
     row = verify("toy_street")
-    assert (row.verdict, row.obstacle) == ("blocked", "gated data")
+    assert (row.verdict.status, row.verdict.obstacle) == ("blocked", "gated data")
     for path in mirror.iterdir():  # beside the other weights of the same names
         target = tmp_path / "mirror" / "street" / path.name
         target.parent.mkdir(exist_ok=True)
@@ -196,5 +205,9 @@ def test_a_copy_opens_what_is_gated_for_everybody(root: Path, tmp_path: Path) ->
         write_label(copy / "gtFine" / f"{name}_gtFine_labelIds.png", labels)
     add_dataset("cityscapes", copy, ["val"])
     row = verify("toy_street")
-    assert (row.verdict, row.images, row.level) == ("below", 1, "released weights")
-    assert verify("toy_street").evidence == row.evidence
+    assert (row.verdict.status, row.evidence.images, row.verdict.level) == (
+        "below",
+        1,
+        "released weights",
+    )
+    assert verify("toy_street").evidence_key == row.evidence_key

@@ -40,7 +40,7 @@ def test_counts_that_are_not_those_of_the_labels_are_no_evidence(board):
     near(board)
     board.keep(evidence())
     describe(board, evidence())
-    assert board.row("toy_near").verdict == "verified"
+    assert board.row("toy_near").verdict.status == "verified"
     for made_up in (matrices(6, right=70), matrices(6)[:, [0, 1, 3]][:, :, [0, 1, 3]]):
         write_evidence(board.evidence / "toy-run/strict", evidence(made_up))
         with pytest.raises(SegmodelsError, match=r"labels of toy test hold|field 'classes'"):
@@ -60,8 +60,8 @@ def test_a_shard_is_not_the_whole(board):
     found = evidence()
     board.keep(replace(found, shard=Shard(0, 1, ("0" * 64,) * 6)))
     row = board.row("toy_near")
-    assert row.verdict == "partial"
-    assert "shard 0/1" in row.reason
+    assert row.verdict.status == "partial"
+    assert "shard 0/1" in row.verdict.reason
 
 
 def test_two_counts_of_one_evaluation_are_refused(board):
@@ -76,25 +76,25 @@ def test_two_counts_of_one_evaluation_are_refused(board):
         for file in path.iterdir():
             file.unlink()
     board.keep(evidence(), folder="zzz")  # the same twice does no harm
-    assert board.row("toy_near").verdict == "verified"
+    assert board.row("toy_near").verdict.status == "verified"
 
 
 def test_what_does_not_say_who_counted_it_verifies_nothing(board):
     near(board)
     board.keep(evidence(counted=Counted()))
     row = board.row("toy_near")
-    assert row.verdict == "partial"
-    assert "Who counted it is not recorded" in row.reason
+    assert row.verdict.status == "partial"
+    assert "Who counted it is not recorded" in row.verdict.reason
 
 
 def test_third_parties_are_counted_apart(board):
     near(board)
     board.keep(evidence(counted=THEIRS, origin={"released": "OfficialModel"}))
-    assert board.row("toy_near").verdict == "verified"
+    assert board.row("toy_near").verdict.status == "verified"
     said = headline(board.rows())
     assert said.startswith("Verified: 0 scores measured from pixels")
     assert said.endswith("By third parties: 1 score.")
-    assert board.row("toy_near").weights_origin == {"released": "toy-weights"}  # not their word
+    assert board.row("toy_near").weights.origin == {"released": "toy-weights"}  # not their word
 
 
 # --- corruptions -----------------------------------------------------------------------
@@ -112,7 +112,7 @@ def corrupted(board, copies, **fields):
 
 
 def test_whole_copies_of_all_severities_are_judged(board):
-    assert corrupted(board, [fog(level) for level in range(1, 6)]).verdict in FULL
+    assert corrupted(board, [fog(level) for level in range(1, 6)]).verdict.status in FULL
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_whole_copies_of_all_severities_are_judged(board):
     ids=["some images", "noise on top", "a seed each", "shards"],
 )
 def test_other_copies_are_not(board, copies):
-    assert corrupted(board, copies).verdict not in FULL
+    assert corrupted(board, copies).verdict.status not in FULL
 
 
 def test_cheaper_arithmetic_does_not_verify_a_corruption(board):
@@ -136,7 +136,7 @@ def test_cheaper_arithmetic_does_not_verify_a_corruption(board):
     copies = [replace(fog(level, precision="bf16"), effect=effect) for level in range(1, 6)]
     board.keep(replace(evidence(precision="bf16"), effect=effect), *copies)
     near(board, "toy_fog", protocol="plain", metric="mIoU-c", corruption="fog")
-    assert board.row("toy_fog").verdict not in FULL
+    assert board.row("toy_fog").verdict.status not in FULL
 
 
 # --- trainings -------------------------------------------------------------------------
@@ -160,12 +160,12 @@ def seeds(board, numbers):
 
 def test_a_bad_seed_cannot_be_dropped_in_silence(board):
     seeds(board, (60, 61, 62, 60))
-    assert board.row("toy_again").verdict == "verified"
+    assert board.row("toy_again").verdict.status == "verified"
     for file in (board.evidence / "again-3" / "plain").iterdir():
         file.unlink()
     row = board.row("toy_again")
-    assert row.verdict == "inconclusive"
-    assert "again-3: no evidence" in row.reason
+    assert row.verdict.status == "inconclusive"
+    assert "again-3: no evidence" in row.verdict.reason
 
 
 def test_a_seed_that_was_renumbered_is_missing(board):
@@ -173,8 +173,8 @@ def test_a_seed_that_was_renumbered_is_missing(board):
     path = board.root / "params" / "runs" / "again-3.yaml"
     path.write_text(json.dumps({**json.loads(path.read_text()), "seed": 9}))
     row = board.row("toy_again")
-    assert row.verdict == "inconclusive"
-    assert "again-3: seed was 3, now it is 9" in row.reason
+    assert row.verdict.status == "inconclusive"
+    assert "again-3: seed was 3, now it is 9" in row.verdict.reason
 
 
 def test_a_training_of_another_network_retrains_nothing(board):

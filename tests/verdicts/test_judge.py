@@ -33,7 +33,7 @@ def test_evidence_of_others_has_their_name_and_level(board):
     found = evidence(counted=THEIRS)
     board.keep(found, folder="third-party/some-lab")
     row = board.row("toy_strict")
-    assert (row.verdict, row.level) == ("better", "third party (some-lab)")
+    assert (row.verdict.status, row.verdict.level) == ("better", "third party (some-lab)")
     assert row.evidence_file == f"evidence/third-party/some-lab/{found.key}.json"
 
 
@@ -42,8 +42,8 @@ def test_evidence_of_others_has_their_name_and_level(board):
 def test_a_moved_file_stays_who_counted_it(board, counted, folder):
     board.keep(evidence(counted=counted), folder=folder)
     row = board.row("toy_strict")
-    assert row.level == f"third party ({counted.by or 'not recorded'})"
-    assert row.counted_by == (counted.by or "not recorded")
+    assert row.verdict.level == f"third party ({counted.by or 'not recorded'})"
+    assert row.evidence.counted_by == (counted.by or "not recorded")
 
 
 def test_images_that_nobody_registered_are_those_that_are_here(board):
@@ -53,17 +53,17 @@ def test_images_that_nobody_registered_are_those_that_are_here(board):
     del entries["toy"]["splits"]["test"]["fingerprint"]
     path.write_text(json.dumps(entries))
     board.keep(evidence())
-    assert board.row("toy_strict").verdict == "better"
+    assert board.row("toy_strict").verdict.status == "better"
     for fingerprint, verdict in (("0" * 64, "unverified"), (FINGERPRINT, "better")):
         about = {"splits": {"test": {"images": 6, "fingerprint": fingerprint}}}
         (board.root / "reports" / "datasets").mkdir(exist_ok=True)
         (board.root / "reports" / "datasets" / "toy.json").write_text(json.dumps(about))
-        assert board.row("toy_strict").verdict == verdict
+        assert board.row("toy_strict").verdict.status == verdict
 
 
 def test_our_own_file_stays_ours_in_the_folder_of_others(board):
     board.keep(evidence(), folder="third-party/some-lab")
-    assert board.row("toy_strict").level == "released weights"
+    assert board.row("toy_strict").verdict.level == "released weights"
 
 
 @pytest.mark.parametrize("claimed", [{"model": "unet"}, {"overrides": {"q": 3}}])
@@ -72,9 +72,9 @@ def test_evidence_of_another_network_answers_no_claim(board, claimed):
     board.claim("toy_slip", protocol="plain", weights="toy-weights", **claimed)
     board.claim("toy_same", protocol="plain", weights="toy-weights", overrides={"q": 8})
     row = board.row("toy_slip")
-    assert (row.verdict, row.verified) == ("blocked", None)
-    assert row.obstacle == "weights of another network"
-    assert board.row("toy_same").verdict == "better"
+    assert (row.verdict.status, row.verdict.verified) == ("blocked", None)
+    assert row.verdict.obstacle == "weights of another network"
+    assert board.row("toy_same").verdict.status == "better"
 
 
 def lesser(precision="bf16"):
@@ -91,10 +91,10 @@ def test_cheaper_arithmetic_verifies_nothing_that_is_defined_in_fp32(board):
     board.keep(lesser())
     board.claim("toy_near", protocol="strict", weights="toy-weights", value=80, uncertainty=50)
     row = board.row("toy_near")
-    assert row.verdict == "partial"
-    assert "Only counted in bf16, not in fp32: segmodels verify toy_near" in row.reason
+    assert row.verdict.status == "partial"
+    assert "Only counted in bf16, not in fp32: segmodels verify toy_near" in row.verdict.reason
     board.keep(evidence())
-    assert board.row("toy_near").verdict == "verified"
+    assert board.row("toy_near").verdict.status == "verified"
 
 
 # --- weights that were trained here ----------------------------------------------------
@@ -123,10 +123,10 @@ def test_counts_of_an_earlier_form_of_a_run_are_stale(board, file, change, words
         path.write_text(json.dumps({**yaml.safe_load(path.read_text()), **change}))
     board.keep(trained_again(made), folder="again/plain")
     row = board.row("toy_again")
-    assert row.verdict == "stale"
-    assert re.search(words, row.reason)
-    assert "segmodels evaluate again" in row.reason
-    assert row.verified is not None  # told for what it is
+    assert row.verdict.status == "stale"
+    assert re.search(words, row.verdict.reason)
+    assert "segmodels evaluate again" in row.verdict.reason
+    assert row.verdict.verified is not None  # told for what it is
 
 
 def register_training_images(board, fingerprint):
@@ -144,14 +144,14 @@ def test_the_content_of_a_run_decides_and_not_its_name(board):
     board.run("again")
     board.keep(trained_again(training_of(load_run("again"), None), "former-name"))
     (row,) = [row for row in board.rows() if row.run == "again"]
-    assert (row.verdict, row.protocol) == ("measured", "plain")
+    assert (row.verdict.status, row.protocol_name) == ("measured", "plain")
 
 
 def test_what_an_evidence_does_not_say_about_its_training_is_not_assumed(board):
     board.run("again")
     board.keep(trained_again({}), folder="again/plain")
     (row,) = [row for row in board.rows() if row.run == "again"]
-    assert row.verdict == "stale"
+    assert row.verdict.status == "stale"
 
 
 def test_seeds_that_are_current_are_not_mixed_with_outdated_ones(board):
@@ -163,15 +163,15 @@ def test_seeds_that_are_current_are_not_mixed_with_outdated_ones(board):
     old = replace(trained_again({**now, "seed": 7}, "again-1"))
     board.keep(replace(old, identity=replace(old.identity, weights="1" * 64)), folder="1")
     row = board.row("toy_again")
-    assert row.level == "retrained (1 seed)"
+    assert row.verdict.level == "retrained (1 seed)"
 
 
 def test_a_part_that_calls_itself_the_whole_is_no_answer(board):
     """Whatever the file says, the split has six images."""
     board.keep(evidence(matrices(3)), folder="third-party/some-lab")
     row = board.row("toy_strict")
-    assert (row.verdict, row.verified) == ("unverified", None)
-    assert "counted on other images" in row.reason
+    assert (row.verdict.status, row.verdict.verified) == ("unverified", None)
+    assert "counted on other images" in row.verdict.reason
 
 
 def test_our_own_evidence_goes_before_that_of_others(board):
@@ -180,8 +180,8 @@ def test_our_own_evidence_goes_before_that_of_others(board):
     theirs = replace(other_counts(ours), counted=THEIRS)
     write_evidence(board.evidence / "third-party" / "some-lab", theirs)
     row = board.row("toy_strict")
-    assert row.level == "released weights"
-    assert row.verified == round(score(ours, load_protocol("strict")).miou, 4)
+    assert row.verdict.level == "released weights"
+    assert row.verdict.verified == round(score(ours, load_protocol("strict")).miou, 4)
 
 
 NAMES = ("config.json", "model.bin")
@@ -209,22 +209,26 @@ def test_evidence_of_two_files_keeps_its_entry_once_their_sums_are_registered(bo
     two_files(board)
     board.keep(of_two_files())
     row = board.row("toy_strict")
-    assert (row.level, row.verdict, row.pinned) == ("released weights", "better", "first sight")
-    assert row.weights == of_two_files().identity.weights
+    assert (row.verdict.level, row.verdict.status, row.weights.pinned) == (
+        "released weights",
+        "better",
+        "first sight",
+    )
+    assert row.weights.sha256 == of_two_files().identity.weights
 
 
 def test_one_wrong_sum_is_another_checkpoint(board):
     two_files(board, (TWO[0], "e3" * 32))
     board.keep(of_two_files())
     row = board.row("toy_strict")
-    assert (row.level, row.verdict, row.evidence) == (None, "unverified", None)
-    assert row.weights == weights_identity({"config.json": TWO[0], "model.bin": "e3" * 32})
+    assert (row.verdict.level, row.verdict.status, row.evidence_key) == (None, "unverified", None)
+    assert row.weights.sha256 == weights_identity({"config.json": TWO[0], "model.bin": "e3" * 32})
 
 
 def test_two_files_of_others_are_known_too(board):
     two_files(board)
     board.keep(replace(of_two_files(), counted=THEIRS), folder="third-party/some-lab")
-    assert board.row("toy_strict").level == "third party (some-lab)"
+    assert board.row("toy_strict").verdict.level == "third party (some-lab)"
 
 
 def test_what_nothing_pins_is_partial_at_most(board):
@@ -232,13 +236,17 @@ def test_what_nothing_pins_is_partial_at_most(board):
     two_files(board, (None, None), unseen=True)
     board.keep(evidence(weights="0" * 64))
     row = board.row("toy_strict")
-    assert (row.level, row.verdict, row.pinned) == ("released weights", "partial", "no")
-    assert row.reason.startswith("Nothing pins these weights")
-    assert row.verified is not None
-    measured = [r for r in board.rows() if r.kind == "measurement"]
-    assert [(r.verdict, r.pinned) for r in measured] == [("partial", "no")]
+    assert (row.verdict.level, row.verdict.status, row.weights.pinned) == (
+        "released weights",
+        "partial",
+        "no",
+    )
+    assert row.verdict.reason.startswith("Nothing pins these weights")
+    assert row.verdict.verified is not None
+    measured = [r for r in board.rows() if r.subject.kind == "measurement"]
+    assert [(r.verdict.status, r.weights.pinned) for r in measured] == [("partial", "no")]
     two_files(board, (TWO[0], None), unseen=True)
-    assert board.row("toy_strict").evidence is None
+    assert board.row("toy_strict").evidence_key is None
 
 
 def test_what_was_noted_at_first_sight_pins(board):
@@ -250,9 +258,9 @@ def test_what_was_noted_at_first_sight_pins(board):
     note_pins(board.root / "params" / "weights.lock.yaml", "toy-weights", pins)
     board.keep(of_two_files())
     row = board.row("toy_strict")
-    assert (row.verdict, row.pinned) == ("better", "first sight")
+    assert (row.verdict.status, row.weights.pinned) == ("better", "first sight")
     board.keep(evidence(weights="0" * 64, evaluator=0), folder="toy-run/other")
-    assert board.row("toy_strict").evidence == row.evidence
+    assert board.row("toy_strict").evidence_key == row.evidence_key
 
 
 def test_weights_trained_again_answer_the_claims_their_runs_name(board):
@@ -266,19 +274,19 @@ def test_weights_trained_again_answer_the_claims_their_runs_name(board):
             folder=f"{name}/plain",
         )
     row = board.row("toy_again")
-    assert row.level.startswith("retrained (2 seeds, ")
-    assert row.verified == pytest.approx(np.mean(row.seeds), abs=1e-4)
+    assert row.verdict.level.startswith("retrained (2 seeds, ")
+    assert row.verdict.verified == pytest.approx(np.mean(row.verdict.seeds), abs=1e-4)
     assert row.run == "again-0"
-    measured = [r for r in board.rows() if r.kind == "measurement" and r.run == "again-0"]
+    measured = [r for r in board.rows() if r.subject.kind == "measurement" and r.run == "again-0"]
     assert not measured  # the number stands in the claim's row
 
 
 def test_released_weights_go_before_retrained_ones(board):
     board.run("again", protocols=["strict"], retrains=["toy_strict"])
     board.keep(evidence(origin={"trained": "again"}, weights="0" * 64), folder="again/strict")
-    assert board.row("toy_strict").level == "retrained (1 seed)"
+    assert board.row("toy_strict").verdict.level == "retrained (1 seed)"
     board.keep(evidence())
-    assert board.row("toy_strict").level == "released weights"
+    assert board.row("toy_strict").verdict.level == "released weights"
 
 
 @pytest.mark.parametrize(
@@ -312,9 +320,9 @@ def test_a_training_told_twice_is_one(board):
         board.run(name, seed=seed, retrains=["toy_again"])
         board.keep(evidence(origin={"trained": name}, weights=f"{seed:064x}"), folder=name)
     row = board.row("toy_again")
-    assert (row.verdict, row.level) == ("inconclusive", "retrained (1 seed)")
-    assert "At least 3 seeds are needed." in row.reason
-    assert row.reason.endswith("are those of another seed: 2.")
+    assert (row.verdict.status, row.verdict.level) == ("inconclusive", "retrained (1 seed)")
+    assert "At least 3 seeds are needed." in row.verdict.reason
+    assert row.verdict.reason.endswith("are those of another seed: 2.")
 
 
 def test_seeds_that_saw_other_images_are_left_out_and_told(board):
@@ -325,8 +333,8 @@ def test_seeds_that_saw_other_images_are_left_out_and_told(board):
         counts, origin = matrices(images, right=60 + seed), {"trained": name}
         board.keep(evidence(counts, expected=6, origin=origin, weights=f"{seed:064x}"), folder=name)
     row = board.row("toy_again")
-    assert row.level.startswith("retrained (2 seeds")
-    assert row.reason.endswith("because they saw other images: 1.")
+    assert row.verdict.level.startswith("retrained (2 seeds")
+    assert row.verdict.reason.endswith("because they saw other images: 1.")
 
 
 def test_stale_evidence_of_a_training_names_the_command_that_renews_it(board):
@@ -334,8 +342,8 @@ def test_stale_evidence_of_a_training_names_the_command_that_renews_it(board):
     stale = evidence(origin={"trained": "again"}, weights="0" * 64, evaluator=0)
     board.keep(stale, folder="again/strict")
     row = board.row("toy_strict")
-    assert row.verdict == "stale"
-    assert "segmodels evaluate again" in row.reason
+    assert row.verdict.status == "stale"
+    assert "segmodels evaluate again" in row.verdict.reason
 
 
 def test_retrains_is_for_weights_trained_here(board):
@@ -379,15 +387,15 @@ def test_costs_are_counted_on_request_and_judged_from_the_record(board):
     from segmodels.steps.costs import count_wanted
 
     cost_claim(board)
-    assert board.row("toy_params").verdict == "unverified"
+    assert board.row("toy_params").verdict.status == "unverified"
     count_wanted()
     row = board.row("toy_params")
-    assert (row.verdict, row.level, row.unit) == ("verified", "counted", "M")
+    assert (row.verdict.status, row.verdict.level, row.subject.unit) == ("verified", "counted", "M")
     assert row.evidence_file == "efficiency.json"
     assert row.protocol_title == "all parameters"
     recounted = {"params-all": {**COUNTING["params-all"], "version": 2}}
     (board.root / "params" / "efficiency.yaml").write_text(yaml.safe_dump(recounted))
-    assert board.row("toy_params").verdict == "unverified"  # counted by another rule
+    assert board.row("toy_params").verdict.status == "unverified"  # counted by another rule
 
 
 def test_what_no_network_here_has_is_not_wanted(board):
@@ -395,7 +403,7 @@ def test_what_no_network_here_has_is_not_wanted(board):
     assert wanted_by_claim(load_claims()["toy_params"]) is not None
     assert all_wanted(load_claims().values(), ()) == []
     row = board.row("toy_params")
-    assert (row.verdict, row.obstacle) == ("blocked", "not implemented")
+    assert (row.verdict.status, row.verdict.obstacle) == ("blocked", "not implemented")
 
 
 def test_an_unknown_convention_is_named(board):
@@ -407,7 +415,11 @@ def test_an_unknown_convention_is_named(board):
 def test_speeds_are_never_compared(board):
     board.claim("toy_fps", metric="fps", value=50.5, protocol="", dataset="any")
     row = board.row("toy_fps")
-    assert (row.verdict, row.obstacle, row.unit) == ("blocked", "another device", "images/s")
+    assert (row.verdict.status, row.verdict.obstacle, row.subject.unit) == (
+        "blocked",
+        "another device",
+        "images/s",
+    )
 
 
 @pytest.mark.parametrize(
@@ -426,17 +438,17 @@ def test_speeds_are_never_compared(board):
 def test_every_obstacle_is_told_with_what_would_help(board, fields, obstacle, words):
     board.claim("toy_blocked", **fields)
     row = board.row("toy_blocked")
-    assert (row.verdict, row.obstacle) == ("blocked", obstacle)
-    assert words in row.reason
-    assert "To change that: " in row.reason
-    assert row.verified is None
-    assert any(line.startswith(f"{obstacle}: ") for line in row.todo)
-    assert any(line.startswith("  to change that: ") for line in row.todo)
+    assert (row.verdict.status, row.verdict.obstacle) == ("blocked", obstacle)
+    assert words in row.verdict.reason
+    assert "To change that: " in row.verdict.reason
+    assert row.verdict.verified is None
+    assert any(line.startswith(f"{obstacle}: ") for line in row.verdict.todo)
+    assert any(line.startswith("  to change that: ") for line in row.verdict.todo)
 
 
 def test_only_blocked_rows_have_something_to_do(board):
-    assert board.row("toy_strict").verdict == "unverified"
-    assert board.row("toy_strict").todo == ()
+    assert board.row("toy_strict").verdict.status == "unverified"
+    assert board.row("toy_strict").verdict.todo == ()
 
 
 def test_a_corruption_is_judged_from_its_severities(board):
@@ -448,19 +460,19 @@ def test_a_corruption_is_judged_from_its_severities(board):
         weights="toy-weights",
         protocol="plain",
     )
-    assert board.row("toy_fog").verdict == "unverified"
+    assert board.row("toy_fog").verdict.status == "unverified"
     copies = [
         evidence(condition={"corruption": "contrast", "severity": severity, "seed": 0})
         for severity in range(1, 6)
     ]
     board.keep(evidence(), *copies[:2])
-    assert board.row("toy_fog").verdict == "partial"
+    assert board.row("toy_fog").verdict.status == "partial"
     board.keep(*copies)
     row = board.row("toy_fog")
-    assert row.verdict == "better"
-    assert row.verified == round(score(copies[0], load_protocol("plain")).miou, 4)
-    low, high = row.interval
-    assert low < row.verified < high
+    assert row.verdict.status == "better"
+    assert row.verdict.verified == round(score(copies[0], load_protocol("plain")).miou, 4)
+    low, high = row.verdict.interval
+    assert low < row.verdict.verified < high
 
 
 def test_every_disturbed_score_has_its_interval(board):
@@ -491,4 +503,4 @@ def test_evidence_of_others_has_no_picture(board):
 def test_featured_claims_stand_first(board):
     board.claim("toy_low", value=10, weights="toy-weights")
     board.claim("toy_first", value=1, weights="toy-weights", featured=True)
-    assert [row.claim for row in board.rows()] == ["toy_first", "toy_strict", "toy_low"]
+    assert [row.subject.id for row in board.rows()] == ["toy_first", "toy_strict", "toy_low"]

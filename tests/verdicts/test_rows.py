@@ -23,16 +23,18 @@ def project(board):
 def test_a_row_has_the_verdict_as_it_is_given(project):
     asked = resolve(project, project.claims[0])
     row = row_of_claim(project, asked, VERDICT, None)
-    assert (row.verdict, row.reason, row.claimed) == ("below", "Because.", asked.claim.value)
-    assert (row.verified, row.gap, row.interval) == (12.3457, None, (1.0, 2.0))
-    assert (row.evidence, row.images, row.per_class) == (None, None, {})
+    verdict = row.verdict
+    assert (verdict.status, verdict.reason) == ("below", "Because.")
+    assert row.subject.claim == asked.claim
+    assert (verdict.verified, verdict.gap, verdict.interval) == (12.3457, None, (1.0, 2.0))
+    assert row.evidence is row.evidence_key is row.evidence_file is row.figure is None
 
 
 def test_evidence_adds_what_was_counted_and_where_it_lies(project):
     asked = resolve(project, project.claims[0])
     found = answer_claim(project, asked).found
     row = row_of_claim(project, asked, VERDICT, found)
-    assert row.evidence == found.evidence.key
+    assert row.evidence_key == found.evidence.key
     assert (project.link_from / row.evidence_file).resolve() == found.path.resolve()
-    assert row.images == row.expected_images == len(found.evidence.images)
-    assert row.verified == 12.3457
+    assert row.evidence.images == row.evidence.expected_images == len(found.evidence.images)
+    assert row.verdict.verified == 12.3457

@@ -14,6 +14,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.leaderboard.charts.curves import robustness_section
 from segmodels.leaderboard.findings import finding_list
 from segmodels.steps.costs import count_wanted
+from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.validation import problems
 
 BUDGET = {"budget": "toy images", "as_published": False, "protocol": "plain"}
@@ -48,14 +49,18 @@ def runs(board):
 def test_what_nobody_measured_is_unverified(runs):
     runs.statement("better", part(), missing=["On ADE20K: no images."])
     row = runs.row("better")
-    assert (row.kind, row.verdict, row.claimed) == ("relative", "unverified", None)
-    assert "Accuracy: not measured yet (segmodels evaluate one and two)." in row.reason
-    assert row.reason.endswith("On ADE20K: no images.")
-    assert row.model == "A beats B"
+    assert (row.subject.kind, row.verdict.status, row.subject.claimed) == (
+        "relative",
+        "unverified",
+        None,
+    )
+    assert "Accuracy: not measured yet (segmodels evaluate one and two)." in row.verdict.reason
+    assert row.verdict.reason.endswith("On ADE20K: no images.")
+    assert row.subject.model == "A beats B"
     told = "not measured yet (segmodels evaluate one and two)."
-    assert row.findings == (
-        {"about": "Accuracy", "outcome": "open", "text": told, "counts": False},
-        {"about": "", "outcome": "open", "text": "On ADE20K: no images.", "counts": True},
+    assert row.verdict.parts == (
+        PartResult("Accuracy", "open", told, False),
+        PartResult("", "open", "On ADE20K: no images.", True),
     )
 
 
@@ -72,12 +77,12 @@ def test_at_another_budget_nothing_is_verified_or_refuted(runs, one, two, verdic
     runs.keep(trained("one", one), folder="one/plain")
     runs.keep(trained("two", two), folder="two/plain")
     row = runs.row("better")
-    assert row.verdict == verdict
-    assert f"Accuracy: {words}" in row.reason
-    (found,) = row.findings
-    assert (found["about"], found["outcome"], found["counts"]) == ("Accuracy", outcome, False)
-    assert row.reason.endswith(found["text"])
-    assert "(toy images)" in row.reason
+    assert row.verdict.status == verdict
+    assert f"Accuracy: {words}" in row.verdict.reason
+    (found,) = row.verdict.parts
+    assert (found.about, found.outcome, found.counts) == ("Accuracy", outcome, False)
+    assert row.verdict.reason.endswith(found.text)
+    assert "(toy images)" in row.verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -94,8 +99,8 @@ def test_one_training_a_side_decides_nothing(runs, one, two, verdict, outcome):
     runs.keep(trained("one", one), folder="one/plain")
     runs.keep(trained("two", two), folder="two/plain")
     row = runs.row("better")
-    assert (row.verdict, row.findings[0]["outcome"]) == (verdict, outcome)
-    assert "over 30 images" in row.reason
+    assert (row.verdict.status, row.verdict.parts[0].outcome) == (verdict, outcome)
+    assert "over 30 images" in row.verdict.reason
     words = {"holds_here": "holds on these images", "fails_here": "does not hold on these images"}
     assert f'<span class="status {outcome}">{words.get(outcome, "open")}' in finding_list(row)
 
@@ -125,14 +130,14 @@ def test_several_trainings_a_side_decide(runs, ones, twos, verdict, outcome):
     runs.statement("better", part(as_published=True, subject=ONES, other=TWOS))
     seeds(runs, ones, twos)
     row = runs.row("better")
-    assert (row.verdict, row.findings[0]["outcome"]) == (verdict, outcome)
-    assert "over 2 and 2 trainings and 30 images" in row.reason
+    assert (row.verdict.status, row.verdict.parts[0].outcome) == (verdict, outcome)
+    assert "over 2 and 2 trainings and 30 images" in row.verdict.reason
 
 
 def test_a_side_without_a_second_training_decides_nothing(runs):
     runs.statement("better", part(as_published=True, subject=ONES, other=["two"]))
     seeds(runs, (90, 91), (40, 41))
-    assert runs.row("better").findings[0]["outcome"] == "holds_here"
+    assert runs.row("better").verdict.parts[0].outcome == "holds_here"
 
 
 def test_one_training_told_twice_decides_nothing(runs):
@@ -143,7 +148,7 @@ def test_one_training_told_twice_decides_nothing(runs):
         right = 90 if name in ONES else 40
         counts, weights = matrices(30, right=right), name.encode().hex().ljust(64, "0")
         runs.keep(evidence(counts, origin={"trained": name}, weights=weights), folder=name)
-    assert runs.row("better").findings[0]["outcome"] == "holds_here"
+    assert runs.row("better").verdict.parts[0].outcome == "holds_here"
 
 
 def test_several_runs_of_a_side_are_seeds_of_one_training(runs):
@@ -172,11 +177,13 @@ def test_parts_tested_at_once_say_so_and_need_more(runs):
     widths = [
         float(high) - float(low)
         for row in (alone, many)
-        for low, high in [re.search(r"difference (\S+) to (\S+)", row.reason).groups()]
+        for low, high in [re.search(r"difference (\S+) to (\S+)", row.verdict.reason).groups()]
     ]
     assert widths[1] > 1.3 * widths[0]
-    assert "at once" not in alone.reason
-    assert many.reason.endswith("9 parts are measured at once, so each interval is one of 99.44 %.")
+    assert "at once" not in alone.verdict.reason
+    assert many.verdict.reason.endswith(
+        "9 parts are measured at once, so each interval is one of 99.44 %."
+    )
 
 
 def test_nothing_is_kept_of_a_clean_score_of_zero(runs):
@@ -188,9 +195,11 @@ def test_nothing_is_kept_of_a_clean_score_of_zero(runs):
         clean = evidence(wrong, origin=origin, weights=weights)
         runs.keep(clean, replace_condition(clean), folder=name)
     row = runs.row("robust")
-    assert row.findings[0]["outcome"] == "open"
-    assert "a clean mIoU is 0, so that no share of it can be kept" in row.reason
-    measured = next(row for row in runs.rows() if row.run == "one" and row.kind == "measurement")
+    assert row.verdict.parts[0].outcome == "open"
+    assert "a clean mIoU is 0, so that no share of it can be kept" in row.verdict.reason
+    measured = next(
+        row for row in runs.rows() if row.run == "one" and row.subject.kind == "measurement"
+    )
     assert measured.robustness.ratio is None
     assert "no share of a clean score of zero can be kept" in robustness_section([measured])
 
@@ -209,7 +218,7 @@ def test_only_current_counts_of_ours_decide(runs, fields, folder):
     runs.statement("better", part(as_published=True))
     runs.keep(trained("one", 90, **fields), folder=folder)
     runs.keep(trained("two", 40, **fields), folder=folder)
-    assert runs.row("better").verdict == "unverified"
+    assert runs.row("better").verdict.status == "unverified"
 
 
 def test_part_of_a_split_does_not_decide(runs):
@@ -218,7 +227,7 @@ def test_part_of_a_split_does_not_decide(runs):
         found = trained(name, right)
         part_of_it = dataclasses.replace(found, images=found.images[:20])
         runs.keep(part_of_it, folder=f"{name}/plain")
-    assert runs.row("better").verdict == "unverified"
+    assert runs.row("better").verdict.status == "unverified"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +248,7 @@ def test_what_is_missing_keeps_a_statement_from_being_verified(runs):
     runs.statement("better", part(as_published=True), missing=["Something else."])
     runs.keep(trained("one", 90), folder="one/plain")
     runs.keep(trained("two", 40), folder="two/plain")
-    assert runs.row("better").verdict == "partial"
+    assert runs.row("better").verdict.status == "partial"
 
 
 def noisy(name, right, sigma=0.1):
@@ -250,13 +259,13 @@ def test_kept_under_a_disturbance_both_went_through(runs):
     runs.statement("robust", part(quantity="kept", condition="parameter_noise"))
     runs.keep(trained("one", 60), folder="one/plain")
     runs.keep(trained("two", 90), folder="two/plain")
-    assert "parameter noise was not evaluated for both" in runs.row("robust").reason
+    assert "parameter noise was not evaluated for both" in runs.row("robust").verdict.reason
     runs.keep(noisy("one", 55), noisy("one", 1, sigma=9.0), folder="one/noise")
-    assert "not evaluated for both" in runs.row("robust").reason
+    assert "not evaluated for both" in runs.row("robust").verdict.reason
     runs.keep(noisy("two", 20), folder="two/noise")
     row = runs.row("robust")
-    assert row.verdict == "partial"
-    assert "so it is" in row.reason
+    assert row.verdict.status == "partial"
+    assert "so it is" in row.verdict.reason
 
 
 def test_kept_under_other_protocols(runs):
@@ -267,11 +276,11 @@ def test_kept_under_other_protocols(runs):
     runs.keep(trained("one", 60), folder="one/plain")
     runs.keep(trained("two", 90), folder="two/plain")
     runs.keep(trained("one", 20, inference=inference), folder="one/flipped")
-    assert "flipped was not evaluated for both" in runs.row("sizes").reason
+    assert "flipped was not evaluated for both" in runs.row("sizes").verdict.reason
     runs.keep(trained("two", 80, inference=inference), folder="two/flipped")
     row = runs.row("sizes")
-    assert row.verdict == "unverified"
-    assert "the opposite" in row.reason
+    assert row.verdict.status == "unverified"
+    assert "the opposite" in row.verdict.reason
 
 
 def cost(relation, about):
@@ -296,11 +305,11 @@ def test_costs_decide(board, relations, verdict):
     path = board.root / "params" / "efficiency.yaml"
     path.write_text(yaml.safe_dump({"params-all": counting}))
     board.statement("lighter", *(cost(r, f"Parameters, {r}") for r in relations))
-    assert "not counted yet" in board.row("lighter").reason
+    assert "not counted yet" in board.row("lighter").verdict.reason
     count_wanted()
     row = board.row("lighter")
-    assert row.verdict == verdict
-    assert "M against" in row.reason
-    assert all(part["counts"] and "M against" in part["text"] for part in row.findings)
+    assert row.verdict.status == verdict
+    assert "M against" in row.verdict.reason
+    assert all(part.counts and "M against" in part.text for part in row.verdict.parts)
     outcomes = ["holds" if relation == "lower" else "fails" for relation in relations]
-    assert [part["outcome"] for part in row.findings] == outcomes
+    assert [part.outcome for part in row.verdict.parts] == outcomes

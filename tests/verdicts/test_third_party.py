@@ -41,7 +41,7 @@ def test_good_evidence_is_kept_under_their_name(board, mail):
     found = evidence()
     copy = admitted(board, mail(found))
     assert copy == board.evidence / "third-party" / "some-lab" / f"{found.key}.json"
-    assert board.row("toy_strict").level == "third party (some-lab)"
+    assert board.row("toy_strict").verdict.level == "third party (some-lab)"
 
 
 @pytest.mark.parametrize(
@@ -129,16 +129,16 @@ def test_a_name_is_no_checksum(board, mail):
     with pytest.raises(SegmodelsError, match="weights are none of"):
         admitted(board, mail(forged))
     board.keep(replace(forged, counted=THEIRS), folder="third-party/some-lab")
-    assert board.row("toy_strict").verdict == "unverified"
+    assert board.row("toy_strict").verdict.status == "unverified"
     board.keep(forged)
-    assert board.row("toy_strict").level == "released weights"
+    assert board.row("toy_strict").verdict.level == "released weights"
 
 
 def test_their_word_does_not_make_it_a_training_of_ours(board):
     board.run("again", protocols=["strict"], retrains=["toy_strict"])
     forged = evidence(origin={"trained": "again"}, weights="0" * 64, counted=THEIRS)
     board.keep(forged, folder="third-party/some-lab")
-    assert board.row("toy_strict").verdict == "unverified"
+    assert board.row("toy_strict").verdict.status == "unverified"
 
 
 def test_other_counts_do_not_replace_earlier_ones(board, mail):

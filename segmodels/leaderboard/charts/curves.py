@@ -37,7 +37,7 @@ def _y(value: float, top: float) -> float:
 
 def robustness_section(rows: list[Row]) -> str:
     """Curves and tables, once per piece of evidence; "" when nothing was disturbed."""
-    first = {row.evidence: row for row in reversed(rows) if row.robustness}
+    first = {row.evidence_key: row for row in reversed(rows) if row.robustness}
     stressed = "".join(
         _robustness(row, row.robustness, number < _OPEN)
         for number, row in enumerate(reversed(first.values()))
@@ -63,9 +63,9 @@ def _robustness(row: Row, found: Robustness, opened: bool) -> str:
     tables = "".join(
         _curve_table(kind, [c for c in found.curves if c.kind == kind], found) for kind in kinds
     )
-    about = f"{row.dataset} {row.split}, {row.protocol_title or row.protocol}"
+    about = f"{row.subject.dataset} {row.subject.split}, {row.protocol_title or row.protocol_name}"
     return (
-        f'<details class="stress"{" open" if opened else ""}><summary>{escape(row.model)} '
+        f'<details class="stress"{" open" if opened else ""}><summary>{escape(row.subject.model)} '
         f'<span class="soft">{escape(about)} &middot; {" &middot; ".join(facts)}</span></summary>'
         f"{tables}</details>"
     )

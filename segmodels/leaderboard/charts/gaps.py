@@ -22,7 +22,7 @@ class Gap:
     @property
     def values(self) -> list[float]:
         """Measured mIoU, percent."""
-        return [row.verified or 0.0 for row, _ in self.rows]
+        return [row.verdict.verified or 0.0 for row, _ in self.rows]
 
     @property
     def spread(self) -> float:
@@ -32,19 +32,20 @@ class Gap:
 
 def protocol_gaps(rows: list[Row]) -> list[Gap]:
     """Checkpoints measured under at least two protocols, widest spread first."""
-    groups: dict[tuple[str, ...], dict[str, tuple[Row, str]]] = defaultdict(dict)
+    groups: dict[tuple[object, ...], dict[str, tuple[Row, str]]] = defaultdict(dict)
     for row, page in zip(rows, page_names(rows), strict=True):
-        if row.metric == "mIoU" and row.verified is not None and row.weights:
-            seen = f"{row.fingerprint} {row.images} {row.evaluator}"
-            key = (row.weights, row.dataset, row.split, seen)
-            groups[key].setdefault(row.protocol, (row, page))
+        evidence, weights = row.evidence, row.weights.sha256
+        if row.subject.metric == "mIoU" and row.verdict.verified is not None and weights:
+            seen = evidence and (evidence.fingerprint, evidence.images, evidence.evaluator)
+            key = (weights, row.subject.dataset, row.subject.split, seen)
+            groups[key].setdefault(row.protocol_name, (row, page))
     found = [Gap(tuple(sorted(g.values(), key=_first))) for g in groups.values() if len(g) > 1]
     return sorted(found, key=lambda gap: (-gap.spread, gap.rows[0][1]))
 
 
 def _first(item: tuple[Row, str]) -> tuple[bool, float, str]:
     row, page = item
-    return row.claimed is None, -(row.verified or 0.0), page
+    return row.subject.claimed is None, -(row.verdict.verified or 0.0), page
 
 
 def gap_section(rows: list[Row]) -> str:
@@ -65,8 +66,11 @@ def gap_section(rows: list[Row]) -> str:
 
 def _table(gap: Gap) -> str:
     first = gap.rows[0][0]
-    title = f"{first.model}, {first.dataset} {first.split}"
-    known = [*gap.values, *(r.claimed for r, _ in gap.rows if r.claimed is not None)]
+    title = f"{first.subject.model}, {first.subject.dataset} {first.subject.split}"
+    known = [
+        *gap.values,
+        *(r.subject.claimed for r, _ in gap.rows if r.subject.claimed is not None),
+    ]
     low, high = min(known), max(known)
     lines = "".join(_line(row, page, first, low, high) for row, page in gap.rows)
     return (
@@ -80,12 +84,13 @@ def _table(gap: Gap) -> str:
 
 
 def _line(row: Row, page: str, first: Row, low: float, high: float) -> str:
-    difference = (row.verified or 0.0) - (first.verified or 0.0)
+    difference = (row.verdict.verified or 0.0) - (first.verdict.verified or 0.0)
     shown = "" if row is first else signed(difference)
     about = f'<span class="soft">{escape(row.protocol_title)}</span>' if row.protocol_title else ""
     return (
-        f'<tr><th scope="row"><a href="claims/{escape(page)}.html">{escape(row.protocol)}</a>'
-        f'{about}</th><td class="num">{number(row.verified, 2)}</td><td class="num">{shown}</td>'
+        f'<tr><th scope="row"><a href="claims/{escape(page)}.html">{escape(row.protocol_name)}</a>'
+        f'{about}</th><td class="num">{number(row.verdict.verified, 2)}</td>'
+        f'<td class="num">{shown}</td>'
         f'<td class="strip">{_strip(row, low, high)}</td></tr>'
     )
 
@@ -96,9 +101,9 @@ def _strip(row: Row, low: float, high: float) -> str:
     def place(value: float | None) -> str:
         return f"{100 * ((value or 0.0) - low) / ((high - low) or 1.0):.1f}%"
 
-    dot = place(row.verified)
-    tick = "" if row.claimed is None else f";--tick:{place(row.claimed)}"
+    dot = place(row.verdict.verified)
+    tick = "" if row.subject.claimed is None else f";--tick:{place(row.subject.claimed)}"
     return (
-        f'<span class="bar {escape(row.verdict)}{" ticked" if tick else ""}" '
+        f'<span class="bar {escape(row.verdict.status)}{" ticked" if tick else ""}" '
         f'style="--low:{dot};--dot:{dot};--high:{dot}{tick}"></span>'
     )

@@ -96,10 +96,14 @@ def points(rows: list[Row], percent: bool = True) -> list[Point]:
     """
     found = []
     for index, (row, page) in enumerate(zip(rows, page_names(rows), strict=True)):
-        if not row.claimed or row.verified is None or (row.unit == "%") != percent:
+        if (
+            not row.subject.claimed
+            or row.verdict.verified is None
+            or (row.subject.unit == "%") != percent
+        ):
             continue
-        low, high = row.interval or (row.verified, row.verified)
-        found.append(Point(index, row, page, row.claimed, row.verified, low, high))
+        low, high = row.verdict.interval or (row.verdict.verified, row.verdict.verified)
+        found.append(Point(index, row, page, row.subject.claimed, row.verdict.verified, low, high))
     return found
 
 
@@ -217,17 +221,24 @@ def _marks(
 def _mark(point: Point, x: Axis, y: Axis, height: tuple[float, float, float]) -> str:
     row, across = point.row, x.at(point.claimed)
     middle, low, high = (y.at(h) for h in height)
-    interval = f" ({bounds(row)})" if row.interval else ""
-    title = (
-        f"{row.model}, {row.dataset} {row.split}, {metric(row)}, {row.protocol}: claimed "
-        f"{number(row.claimed, row.decimals)}, verified {number(row.verified, digits(row))}"
-        f"{interval}, gap {signed(row.gap, digits(row))}, {side(row) or row.verdict}"
-    )
+    mark = _MARKS.get(row.verdict.status, _MARK)
     return (
         f'<a href="claims/{escape(point.page)}.html" tabindex="-1" data-row="{point.index}" '
-        f'class="{escape(tone(row))}"><title>{escape(title)}</title>'
+        f'class="{escape(tone(row))}"><title>{escape(_title(row))}</title>'
         f'<path class="range" d="M{across:.1f} {low:.1f}V{high:.1f}"/>'
-        f'<path class="mark" d="M{across:.1f} {middle:.1f}{_MARKS.get(row.verdict, _MARK)}"/></a>'
+        f'<path class="mark" d="M{across:.1f} {middle:.1f}{mark}"/></a>'
+    )
+
+
+def _title(row: Row) -> str:
+    """What comes up when a mark is pointed at."""
+    subject, verdict = row.subject, row.verdict
+    interval = f" ({bounds(row)})" if verdict.interval else ""
+    return (
+        f"{subject.model}, {subject.dataset} {subject.split}, {metric(row)}, {row.protocol_name}: "
+        f"claimed {number(subject.claimed, subject.decimals)}, "
+        f"verified {number(verdict.verified, digits(row))}{interval}, "
+        f"gap {signed(verdict.gap, digits(row))}, {side(row) or verdict.status}"
     )
 
 
@@ -237,7 +248,7 @@ def _crowd(
     """One path of dots per status, without links."""
     dots: dict[str, list[str]] = defaultdict(list)
     for p in found:
-        dots[p.row.verdict].append(f"M{x.at(p.claimed):.1f} {y.at(heights(p)[0]):.1f}h0")
+        dots[p.row.verdict.status].append(f"M{x.at(p.claimed):.1f} {y.at(heights(p)[0]):.1f}h0")
     return "".join(
         f'<path class="crowd {escape(status)}" d="{"".join(parts)}"/>'
         for status, parts in sorted(dots.items())

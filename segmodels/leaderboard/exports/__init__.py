@@ -30,7 +30,7 @@ def export(rows: list[Row], kind: str, match: str | None = None, source_url: str
     """
     chosen = _chosen(rows, match)
     if kind == "latex":
-        return render_latex([r for r in chosen if match or r.verified is not None])
+        return render_latex([r for r in chosen if match or r.verdict.verified is not None])
     if kind == "model-index":
         return render_model_index(chosen, source_url)
     return render_csv(chosen) if kind == "csv" else render_json(chosen)

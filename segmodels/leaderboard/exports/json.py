@@ -13,6 +13,7 @@ from typing import Any
 
 from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.markup import disputed, page_names
+from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import load_rules
 from segmodels.versions import EVALUATOR, SOFTWARE
@@ -41,20 +42,90 @@ SHORT = (
 )
 
 
+def fields(row: Row) -> dict[str, Any]:
+    """A row as flat data, whether known or not."""
+    subject, verdict, claim, seen = row.subject, row.verdict, row.subject.claim, row.evidence
+    return {
+        "claim": subject.id,
+        "claimed": subject.claimed,
+        "verified": verdict.verified,
+        "gap": verdict.gap,
+        "interval": verdict.interval,
+        "verdict": verdict.status,
+        "level": verdict.level,
+        "reason": verdict.reason,
+        "tolerance": verdict.tolerance,
+        "model": subject.model,
+        "dataset": subject.dataset,
+        "split": subject.split,
+        "protocol": row.protocol_name,
+        "evidence": row.evidence_key,
+        "paper": subject.paper,
+        "title": subject.title,
+        "source": subject.source,
+        "url": subject.url,
+        "notes": subject.notes,
+        "decimals": subject.decimals,
+        "run": row.run,
+        "rerun": row.command,
+        "protocol_title": row.protocol_title,
+        "protocol_source": row.protocol.source if row.protocol else "",
+        "protocol_version": row.protocol.version if row.protocol else 0,
+        "protocol_fields": row.protocol_fields,
+        "images": seen and seen.images,
+        "expected_images": seen and seen.expected_images,
+        "weights": row.weights.sha256,
+        "weights_origin": row.weights.origin,
+        "pinned": row.weights.pinned,
+        "fingerprint": seen and seen.fingerprint,
+        "evaluator": seen and seen.evaluator,
+        "counted_by": seen and seen.counted_by,
+        "counted_at": seen and seen.counted_at,
+        "software": seen and seen.software,
+        "evidence_file": row.evidence_file,
+        "pixel_accuracy": seen and seen.pixel_accuracy,
+        "mean_accuracy": seen and seen.mean_accuracy,
+        "per_class": seen and seen.per_class,
+        "robustness": row.robustness and dataclasses.asdict(row.robustness),
+        "kind": subject.kind,
+        "metric": subject.metric,
+        "unit": subject.unit,
+        "obstacle": verdict.obstacle,
+        "arxiv": subject.arxiv,
+        "claimant": subject.claimant,
+        "seen": subject.seen,
+        "checkpoint": claim and claim.checkpoint,
+        "stated": claim and claim.stated,
+        "corruption": subject.corruption,
+        "conflicts": subject.conflicts,
+        "disputed": tuple(objection.model_dump() for objection in subject.disputed),
+        "seeds": verdict.seeds,
+        "interval_over": verdict.over,
+        "seed_interval": verdict.seed_interval,
+        "figure": row.figure,
+        "findings": tuple(map(_part, verdict.parts)),
+        "todo": verdict.todo,
+    }
+
+
+def _part(part: PartResult) -> dict[str, str | bool]:
+    return {"about": part.about, "outcome": part.outcome, "text": part.text, "counts": part.counts}
+
+
 def whole(row: Row, page: str) -> dict[str, Any]:
     """Everything about a row, JSON-able; `page` names its files in `claims/`."""
-    return {"schema": SCHEMA, "page": page, **_told(dataclasses.asdict(row))}
+    return {"schema": SCHEMA, "page": page, **_known(fields(row))}
 
 
 def short(row: Row, page: str) -> dict[str, Any]:
     """The fields of `SHORT`."""
-    low, high = row.interval or (None, None)
-    values = {**vars(row), "page": page, "interval_low": low, "interval_high": high}
+    low, high = row.verdict.interval or (None, None)
+    values = {**fields(row), "page": page, "interval_low": low, "interval_high": high}
     values["disputed"] = disputed(row)
-    return _told({name: values[name] for name in SHORT})
+    return _known({name: values[name] for name in SHORT})
 
 
-def _told(values: dict[str, Any]) -> dict[str, Any]:
+def _known(values: dict[str, Any]) -> dict[str, Any]:
     """Without what is unknown (None) or empty; a zero stays."""
     return {name: value for name, value in values.items() if value not in (None, "", (), {})}
 

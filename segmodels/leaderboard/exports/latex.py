@@ -61,29 +61,31 @@ def escape(text: str) -> str:
 
 
 def _cells(row: Row, marks: dict[str, str]) -> list[str]:
-    claimed = "--" if row.claimed is None else f"{row.claimed:.{row.decimals}f}"
-    verified = "--" if row.verified is None else f"{row.verified:.{digits(row)}f}"
-    gap = "--" if row.gap is None else f"${row.gap:+.{digits(row)}f}$"
+    claimed = (
+        "--" if row.subject.claimed is None else f"{row.subject.claimed:.{row.subject.decimals}f}"
+    )
+    verified = "--" if row.verdict.verified is None else f"{row.verdict.verified:.{digits(row)}f}"
+    gap = "--" if row.verdict.gap is None else f"${row.verdict.gap:+.{digits(row)}f}$"
     return [
-        escape(row.model) + _mark(marks[row.protocol]),
-        escape(row.dataset),
-        _METRICS.get(row.metric, escape(row.metric)),
+        escape(row.subject.model) + _mark(marks[row.protocol_name]),
+        escape(row.subject.dataset),
+        _METRICS.get(row.subject.metric, escape(row.subject.metric)),
         *(claimed, verified, gap, _interval(row)),
-        escape(", ".join(filter(None, (row.verdict, disputed(row))))),
-        escape(row.level or "--"),
+        escape(", ".join(filter(None, (row.verdict.status, disputed(row))))),
+        escape(row.verdict.level or "--"),
     ]
 
 
 def _interval(row: Row) -> str:
-    if row.interval is None:
+    if row.verdict.interval is None:
         return "--"
-    low, high = (f"{value:.{digits(row)}f}" for value in row.interval)
+    low, high = (f"{value:.{digits(row)}f}" for value in row.verdict.interval)
     return f"{low}--{high}"
 
 
 def _marks(rows: list[Row]) -> dict[str, str]:
     """A letter per protocol in the order of the rows: a … z, aa, ab, …"""
-    names = dict.fromkeys(row.protocol for row in rows)
+    names = dict.fromkeys(row.protocol_name for row in rows)
     return {name: _letters(place) for place, name in enumerate(names)}
 
 
@@ -99,5 +101,5 @@ def _mark(letters: str) -> str:
 def _protocol(name: str, rows: list[Row]) -> str:
     if not name:
         return "Protocol not stated."
-    title = next((row.protocol_title for row in rows if row.protocol == name), "")
+    title = next((row.protocol_title for row in rows if row.protocol_name == name), "")
     return escape(f"{name}: {title}." if title else f"{name}.")

@@ -32,7 +32,7 @@ def render_markdown(rows: list[Row]) -> str:
     kinds: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         kinds[part(row)].append(row)
-    stressed = {row.evidence: row for row in reversed(rows) if row.robustness}.values()
+    stressed = {row.evidence_key: row for row in reversed(rows) if row.robustness}.values()
     shown = kinds["shown"]
     return "\n".join(
         [
@@ -68,12 +68,12 @@ def _summary(rows: list[Row]) -> list[str]:
 
 
 def _papers(title: str, claims: list[Row]) -> list[str]:
-    found = [status for status in STATUSES if any(row.verdict == status for row in claims)]
-    papers = {row.paper: row for row in reversed(claims)}
+    found = [status for status in STATUSES if any(row.verdict.status == status for row in claims)]
+    papers = {row.subject.paper: row for row in reversed(claims)}
     lines = [
         [_paper(papers[name]), str(sum(of.values())), *(str(of[s] or "") for s in found)]
         for name in sorted(papers)
-        if (of := Counter(row.verdict for row in claims if row.paper == name))
+        if (of := Counter(row.verdict.status for row in claims if row.subject.paper == name))
     ]
     head = " | ".join(["Paper", ">Claims", *(f">{status}" for status in found)])
     return _table(title, head, lines)
@@ -99,24 +99,30 @@ def _cell(text: str) -> str:
 
 def _paper(row: Row) -> str:
     name = _cell(paper(row)).replace("[", "\\[").replace("]", "\\]")
-    return f"[{name}]({row.url})" if row.url.startswith("https://") else name
+    return f"[{name}]({row.subject.url})" if row.subject.url.startswith("https://") else name
 
 
 def _claim_cells(row: Row) -> list[str]:
-    gap = "" if row.gap is None else signed(row.gap, digits(row))
-    verdict = ", ".join(filter(None, (f"**{row.verdict}**", _cell(row.level or ""), disputed(row))))
-    named = _cell(row.claim or "")
+    gap = "" if row.verdict.gap is None else signed(row.verdict.gap, digits(row))
+    verdict = ", ".join(
+        filter(None, (f"**{row.verdict.status}**", _cell(row.verdict.level or ""), disputed(row)))
+    )
+    named = _cell(row.subject.id or "")
     return [named, *_how(row), _claimed(row), _checked(row), gap, _interval(row), verdict]
 
 
 def _statement_cells(row: Row) -> list[str]:
-    return [_cell(f"{row.model} ({paper(row)})"), f"**{row.verdict}**", _cell(row.reason)]
+    return [
+        _cell(f"{row.subject.model} ({paper(row)})"),
+        f"**{row.verdict.status}**",
+        _cell(row.verdict.reason),
+    ]
 
 
 def _own_cells(row: Row) -> list[str]:
-    names = [_cell(row.model), _cell(row.run or ""), *_how(row)]
-    word = "" if row.verdict == "measured" else f"**{row.verdict}**, "
-    return [*names, _checked(row), _interval(row), word + _cell(row.level or "")]
+    names = [_cell(row.subject.model), _cell(row.run or ""), *_how(row)]
+    word = "" if row.verdict.status == "measured" else f"**{row.verdict.status}**, "
+    return [*names, _checked(row), _interval(row), word + _cell(row.verdict.level or "")]
 
 
 def _stress_cells(row: Row) -> list[str]:
@@ -124,34 +130,34 @@ def _stress_cells(row: Row) -> list[str]:
     clean = "" if found is None else f"{found.clean:.2f}"
     mean = "" if found is None or found.mean is None else f"{found.mean:.2f}"
     kept = "" if found is None or found.ratio is None else f"{found.ratio:.0%}"
-    return [_cell(row.model), f"`{_cell(row.protocol)}`", clean, mean, kept]
+    return [_cell(row.subject.model), f"`{_cell(row.protocol_name)}`", clean, mean, kept]
 
 
 def _how(row: Row) -> list[str]:
     """Metric and protocol."""
-    named = f"{metric(row)} {row.corruption}".strip()
-    return [_cell(named), f"`{_cell(row.protocol)}`" if row.protocol else "not stated"]
+    named = f"{metric(row)} {row.subject.corruption}".strip()
+    return [_cell(named), f"`{_cell(row.protocol_name)}`" if row.protocol_name else "not stated"]
 
 
 def _claimed(row: Row) -> str:
-    return "" if row.claimed is None else f"{row.claimed:.{row.decimals}f}"
+    return "" if row.subject.claimed is None else f"{row.subject.claimed:.{row.subject.decimals}f}"
 
 
 def _checked(row: Row) -> str:
     """The number, linked to its evidence."""
-    if row.verified is None:
+    if row.verdict.verified is None:
         return ""
-    shown = f"{row.verified:.{digits(row)}f}"
+    shown = f"{row.verdict.verified:.{digits(row)}f}"
     return f"[{shown}]({row.evidence_file})" if row.evidence_file else shown
 
 
 def _interval(row: Row) -> str:
-    return "" if row.interval is None else bounds(row).replace("\u2013", " to ")
+    return "" if row.verdict.interval is None else bounds(row).replace("\u2013", " to ")
 
 
 def _reasons(rows: list[Row]) -> list[str]:
     """Why rows have no number, each reason once."""
-    found = dict.fromkeys(row.reason for row in rows if row.verified is None)
+    found = dict.fromkeys(row.verdict.reason for row in rows if row.verdict.verified is None)
     return [*(f"- {_cell(reason)}" for reason in found), ""] if found else []
 
 
@@ -159,22 +165,23 @@ def _not_checked(rows: list[Row]) -> list[str]:
     """What is blocked or was never run: one fold per paper, each reason once below its table."""
     papers: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        papers[row.paper].append(row)
+        papers[row.subject.paper].append(row)
     folds = [line for name in sorted(papers) for line in _fold(papers[name])]
     return ["## Not checked", "", *folds] if folds else []
 
 
 def _fold(rows: list[Row]) -> list[str]:
     reasons = {
-        reason: place for place, reason in enumerate(dict.fromkeys(r.reason for r in rows), 1)
+        reason: place
+        for place, reason in enumerate(dict.fromkeys(r.verdict.reason for r in rows), 1)
     }
-    counted = Counter(row.obstacle or row.verdict for row in rows)
+    counted = Counter(row.verdict.obstacle or row.verdict.status for row in rows)
     told = ", ".join(f"{number} {_cell(why)}" for why, number in counted.most_common())
     return [
         "<details>",
         f"<summary><b>{_cell(paper(rows[0]))}</b>: {told}</summary>",
         "",
-        *_lines(_OPEN, (_open_cells(row, reasons[row.reason]) for row in rows)),
+        *_lines(_OPEN, (_open_cells(row, reasons[row.verdict.reason]) for row in rows)),
         "",
         *(f"{place}. {_cell(reason)}" for reason, place in reasons.items()),
         "",
@@ -184,5 +191,14 @@ def _fold(rows: list[Row]) -> list[str]:
 
 
 def _open_cells(row: Row, reason: int) -> list[str]:
-    named = [_cell(row.claim or ""), _cell(row.model), _cell(row.dataset), _how(row)[0]]
-    return [*named, _claimed(row), f"{_cell(row.obstacle or row.verdict)} ({reason})"]
+    named = [
+        _cell(row.subject.id or ""),
+        _cell(row.subject.model),
+        _cell(row.subject.dataset),
+        _how(row)[0],
+    ]
+    return [
+        *named,
+        _claimed(row),
+        f"{_cell(row.verdict.obstacle or row.verdict.status)} ({reason})",
+    ]

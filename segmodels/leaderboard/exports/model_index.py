@@ -41,34 +41,42 @@ def render_model_index(rows: list[Row], source_url: str = "") -> str:
 
 
 def _is_verified(row: Row) -> bool:
-    counted = row.evidence and row.metric == "mIoU" and row.level == "released weights"
-    return bool(counted) and row.verdict == "verified" and not row.disputed
+    counted = (
+        row.evidence_key
+        and row.subject.metric == "mIoU"
+        and row.verdict.level == "released weights"
+    )
+    return bool(counted) and row.verdict.status == "verified" and not row.subject.disputed
 
 
 def _model(row: Row) -> str:
-    return str(row.weights_origin.get("released") or row.model)
+    return str(row.weights.origin.get("released") or row.subject.model)
 
 
 def _result(row: Row, source_url: str) -> dict[str, Any]:
     metric = {
         "type": "mean_iou",
         "name": "mIoU, %",
-        "value": row.verified,
+        "value": row.verdict.verified,
         "args": {
-            "protocol": row.protocol,
-            "evidence": row.evidence,
-            "weights_sha256": row.weights,
-            "dataset_fingerprint": row.fingerprint,
-            "claim": row.claim,
-            "claimed": row.claimed,
+            "protocol": row.protocol_name,
+            "evidence": row.evidence_key,
+            "weights_sha256": row.weights.sha256,
+            "dataset_fingerprint": row.evidence.fingerprint if row.evidence else None,
+            "claim": row.subject.id,
+            "claimed": row.subject.claimed,
         },
         "verified": True,
     }
     result: dict[str, Any] = {
         "task": {"type": "image-segmentation", "name": "Semantic segmentation"},
-        "dataset": {"type": row.dataset, "name": row.dataset, "split": row.split},
+        "dataset": {
+            "type": row.subject.dataset,
+            "name": row.subject.dataset,
+            "split": row.subject.split,
+        },
         "metrics": [metric],
     }
     if source_url:
-        result["source"] = {"name": f"segmodels, evidence {row.evidence}", "url": source_url}
+        result["source"] = {"name": f"segmodels, evidence {row.evidence_key}", "url": source_url}
     return result

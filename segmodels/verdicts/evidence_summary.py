@@ -1,0 +1,97 @@
+"""What a row says of its evidence beside the number that was judged."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segmodels.evidence import Evidence, read_evidence
+from segmodels.metrics.intervals import Interval, mean_interval
+from segmodels.metrics.robustness import Robustness, summarise
+from segmodels.metrics.scores import comparable, score
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.project import Project
+from segmodels.verdicts.rounding import rounded
+from segmodels.verdicts.shelf import Found, conditions
+
+
+@dataclass(frozen=True)
+class EvidenceSummary:
+    """A piece of evidence without its counts per image.
+
+    Attributes:
+        key: of the evidence, 16 hex digits.
+        file: its `<key>.json`, seen from the folder of the leaderboard.
+        images: how many were evaluated.
+        expected_images: how many the split has.
+        fingerprint: hex SHA-256 of the decoded images and labels of the split.
+        evaluator: version of the code that counted.
+        counted_by: the third party who counted it; empty for our own.
+        counted_at: where they published it.
+        software: versions of the packages that counted, by name.
+        pixel_accuracy, mean_accuracy: over labelled pixels, percent; None without any.
+        per_class: IoU, percent; None for a class that never occurs.
+        robustness: what disturbed copies of it came to; None without any.
+    """
+
+    key: str
+    file: str
+    images: int
+    expected_images: int
+    fingerprint: str
+    evaluator: int
+    counted_by: str = ""
+    counted_at: str = ""
+    software: Mapping[str, str] = field(default_factory=dict)
+    pixel_accuracy: float | None = None
+    mean_accuracy: float | None = None
+    per_class: Mapping[str, float | None] = field(default_factory=dict)
+    robustness: Robustness | None = None
+
+
+def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> EvidenceSummary:
+    """A piece of evidence as a row tells it, scored under a protocol."""
+    evidence, identity = found.evidence, found.evidence.identity
+    scores = score(evidence, protocol)
+    labelled = not math.isnan(scores.miou)
+    return EvidenceSummary(
+        key=evidence.key,
+        file=Path(os.path.relpath(found.path, project.link_from)).as_posix(),
+        images=len(evidence.images),
+        expected_images=evidence.expected_images,
+        fingerprint=identity.fingerprint,
+        evaluator=identity.evaluator,
+        counted_by=found.by,
+        counted_at=evidence.counted.url,
+        software=dict(sorted(evidence.software.items())),
+        pixel_accuracy=rounded(scores.pixel_accuracy),
+        mean_accuracy=rounded(scores.mean_accuracy),
+        per_class={name: rounded(iou) for name, iou in scores.per_class.items()},
+        robustness=_robustness(project, found, protocol) if labelled else None,
+    )
+
+
+def _robustness(project: Project, clean: Found, protocol: Protocol) -> Robustness | None:
+    """What disturbed copies of evidence came to; None without any."""
+    disturbed = project.shelf.disturbed(clean.evidence)
+    files = {found.evidence.key: found.path for found in disturbed}
+
+    def interval_of(seeds: list[Evidence]) -> Interval | None:
+        # The shelf merges their images; a few at a time they fit in memory.
+        whole = [read_evidence(files[evidence.key]) for evidence in seeds]
+        if not comparable(whole):
+            return None
+        return _known(mean_interval(whole, protocol, project.rules.interval))
+
+    if not disturbed:
+        return None
+    return summarise(clean.evidence, conditions(disturbed), protocol, interval_of)
+
+
+def _known(interval: Interval) -> Interval | None:
+    """Four decimals; None where nothing is known."""
+    low, high = interval
+    return None if math.isnan(low) or math.isnan(high) else (round(low, 4), round(high, 4))
