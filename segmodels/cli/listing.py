@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from typing import Any
 
 from segmodels.cli.common import Add
 from segmodels.errors import SegmodelsError
@@ -49,9 +50,16 @@ def _list(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _show(chosen: argparse.Namespace) -> int:
+def _fields(entry: Any) -> dict[str, Any]:
+    """All fields of an entry of `params/` or of a model's registration."""
     from dataclasses import asdict
 
+    from pydantic import BaseModel
+
+    return entry.model_dump() if isinstance(entry, BaseModel) else asdict(entry)
+
+
+def _show(chosen: argparse.Namespace) -> int:
     from segmodels import claims, protocols, runs
     from segmodels.assets import entries
     from segmodels.errors import UnknownNameError
@@ -65,7 +73,7 @@ def _show(chosen: argparse.Namespace) -> int:
         "weights": entries.load_weights_entries().get(chosen.name),
         "model": MODELS.get(chosen.name),
     }
-    shown = {kind: asdict(entry) for kind, entry in found.items() if entry is not None}
+    shown = {kind: _fields(entry) for kind, entry in found.items() if entry is not None}
     if published is not None:
         shown["claim"] = published.model_dump(mode="json", exclude_defaults=True)
     if not shown:
