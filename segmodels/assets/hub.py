@@ -76,15 +76,15 @@ class HubFile:
         """What to tell of a failure: a disk's own words, or one sentence about the Hub."""
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-        if isinstance(error, HfHubHTTPError):
-            status = error.response.status_code if error.response is not None else 0
-            kind = PassingError if status in PASSING else SegmodelsError
-            return kind(f"{self}: {_said(error)} {_ELSE}")
         if isinstance(error, LocalEntryNotFoundError):
             return PassingError(
                 f"{self}: it is not in the cache of the Hub, and the Hub cannot be reached (no "
                 f"network, or HF_HUB_OFFLINE is set). {_ELSE}"
             )
+        if isinstance(error, HfHubHTTPError):
+            status = error.response.status_code if error.response is not None else 0
+            kind = PassingError if status in PASSING else SegmodelsError
+            return kind(f"{self}: {_said(error)} {_ELSE}")
         if isinstance(error, OSError) and error.errno is not None:
             return error
         return PassingError(f"{self}: cannot be downloaded ({error}). {_ELSE}")
