@@ -53,13 +53,13 @@ def weights(name: str) -> None:
 def train(run: str) -> None:
     """Train the weights of a run, its curve live in MLflow."""
     with tracking.training(run) as log:
-        log.made(steps.weights_path(steps.train_run(run, _device(), log)))
+        log.made(steps.weights_path(steps.train_run(run, steps.Options(_device(), curve=log))))
 
 
 def evaluate(run: str, protocol: str) -> None:
     """Count a run under a protocol, unless evidence of exactly this is here (or it is forced)."""
     with _bar(f"{run} {protocol}", "images") as progress:
-        steps.evaluate_run(run, protocol, _device(), progress, force=forced())
+        steps.evaluate_run(run, protocol, _options(progress))
     try:
         rows = build_rows(paths.evidence(), link_from=paths.reports())
         keys = {row.evidence_key for row in rows if row.run == run} - {None}
@@ -71,13 +71,13 @@ def evaluate(run: str, protocol: str) -> None:
 def labels(run: str, protocol: str) -> None:
     """Keep the label maps of a run under a protocol; counting them must give its evidence."""
     with _bar(f"{run} {protocol}", "images") as progress:
-        steps.keep_maps(run, protocol, _device(), progress)
+        steps.keep_maps(run, protocol, _options(progress))
 
 
 def robustness(run: str, suite: str) -> None:
     """Count a run under the conditions of a robustness suite that are not here (or forced)."""
     with _bar(f"{run} {suite}", "conditions") as progress:
-        steps.stress_run(run, suite, _device(), progress, force=forced())
+        steps.stress_run(run, suite, _options(progress))
 
 
 def efficiency() -> None:
@@ -99,6 +99,11 @@ def leaderboard() -> None:
 def _device() -> str:
     """What the environment names; the first of several is that of a stage alone."""
     return devices.devices()[0]
+
+
+def _options(progress: Progress) -> steps.Options:
+    """How a stage is done."""
+    return steps.Options(_device(), progress, force=forced())
 
 
 @contextmanager

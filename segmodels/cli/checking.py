@@ -42,10 +42,11 @@ def _claims_validate(chosen: argparse.Namespace) -> int:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
+    from segmodels.steps.options import Options
     from segmodels.steps.verify import verify
     from segmodels.verdicts.rules import load_rules
 
-    row = verify(chosen.claim, chosen.device, progress, chosen.force)
+    row = verify(chosen.claim, Options(chosen.device, progress, force=chosen.force))
     subject, verdict = row.subject, row.verdict
     print(f"{subject.id}: {_compared(subject, verdict)}")
     if verdict.interval:

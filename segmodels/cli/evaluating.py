@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import nullcontext
-from typing import Any
 
 from segmodels.cli.common import SKIP, Add, device_option, force_option, relative
 from segmodels.cli.progress import curve, progress
@@ -52,15 +51,20 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     with nullcontext() if shard is None else only_one(lock, f"bringing {run.name}", wait=True):
         if chosen.skip_unreadable:
             skip_unreadable(run.dataset)
-        steps.bring(run, device, curve, progress)  # the first of several; the others find it done
+        # The first of several processes does it; the others find it done.
+        steps.bring(run, steps.Options(device, progress, curve))
     watch = progress if shard is None or shard[0] == 0 else None
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
-    how: tuple[Any, ...] = (device, watch, chosen.force, chosen.precision, chosen.keep_labels)
+    options = steps.Options(
+        device=device,
+        progress=watch,
+        force=chosen.force,
+        precision=chosen.precision,
+        keep_maps=chosen.keep_labels,
+        shard=shard,
+    )
     for protocol in (evaluated_protocol(run, name) for name in asked):
-        if shard is None:
-            found = steps.evaluate_run(run.name, protocol, *how)
-        else:
-            found = steps.evaluate_run_shard(run.name, protocol, shard, *how)
+        found = steps.evaluate_run(run.name, protocol, options)
         if found.shard is not None:
             path = relative(shard_file(found.key, found.shard))
             print(f"{run.name}, {protocol}: shard {found.shard} waits for the others in {path}")
@@ -99,5 +103,5 @@ def _train(chosen: argparse.Namespace) -> int:
     from segmodels.runs.run import load_run
 
     steps.bring_data(load_run(chosen.run).dataset, progress)
-    print(steps.train_run(chosen.run, chosen.device, curve))
+    print(steps.train_run(chosen.run, steps.Options(chosen.device, curve=curve)))
     return 0

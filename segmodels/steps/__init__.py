@@ -13,9 +13,10 @@ from segmodels.core.lazy import lazily
 
 if TYPE_CHECKING:
     from segmodels.steps.data import download, prepare
-    from segmodels.steps.evaluation import evaluate_run, evaluate_run_shard, keep_maps, protocol_in
+    from segmodels.steps.evaluation import evaluate_run, keep_maps, protocol_in
     from segmodels.steps.inputs import bring, bring_data
     from segmodels.steps.loading import subject_of
+    from segmodels.steps.options import Options
     from segmodels.steps.robustness import stress_run
     from segmodels.steps.scores import scores_of
     from segmodels.steps.stored import files_of_key, replace_evidence
@@ -32,10 +33,10 @@ _HOMES = {
     "bring_data": "inputs",
     "download": "data",
     "evaluate_run": "evaluation",
-    "evaluate_run_shard": "evaluation",
     "fetch_released": "weights",
     "files_of_key": "stored",
     "keep_maps": "evaluation",
+    "Options": "options",
     "prepare": "data",
     "protocol_in": "evaluation",
     "replace_evidence": "stored",
@@ -49,11 +50,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "Options",
     "bring",
     "bring_data",
     "download",
     "evaluate_run",
-    "evaluate_run_shard",
     "fetch_released",
     "files_of_key",
     "keep_maps",

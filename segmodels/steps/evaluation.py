@@ -13,7 +13,7 @@ from segmodels.datasets import Dataset, Sample
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.drawn import Drawn
-from segmodels.evaluation.evaluate import Progress, Record, evaluate
+from segmodels.evaluation.evaluate import Record, evaluate
 from segmodels.evaluation.figure import draw_picture, evidence_of_picture
 from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.shards import evaluate_shard
@@ -24,20 +24,13 @@ from segmodels.protocols.protocol import Precision, Protocol
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import Run, load_run
 from segmodels.steps.loading import subject_of
+from segmodels.steps.options import USUAL, Options
 from segmodels.steps.scores import of_inference, scores_of
 from segmodels.steps.stored import check_folder, known_evidence, known_or_new, replace_evidence
 from segmodels.verdicts.rules import load_rules
 
 
-def evaluate_run(
-    asked: str | Run,
-    protocol_name: str,
-    device: str = "cpu",
-    progress: Progress | None = None,
-    force: bool = False,
-    precision: Precision | None = None,
-    keep: bool = False,
-) -> Evidence:
+def evaluate_run(asked: str | Run, protocol_name: str, options: Options = USUAL) -> Evidence:
     """Count a run's split under a protocol and write evidence, metrics, record and picture.
 
     Evidence that exists anywhere in the project under the same key is taken over, not computed
@@ -46,30 +39,45 @@ def evaluate_run(
     Args:
         asked: name of a run in `params/runs`, or a run that stands nowhere.
         protocol_name: one of the run's.
-        device: where the network runs.
-        progress: told after every image.
-        force: count although the evidence is here.
-        precision: another one than the protocol's; results then lie in folders and files
-            named `<protocol>-<precision>`. What is measured in less than fp32 is measured in
-            fp32 first, unless that is here, and says what the difference is.
-        keep: keep the label maps too, in `labels/<run>/<protocol>`.
+        options: how.
+
+    Returns:
+        the evidence. Of several processes that each count a shard, the last one, and those that
+        find everything counted, return the whole evidence; every other one its own shard.
     """
     run = asked if isinstance(asked, Run) else load_run(asked)
-    protocol = protocol_in(protocol_name, precision)
-    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
-    if _lacks_fp32(subject, dataset, protocol):
-        evaluate_run(run, protocol_name, device, progress, precision="fp32")
-    maps = paths.maps(run.name, protocol.name) if keep else None
+    protocol = protocol_in(protocol_name, options.precision)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, options.device)
+    if _lacks_fp32(subject, dataset, protocol):  # of shards, who ends last also ended last in fp32
+        full = dataclasses.replace(options, precision="fp32", force=False, keep_maps=False)
+        evaluate_run(run, protocol_name, full)
     place = _Place(run, subject, dataset, protocol)
     place.check()
-    evidence = known_or_new(subject, dataset, protocol, place.keep, progress, force, maps)
+    if options.shard is not None:
+        return _shard(place, options, options.shard)
+    maps = place.maps(options)
+    evidence = known_or_new(place.asked, place.keep, options, maps)
     place.draw(evidence)
     return evidence
 
 
-def keep_maps(
-    run_name: str, protocol_name: str, device: str = "cpu", progress: Progress | None = None
-) -> Path:
+def _shard(place: _Place, options: Options, shard: tuple[int, int]) -> Evidence:
+    """One shard of a run under a protocol, or the whole where that is here or this was the last."""
+    maps = place.maps(options)
+    found = None if options.force else known_evidence(*place.asked, maps)
+    if found is None:
+        how = options.progress, options.force, maps
+        found = evaluate_shard(*place.asked, shard, place.keep, *how)
+    elif shard[0] == 0:  # one of us is enough to write it down
+        found = place.keep(found)
+    else:
+        return found
+    if found.shard is None:
+        place.draw(found)
+    return found
+
+
+def keep_maps(run_name: str, protocol_name: str, options: Options = USUAL) -> Path:
     """Keep the label maps behind evidence that is here; they must give its counts.
 
     Returns:
@@ -80,54 +88,19 @@ def keep_maps(
             arithmetic gives other labels; then count it again here.
     """
     run, protocol = load_run(run_name), load_protocol(protocol_name)
-    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
+    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, options.device)
     known, folder = known_evidence(subject, dataset, protocol), paths.maps(run.name, protocol.name)
     again = f"segmodels evaluate {run.name} --protocol {protocol.name}"
     if known is None:
         raise SegmodelsError(f"run {run.name!r} has no evidence under {protocol.name!r}: {again}")
-    found, _ = evaluate(subject, dataset, protocol, progress=progress, maps=folder)
+    found, _ = evaluate(subject, dataset, protocol, progress=options.progress, maps=folder)
     if found.images != known.images:
         shutil.rmtree(folder)
         raise SegmodelsError(
-            f"the labels of run {run.name!r} on {device} do not give the counts of evidence "
-            f"{known.key}, which was counted elsewhere. Count it here: {again} --force"
+            f"the labels of run {run.name!r} on {options.device} do not give the counts of "
+            f"evidence {known.key}, which was counted elsewhere. Count it here: {again} --force"
         )
     return folder
-
-
-def evaluate_run_shard(
-    run_name: str,
-    protocol_name: str,
-    shard: tuple[int, int],
-    device: str = "cpu",
-    progress: Progress | None = None,
-    force: bool = False,
-    precision: Precision | None = None,
-    keep: bool = False,
-) -> Evidence:
-    """`evaluate_run` as one of several processes, `shard` being `(index, number)`.
-
-    Returns:
-        the whole evidence from the process that was last and wrote everything, or that found
-        it written; its own shard from every other.
-    """
-    run, protocol = load_run(run_name), protocol_in(protocol_name, precision)
-    dataset, subject = open_dataset(run.dataset, run.split), subject_of(run, device)
-    if _lacks_fp32(subject, dataset, protocol):  # who ends last here also ended last in fp32
-        evaluate_run_shard(run_name, protocol_name, shard, device, progress, precision="fp32")
-    maps = paths.maps(run.name, protocol.name) if keep else None
-    place = _Place(run, subject, dataset, protocol)
-    place.check()
-    found = None if force else known_evidence(subject, dataset, protocol, maps)
-    if found is None:
-        found = evaluate_shard(subject, dataset, protocol, shard, place.keep, progress, force, maps)
-    elif shard[0] == 0:  # one of us is enough to write it down
-        found = place.keep(found)
-    else:
-        return found
-    if found.shard is None:
-        place.draw(found)
-    return found
 
 
 def protocol_in(name: str, precision: Precision | None) -> Protocol:
@@ -146,6 +119,15 @@ class _Place:
     subject: Subject
     dataset: Dataset
     protocol: Protocol
+
+    @property
+    def asked(self) -> tuple[Subject, Dataset, Protocol]:
+        """What is evaluated, on what, and how."""
+        return self.subject, self.dataset, self.protocol
+
+    def maps(self, options: Options) -> Path | None:
+        """The folder of its label maps, if they are to be kept."""
+        return paths.maps(self.run.name, self.protocol.name) if options.keep_maps else None
 
     def check(self) -> None:
         """Ask before hours of counting whether their result can be written."""

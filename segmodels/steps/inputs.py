@@ -11,8 +11,8 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluation.evaluate import Progress
 from segmodels.runs.run import Run
 from segmodels.steps.data import download, prepare
+from segmodels.steps.options import USUAL, Options
 from segmodels.steps.weights import fetch_released, train_run, trained_as_asked
-from segmodels.training.curve import Progress as TrainProgress
 
 
 def bring_data(dataset: str, progress: Progress | None = None) -> None:
@@ -29,15 +29,10 @@ def bring_data(dataset: str, progress: Progress | None = None) -> None:
     prepare(dataset, progress)
 
 
-def bring(
-    run: Run,
-    device: str = "cpu",
-    progress: TrainProgress | None = None,
-    decoding: Progress | None = None,
-) -> None:
+def bring(run: Run, options: Options = USUAL) -> None:
     """Fetch, prepare and train whatever the run still lacks."""
-    bring_data(run.dataset, decoding)
+    bring_data(run.dataset, options.progress)
     if run.weights:
         fetch_released(run.weights)
     elif not trained_as_asked(run):
-        train_run(run.name, device, progress)
+        train_run(run.name, options)

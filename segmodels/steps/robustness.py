@@ -12,7 +12,7 @@ from segmodels.core.files import check_writable, write_json
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.opening import open_dataset
-from segmodels.evaluation.evaluate import Progress, Record
+from segmodels.evaluation.evaluate import Record
 from segmodels.evaluation.resume import is_older
 from segmodels.evaluation.subject import identify
 from segmodels.evidence import Evidence, evidence_files, write_evidence
@@ -21,6 +21,7 @@ from segmodels.protocols.reading import load_protocol
 from segmodels.robustness.suite import Condition, load_stress_suite, stressed
 from segmodels.runs.run import load_run
 from segmodels.steps.loading import subject_of
+from segmodels.steps.options import USUAL, Options
 from segmodels.steps.scores import percent
 from segmodels.steps.stored import (
     Asked,
@@ -31,20 +32,14 @@ from segmodels.steps.stored import (
 )
 
 
-def stress_run(
-    run_name: str,
-    suite_name: str,
-    device: str = "cpu",
-    progress: Progress | None = None,
-    force: bool = False,
-) -> list[Evidence]:
+def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list[Evidence]:
     """Count a run under every condition of a robustness suite, by its first protocol.
 
     What a killed attempt had finished waits in the cache, and is not counted again even if forced.
     """
     run, suite = load_run(run_name), load_stress_suite(suite_name)
     protocol = load_protocol(run.protocols[0])
-    dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, device)
+    dataset, clean = open_dataset(run.dataset, run.split), subject_of(run, options.device)
     done, what = cache_dir() / "stress" / f"{run.name}-{suite.name}", f"robustness-{suite.name}"
     place, metrics = paths.evidence() / run.name / what, paths.metrics(run.name, what)
     check_folder(place)
@@ -58,17 +53,18 @@ def stress_run(
 
     asked, found = Asked(), []
     with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
-        if force and _is_in_place(done, place):
+        if options.force and _is_in_place(done, place):
             _forget(done)
         for condition in suite.conditions:
             subject = stressed(clean, condition)
             evidence = known_evidence(subject, dataset, protocol, folder=done)
             if evidence is None:
-                again = force and not asked.answered(identify(subject, dataset, protocol).key)
-                evidence = known_or_new(subject, dataset, protocol, keep, None, again)
+                wanted = subject, dataset, protocol
+                again = options.force and not asked.answered(identify(*wanted).key)
+                evidence = known_or_new(wanted, keep, Options(force=again))
             found.append(evidence)
-            if progress:
-                progress(len(found), len(suite.conditions))
+            if options.progress:
+                options.progress(len(found), len(suite.conditions))
         replace_evidence(place, found)
         scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}
         mean = float(np.mean([value for value in scores.values() if value is not None]))

@@ -14,13 +14,14 @@ from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
 from segmodels.datasets import Dataset
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation.evaluate import Progress, Record, evaluate
+from segmodels.evaluation.evaluate import Record, evaluate
 from segmodels.evaluation.label_maps import is_whole
 from segmodels.evaluation.resume import forget, forget_older, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
 from segmodels.evidence.identity import KEY_LENGTH
 from segmodels.protocols.protocol import Protocol
+from segmodels.steps.options import Options
 
 #: Files of evidence, and what a killed writer of one may have left.
 _NAME = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}\.(?:json|counts\.jsonl)")
@@ -84,30 +85,28 @@ def _readable(path: Path) -> Evidence | None:
 
 
 def known_or_new(
-    subject: Subject,
-    dataset: Dataset,
-    protocol: Protocol,
+    wanted: tuple[Subject, Dataset, Protocol],
     keep: Keep,
-    progress: Progress | None,
-    force: bool,
+    options: Options,
     maps: Path | None = None,
 ) -> Evidence:
     """Evidence that is here, else (or if forced) counted now; either way `keep` puts it in place.
 
     Who asks while another process counts the same waits, and takes what that one found.
     """
-    asked, key = Asked(), identify(subject, dataset, protocol).key
+    asked, key = Asked(), identify(*wanted).key
     turn = cache_dir() / "evaluations" / f"{key}.turn"
     with only_one(turn, f"evaluation {key}", wait=True):
-        if force:
+        if options.force:
             _forget_what_was_kept(key)
-        if not force or asked.answered(key):
-            known = known_evidence(subject, dataset, protocol, maps)
+        if not options.force or asked.answered(key):
+            known = known_evidence(*wanted, maps)
             if known is not None:
                 kept = keep(known, None)
                 forget(scratch_file(key))  # of a writer that was killed at its very end
                 return kept
-        return evaluate(subject, dataset, protocol, progress=progress, maps=maps, finish=keep)[0]
+        evidence, _ = evaluate(*wanted, progress=options.progress, maps=maps, finish=keep)
+        return evidence
 
 
 def _forget_what_was_kept(key: str) -> None:

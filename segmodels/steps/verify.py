@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from segmodels.assets.entries import DatasetEntry, load_dataset_entry, load_weights_entry
 from segmodels.assets.fetch import archives_at_hand
 from segmodels.claims import COUNTED, SCORES, Claim, Statement, load_claims, load_statements
@@ -13,18 +11,14 @@ from segmodels.errors import SegmodelsError, pick
 from segmodels.leaderboard import Row, build_row
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import Run, checked_run, load_run, run_names
+from segmodels.steps.options import USUAL, Options
 from segmodels.verdicts.matching import asks_for
 from segmodels.verdicts.obstacles import obstacles
-
-if TYPE_CHECKING:
-    from segmodels.evaluation.evaluate import Progress
 
 _OPEN = ("unverified", "partial", "stale")
 
 
-def verify(
-    claim_id: str, device: str = "cpu", progress: Progress | None = None, force: bool = False
-) -> Row:
+def verify(claim_id: str, options: Options = USUAL) -> Row:
     """Do what a claim or statement needs, unless it is done already (or forced), and judge.
 
     Parameters and operations are counted; for a mIoU the weights and the dataset are fetched and
@@ -39,23 +33,23 @@ def verify(
     known: dict[str, Claim | Statement] = {**load_claims(), **load_statements()}
     entry = pick("claim", claim_id, known)
     judged = build_row(entry, paths.evidence())
-    if not force and not _to_do(entry, judged):
+    if not options.force and not _to_do(entry, judged):
         return judged
     if not isinstance(entry, Claim) or entry.metric in COUNTED:
         from segmodels.steps.costs import count_wanted
 
         count_wanted()
     elif _obtainable(entry):
-        _evaluate(entry, device, progress, force)
+        _evaluate(entry, options)
     return build_row(entry, paths.evidence())
 
 
-def _evaluate(claim: Claim, device: str, progress: Progress | None, force: bool) -> None:
+def _evaluate(claim: Claim, options: Options) -> None:
     from segmodels import steps  # brings torch, which judging does not need
 
     run = run_of(claim)
-    steps.bring(run, device, decoding=progress)
-    steps.evaluate_run(run, evaluated_protocol(run, claim.protocol), device, progress, force)
+    steps.bring(run, options)
+    steps.evaluate_run(run, evaluated_protocol(run, claim.protocol), options)
 
 
 def _to_do(entry: Claim | Statement, judged: Row) -> bool:

@@ -16,7 +16,7 @@ from segmodels.datasets.described import described_split
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.runs.run import Run, load_run
-from segmodels.training.curve import Progress as TrainProgress
+from segmodels.steps.options import USUAL, Options
 from segmodels.training.job import Job
 from segmodels.training.loop import train
 from segmodels.training.provenance import TRAINING_FIELDS, Training, first_change
@@ -38,13 +38,13 @@ def fetch_released(weights: str) -> Path:
     return fetch_weights(entry, paths.released_weights(weights), accept)
 
 
-def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None = None) -> Path:
+def train_run(run_name: str, options: Options = USUAL) -> Path:
     """Train the weights of a run; returns their folder.
 
     Who asks while another process trains the same waits, and takes what that one trained.
     """
     run = load_run(run_name)
-    job, folder = _job(run, device), paths.trained_weights(run.name)
+    job, folder = _job(run, options.device), paths.trained_weights(run.name)
     curve, about = paths.curve(run.name), paths.record(run.name, "train")
     before, turn = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
     with only_one(turn, f"training {run.name}", wait=True):
@@ -52,7 +52,7 @@ def train_run(run_name: str, device: str = "cpu", progress: TrainProgress | None
             return folder  # by another process, since it was asked for
         for path in (folder / "model.json", curve, about):
             check_writable(path)
-        write_json(about, train(job, folder, curve, progress))
+        write_json(about, train(job, folder, curve, options.curve))
     return folder
 
 

@@ -290,9 +290,9 @@ def test_a_registered_fingerprint_does_not_hide_it(skipping: str) -> None:
 def test_shards_and_a_second_attempt_give_the_same_bytes(skipping: str) -> None:
     alone = written()
     for index in (0, 1):
-        steps.evaluate_run_shard("frames", "plain", (index, 2), force=True)
+        steps.evaluate_run("frames", "plain", steps.Options(shard=(index, 2), force=True))
     assert written() == alone
-    steps.evaluate_run("frames", "plain", force=True)
+    steps.evaluate_run("frames", "plain", steps.Options(force=True))
     assert written() == alone
 
 

@@ -38,7 +38,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def evaluated(**options: Any) -> Evidence:
-    return steps.evaluate_run("published", "plain", **options)
+    return steps.evaluate_run("published", "plain", steps.Options(**options))
 
 
 def resumed_at() -> int:
@@ -138,10 +138,10 @@ def test_a_shard_is_kept_until_it_waits_for_the_others(
 ) -> None:
     fill(root / ".cache/evaluations")
     with pytest.raises(SegmodelsError, match="No space left on device"):
-        steps.evaluate_run_shard("published", "plain", (0, 2))
+        steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2)))
     assert len(scratch_files(root)) == 1
     make_room(monkeypatch, root)
-    part = steps.evaluate_run_shard("published", "plain", (0, 2))
+    part = steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2)))
     (record,) = (root / ".cache/evaluations" / part.key).rglob("record.json")
     assert json.loads(record.read_text())["resumed_at"] == 2
     assert not [path for path in scratch_files(root) if "counts" not in path.name]
@@ -150,13 +150,13 @@ def test_a_shard_is_kept_until_it_waits_for_the_others(
 def test_shards_stay_until_the_whole_is_written(
     root: Path, fill: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps.evaluate_run_shard("published", "plain", (0, 2))
+    steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2)))
     fill(root / "reports/evidence")
     with pytest.raises(SegmodelsError, match="No space left on device"):
-        steps.evaluate_run_shard("published", "plain", (1, 2))
+        steps.evaluate_run("published", "plain", steps.Options(shard=(1, 2)))
     make_room(monkeypatch, root)
     monkeypatch.setattr("segmodels.evaluation.shards.evaluate", None)
-    assert steps.evaluate_run_shard("published", "plain", (1, 2)).complete
+    assert steps.evaluate_run("published", "plain", steps.Options(shard=(1, 2))).complete
 
 
 @pytest.mark.parametrize("what", ["evidence", "metrics", "figures", "records"])
@@ -168,7 +168,10 @@ def test_whether_results_can_be_written_is_asked_first(
     monkeypatch.setattr(
         "segmodels.evaluation.shards.evaluate", lambda *_, **__: pytest.fail("counted")
     )
-    for evaluate in (evaluated, lambda: steps.evaluate_run_shard("published", "plain", (0, 2))):
+    for evaluate in (
+        evaluated,
+        lambda: steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2))),
+    ):
         with pytest.raises(SegmodelsError, match=f"reports/{what}/.*: Not a directory"):
             evaluate()
     if what in ("evidence", "metrics"):
@@ -203,7 +206,7 @@ def test_figure_and_evidence_show_the_same_labels(
         return real(model, images, *rest)
 
     monkeypatch.setattr(counting, "predict_many", predict_many)
-    evidence = evaluated(keep=True)
+    evidence = evaluated(keep_maps=True)
     assert len(asked) == 3
     figure = paths.figure("published", "plain")
     assert evidence_of_picture(figure) == evidence.key
@@ -213,10 +216,10 @@ def test_figure_and_evidence_show_the_same_labels(
         np.testing.assert_array_equal(panel, colour(expected, Shapes.palette))
     assert not list((root / ".cache/evaluations").glob("*.drawn"))
     before = results(root)
-    evaluated(keep=True)
+    evaluated(keep_maps=True)
     assert len(asked) == 3  # the figure is here: nothing is computed
     figure.unlink()
-    evaluated(keep=True)
+    evaluated(keep_maps=True)
     assert len(asked) == 6  # it is drawn by the path that counts
     assert results(root) == before
 
@@ -302,7 +305,7 @@ def test_labels_of_a_figure_survive_a_kill_and_shards(
     assert len(asked) == 1  # the third image
     alone = results(root)
     for index in range(2):
-        steps.evaluate_run_shard("published", "plain", (index, 2), force=True)
+        steps.evaluate_run("published", "plain", steps.Options(shard=(index, 2), force=True))
     assert len(asked) == 1 + 3
     assert results(root) == alone
 
@@ -382,7 +385,7 @@ def test_the_second_suite_takes_what_the_first_counts(
     )
 
     def suite(progress: Any = None) -> list[Evidence]:
-        return steps.stress_run("published", "quick", progress=progress, force=force)
+        return steps.stress_run("published", "quick", steps.Options(progress=progress, force=force))
 
     one, other = meeting.run(lambda: suite(meeting.progress), suite)
     assert (one, len(counted)) == (other, 2)
@@ -399,7 +402,7 @@ def test_the_second_takes_what_the_first_trains(
 
     monkeypatch.setattr(weights, "train", train)
     folders = meeting.run(
-        lambda: steps.train_run("tiny", progress=meeting.progress),
+        lambda: steps.train_run("tiny", steps.Options(curve=meeting.progress)),
         lambda: steps.train_run("tiny"),
     )
     assert set(folders) == {paths.trained_weights("tiny")}

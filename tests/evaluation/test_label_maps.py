@@ -264,14 +264,19 @@ def test_keeping_with_the_command(
 
 
 def test_shards_leave_the_maps_of_one_process(root: Path) -> None:
-    steps.evaluate_run("published", "plain", keep=True)
+    steps.evaluate_run("published", "plain", steps.Options(keep_maps=True))
     folder = paths.maps("published", "plain")
     alone = bytes_of(folder)
-    steps.evaluate_run_shard("published", "plain", (1, 2), force=True)  # kept none: not enough
-    steps.evaluate_run_shard("published", "plain", (0, 2), force=True, keep=True)
+    # A shard that kept no maps is not enough.
+    steps.evaluate_run("published", "plain", steps.Options(shard=(1, 2), force=True))
+    steps.evaluate_run(
+        "published", "plain", steps.Options(shard=(0, 2), force=True, keep_maps=True)
+    )
     assert len(list((root / ".cache").rglob("maps/*.png"))) == 2
     folder.rename(root / "elsewhere")
-    whole = steps.evaluate_run_shard("published", "plain", (1, 2), force=True, keep=True)
+    whole = steps.evaluate_run(
+        "published", "plain", steps.Options(shard=(1, 2), force=True, keep_maps=True)
+    )
     assert whole.shard is None
     assert bytes_of(folder) == alone
     assert not list((root / ".cache").rglob("*.png"))

@@ -67,7 +67,9 @@ def test_two_processes_leave_what_one_leaves(root: Path) -> None:
 
 
 def run_shard(index: int, number: int, force: bool = False) -> Evidence:
-    return steps.evaluate_run_shard("published", "plain", (index, number), force=force)
+    return steps.evaluate_run(
+        "published", "plain", steps.Options(shard=(index, number), force=force)
+    )
 
 
 def test_the_last_one_merges_whichever_it_is(prepared: Path) -> None:

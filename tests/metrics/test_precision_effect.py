@@ -299,13 +299,13 @@ def test_asking_for_bf16_counts_fp32_first(
     assert low.effect is not None
     assert low.effect["moved"] > 0
     monkeypatch.setattr(stored, "evaluate", lambda *_, **__: pytest.fail("counted again"))
-    assert steps.evaluate_run("published", "plain", precision="bf16") == low
+    assert steps.evaluate_run("published", "plain", steps.Options(precision="bf16")) == low
 
 
 def test_the_effect_is_checked_where_both_are(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    low = steps.evaluate_run("published", "plain", precision="bf16")
+    low = steps.evaluate_run("published", "plain", steps.Options(precision="bf16"))
     full = full_precision(low.identity).key
     capsys.readouterr()
     assert cli.main(["evidence", "check"]) == 0
@@ -341,17 +341,18 @@ def test_protocols_in_bf16_are_measured_too(root: Path) -> None:
 
 def test_shards_in_bf16(root: Path) -> None:
     told = [
-        steps.evaluate_run_shard("published", "plain", (i, 2), precision="bf16") for i in range(2)
+        steps.evaluate_run("published", "plain", steps.Options(shard=(i, 2), precision="bf16"))
+        for i in range(2)
     ]
     assert told[0].shard is not None
-    assert told[1] == steps.evaluate_run("published", "plain", precision="bf16")
+    assert told[1] == steps.evaluate_run("published", "plain", steps.Options(precision="bf16"))
     assert told[1].effect is not None
 
 
 def test_shards_without_fp32_say_what_to_run(root: Path) -> None:
-    one = steps.evaluate_run_shard("published", "plain", (0, 2), precision="bf16")
+    one = steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2), precision="bf16"))
     assert one.effect is None
-    steps.evaluate_run_shard("published", "plain", (1, 2), precision="bf16")
+    steps.evaluate_run("published", "plain", steps.Options(shard=(1, 2), precision="bf16"))
     (full,) = (paths.evidence() / "published/plain").glob("*.json")
     (low,) = find_evidence(paths.evidence() / "published/plain-bf16")
     full.unlink()

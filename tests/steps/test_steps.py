@@ -138,7 +138,7 @@ def test_nothing_is_done_twice(published: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_killed_robustness_suite_goes_on(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = steps.stress_run("published", "quick", force=True)
+    undisturbed = steps.stress_run("published", "quick", steps.Options(force=True))
     before = files_of(published / "reports/evidence")
     counted, whole = [], stored.evaluate
 
@@ -150,13 +150,13 @@ def test_a_killed_robustness_suite_goes_on(
 
     monkeypatch.setattr(stored, "evaluate", second_dies)
     with pytest.raises(KeyboardInterrupt):
-        steps.stress_run("published", "quick", force=True)
+        steps.stress_run("published", "quick", steps.Options(force=True))
     assert files_of(published / "reports/evidence") == before
-    assert steps.stress_run("published", "quick", force=True) == undisturbed
+    assert steps.stress_run("published", "quick", steps.Options(force=True)) == undisturbed
     conditions = [one.identity.condition for one in undisturbed]
     assert counted == [*conditions[:2], *conditions[1:]]  # the first was not counted again
     assert files_of(published / "reports/evidence") == before
-    steps.stress_run("published", "quick", force=True)
+    steps.stress_run("published", "quick", steps.Options(force=True))
     assert len(counted) == 3 + len(conditions)  # nothing waits once it is done
 
 
@@ -283,7 +283,7 @@ def test_a_damaged_file_in_the_cache_blocks_no_suite(published: Path, damage: by
     for file in waiting.glob("*.jsonl"):
         file.write_bytes(damage)
     for force in (False, True):
-        assert steps.stress_run("published", "quick", force=force) == undisturbed
+        assert steps.stress_run("published", "quick", steps.Options(force=force)) == undisturbed
         assert not waiting.exists()
 
 
@@ -300,7 +300,7 @@ def test_force_counts_although_a_scratch_file_was_left(
     assert scratch.is_file()
     assert steps.evaluate_run("published", "plain") == found
     assert not scratch.exists()
-    assert steps.evaluate_run("published", "plain", force=True) == found
+    assert steps.evaluate_run("published", "plain", steps.Options(force=True)) == found
     assert json.loads(paths.record("published", "plain").read_text())["resumed_at"] == 0
     assert not scratch.exists()
 
@@ -315,7 +315,7 @@ def test_force_counts_all_after_a_kill_behind_the_evidence(
     if rerun:
         steps.evaluate_run(*PLAIN)
         assert not scratch.exists()
-    steps.evaluate_run(*PLAIN, force=True)
+    steps.evaluate_run(*PLAIN, steps.Options(force=True))
     assert json.loads(paths.record(*PLAIN).read_text())["resumed_at"] == 0
     assert not scratch.exists()
 
@@ -325,10 +325,13 @@ def test_a_forced_attempt_that_was_killed_goes_on(
 ) -> None:
     found = steps.evaluate_run(*PLAIN)
     kill_while(
-        monkeypatch, stored, "write_evidence", lambda: steps.evaluate_run(*PLAIN, force=True)
+        monkeypatch,
+        stored,
+        "write_evidence",
+        lambda: steps.evaluate_run(*PLAIN, steps.Options(force=True)),
     )
     later(published / ".cache" / "evaluations" / f"{found.key}.jsonl")
-    assert steps.evaluate_run(*PLAIN, force=True) == found
+    assert steps.evaluate_run(*PLAIN, steps.Options(force=True)) == found
     assert json.loads(paths.record(*PLAIN).read_text())["resumed_at"] == 3
 
 
@@ -345,7 +348,7 @@ def test_a_suite_that_was_killed_while_it_tidied_up_blocks_nothing(
         with pytest.raises(KeyboardInterrupt):
             steps.stress_run("published", "quick")
     undisturbed = steps.stress_run("published", "quick")
-    assert steps.stress_run("published", "quick", force=True) == undisturbed
+    assert steps.stress_run("published", "quick", steps.Options(force=True)) == undisturbed
     assert [
         path.name for path in (published / ".cache" / "stress").iterdir() if path.is_dir()
     ] == []
@@ -362,7 +365,7 @@ def test_force_counts_a_suite_that_was_killed_before_it_tidied_up(
         return real(*asked, **options)
 
     monkeypatch.setattr(stored, "evaluate", counts)
-    found = steps.stress_run("published", "quick", force=True)
+    found = steps.stress_run("published", "quick", steps.Options(force=True))
     assert counted == [one.identity.condition for one in found]
 
 
@@ -471,12 +474,12 @@ def test_what_is_no_evidence_stays_and_links_are_refused(published: Path, tmp_pa
     folder = paths.evidence() / "published" / "plain"
     steps.evaluate_run("published", "plain")
     (folder / "thesis.txt").write_text("mine")
-    steps.evaluate_run("published", "plain", force=True)
+    steps.evaluate_run("published", "plain", steps.Options(force=True))
     assert (folder / "thesis.txt").read_text() == "mine"
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SegmodelsError, match="a link to"):
-        steps.evaluate_run("published", "plain", force=True)
+        steps.evaluate_run("published", "plain", steps.Options(force=True))
     assert (tmp_path / "elsewhere" / "thesis.txt").read_text() == "mine"
 
 
@@ -705,7 +708,7 @@ def test_stray_files_among_weights_change_neither_key_nor_result(root: Path, run
     first = steps.evaluate_run(run, "plain")
     litter(root / load_run(run).weights_folder)
     steps.bring(load_run(run))
-    assert steps.evaluate_run(run, "plain", force=True) == first
+    assert steps.evaluate_run(run, "plain", steps.Options(force=True)) == first
 
 
 def test_a_file_that_might_be_read_for_the_released_one_is_refused(published: Path) -> None:

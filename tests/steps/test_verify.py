@@ -20,6 +20,7 @@ from segmodels.datasets.copies import add_dataset
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.models import create_model
 from segmodels.runs.run import load_run
+from segmodels.steps.options import Options
 from segmodels.steps.verify import evaluated_protocol, run_of, verify
 
 
@@ -30,7 +31,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_fetches_evaluates_and_judges(root: Path) -> None:
     told: list[tuple[int, int]] = []
-    row = verify("toy_open", progress=lambda *numbers: told.append(numbers))
+    row = verify("toy_open", Options(progress=lambda *numbers: told.append(numbers)))
     assert told[-1] == (3, 3)
     assert (row.subject.id, row.subject.claimed, row.verdict.status) == ("toy_open", 50, "below")
     assert row.verdict.verified is not None
@@ -52,7 +53,7 @@ def test_a_printed_number_that_holds(root: Path) -> None:
     path = root / "params/claims/toy.yaml"
     path.write_text(path.read_text().replace("value: 50", f"value: {seen + 0.12:.1f}"))
     told: list[tuple[int, int]] = []
-    row = verify("toy_open", progress=lambda *numbers: told.append(numbers))
+    row = verify("toy_open", Options(progress=lambda *numbers: told.append(numbers)))
     assert row.verdict.status == "verified"
     assert not told  # from the evidence that is there
 
@@ -104,7 +105,7 @@ def test_a_claim_without_a_run_is_run_and_leaves_none_behind(root: Path) -> None
     assert (run.weights, run.split, run.protocols) == ("published", "val", ("plain",))
     assert params(root) == before
     told: list[tuple[int, int]] = []
-    assert verify("toy_no_run", progress=lambda *numbers: told.append(numbers)) == row
+    assert verify("toy_no_run", Options(progress=lambda *numbers: told.append(numbers))) == row
     assert not told  # found by what was counted
 
 

@@ -1,0 +1,42 @@
+"""How a step is done: on which device, told to whom, anew or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segmodels.protocols.protocol import Precision
+
+if TYPE_CHECKING:
+    from segmodels.training.curve import Progress as TrainProgress
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a step is done. Nothing here changes a number but `precision`, which evidence names.
+
+    Attributes:
+        device: where networks run.
+        progress: called with the number of finished images (of a robustness suite: conditions)
+            and of all of them.
+        curve: told how a training goes.
+        force: count although the evidence is here.
+        precision: another one than the protocol's; results then lie in folders and files named
+            `<protocol>-<precision>`. What is measured in less than fp32 is measured in fp32
+            first, unless that is here, and says what the difference is.
+        keep_maps: keep the label maps too, in `labels/<run>/<protocol>`.
+        shard: `(index, number)` of one of several processes at the same evaluation; None alone.
+    """
+
+    device: str = "cpu"
+    progress: Callable[[int, int], None] | None = None
+    curve: TrainProgress | None = None
+    force: bool = False
+    precision: Precision | None = None
+    keep_maps: bool = False
+    shard: tuple[int, int] | None = None
+
+
+#: On the processor, in silence, nothing twice.
+USUAL = Options()
