@@ -1,4 +1,4 @@
-"""Judge the evidence and render the leaderboard: ``python -m flows.leaderboard``."""
+"""Judge the evidence and render both leaderboards: ``python -m flows.leaderboard``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow
 
 @pipeline_flow
 def leaderboard(root: str = ".", targets: list[str] | None = None, jobs: int = JOBS) -> Ending:
-    """Judge the evidence and render the leaderboard, after what that needs."""
-    return bring_up_to_date(root, targets, jobs, groups=("leaderboard",))
+    """Judge the evidence and render both leaderboards, after what that needs."""
+    return bring_up_to_date(root, targets, jobs, groups=("leaderboard", "local_leaderboard"))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def summary(rows: Sequence[Row]) -> str:
 def _publish(root: Path, rows: Sequence[Row], message: str) -> None:
     key = str(flow_run.flow_name)
     create_table_artifact(key=key, table=[dict(row) for row in rows], description=message)
-    leaderboard = root / "reports" / "leaderboard.md"
+    leaderboard = root / "reports" / "local" / "leaderboard.md"
     if leaderboard.is_file():
         create_markdown_artifact(key="leaderboard", markdown=leaderboard.read_text("utf-8"))
 

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Before torch is imported. Threads that spin while they wait make a busy machine three times
@@ -27,7 +28,13 @@ from segmodels.core import paths
 from segmodels.core.exits import CRASHED, DONE, ended
 from segmodels.core.settings import forced
 from segmodels.errors import SegmodelsError
-from segmodels.leaderboard import build_rows, write_leaderboard
+from segmodels.leaderboard import (
+    main_files,
+    rows_here,
+    where_to_look,
+    write_local,
+    write_published,
+)
 from segmodels.runs.suite import check_active
 
 if TYPE_CHECKING:
@@ -61,7 +68,7 @@ def evaluate(run: str, protocol: str) -> None:
     with _bar(f"{run} {protocol}", "images") as progress:
         steps.evaluate_run(run, protocol, _options(progress))
     try:
-        rows = build_rows(paths.evidence(), link_from=paths.reports())
+        rows = rows_here()
         keys = {row.evidence_key for row in rows if row.run == run} - {None}
         tracking.log_rows([row for row in rows if row.evidence_key in keys], every=rows)
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
@@ -90,10 +97,20 @@ def efficiency() -> None:
 
 
 def leaderboard() -> None:
-    """Judge all evidence, render the leaderboard and catch MLflow up."""
-    for path in write_leaderboard(paths.evidence(), paths.reports()):
+    """Judge published evidence and render the leaderboard that is in git."""
+    _tell(write_published())
+
+
+def local_leaderboard() -> None:
+    """Judge all evidence that is here, render a leaderboard of it and catch MLflow up."""
+    _tell(write_local())
+    tracking.log_leaderboard(rows_here())
+    print(where_to_look())
+
+
+def _tell(written: list[Path]) -> None:
+    for path in main_files(written):
         print(path.relative_to(paths.reports().parent))
-    tracking.log_leaderboard(build_rows(paths.evidence(), link_from=paths.reports()))
 
 
 def _device() -> str:
@@ -130,6 +147,7 @@ STAGES: dict[str, Callable[..., None]] = {
         robustness,
         efficiency,
         leaderboard,
+        local_leaderboard,
     )
 }
 

@@ -34,10 +34,18 @@ class Repository:
         assert done.returncode == code, done.stdout
         return done.stdout
 
-    def git(self, *arguments: str) -> None:
-        """As nobody in particular, whatever this machine's settings are."""
+    def git(self, *arguments: str) -> str:
+        """As nobody in particular, whatever this machine's settings are; what it printed."""
         who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        subprocess.run(["git", *who, *arguments], cwd=self.root, check=True, timeout=60)
+        done = subprocess.run(
+            ["git", *who, *arguments],
+            cwd=self.root,
+            check=True,
+            timeout=60,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
 
     def repro(self, *targets: str, code: int = 0, **environment: str) -> tuple[set[str], str]:
         """The stages that `dvc repro` ran, and what it printed."""
@@ -45,8 +53,8 @@ class Repository:
         return set(re.findall(r"Running stage '([^']+)'", output)), output
 
     def results(self) -> dict[str, bytes]:
-        """Everything that must not depend on who ran the stages."""
-        reports = self.root / "reports"
+        """Everything of this machine that must not depend on who ran the stages."""
+        reports = self.root / "reports/local"
         files = [*reports.glob("evidence/**/*"), *reports.glob("claims/*")]
         files += [*reports.glob("leaderboard.*"), *reports.glob("curves/*")]
         files += [*reports.glob("metrics/*"), *reports.glob("datasets/*")]
@@ -69,8 +77,12 @@ def build(root: Path) -> Repository:
         shutil.copytree(CHECKOUT / package, root / package, ignore=ignored)
     # MLflow takes seconds to start; nothing here may depend on it.
     (root / "mlflow.py").write_text("raise ImportError('left out of this test')\n")
-    for name in ("dvc.yaml", ".dvcignore"):
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(CHECKOUT / name, root / name)
+    # Nothing is published yet.
+    for folder in ("evidence", "datasets"):
+        (root / "reports" / folder).mkdir(parents=True)
+        (root / "reports" / folder / ".gitkeep").touch()
     kept = {
         name: value
         for name, value in os.environ.items()

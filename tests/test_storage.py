@@ -33,7 +33,7 @@ def configure(repository: Repository, links: str) -> None:
 
 
 def outputs(repository: Repository) -> list[Path]:
-    folders = ("data/shapes", "weights/released")
+    folders = ("data/shapes", "weights/released", "reports/local/datasets")
     paths = (path for folder in folders for path in (repository.root / folder).rglob("*"))
     return sorted(path for path in paths if path.is_file() and path.name != ".gitignore")
 
@@ -71,7 +71,7 @@ def test_outputs_are_links_into_the_cache(repository: Repository) -> None:
 def test_a_clone_brings_everything_from_a_remote(repository: Repository, tmp_path: Path) -> None:
     repository.run("dvc", "push", *STAGES)
     before = contents(repository)
-    assert {Path(name).parts[0] for name in before} == {"data", "weights"}
+    assert {Path(name).parts[0] for name in before} == {"data", "weights", "reports"}
     repository.git("add", "-A")
     repository.git("commit", "-q", "-m", "everything")
 

@@ -25,6 +25,7 @@ class Board:
     def __init__(self, root: Path) -> None:
         self.root = project(root)
         self.evidence = root / "reports" / "evidence"
+        self.local = root / "reports" / "local" / "evidence"
 
     def claim(self, name: str, **fields: Any) -> None:
         """Add a claim to the paper `toy`."""
@@ -51,10 +52,11 @@ class Board:
         path = self.root / "params" / "runs" / f"{name}.yaml"
         path.write_text(json.dumps({**base, **fields}))
 
-    def keep(self, *found: Evidence, folder: str = "toy-run/strict") -> None:
+    def keep(self, *found: Evidence, folder: str = "toy-run/strict", local: bool = False) -> None:
         """Add evidence; of weights that a run trained, as the run is now unless it says how."""
         for one in found:
-            write_evidence(self.evidence / folder, self._with_training(one))
+            place = self.local if local else self.evidence
+            write_evidence(place / folder, self._with_training(one))
 
     def _with_training(self, found: Evidence) -> Evidence:
         origin = found.weights_origin
@@ -63,10 +65,10 @@ class Board:
         made = training_of(load_run(origin["trained"]), None)
         return replace(found, weights_origin={**origin, "training": made})
 
-    def rows(self) -> list[Row]:
-        """All rows."""
-        return build_rows(self.evidence)
+    def rows(self, local: bool = False) -> list[Row]:
+        """All rows by published evidence; or by that of this machine too."""
+        return build_rows(self.evidence, local=self.local if local else None)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str, local: bool = False) -> Row:
         """The row of a claim or statement."""
-        return next(row for row in self.rows() if row.subject.id == name)
+        return next(row for row in self.rows(local) if row.subject.id == name)

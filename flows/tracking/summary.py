@@ -70,7 +70,7 @@ def log_summary(
     run_id, now = run.info.run_id, int(1000 * time.time())
     client.log_dict(run_id, table(list(_COLUMNS), lines), "claims.json")
     for name in ("leaderboard.html", "leaderboard.md", "leaderboard.json"):
-        if (path := paths.reports() / name).is_file():
+        if (path := paths.local() / name).is_file():
             client.log_artifact(run_id, str(path))
     step = int(run.data.metrics.get("tellings", 0)) + 1
     numbers = {**_numbers(rows), "claims": len(lines), "tellings": step}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def add(commands: Add) -> None:
     """Add it."""
-    evidence = commands("evidence", _evidence_check, "check evidence, or merge its shards")
+    evidence = commands(
+        "evidence", _evidence_check, "check evidence, publish it, or merge its shards"
+    )
     actions = evidence.add_subparsers(metavar="ACTION", required=True)
     check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
     check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
@@ -30,10 +33,18 @@ def add(commands: Add) -> None:
     effect.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
     effect.set_defaults(command=_evidence_effect)
     merge = actions.add_parser("merge", help="make the whole of all shards")
-    merge.add_argument("folder", type=Path, help="where to write, e.g. reports/evidence/RUN/NAME")
+    merge.add_argument(
+        "folder", type=Path, help="where to write, e.g. reports/local/evidence/RUN/NAME"
+    )
     merge.add_argument("files", nargs="+", type=Path, metavar="FILE", help="<key>.json of a shard")
     merge.add_argument("--labels", type=Path, metavar="FOLDER", help="merge the label maps to it")
     merge.set_defaults(command=_evidence_merge)
+    kept = "copy evidence that this machine counted to where git keeps it, unless it is stale"
+    publish = actions.add_parser("publish", help=kept)
+    publish.add_argument("run", help="or the claim that was verified")
+    one = "only this one of its protocols, or robustness-SUITE"
+    publish.add_argument("protocol", nargs="?", help=one)
+    publish.set_defaults(command=_evidence_publish)
 
 
 def _evidence_check(chosen: argparse.Namespace) -> int:
@@ -51,7 +62,7 @@ def _check_labels(chosen: argparse.Namespace) -> int:
         raise SegmodelsError(f"{chosen.labels}: no label maps here (no manifest.json).")
     for folder in folders:
         try:
-            file = _find_key(evidence_of(folder), chosen.files or [layout.evidence()])
+            file = _find_key(evidence_of(folder), chosen.files or layout.evidence_folders())
             if file is None:
                 raise SegmodelsError(f"{folder}: evidence {evidence_of(folder)} is not here.")
             evidence = read_evidence(file)
@@ -65,43 +76,51 @@ def _check_labels(chosen: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _find_key(key: str, places: list[Path]) -> Path | None:
+def _find_key(key: str, places: Sequence[Path]) -> Path | None:
     from segmodels.evidence import evidence_files
 
     files = (f for p in places for f in (evidence_files(p) if p.is_dir() else [p]))
     return next((file for file in files if file.stem == key), None)
 
 
+def _asked(chosen: argparse.Namespace) -> list[Path]:
+    """The files of evidence that were named, those in named folders, or all that are here."""
+    from segmodels.core import paths as layout
+    from segmodels.evidence import evidence_files
+
+    places = chosen.files or [one for one in layout.evidence_folders() if one.is_dir()]
+    found = [p for place in places for p in (evidence_files(place) if place.is_dir() else [place])]
+    if not found:
+        raise SegmodelsError(f"{(places or [layout.evidence()])[0]}: no evidence here.")
+    return found
+
+
 def _check_files(chosen: argparse.Namespace) -> int:
     from segmodels.core import paths as layout
-    from segmodels.evidence import check_evidence, evidence_files, registered_pixels
+    from segmodels.evidence import check_evidence, registered_pixels
     from segmodels.verdicts.third_party import admit, check_answers
 
     if chosen.by and not chosen.files:
         raise SegmodelsError("--by needs the files of the third party, or all of ours are taken.")
     if chosen.url and not chosen.by:
         raise SegmodelsError("--url goes with --by.")
-    descriptions = layout.reports() / "datasets"
-    asked = chosen.files or [layout.evidence()]
-    paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
-    if not paths:
-        raise SegmodelsError(f"{asked[0]}: no evidence here.")
-    wrong = 0
+    descriptions, folders = layout.descriptions(), layout.evidence_folders()
+    paths, wrong = _asked(chosen), 0
     for path in paths:
         try:
-            evidence = check_evidence(path, descriptions)
+            evidence = check_evidence(path, *descriptions)
             if evidence.counted.by:  # put there by hand, perhaps
-                check_answers(path, evidence, descriptions)
-            effect = _checked_effect(evidence, [*paths, layout.evidence()])
+                check_answers(path, evidence, *descriptions)
+            effect = _checked_effect(evidence, [*paths, *folders])
         except SegmodelsError as error:
             print(f"error: {error}", file=sys.stderr)
             wrong += 1
             continue
         if chosen.by:
-            copy = admit(path, layout.evidence(), descriptions, chosen.by, chosen.url)
+            copy = admit(path, folders, descriptions, chosen.by, chosen.url)
             print(f"{path}: kept as {relative(copy)}")
         skipped = f", {len(evidence.skipped)} left out" if evidence.skipped else ""
-        known = registered_pixels(evidence, descriptions) is not None
+        known = registered_pixels(evidence, *descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
         print(f"{relative(path)}: ok, {len(evidence.images)} images{skipped}, {pixels}{effect}")
     return 1 if wrong else 0
@@ -127,19 +146,17 @@ def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
 
 def _evidence_effect(chosen: argparse.Namespace) -> int:
     from segmodels.core import paths as layout
-    from segmodels.evidence import evidence_files, read_evidence, write_evidence
+    from segmodels.evidence import read_evidence, write_evidence
     from segmodels.metrics.precision_effect import full_precision, renewed
     from segmodels.verdicts.rules import load_rules
 
-    asked = chosen.files or [layout.evidence()]
-    paths = [p for path in asked for p in (evidence_files(path) if path.is_dir() else [path])]
-    rule = load_rules().interval
+    paths, rule = _asked(chosen), load_rules().interval
     for path in paths:
         evidence = read_evidence(path)
         if evidence.effect is None:
             continue
         wanted = full_precision(evidence.identity).key
-        full = _find_key(wanted, [*paths, layout.evidence()])
+        full = _find_key(wanted, [*paths, *layout.evidence_folders()])
         if full is None:
             raise SegmodelsError(f"{path}: fp32 evidence {wanted} is not here to compare with.")
         again = renewed(evidence, read_evidence(full), rule)
@@ -161,4 +178,15 @@ def _evidence_merge(chosen: argparse.Namespace) -> int:
 
         merge_maps([shard_maps(file) for file in chosen.files], chosen.labels, whole)
     print(relative(write_evidence(chosen.folder, whole)))
+    return 0
+
+
+def _evidence_publish(chosen: argparse.Namespace) -> int:
+    from segmodels import steps
+
+    found = steps.publish(chosen.run, chosen.protocol)
+    for one in found:
+        print(f"{relative(one.path)}: {'published' if one.new else 'published already'}")
+    if any(one.new for one in found):
+        print("Now the board of what is published: dvc repro leaderboard, and commit `reports`.")
     return 0

@@ -172,6 +172,11 @@ def check_writable(path: Path) -> None:
         probe.write(bytes(1024))
 
 
+def first_file(folders: Iterable[Path], name: str) -> Path | None:
+    """The file of a name in the first folder that has one."""
+    return next((path for folder in folders if (path := folder / name).is_file()), None)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all (UTF-8, Unix line ends).
 

@@ -23,33 +23,56 @@ def trained_weights(run: str) -> Path:
 
 
 def reports() -> Path:
-    """Everything small that is generated and committed."""
+    """What is published, in git: evidence, the board made of it, counts, records of benchmarks."""
     return project_root() / "reports"
 
 
+def local() -> Path:
+    """What this machine computed, and the board of all that is here: kept by DVC, not by git."""
+    return reports() / "local"
+
+
 def evidence() -> Path:
-    """All evidence: one folder per run, below it one per protocol or robustness suite."""
+    """Evidence of this machine: a folder per run, below it one per protocol or robustness suite.
+
+    Whatever counts writes here and nowhere else.
+    """
+    return local() / "evidence"
+
+
+def published_evidence() -> Path:
+    """Evidence that was placed in git on purpose: ours by run, that of others in `third-party`."""
     return reports() / "evidence"
+
+
+def evidence_folders() -> tuple[Path, Path]:
+    """All folders of evidence; what this machine counted goes first."""
+    return evidence(), published_evidence()
+
+
+def descriptions() -> tuple[Path, Path]:
+    """Folders of `<dataset>.json` as `prepare` writes them; what was read here goes first."""
+    return local() / "datasets", reports() / "datasets"
 
 
 def curve(run: str) -> Path:
     """Training curve of a run."""
-    return reports() / "curves" / f"{run}.csv"
+    return local() / "curves" / f"{run}.csv"
 
 
 def metrics(run: str, what: str) -> Path:
     """Scores of a run under a protocol or suite, for `dvc metrics`."""
-    return reports() / "metrics" / f"{run}-{what}.json"
+    return local() / "metrics" / f"{run}-{what}.json"
 
 
 def record(run: str, what: str) -> Path:
     """Machine, seconds and memory of a step: no evidence, and different every time."""
-    return reports() / "records" / f"{run}-{what}.json"
+    return local() / "records" / f"{run}-{what}.json"
 
 
 def figure(run: str, protocol: str) -> Path:
     """A few images with their truth and prediction, as PNG."""
-    return reports() / "figures" / f"{run}-{protocol}.png"
+    return local() / "figures" / f"{run}-{protocol}.png"
 
 
 def maps(run: str, protocol: str) -> Path:

@@ -1,12 +1,12 @@
-"""What `prepare` recorded of a dataset, in `reports/datasets`."""
+"""What `prepare` recorded of a dataset, in `reports/local/datasets`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from segmodels.core import paths
 from segmodels.core.files import read_json
-from segmodels.core.settings import project_root
 from segmodels.errors import SegmodelsError
 
 
@@ -19,7 +19,7 @@ def skipped_in(name: str, split: str) -> dict[str, str]:
 
 def description_path(name: str) -> Path:
     """Where `prepare` records the fingerprint of a dataset."""
-    return project_root() / "reports" / "datasets" / f"{name}.json"
+    return paths.local() / "datasets" / f"{name}.json"
 
 
 def description(name: str) -> dict[str, Any]:

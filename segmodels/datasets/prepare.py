@@ -19,7 +19,7 @@ from segmodels.datasets.survey import Progress
 def prepare_dataset(
     name: str, downloads: Path | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Make `data/<name>` and `reports/datasets/<name>.json`.
+    """Make `data/<name>` and `reports/local/datasets/<name>.json`.
 
     The folder is built beside its place and moved there once its content has been checked,
     so a failure leaves what was there before. A copy of the user's (`add_dataset`) goes before

@@ -84,7 +84,7 @@ def examine_evidence(deep: bool = False) -> Iterator[Finding]:
     Args:
         deep: check every count, as `segmodels evidence check` does.
     """
-    paths = evidence_files(layout.evidence())
+    paths = [path for folder in layout.evidence_folders() for path in evidence_files(folder)]
     faults: dict[tuple[Level, str], list[str]] = defaultdict(list)
     released = load_weights_entries()
     for path in paths:
@@ -102,7 +102,7 @@ def _evidence(
 ) -> Iterable[tuple[Level, str]]:
     try:
         if deep:
-            check_evidence(path, layout.reports() / "datasets")
+            check_evidence(path, *layout.descriptions())
         head = read_json(path)
         return list(_heads(path, head["identity"], head["weights_origin"], released))
     except SegmodelsError as error:
@@ -114,7 +114,8 @@ def _evidence(
 def _heads(
     path: Path, identity: dict[str, Any], origin: dict[str, Any], released: dict[str, WeightsEntry]
 ) -> Iterator[tuple[Level, str]]:
-    run = path.relative_to(layout.evidence()).parts[0]
+    folder = next(one for one in layout.evidence_folders() if path.is_relative_to(one))
+    run = path.relative_to(folder).parts[0]
     if identity["evaluator"] != EVALUATOR:
         text = f"stale: evaluator {identity['evaluator']}, now it is {EVALUATOR}"
         yield "note", f"{text}; run {_again(run)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from segmodels.claims import load_claim
 from segmodels.core import paths
-from segmodels.core.files import read_json
+from segmodels.core.files import first_file, read_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, evidence_files, read_evidence
 from segmodels.protocols.protocol import Protocol
@@ -35,9 +35,8 @@ class Side:
     @property
     def run(self) -> str:
         """The run it was made by as its folder tells, else `RUN`."""
-        folder = paths.evidence()
-        known = self.path.is_relative_to(folder)
-        return self.path.relative_to(folder).parts[0] if known else "RUN"
+        folders = [one for one in paths.evidence_folders() if self.path.is_relative_to(one)]
+        return self.path.relative_to(folders[0]).parts[0] if folders else "RUN"
 
 
 def find_side(name: str) -> Side:
@@ -80,21 +79,29 @@ def _read(path: Path, protocol: Protocol | None = None) -> Side:
 
 
 def _by_key(key: str) -> Side:
-    found = [path for path in evidence_files(paths.evidence()) if path.stem.startswith(key)]
+    """What this machine counted goes before published evidence of the same key."""
+    folders = paths.evidence_folders()
+    files = (path for folder in folders for path in evidence_files(folder))
+    found = [path for path in files if path.stem.startswith(key)]
     if not found:
-        raise SegmodelsError(f"{paths.evidence()}: no evidence here begins with {key}.")
+        places = " and ".join(map(str, folders))
+        raise SegmodelsError(f"{places}: no evidence here begins with {key}.")
     if len({path.stem for path in found}) > 1:
-        listed = ", ".join(path.stem for path in found)
-        raise SegmodelsError(f"{paths.evidence()}: {key} begins several keys: {listed}.")
+        listed = ", ".join(dict.fromkeys(path.stem for path in found))
+        raise SegmodelsError(f"{key} begins several keys: {listed}.")
     return _read(found[0])
 
 
 def _by_claim(name: str) -> Side:
-    """The evidence a claim was judged by, or a number of ours by the name of its page."""
-    page = paths.reports() / "claims" / f"{name}.json"
+    """The evidence a claim was judged by, or a number of ours by the name of its page.
+
+    By its page on the local board, if there is one, else on the published one.
+    """
+    boards = paths.local() / "claims", paths.reports() / "claims"
+    page = first_file(boards, f"{name}.json") or boards[0] / f"{name}.json"
     record = read_json(page) if page.is_file() else {}
     if file := record.get("evidence_file"):
-        return _read(paths.reports() / file, _protocol(page, record))
+        return _read(page.parents[1] / file, _protocol(page, record))
     claim = load_claim(name)
     raise SegmodelsError(
         f"claim {name!r} ({claim.dataset} {claim.split}) has no evidence in {page}. What is "

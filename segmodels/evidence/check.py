@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from segmodels.core.files import read_json
+from segmodels.core.files import first_file, read_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.files import read_evidence
 from segmodels.evidence.record import Evidence, images_asked
@@ -20,7 +20,7 @@ def _described(path: Path, changed: int) -> dict[str, Any]:
     return found
 
 
-def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
+def check_evidence(path: Path, *descriptions: Path) -> Evidence:
     """Read evidence and look at everything that can be wrong with it without a network.
 
     Beyond `read_evidence`: the number of images is the one that was asked for, and, where the
@@ -28,8 +28,9 @@ def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
 
     Args:
         path: a `<key>.json`.
-        descriptions: folder of `<dataset>.json` as `prepare` writes them
-            (`reports/datasets`); None leaves the comparison with the labels out.
+        descriptions: folders of `<dataset>.json` as `prepare` writes them
+            (`segmodels.core.paths.descriptions`), the first that has one counts; without any
+            the comparison with the labels is left out.
 
     Raises:
         SegmodelsError: the first thing found, with the file.
@@ -38,18 +39,17 @@ def check_evidence(path: Path, descriptions: Path | None = None) -> Evidence:
     if len(evidence.images) != images_asked(evidence):
         asked = f"{images_asked(evidence)} were asked for"
         raise SegmodelsError(f"{path}: {len(evidence.images)} images are counted, {asked}.")
-    if descriptions:
-        check_pixels(path, evidence, descriptions)
+    check_pixels(path, evidence, *descriptions)
     return evidence
 
 
-def check_pixels(path: Path, evidence: Evidence, descriptions: Path) -> None:
+def check_pixels(path: Path, evidence: Evidence, *descriptions: Path) -> None:
     """Compare counted pixels of each class with those of the labels, where they are known here.
 
     Raises:
         SegmodelsError: they differ, or the classes do; `path` is named.
     """
-    pixels = registered_pixels(evidence, descriptions)
+    pixels = registered_pixels(evidence, *descriptions)
     if pixels is None:
         return
     counted = map(int, evidence.total().sum(axis=1))
@@ -61,7 +61,7 @@ def check_pixels(path: Path, evidence: Evidence, descriptions: Path) -> None:
             )
 
 
-def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] | None:
+def registered_pixels(evidence: Evidence, *descriptions: Path) -> dict[str, int] | None:
     """Pixels per class, and `void`, of the images that can be read, if evidence counted all.
 
     None if the evidence is of a part of the split, or if the dataset was not prepared here
@@ -70,8 +70,9 @@ def registered_pixels(evidence: Evidence, descriptions: Path) -> dict[str, int] 
     Raises:
         SegmodelsError: the same images were counted under other classes.
     """
-    identity, path = evidence.identity, descriptions / f"{evidence.identity.dataset}.json"
-    if not evidence.exhausted or not path.is_file():
+    identity = evidence.identity
+    path = first_file(descriptions, f"{identity.dataset}.json")
+    if not evidence.exhausted or path is None:
         return None
     about = _described(path, path.stat().st_mtime_ns)
     split = about["splits"].get(identity.split, {})

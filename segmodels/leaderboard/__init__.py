@@ -1,10 +1,18 @@
 """The leaderboard: verdicts, rendered.
 
-Its bytes depend on `params/`, `docs/`, `reports/efficiency.json`, evidence and `itables`.
+Its bytes depend on `params/`, `docs/`, `reports/efficiency.json`, evidence and `itables`. There are
+two: of published evidence alone, and of all that is here (`boards`).
 """
 
 from __future__ import annotations
 
+from segmodels.leaderboard.boards import (
+    main_files,
+    rows_here,
+    where_to_look,
+    write_local,
+    write_published,
+)
 from segmodels.leaderboard.exports.json import render_json
 from segmodels.leaderboard.exports.markdown import render_markdown
 from segmodels.leaderboard.folder import write_leaderboard
@@ -19,8 +27,13 @@ __all__ = [
     "build_rows",
     "counts",
     "headline",
+    "main_files",
     "render_html",
     "render_json",
     "render_markdown",
+    "rows_here",
+    "where_to_look",
     "write_leaderboard",
+    "write_local",
+    "write_published",
 ]

@@ -39,6 +39,11 @@ class Docs:
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+def docs_from(folder: Path) -> str:
+    """The folder of the documentation, seen from another."""
+    return Path(os.path.relpath(_docs(), folder)).as_posix()
+
+
 def _docs() -> Path:
     return project_root() / "docs"
 

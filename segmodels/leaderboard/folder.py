@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segmodels.core.files import readable_json, write_text
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
-from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.docs import Docs, docs_from
 from segmodels.leaderboard.exports.json import render_json, whole
 from segmodels.leaderboard.exports.markdown import render_markdown
 from segmodels.leaderboard.markup import GENERATOR, page_names
@@ -18,12 +18,26 @@ from segmodels.leaderboard.page import render_html
 from segmodels.verdicts.judge import build_rows
 from segmodels.verdicts.row import Row
 
+#: One sentence about all rows, for the top of the page.
+Remark = Callable[[list[Row]], str]
 
-def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:
+
+def write_leaderboard(
+    evidence_folder: Path,
+    out_folder: Path,
+    local: Path | None = None,
+    remark: Remark | None = None,
+) -> list[Path]:
     """Judge everything and write `leaderboard.{md,html,json}` and a page per row in `claims/`.
 
     A claim gets `claims/<id>.{html,svg,json}`, a measurement that no claim asks for
     `claims/<run>-<protocol>.{html,svg,json}`. Files of rows that no longer exist are removed.
+
+    Args:
+        evidence_folder: published evidence.
+        out_folder: where the board is written.
+        local: evidence of this machine, which goes before published one.
+        remark: says below the headline what rows rest on.
 
     Returns:
         the paths written.
@@ -32,19 +46,25 @@ def write_leaderboard(evidence_folder: Path, out_folder: Path) -> list[Path]:
         SegmodelsError: a file in `params/` or a piece of evidence is broken, or the table library
             is missing; nothing is written.
     """
-    texts = render_leaderboard(evidence_folder, out_folder)
+    texts = render_leaderboard(evidence_folder, out_folder, local, remark)
     for path, text in texts.items():
         write_text(path, text)
     _forget(out_folder / "claims", set(texts))
     return list(texts)
 
 
-def render_leaderboard(evidence_folder: Path, out_folder: Path) -> dict[Path, str]:
+def render_leaderboard(
+    evidence_folder: Path,
+    out_folder: Path,
+    local: Path | None = None,
+    remark: Remark | None = None,
+) -> dict[Path, str]:
     """Everything that `write_leaderboard` writes, by its path; nothing is written."""
-    rows = build_rows(evidence_folder, link_from=out_folder)
+    rows = build_rows(evidence_folder, out_folder, local)
+    told = remark(rows) if remark else ""
     return {
-        out_folder / "leaderboard.md": render_markdown(rows),
-        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder)),
+        out_folder / "leaderboard.md": render_markdown(rows, told, docs_from(out_folder)),
+        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder), remark=told),
         out_folder / "leaderboard.json": render_json(rows),
         **{out_folder / "claims" / name: text for name, text in _pages(rows, out_folder)},
     }

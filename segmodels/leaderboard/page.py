@@ -53,13 +53,16 @@ _FILTERS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def render_html(rows: list[Row], settings: Rules | None = None, docs: Docs | None = None) -> str:
+def render_html(
+    rows: list[Row], settings: Rules | None = None, docs: Docs | None = None, remark: str = ""
+) -> str:
     """The page as text. Everything is inline: no network, no fonts, no timestamps.
 
     Args:
         rows: from `build_rows`.
         settings: printed in the footer (default: `params/verdict.yaml`).
         docs: where protocols and verdicts are described, seen from the page.
+        remark: a sentence below the headline.
 
     Raises:
         SegmodelsError: the table library is not installed.
@@ -75,6 +78,7 @@ def render_html(rows: list[Row], settings: Rules | None = None, docs: Docs | Non
         generator=GENERATOR,
         style=asset("palette.css") + asset("page.css"),
         headline=headline(rows),
+        remark=f'\n<p class="headline">{escape(remark)}</p>' if remark else "",
         counters=_counters(rows),
         filters="".join(_filter(name, rows) for name in _FILTERS),
         board=_board(rows, span, settings) if rows else '<p class="note">Nothing yet.</p>',

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segmodels.steps.inputs import bring, bring_data
     from segmodels.steps.loading import subject_of
     from segmodels.steps.options import Options
+    from segmodels.steps.publishing import publish
     from segmodels.steps.robustness import stress_run
     from segmodels.steps.scores import scores_of
     from segmodels.steps.stored import files_of_key, replace_evidence
@@ -39,6 +40,7 @@ _HOMES = {
     "Options": "options",
     "prepare": "data",
     "protocol_in": "evaluation",
+    "publish": "publishing",
     "replace_evidence": "stored",
     "scores_of": "scores",
     "stress_run": "robustness",
@@ -60,6 +62,7 @@ __all__ = [
     "keep_maps",
     "prepare",
     "protocol_in",
+    "publish",
     "replace_evidence",
     "scores_of",
     "stress_run",

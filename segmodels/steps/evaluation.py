@@ -33,8 +33,9 @@ from segmodels.verdicts.rules import load_rules
 def evaluate_run(asked: str | Run, protocol_name: str, options: Options = USUAL) -> Evidence:
     """Count a run's split under a protocol and write evidence, metrics, record and picture.
 
-    Evidence that exists anywhere in the project under the same key is taken over, not computed
-    again, unless forced. The folder of the run and protocol ends up holding this evidence alone.
+    Evidence that exists anywhere in the project under the same key, published or of this machine,
+    is taken over, not computed again, unless forced. The folder of the run and protocol in
+    `reports/local/evidence` ends up holding this evidence alone.
 
     Args:
         asked: name of a run in `params/runs`, or a run that stands nowhere.

@@ -1,4 +1,4 @@
-"""What evidence says, in numbers for `reports/metrics`."""
+"""What evidence says, in numbers for `reports/local/metrics`."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def known_evidence(
     maps: Path | None = None,
     folder: Path | None = None,
 ) -> Evidence | None:
-    """Evidence of this project that is here already, and its label maps if they are asked for.
+    """Evidence of this project that is here or published, and its label maps if asked for.
 
     What others counted is never taken for it, wherever their file lies.
     """
@@ -118,8 +118,9 @@ def _forget_what_was_kept(key: str) -> None:
 
 
 def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
-    """Where evidence of a key lies in a folder, or in this project."""
-    return sorted((folder or paths.evidence()).rglob(f"{key}.json"))
+    """Where evidence of a key lies in a folder, or in this project: here first, then published."""
+    folders = [folder] if folder else paths.evidence_folders()
+    return [path for one in folders for path in sorted(one.rglob(f"{key}.json"))]
 
 
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:

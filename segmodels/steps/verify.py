@@ -32,7 +32,7 @@ def verify(claim_id: str, options: Options = USUAL) -> Row:
     """
     known: dict[str, Claim | Statement] = {**load_claims(), **load_statements()}
     entry = pick("claim", claim_id, known)
-    judged = build_row(entry, paths.evidence())
+    judged = _judged(entry)
     if not options.force and not _to_do(entry, judged):
         return judged
     if not isinstance(entry, Claim) or entry.metric in COUNTED:
@@ -41,7 +41,12 @@ def verify(claim_id: str, options: Options = USUAL) -> Row:
         count_wanted()
     elif _obtainable(entry):
         _evaluate(entry, options)
-    return build_row(entry, paths.evidence())
+    return _judged(entry)
+
+
+def _judged(entry: Claim | Statement) -> Row:
+    """The row by all evidence that is here; paths in it are relative to `reports/`."""
+    return build_row(entry, paths.published_evidence(), paths.reports(), paths.evidence())
 
 
 def _evaluate(claim: Claim, options: Options) -> None:

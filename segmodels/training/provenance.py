@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.assets.entries import DatasetEntry
-from segmodels.core.files import digest, read_json
+from segmodels.core.files import digest, first_file, read_json
 from segmodels.evidence import Evidence
 from segmodels.runs.run import Run
 from segmodels.training.recipe import Recipe, load_recipe
@@ -74,17 +74,17 @@ def training_of(run: Run, fingerprint: str | None) -> Training | None:
     return training(run.model, run.overrides, recipe, run.seed, run.dataset, fingerprint)
 
 
-def training_fingerprint(entry: DatasetEntry | None, descriptions: Path) -> str | None:
+def training_fingerprint(entry: DatasetEntry | None, *descriptions: Path) -> str | None:
     """Fingerprint of a data set's training images: as prepared here, else as registered.
 
     Args:
         entry: of `params/datasets.yaml`.
-        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+        descriptions: folders of `<dataset>.json` as `prepare` writes them.
     """
     if entry is None:
         return None
-    path = descriptions / f"{entry.name}.json"
-    splits = read_json(path)["splits"] if path.is_file() else entry.splits
+    path = first_file(descriptions, f"{entry.name}.json")
+    splits = read_json(path)["splits"] if path else entry.splits
     found: str | None = splits.get("train", {}).get("fingerprint")
     return found
 

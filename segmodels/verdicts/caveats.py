@@ -12,6 +12,10 @@ from segmodels.verdicts.verdict import Verdict
 _OTHER_IMAGES = (
     "Evidence {} was counted on other images than params/datasets.yaml lists, so it says nothing."
 )
+_CONTRADICTS = (
+    "Published evidence {} is of the very same evaluation and has other counts; here stands what "
+    "this machine counted."
+)
 _UNPINNED = (
     "Nothing pins these weights: no sha256 of them is registered or was noted when they came, so "
     "what was counted may not be what is given out."
@@ -20,11 +24,14 @@ _UNPINNED = (
 
 def with_caveats(verdict: Verdict, found: Found, protocol: Protocol) -> Verdict:
     """A verdict that says what less than full precision did to the number, if it was counted so,
-    and is `capped`.
+    and whether published evidence has other counts; and is `capped`.
     """
     evidence = found.evidence
     if effect := effect_sentence(evidence, effect_under(evidence, protocol)):
         verdict = dataclasses.replace(verdict, reason=f"{effect} {verdict.reason}")
+    if found.contradicts:
+        told = _CONTRADICTS.format(evidence.key)
+        verdict = dataclasses.replace(verdict, reason=f"{told} {verdict.reason}")
     return capped(verdict, found)
 
 

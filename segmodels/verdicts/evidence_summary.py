@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from segmodels.evidence import Evidence, read_evidence
 from segmodels.metrics.intervals import Interval, mean_interval
@@ -59,7 +57,7 @@ def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> Ev
     labelled = not math.isnan(scores.miou)
     return EvidenceSummary(
         key=evidence.key,
-        file=Path(os.path.relpath(found.path, project.link_from)).as_posix(),
+        file=project.linked(found.published or found.path),
         images=len(evidence.images),
         expected_images=evidence.expected_images,
         fingerprint=identity.fingerprint,

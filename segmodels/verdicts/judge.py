@@ -33,12 +33,15 @@ from segmodels.verdicts.subject import short_title
 from segmodels.verdicts.verdict import Verdict
 
 
-def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row]:
+def build_rows(
+    evidence_folder: Path, link_from: Path | None = None, local: Path | None = None
+) -> list[Row]:
     """Judge all claims, statements and runs of the project from evidence alone.
 
     Args:
-        evidence_folder: searched with all folders below it; may be missing.
+        evidence_folder: published evidence; searched with all folders below it; may be missing.
         link_from: folder that `evidence_file` is relative to (default: the parent folder).
+        local: evidence of this machine, which goes before published one; None leaves it out.
 
     Returns:
         claims first (featured ones, then by paper and metric, highest value first), then
@@ -47,7 +50,7 @@ def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row
     Raises:
         SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
     """
-    project = load_project(evidence_folder, link_from or evidence_folder.parent)
+    project = load_project(evidence_folder, link_from or evidence_folder.parent, local)
     claims = sorted(project.claims, key=_place)
     return [
         *(_claim_row(project, claim) for claim in claims),
@@ -57,18 +60,21 @@ def build_rows(evidence_folder: Path, link_from: Path | None = None) -> list[Row
 
 
 def build_row(
-    entry: Claim | Statement, evidence_folder: Path, link_from: Path | None = None
+    entry: Claim | Statement,
+    evidence_folder: Path,
+    link_from: Path | None = None,
+    local: Path | None = None,
 ) -> Row:
     """The row that `build_rows` has for a claim or statement; no other one is judged.
 
     Args:
         entry: of the project.
-        evidence_folder, link_from: as for `build_rows`.
+        evidence_folder, link_from, local: as for `build_rows`.
 
     Raises:
         SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
     """
-    project = load_project(evidence_folder, link_from or evidence_folder.parent)
+    project = load_project(evidence_folder, link_from or evidence_folder.parent, local)
     if isinstance(entry, Claim):
         return _claim_row(project, entry)
     return _statement_row(project, entry)

@@ -9,7 +9,7 @@ from typing import Any
 
 from segmodels.assets.entries import DatasetEntry, WeightsEntry
 from segmodels.claims import SCORES, Claim
-from segmodels.core.files import digest, read_json
+from segmodels.core.files import digest, first_file, read_json
 from segmodels.evidence import Evidence
 from segmodels.metrics.precision_effect import effect_under
 from segmodels.protocols.protocol import Protocol
@@ -64,16 +64,16 @@ def _equal(found: object, wanted: object) -> bool:
     return digest(found) == digest(wanted)
 
 
-def as_prepared(entry: DatasetEntry, descriptions: Path) -> DatasetEntry:
+def as_prepared(entry: DatasetEntry, *descriptions: Path) -> DatasetEntry:
     """An entry whose splits have the fingerprints of the images that are here, where nobody has
     registered any.
 
     Args:
         entry: of `params/datasets.yaml`.
-        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+        descriptions: folders of `<dataset>.json` as `prepare` writes them.
     """
-    path = descriptions / f"{entry.name}.json"
-    here = read_json(path)["splits"] if path.is_file() else {}
+    path = first_file(descriptions, f"{entry.name}.json")
+    here = read_json(path)["splits"] if path else {}
     found = {
         name: {"fingerprint": split["fingerprint"]}
         for name, split in here.items()
@@ -90,9 +90,10 @@ def best(
     """The evidence to judge by.
 
     Our own goes before a third party's, then complete evidence before partial, then the newest
-    evaluator, then more images. Where there is none in full precision, evidence in less is taken
-    if it says what this did to the number, which the reader must be told (`effect_sentence`). A
-    protocol of less than full precision is answered in that precision alone.
+    evaluator, then more images, then what this machine counted before what was published. Where
+    there is none in full precision, evidence in less is taken if it says what this did to the
+    number, which the reader must be told (`effect_sentence`). A protocol of less than full
+    precision is answered in that precision alone.
 
     Args:
         candidates: evidence of the right weights, split and inference.
@@ -115,7 +116,7 @@ def _is_of(listed: Mapping[str, Any], evidence: Evidence) -> bool:
     return bool(same) and listed.get("images") in (None, evidence.expected_images)
 
 
-def _merit(found: Found) -> tuple[bool, bool, int, int, str]:
+def _merit(found: Found) -> tuple[bool, bool, int, int, bool, str]:
     evidence = found.evidence
-    seen = len(evidence.images)
-    return not found.by, evidence.complete, evidence.identity.evaluator, seen, evidence.key
+    evaluator, seen = evidence.identity.evaluator, len(evidence.images)
+    return not found.by, evidence.complete, evaluator, seen, found.local, evidence.key

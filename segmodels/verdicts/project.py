@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Project:
 
     Attributes:
         link_from: folder that links to evidence are relative to.
+        figures: folder of the pictures that evaluations on this machine drew; None where only
+            published evidence is judged, which comes without.
         rules: tolerances, intervals and obstacles.
         claims: all of them, in file order.
         statements: all of them, in file order.
@@ -49,6 +52,7 @@ class Project:
     """
 
     link_from: Path
+    figures: Path | None
     rules: Rules
     claims: tuple[Claim, ...]
     statements: tuple[Statement, ...]
@@ -61,24 +65,31 @@ class Project:
     trainings: Mapping[str, Training]
     by_network: Claims
 
+    def linked(self, path: Path) -> str:
+        """A path, seen from the folder of the leaderboard."""
+        return Path(os.path.relpath(path, self.link_from)).as_posix()
 
-def load_project(evidence_folder: Path, link_from: Path) -> Project:
-    """Read `params/`, the descriptions of prepared datasets, and all evidence of a folder.
+
+def load_project(evidence_folder: Path, link_from: Path, local: Path | None = None) -> Project:
+    """Read `params/`, the descriptions of prepared datasets, and all evidence.
 
     Args:
-        evidence_folder: searched with all folders below it; may be missing.
+        evidence_folder: published evidence; searched with all folders below it; may be missing.
         link_from: folder that links to evidence are relative to.
+        local: evidence of this machine, which goes before published one; None leaves it out.
+            Descriptions of datasets lie in `datasets` beside a folder of evidence.
 
     Raises:
         SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
     """
     rules, claims, statements = load_rules(), load_claims(), load_statements()
     runs = _load_runs(claims)
-    descriptions = evidence_folder.parent / "datasets"
+    descriptions = [one.parent / "datasets" for one in (local, evidence_folder) if one]
     weights, entries = load_weights_entries(), load_dataset_entries()
-    datasets = {name: as_prepared(one, descriptions) for name, one in entries.items()}
+    datasets = {name: as_prepared(one, *descriptions) for name, one in entries.items()}
     return Project(
         link_from=link_from,
+        figures=local and local.parent / "figures",
         rules=rules,
         claims=tuple(claims.values()),
         statements=tuple(statements.values()),
@@ -86,7 +97,7 @@ def load_project(evidence_folder: Path, link_from: Path) -> Project:
         weights=weights,
         datasets=datasets,
         protocols=load_protocols(),
-        shelf=Shelf(evidence_folder),
+        shelf=Shelf(evidence_folder, local),
         costs=Costs(),
         trainings=dict(_trainings(runs, datasets, descriptions)),
         by_network=_by_network(claims.values()),
@@ -101,10 +112,10 @@ def _load_runs(claims: Mapping[str, Claim]) -> tuple[Run, ...]:
 
 
 def _trainings(
-    runs: Iterable[Run], datasets: Mapping[str, DatasetEntry], descriptions: Path
+    runs: Iterable[Run], datasets: Mapping[str, DatasetEntry], descriptions: Sequence[Path]
 ) -> Iterator[tuple[str, Training]]:
     for run in runs:
-        fingerprint = training_fingerprint(datasets.get(run.dataset), descriptions)
+        fingerprint = training_fingerprint(datasets.get(run.dataset), *descriptions)
         if training := training_of(run, fingerprint):
             yield run.name, training
 

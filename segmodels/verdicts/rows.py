@@ -89,16 +89,23 @@ def _figure_of_claim(
         return _figure_of_run(project, run, found)
     claim = asked.claim
     verified = found.path.parent.as_posix().endswith(f"/{claim.id}/{claim.protocol}")
-    return f"figures/{claim.id}-{claim.protocol}.png" if verified else None
+    return _figure(project, f"{claim.id}-{claim.protocol}", found) if verified else None
 
 
 def _figure_of_run(project: Project, run: Run, found: Found) -> str | None:
-    """Where the evaluation of a run puts its picture, whether or not it is here."""
+    """Where the evaluation of a run on this machine puts its picture, whether or not it is here."""
     if found.by:
         return None
     identity = found.evidence.identity
     for protocol in (project.protocols[name] for name in run.protocols):
         counted = protocol.inference_fp32, protocol.precision
         if counted == (identity.inference, identity.precision):
-            return f"figures/{run.name}-{protocol.name}.png"
+            return _figure(project, f"{run.name}-{protocol.name}", found)
     return None
+
+
+def _figure(project: Project, name: str, found: Found) -> str | None:
+    # One that was drawn here may show labels of other weights than those of published evidence.
+    if project.figures is None or not found.local:
+        return None
+    return project.linked(project.figures / f"{name}.png")

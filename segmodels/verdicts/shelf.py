@@ -43,11 +43,17 @@ class Found:
         path: its `<key>.json`.
         evidence: what stands there.
         unpinned: that it is of the weights asked for is told by their name alone.
+        local: it lies where this machine keeps what it counted.
+        published: file of published evidence with the very same counts, if it is local.
+        contradicts: published evidence of the very same evaluation has other counts.
     """
 
     path: Path
     evidence: Evidence
     unpinned: bool = False
+    local: bool = False
+    published: Path | None = None
+    contradicts: bool = False
 
     @property
     def by(self) -> str:
@@ -56,33 +62,41 @@ class Found:
 
 
 class Shelf:
-    """Evidence of a folder: clean by question and weights, disturbed by what was disturbed.
+    """All evidence: clean by question and weights, disturbed by what was disturbed.
 
-    A question is a dataset, a split and an inference.
+    A question is a dataset, a split and an inference. What this machine counted stands for
+    published evidence of the same key, with the same counts or with others: another processor
+    may round a few pixels to another class.
+
+    Args:
+        folder: of published evidence.
+        local: of evidence of this machine; None leaves it out.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, local: Path | None = None) -> None:
         self._clean: dict[tuple[str, str], list[Found]] = defaultdict(list)
         self._disturbed: dict[str, list[Found]] = defaultdict(list)
-        ours: dict[str, tuple[Path, int]] = {}
-        for path in evidence_files(folder):
-            evidence = read_evidence(path)
-            check_pixels(path, evidence, folder.parent / "datasets")
-            if evidence.counted.ours:
-                counts = hash(evidence.images)
-                _check_same(*ours.setdefault(evidence.key, (path, counts)), path, counts)
-            self._put(path, evidence)
+        descriptions = [one.parent / "datasets" for one in (local, folder) if one]
+        published = _pieces(folder, descriptions)
+        here = _pieces(local, descriptions) if local else []
+        theirs = {piece.key: piece for piece in published if piece.ours}
+        mine = {piece.key for piece in here if piece.ours}
+        for piece in here:
+            self._put(piece.beside(theirs.get(piece.key)))
+        for piece in published:
+            if not (piece.ours and piece.key in mine):
+                self._put(piece.found)
 
-    def _put(self, path: Path, evidence: Evidence) -> None:
-        identity, ours = evidence.identity, evidence.counted.ours
+    def _put(self, found: Found) -> None:
+        identity, ours = found.evidence.identity, found.evidence.counted.ours
         if identity.condition is None:
             question = _question(identity.dataset, identity.split, identity.inference)
             # What others say of where weights come from is their word; a checksum is not.
-            origin = _origin(evidence.weights_origin) if ours else ()
+            origin = _origin(found.evidence.weights_origin) if ours else ()
             for weights in (f"sha256 {identity.weights}", *origin):
-                self._clean[question, weights].append(Found(path, evidence))
-        elif ours and evidence.shard is None and len(evidence.images) == images_asked(evidence):
-            self._disturbed[_subject(identity)].append(Found(path, merge_images(evidence)))
+                self._clean[question, weights].append(found)
+        elif ours:
+            self._disturbed[_subject(identity)].append(found)
 
     def released(
         self, dataset: str, split: str, inference: dict[str, Any], entry: WeightsEntry
@@ -120,6 +134,58 @@ class Shelf:
         """
         copies = self._disturbed.get(_subject(clean.identity), [])
         return [found for found in copies if images_asked(found.evidence) <= len(clean.images)]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Evidence of one folder.
+
+    Attributes:
+        found: as it stands on the shelf.
+        counts: equal for equal counts of every image.
+    """
+
+    found: Found
+    counts: int
+
+    @property
+    def key(self) -> str:
+        return self.found.evidence.key
+
+    @property
+    def ours(self) -> bool:
+        """Whether this project counted all of it."""
+        return self.found.evidence.counted.ours and self.found.evidence.shard is None
+
+    def beside(self, published: _Piece | None) -> Found:
+        """What this machine keeps, beside published evidence of the same key."""
+        if published is None or not self.ours:
+            return replace(self.found, local=True)
+        if published.counts != self.counts:
+            return replace(self.found, local=True, contradicts=True)
+        return replace(self.found, local=True, published=published.found.path)
+
+
+def _pieces(folder: Path, descriptions: Iterable[Path]) -> list[_Piece]:
+    """All that can be judged by of the evidence of a folder, sorted by path.
+
+    Raises:
+        SegmodelsError: a piece is broken, or two count one and the same thing otherwise.
+    """
+    pieces: list[_Piece] = []
+    ours: dict[str, tuple[Path, int]] = {}
+    for path in evidence_files(folder):
+        evidence = read_evidence(path)
+        check_pixels(path, evidence, *descriptions)
+        counts = hash(evidence.images)
+        if evidence.counted.ours:
+            _check_same(*ours.setdefault(evidence.key, (path, counts)), path, counts)
+        if evidence.identity.condition is None:
+            pieces.append(_Piece(Found(path, evidence), counts))
+        elif evidence.shard is None and len(evidence.images) == images_asked(evidence):
+            # A few at a time fit in memory with all their images.
+            pieces.append(_Piece(Found(path, merge_images(evidence)), counts))
+    return pieces
 
 
 def _check_same(before: Path, theirs: int, path: Path, counts: int) -> None:

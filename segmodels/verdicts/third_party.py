@@ -8,7 +8,7 @@ itself, and never stands in for evidence that was computed here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,13 +34,20 @@ THIRD_PARTY = "third-party"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
-def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") -> Path:
+def admit(
+    path: Path,
+    folders: Sequence[Path],
+    descriptions: Sequence[Path],
+    by: str,
+    url: str = "",
+) -> Path:
     """Check evidence of a third party and keep a copy under its name.
 
     Args:
         path: their `<key>.json`, with its counts beside it.
-        folder: all evidence of the project (`reports/evidence`).
-        descriptions: folder of `<dataset>.json` as `prepare` writes them.
+        folders: all folders of evidence of the project; the copy is kept in the last, the
+            published one.
+        descriptions: folders of `<dataset>.json` as `prepare` writes them.
         by: who computed it: lower-case letters, digits and `-`.
         url: where they published it.
 
@@ -54,34 +61,34 @@ def admit(path: Path, folder: Path, descriptions: Path, by: str, url: str = "") 
         raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
     if url and not url.startswith("https://"):
         raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
-    evidence = check_evidence(path, descriptions)
+    evidence = check_evidence(path, *descriptions)
     if evidence.counted.by not in ("", by):
         raise SegmodelsError(
             f"{path}: it says that {evidence.counted.by} counted it; --by {by!r} is somebody else."
         )
-    check_answers(path, evidence, descriptions)
+    check_answers(path, evidence, *descriptions)
     if (counted := evidence.identity.evaluator) != EVALUATOR:
         told = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
         raise SegmodelsError(f"{path}: {told}")
-    _compare_with_ours(path, evidence, folder)
-    place = folder / THIRD_PARTY / by
+    _compare_with_ours(path, evidence, folders)
+    place = folders[-1] / THIRD_PARTY / by
     kept = place / path.name
     if kept.is_file() and read_evidence(kept).images != evidence.images:
         raise SegmodelsError(f"{path}: {by} gave other counts before; remove {kept} first.")
     return write_evidence(place, replace(evidence, counted=Counted("checked", by, url)))
 
 
-def check_answers(path: Path, evidence: Evidence, descriptions: Path) -> None:
+def check_answers(path: Path, evidence: Evidence, *descriptions: Path) -> None:
     """Ask of a third party's evidence what its own files cannot show.
 
     Raises:
         SegmodelsError: the first of `objections`.
     """
-    for problem in objections(evidence, descriptions):
+    for problem in objections(evidence, *descriptions):
         raise SegmodelsError(f"{path}: {problem}")
 
 
-def objections(evidence: Evidence, descriptions: Path) -> Iterator[str]:
+def objections(evidence: Evidence, *descriptions: Path) -> Iterator[str]:
     """Why evidence cannot answer anything here, beyond what its own files show."""
     identity = evidence.identity
     if evidence.shard is not None:
@@ -92,7 +99,7 @@ def objections(evidence: Evidence, descriptions: Path) -> Iterator[str]:
         yield f"it was counted in {identity.precision}; of others only fp32 is taken."
     datasets = load_dataset_entries()
     entry = datasets.get(identity.dataset)
-    listed = as_prepared(entry, descriptions).splits if entry else {}
+    listed = as_prepared(entry, *descriptions).splits if entry else {}
     split = listed.get(identity.split)
     if split is None:
         yield f"the images of {identity.dataset} {identity.split} are not registered here."
@@ -122,9 +129,10 @@ def _entry(evidence: Evidence) -> WeightsEntry | None:
     return next((entry for entry in entries if has_released_weights(evidence, entry)), None)
 
 
-def _compare_with_ours(path: Path, evidence: Evidence, folder: Path) -> None:
+def _compare_with_ours(path: Path, evidence: Evidence, folders: Sequence[Path]) -> None:
     """Where the same thing was counted here, the two must come to the same number."""
-    same = [read_evidence(p) for p in evidence_files(folder) if p.stem == evidence.key]
+    files = (file for folder in folders for file in evidence_files(folder))
+    same = [read_evidence(file) for file in files if file.stem == evidence.key]
     own = next((one for one in same if one.counted.ours), None)
     if own is None:
         return

@@ -70,7 +70,8 @@ def test_judging_needs_no_network(root: Path) -> None:
     steps.fetch_released("published")
     steps.evaluate_run("published", "plain")
     assert not loaded_by(root, "leaderboard") & set(HEAVY)
-    assert "toy_open" in (root / "reports/leaderboard.md").read_text()
+    assert "**below**" in (root / "reports/local/leaderboard.md").read_text()
+    assert "**below**" not in (root / "reports/leaderboard.md").read_text()  # nothing is published
 
 
 # --- the commands ----------------------------------------------------------------------
@@ -154,7 +155,8 @@ def test_train_suite_leaderboard_and_bench(root: Path, capsys: pytest.CaptureFix
     assert run(capsys, "suite", "--check")[0] == 0
     assert run(capsys, "suite", "quick")[1] == "active: quick (known: quick)\n  tiny\n"
     code, out, _ = run(capsys, "leaderboard")
-    assert "reports/leaderboard.md" in out.splitlines()
+    assert {"reports/leaderboard.md", "reports/local/leaderboard.md"} <= set(out.splitlines())
+    assert out.splitlines()[-1].startswith("Open reports/local/leaderboard.html for all that is")
     code, out, _ = run(capsys, "bench", "segformer_nano", "--size", "64")
     assert "segformer_nano: " in out
 

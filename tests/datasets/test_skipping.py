@@ -149,7 +149,7 @@ def test_the_wish_makes_the_dataset_stale_for_dvc_and_survives(copy: Path) -> No
     before = pointer.read_bytes()
     skip_unreadable("camvid_720")
     assert pointer.read_bytes() != before
-    assert not (paths.reports() / "datasets/camvid_720.json").exists()
+    assert not (paths.local() / "datasets/camvid_720.json").exists()
     steps.download("camvid_720")
     steps.prepare("camvid_720")
     assert read_json(pointer)["skip_unreadable"] is True
@@ -218,7 +218,7 @@ def test_asking_again_sees_what_broke_since(copy: Path) -> None:
 
 def test_a_name_that_is_gone_is_an_error(copy: Path) -> None:
     described(copy)
-    path = paths.reports() / "datasets/camvid_720.json"
+    path = paths.local() / "datasets/camvid_720.json"
     about = read_json(path)
     about["splits"]["test"]["skipped"] = {"other": "torn"}
     write_json(path, about)
@@ -283,7 +283,7 @@ def test_a_registered_fingerprint_does_not_hide_it(skipping: str) -> None:
     (row,) = (row for row in build_rows(paths.evidence()) if row.subject.id == "toy_frames")
     assert row.verdict.status == "partial"
     (found,) = find_evidence(paths.evidence())
-    told = list(objections(found, paths.reports() / "datasets"))
+    told = list(objections(found, paths.local() / "datasets"))
     assert any("left out 1 images" in objection for objection in told)
 
 

@@ -228,7 +228,7 @@ def test_the_first_stage_stands_before_the_rest(diff: Diff) -> None:
 def test_claims_bring_their_scoring(diff: Diff) -> None:
     path = kept(evidence())
     assert cli.main(["leaderboard"]) == 0
-    pages = {p.stem: json.loads(p.read_text()) for p in (paths.reports() / "claims").glob("*.json")}
+    pages = {p.stem: json.loads(p.read_text()) for p in (paths.local() / "claims").glob("*.json")}
     own = next(n for n, page in pages.items() if page.get("protocol") == "plain")
     assert find_side("toy_strict").path == path
     code, lines = diff("toy_strict", own)

@@ -56,7 +56,7 @@ def dataset(root: Path) -> Dataset:
 def subject(dataset: Dataset) -> Subject:
     torch.manual_seed(0)
     model = create_model("segformer_nano", 8).eval()
-    about = json.loads((dataset.root.parents[1] / "reports/datasets/shapes.json").read_text())
+    about = json.loads((dataset.root.parents[1] / "reports/local/datasets/shapes.json").read_text())
     return Subject(model, "ab" * 32, {"made": "up"}, about["splits"]["test"]["fingerprint"])
 
 

@@ -50,7 +50,7 @@ def scratch_files(root: Path) -> list[Path]:
 
 
 def results(root: Path) -> dict[str, bytes]:
-    folders = [root / "reports" / name for name in ("evidence", "metrics", "figures")]
+    folders = [root / "reports/local" / name for name in ("evidence", "metrics", "figures")]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
@@ -104,11 +104,11 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fill(root / "reports" / full)
+    fill(root / "reports/local" / full)
     for _ in range(2):
         assert cli.main(["evaluate", "published", "--force"]) == 1
         (line,) = (one for one in capsys.readouterr().err.splitlines() if "images" not in one)
-        assert line.startswith(f"error: {root / 'reports' / full}")
+        assert line.startswith(f"error: {root / 'reports/local' / full}")
         assert line.endswith("No space left on device.")
     make_room(monkeypatch, root)
     if full == "metrics":  # the evidence is here: what is missing is completed, nothing is counted
@@ -151,7 +151,7 @@ def test_shards_stay_until_the_whole_is_written(
     root: Path, fill: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2)))
-    fill(root / "reports/evidence")
+    fill(root / "reports/local/evidence")
     with pytest.raises(SegmodelsError, match="No space left on device"):
         steps.evaluate_run("published", "plain", steps.Options(shard=(1, 2)))
     make_room(monkeypatch, root)
@@ -163,7 +163,7 @@ def test_shards_stay_until_the_whole_is_written(
 def test_whether_results_can_be_written_is_asked_first(
     root: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (root / "reports" / what).write_text("where a folder should be")
+    (root / "reports/local" / what).write_text("where a folder should be")
     monkeypatch.setattr(stored, "evaluate", lambda *_, **__: pytest.fail("counted"))
     monkeypatch.setattr(
         "segmodels.evaluation.shards.evaluate", lambda *_, **__: pytest.fail("counted")
@@ -172,10 +172,10 @@ def test_whether_results_can_be_written_is_asked_first(
         evaluated,
         lambda: steps.evaluate_run("published", "plain", steps.Options(shard=(0, 2))),
     ):
-        with pytest.raises(SegmodelsError, match=f"reports/{what}/.*: Not a directory"):
+        with pytest.raises(SegmodelsError, match=f"reports/local/{what}/.*: Not a directory"):
             evaluate()
     if what in ("evidence", "metrics"):
-        with pytest.raises(SegmodelsError, match=f"reports/{what}/.*: Not a directory"):
+        with pytest.raises(SegmodelsError, match=f"reports/local/{what}/.*: Not a directory"):
             steps.stress_run("published", "quick")
 
 
@@ -248,9 +248,9 @@ def test_a_figure_that_cannot_be_drawn_loses_nothing(
         patch.setattr(evaluation, "draw_picture", full)
         with pytest.raises(SegmodelsError, match="the memory is full"):
             evaluated(force=True)
-    assert {**before, "reports/figures/published-plain.png": b""} == {
+    assert {**before, "reports/local/figures/published-plain.png": b""} == {
         **results(root),
-        "reports/figures/published-plain.png": b"",
+        "reports/local/figures/published-plain.png": b"",
     }
     assert not scratch_files(root)  # force would take it up
     monkeypatch.setattr(stored, "evaluate", lambda *_, **__: pytest.fail("counted again"))
@@ -414,9 +414,9 @@ def test_the_second_takes_what_the_first_trains(
 def test_whether_weights_can_be_written_is_asked_first(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (root / "reports" / "curves").write_text("where a folder should be")
+    (root / "reports/local/curves").write_text("where a folder should be")
     monkeypatch.setattr(weights, "train", lambda *_: pytest.fail("trained"))
-    with pytest.raises(SegmodelsError, match=r"reports/curves/tiny\.csv: Not a directory"):
+    with pytest.raises(SegmodelsError, match=r"reports/local/curves/tiny\.csv: Not a directory"):
         steps.train_run("tiny")
 
 

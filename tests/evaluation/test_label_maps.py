@@ -291,7 +291,7 @@ def test_shards_by_hand(root: Path, capsys: pytest.CaptureFixture[str], tmp_path
         if index == 0:
             path = path.parent.rename(tmp_path / "copied") / path.name
         files.append(str(path))
-    where = ["reports/evidence/published/plain", *files]
+    where = ["reports/local/evidence/published/plain", *files]
     assert cli.main(["evidence", "merge", "--labels", "labels/published/plain", *where]) == 0
     assert cli.main(["evidence", "check", "--labels", "labels"]) == 0
     assert "3 maps give the counts" in capsys.readouterr().out

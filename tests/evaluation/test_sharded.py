@@ -34,7 +34,7 @@ def prepared(root: Path) -> Path:
 
 def results(root: Path) -> dict[str, bytes]:
     """Everything an evaluation leaves, but for the record of its seconds."""
-    folders = [root / "reports" / name for name in ("evidence", "metrics", "figures")]
+    folders = [root / "reports/local" / name for name in ("evidence", "metrics", "figures")]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
@@ -180,7 +180,7 @@ def test_shards_by_hand(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFi
             files.append(str(copied / path.name))
         else:
             files.append(str(prepared / out.split(" in ")[1].strip()))
-    target = prepared / "reports" / "evidence" / "published" / "plain"
+    target = prepared / "reports/local/evidence" / "published" / "plain"
     assert cli.main(["evidence", "merge", str(target), *files]) == 0
     assert cli.main(["evidence", "check"]) == 0
     out = capsys.readouterr().out

@@ -170,8 +170,8 @@ def test_same_as_dvc_repro_and_only_what_is_missing(
     server: Server, make_repo: MakeRepo, tmp_path: Path
 ) -> None:
     repo = make_repo()
-    (repo / "reports").mkdir()
-    (repo / "reports" / "leaderboard.md").write_text("# The board")
+    (repo / "reports" / "local").mkdir(parents=True)
+    (repo / "reports" / "local" / "leaderboard.md").write_text("# The board")
     run = reproduce(server, repo, "--jobs", "1")
     assert run["state"]["message"] == "6 ran"
     assert sorted(ran(repo)) == sorted(OUTPUTS[:-1])

@@ -51,7 +51,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 def test_every_stage(root: Path, capsys: pytest.CaptureFixture[str], told: list[list[Row]]) -> None:
     assert run(capsys, "prepare", "shapes")[0] == 0
-    assert (root / "reports/datasets/shapes.json").is_file()
+    assert (root / "reports/local/datasets/shapes.json").is_file()
     assert run(capsys, "weights", "published")[0] == 0
     code, out, error = run(capsys, "train", "tiny")
     assert code == 0
@@ -69,7 +69,12 @@ def test_every_stage(root: Path, capsys: pytest.CaptureFixture[str], told: list[
     assert run(capsys, "robustness", "tiny", "quick")[0] == 0
     assert not told
     code, out, _ = run(capsys, "leaderboard")
-    assert "reports/leaderboard.md" in out.splitlines()
+    assert out.splitlines() == [f"reports/leaderboard.{end}" for end in ("md", "html", "json")]
+    assert not told  # MLflow hears of all that is here
+    code, out, _ = run(capsys, "local_leaderboard")
+    *files, last = out.splitlines()
+    assert files == [f"reports/local/leaderboard.{end}" for end in ("md", "html", "json")]
+    assert last.startswith("Open reports/local/leaderboard.html for all that is here;")
     rows = told.pop()
     assert {row.run for row in rows if row.evidence_key} == {"tiny", "published"}
     assert {row.subject.id for row in rows} >= {"toy_open", "toy_lost"}  # the blocked are told too
@@ -232,7 +237,7 @@ def test_other_evidence_that_is_broken_does_not_fail_this_stage(
     def broken(*_: object, **__: object) -> None:
         raise SegmodelsError("evidence of another run is being replaced")
 
-    monkeypatch.setattr(stages, "build_rows", broken)
+    monkeypatch.setattr(stages, "rows_here", broken)
     code, _, error = run(capsys, "evaluate", "published", "plain")
     assert code == 0
     assert error.splitlines()[-1].startswith("warning: MLflow was not told about published")

@@ -37,10 +37,10 @@ def warnings_in(error: str) -> list[str]:
 
 
 def test_one_run_per_evidence(root: Path) -> None:
-    assert not warnings_in(stage(root, "evaluate", "published", "plain", ",", "leaderboard"))
+    assert not warnings_in(stage(root, "evaluate", "published", "plain", ",", "local_leaderboard"))
     both = run, summary = held(root)
     assert (summary["name"], summary["tags"]["kind"]) == ("leaderboard", "summary")
-    row = json.loads((root / "reports/claims/toy_open.json").read_text())
+    row = json.loads((root / "reports/local/claims/toy_open.json").read_text())
     assert (run["experiment"], run["name"], run["status"]) == ("segmodels", "toy_open", "FINISHED")
     metrics = run["metrics"]
     assert metrics["claimed_mIoU"] == 50
@@ -77,7 +77,7 @@ def test_one_run_per_evidence(root: Path) -> None:
 
     # Told again by both stages: nothing is new, nothing is written.
     files = {path: path.stat().st_mtime_ns for path in (root / "mlartifacts").rglob("*")}
-    stage(root, "evaluate", "published", "plain", ",", "leaderboard")
+    stage(root, "evaluate", "published", "plain", ",", "local_leaderboard")
     assert held(root) == list(both)
     assert {p: p.stat().st_mtime_ns for p in (root / "mlartifacts").rglob("*")} == files
 
@@ -85,7 +85,7 @@ def test_one_run_per_evidence(root: Path) -> None:
     path = root / "params/claims/toy.yaml"
     lower = f"value: {row['verified']:.1f}"
     path.write_text(path.read_text().replace("value: 50", lower))
-    stage(root, "leaderboard")
+    stage(root, "local_leaderboard")
     after, _ = held(root)
     assert after["id"] == run["id"]
     assert after["tags"]["verdict"] == "verified"
@@ -107,7 +107,7 @@ def test_a_run_cut_short_is_completed(root: Path) -> None:
     assert len(warnings_in(error)) == 1
     (run,) = held(root)
     assert "digest" not in run["tags"]
-    stage(root, "leaderboard")
+    stage(root, "local_leaderboard")
     after, _ = held(root)
     assert after["id"] == run["id"]
     assert after["tags"]["verdict"] == "below"
@@ -119,12 +119,12 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
     error = stage(root, "evaluate", "published", "plain", ",", "train", "tiny", **nowhere)
     assert len(warnings_in(error)) == 2
     assert "Traceback" not in error
-    assert len(list((root / "reports/evidence/published/plain").iterdir())) == 2
+    assert len(list((root / "reports/local/evidence/published/plain").iterdir())) == 2
     assert held(root) == []
     assert (root / "weights/trained/tiny/model.safetensors").is_file()
 
     # Nothing evaluated this time, yet MLflow catches up.
-    assert not warnings_in(stage(root, "leaderboard"))
+    assert not warnings_in(stage(root, "local_leaderboard"))
     assert [run["tags"].get("run") for run in held(root)] == ["published", None]
 
 
@@ -136,7 +136,7 @@ def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
         "tiny",
         "FINISHED",
     )
-    rows = (root / "reports/curves/tiny.csv").read_text().splitlines()
+    rows = (root / "reports/local/curves/tiny.csv").read_text().splitlines()
     names = rows[0].split(",")
     written = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[1:]]
     assert run["curve"] == [

@@ -89,7 +89,7 @@ def test_the_whole_chain(root: Path) -> None:
     assert json.loads(paths.record("tiny", "train").read_text())["steps"] == 3
 
     evidence = steps.evaluate_run("tiny", "plain")
-    folder = root / "reports/evidence/tiny/plain"
+    folder = root / "reports/local/evidence/tiny/plain"
     assert sorted(files_of(folder)) == [f"{evidence.key}.counts.jsonl", f"{evidence.key}.json"]
     assert read_evidence(folder / f"{evidence.key}.json") == evidence
     made = training_of(run, described_split("shapes", "train")["fingerprint"])
@@ -117,7 +117,7 @@ def test_the_whole_chain(root: Path) -> None:
         {"corruption": "gaussian_noise", "severity": 3, "seed": 0},
         {"parameter_noise": 0.01, "seed": 0},
     ]
-    assert len(files_of(root / "reports/evidence/tiny/robustness-quick")) == 4
+    assert len(files_of(root / "reports/local/evidence/tiny/robustness-quick")) == 4
     summary = json.loads(paths.metrics("tiny", "robustness-quick").read_text())
     assert set(summary["mIoU"]) == {"gaussian_noise-3", "0.01"}
     assert summary["mean_mIoU"] == pytest.approx(np.mean(list(summary["mIoU"].values())), abs=1e-4)
@@ -125,21 +125,21 @@ def test_the_whole_chain(root: Path) -> None:
 
 def test_nothing_is_done_twice(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = steps.evaluate_run("published", "plain")
-    before = files_of(published / "reports/evidence")
+    before = files_of(published / "reports/local/evidence")
 
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("evaluated again")
 
     monkeypatch.setattr(stored, "evaluate", never)
     assert steps.evaluate_run("published", "plain") == first
-    assert files_of(published / "reports/evidence") == before
+    assert files_of(published / "reports/local/evidence") == before
 
 
 def test_a_killed_robustness_suite_goes_on(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = steps.stress_run("published", "quick", steps.Options(force=True))
-    before = files_of(published / "reports/evidence")
+    before = files_of(published / "reports/local/evidence")
     counted, whole = [], stored.evaluate
 
     def second_dies(*asked: Any, **options: Any) -> Any:
@@ -151,11 +151,11 @@ def test_a_killed_robustness_suite_goes_on(
     monkeypatch.setattr(stored, "evaluate", second_dies)
     with pytest.raises(KeyboardInterrupt):
         steps.stress_run("published", "quick", steps.Options(force=True))
-    assert files_of(published / "reports/evidence") == before
+    assert files_of(published / "reports/local/evidence") == before
     assert steps.stress_run("published", "quick", steps.Options(force=True)) == undisturbed
     conditions = [one.identity.condition for one in undisturbed]
     assert counted == [*conditions[:2], *conditions[1:]]  # the first was not counted again
-    assert files_of(published / "reports/evidence") == before
+    assert files_of(published / "reports/local/evidence") == before
     steps.stress_run("published", "quick", steps.Options(force=True))
     assert len(counted) == 3 + len(conditions)  # nothing waits once it is done
 
@@ -196,7 +196,9 @@ def test_evidence_of_another_folder_is_taken_over(
     shutil.copy(published / "params/runs/published.yaml", published / "params/runs/again.yaml")
     monkeypatch.setattr(stored, "evaluate", None)
     assert steps.evaluate_run("again", "plain") == first
-    folders = [published / "reports/evidence" / run / "plain" for run in ("published", "again")]
+    folders = [
+        published / "reports/local/evidence" / run / "plain" for run in ("published", "again")
+    ]
     assert files_of(folders[0]) == files_of(folders[1])
 
 
@@ -216,7 +218,7 @@ def test_equal_weights_of_another_origin_are_not_taken_over(published: Path) -> 
 
 def test_a_folder_holds_the_last_evidence_alone(published: Path) -> None:
     old = steps.evaluate_run("published", "plain")
-    folder = published / "reports/evidence/published/plain"
+    folder = published / "reports/local/evidence/published/plain"
     (folder / "notes").mkdir()
     edit(published, "protocols.yaml", plain={"version": 2, "title": "mirrored", "flip": True})
     new = steps.evaluate_run("published", "plain")
@@ -254,7 +256,7 @@ def test_corrupted_evidence_is_named_and_counted_again(
     published: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evidence = steps.evaluate_run("published", "plain")
-    path = published / f"reports/evidence/published/plain/{evidence.key}.counts.jsonl"
+    path = published / f"reports/local/evidence/published/plain/{evidence.key}.counts.jsonl"
     whole = path.read_text()
     path.write_text(whole.replace('"counts":[', '"counts":[1', 1))
     assert steps.evaluate_run("published", "plain") == evidence
@@ -635,7 +637,7 @@ def test_a_field_that_recipes_gained_does_not_train_again(
 
 def test_images_are_prepared_again_when_their_entry_changes(root: Path) -> None:
     steps.bring_data("shapes")
-    found = json.loads((root / "reports/datasets/shapes.json").read_text())["splits"]["test"]
+    found = json.loads((root / "reports/local/datasets/shapes.json").read_text())["splits"]["test"]
     stamp = (root / "data/shapes").stat().st_ino
     steps.bring_data("shapes")
     assert (root / "data/shapes").stat().st_ino == stamp
@@ -644,7 +646,7 @@ def test_images_are_prepared_again_when_their_entry_changes(root: Path) -> None:
     new["splits"] = {"test": {"images": 4}}
     edit(root, "datasets.yaml", shapes=new)
     steps.bring_data("shapes")
-    again = json.loads((root / "reports/datasets/shapes.json").read_text())["splits"]["test"]
+    again = json.loads((root / "reports/local/datasets/shapes.json").read_text())["splits"]["test"]
     assert (found["images"], again["images"]) == (3, 4)
 
 

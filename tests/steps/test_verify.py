@@ -41,7 +41,7 @@ def test_fetches_evaluates_and_judges(root: Path) -> None:
     assert row.evidence_file is not None
     assert (paths.reports() / row.evidence_file).is_file()
     # evaluated under the name of the first protocol with this inference, as dvc.yaml does
-    assert [p.name for p in (root / "reports/evidence/published").iterdir()] == ["plain"]
+    assert [p.name for p in (root / "reports/local/evidence/published").iterdir()] == ["plain"]
     assert row.protocol_name == "strict"
     scores = json.loads(paths.metrics("published", "plain").read_text())
     assert row.verdict.verified == scores["strict"]["mIoU"]
@@ -97,7 +97,7 @@ def test_a_claim_without_a_run_is_run_and_leaves_none_behind(root: Path) -> None
         "released weights",
         2,
     )
-    assert row.evidence_file == f"evidence/toy_no_run/plain/{row.evidence_key}.json"
+    assert row.evidence_file == f"local/evidence/toy_no_run/plain/{row.evidence_key}.json"
     assert paths.metrics("toy_no_run", "plain").is_file()
     assert row.figure is not None
     assert (paths.reports() / row.figure).is_file()
@@ -162,7 +162,7 @@ def test_evidence_on_other_images_is_no_answer(root: Path) -> None:
     entries["shapes"]["settings"]["seed"] = 1
     path.write_text(yaml.safe_dump(entries))
     steps.prepare("shapes")
-    about = json.loads((root / "reports/datasets/shapes.json").read_text())["splits"]
+    about = json.loads((root / "reports/local/datasets/shapes.json").read_text())["splits"]
     entries["shapes"]["splits"] = {
         name: {"images": split["images"], "fingerprint": split["fingerprint"]}
         for name, split in about.items()

@@ -34,7 +34,7 @@ def mail(tmp_path):
 
 
 def admitted(board, path, by="some-lab"):
-    return admit(path, board.evidence, board.root / "reports" / "datasets", by)
+    return admit(path, [board.evidence], [board.root / "reports" / "datasets"], by)
 
 
 def test_good_evidence_is_kept_under_their_name(board, mail):

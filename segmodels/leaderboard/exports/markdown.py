@@ -14,7 +14,7 @@ from segmodels.verdicts.verdict import STATUSES
 _INTRO = (
     "[The page](leaderboard.html) shows the same with charts, "
     "[the data](leaderboard.json) for programs; "
-    "[docs/verdicts.md](../docs/verdicts.md) says what the words mean."
+    "[docs/verdicts.md]({docs}/verdicts.md) says what the words mean."
 )
 _NUMBERS = "Claim | Metric | Protocol | >Claimed | >Verified | >Gap | Interval | Verdict"
 _OWN = "Model | Run | Metric | Protocol | >Measured | Interval | Level"
@@ -23,11 +23,13 @@ _STRESS = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
 _OPEN = "Claim | Model | Dataset | Metric | >Claimed | Why"
 
 
-def render_markdown(rows: list[Row]) -> str:
+def render_markdown(rows: list[Row], remark: str = "", docs: str = "../docs") -> str:
     """What is known first; what nobody could check is folded away, paper by paper.
 
     Args:
         rows: links in it are relative to the folder that `evidence_file` is relative to.
+        remark: a sentence behind the headline.
+        docs: the documentation, seen from that folder.
     """
     kinds: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -36,7 +38,7 @@ def render_markdown(rows: list[Row]) -> str:
     shown = kinds["shown"]
     return "\n".join(
         [
-            *_summary(rows),
+            *_summary(rows, remark, docs),
             *_table("Claims that SOTAVerified shows", _NUMBERS, map(_claim_cells, shown)),
             *_reasons(shown),
             *_table("Scores", _NUMBERS, map(_claim_cells, kinds["scores"])),
@@ -49,7 +51,7 @@ def render_markdown(rows: list[Row]) -> str:
     )
 
 
-def _summary(rows: list[Row]) -> list[str]:
+def _summary(rows: list[Row], remark: str, docs: str) -> list[str]:
     """Counts in sentences, and of scores and of costs a line per paper."""
     said = (
         f"- {GROUPS[name]}: {', '.join(f'{number} {status}' for status, number in of.items())}"
@@ -58,7 +60,7 @@ def _summary(rows: list[Row]) -> list[str]:
     return [
         "# Leaderboard",
         "",
-        f"{headline(rows)} {_INTRO}",
+        " ".join(filter(None, [headline(rows), remark, _INTRO.format(docs=docs)])),
         "",
         *said,
         "",

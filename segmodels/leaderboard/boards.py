@@ -1,0 +1,75 @@
+"""The two boards of a project: of what is published, and of all that is here.
+
+The published one, in `reports/`, is made from files in git alone, so it is the same to the byte
+on every machine. That of all that is here, in `reports/local/`, judges what this machine counted
+too, and by that first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from segmodels.core import paths
+from segmodels.core.settings import project_root
+from segmodels.leaderboard.folder import write_leaderboard
+from segmodels.verdicts.judge import build_rows
+from segmodels.verdicts.row import Row
+
+
+def rows_here(published: bool = False) -> list[Row]:
+    """Rows judged by all evidence that is here, or by published evidence alone.
+
+    Paths in them are relative to `reports/`.
+    """
+    local = None if published else paths.evidence()
+    return build_rows(paths.published_evidence(), paths.reports(), local)
+
+
+def write_published() -> list[Path]:
+    """Write the board of published evidence; returns the paths written."""
+    return write_leaderboard(paths.published_evidence(), paths.reports())
+
+
+def write_local() -> list[Path]:
+    """Write the board of all that is here; returns the paths written."""
+    return write_leaderboard(
+        paths.published_evidence(), paths.local(), paths.evidence(), where_counted
+    )
+
+
+def main_files(written: Iterable[Path]) -> list[Path]:
+    """The files of a board without the pages of its rows."""
+    return [path for path in written if path.parent.name != "claims"]
+
+
+def where_to_look() -> str:
+    """Where the two boards lie, for whoever has just had them written."""
+    local, published = (
+        folder.relative_to(project_root()) / "leaderboard.html"
+        for folder in (paths.local(), paths.reports())
+    )
+    return f"Open {local} for all that is here; {published} holds published evidence alone."
+
+
+def where_counted(rows: Iterable[Row]) -> str:
+    """How many rows of the local board rest on evidence of this machine, in one sentence.
+
+    Evidence that is published with the very same counts is called published, also where this
+    machine counted it again.
+    """
+    files = [row.evidence.file for row in rows if row.evidence]
+    here = sum(_lies_in(paths.evidence(), file) for file in files)
+    return (
+        f"All that is here: {_rows(here)} on evidence that this machine alone counted, "
+        f"{_rows(len(files) - here)} on published evidence."
+    )
+
+
+def _lies_in(folder: Path, file: str) -> bool:
+    return Path(os.path.normpath(paths.local() / file)).is_relative_to(folder)
+
+
+def _rows(number: int) -> str:
+    return "1 row rests" if number == 1 else f"{number} rows rest"

@@ -1,0 +1,121 @@
+"""Publishing: evidence that this machine counted, checked and copied to where git keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segmodels.core import paths
+from segmodels.core.files import read_json, write_json
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.evidence import Evidence, check_evidence, evidence_files, read_evidence
+from segmodels.metrics.precision_effect import check_effect, full_precision
+from segmodels.steps.stored import files_of_key, replace_evidence
+from segmodels.verdicts.publishing import unpublishable
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file in `reports/evidence` or `reports/datasets`, and whether it was not so before."""
+
+    path: Path
+    new: bool
+
+
+def publish(run: str, what: str | None = None) -> list[Published]:
+    """Copy evidence of a run from `reports/local/evidence` to `reports/evidence`.
+
+    Everything is checked before anything is written. A folder that is published holds this
+    evidence alone afterwards; what `prepare` recorded of its images goes along.
+
+    Args:
+        run: its name; or a claim that `segmodels verify` evaluated without a run.
+        what: one of its protocols, or `robustness-<suite>`; None for all that is here.
+
+    Raises:
+        SegmodelsError: there is none, or a piece is unsound, stale, not counted by this project,
+            or published with other counts; nothing is written.
+    """
+    checked = {folder: list(_checked(folder)) for folder in _folders(run, what)}
+    written = [one for found in checked.values() for e in found for one in _descriptions_of(e)]
+    for folder, found in checked.items():
+        place = paths.published_evidence() / folder.relative_to(paths.evidence())
+        before = {e.key: _bytes(place / f"{e.key}.json") for e in found}
+        replace_evidence(place, found)
+        files = {key: place / f"{key}.json" for key in before}
+        written += [Published(file, _bytes(file) != before[key]) for key, file in files.items()]
+    return written
+
+
+def _folders(run: str, what: str | None) -> list[Path]:
+    runs = _below(paths.evidence())
+    if run not in runs:
+        raise UnknownNameError(f"run with evidence in {paths.evidence()}", run, runs)
+    parts = _below(runs[run])
+    if what is not None and what not in parts:
+        raise UnknownNameError(f"protocol or suite with evidence in {runs[run]}", what, parts)
+    return list(parts.values()) if what is None else [parts[what]]
+
+
+def _below(folder: Path) -> dict[str, Path]:
+    """Folders that hold evidence, by name."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {one.name: one for one in inside if one.is_dir() and evidence_files(one)}
+
+
+def _checked(folder: Path) -> Iterator[Evidence]:
+    for path in evidence_files(folder):
+        evidence = check_evidence(path, *paths.descriptions())
+        for problem in unpublishable(evidence, *paths.descriptions()):
+            raise SegmodelsError(f"{path}: {problem}")
+        _check_precision(path, evidence)
+        for file in files_of_key(evidence.key, paths.published_evidence()):
+            other = read_evidence(file)
+            if other.counted.ours and other.images != evidence.images:
+                raise SegmodelsError(
+                    f"{path}: {file} is of the very same evaluation and has other counts; "
+                    f"remove the wrong one."
+                )
+        yield evidence
+
+
+def _check_precision(path: Path, evidence: Evidence) -> None:
+    """Hold what cheaper arithmetic is said to have done against the evidence in fp32."""
+    if evidence.identity.precision == "fp32":
+        return
+    wanted = full_precision(evidence.identity).key
+    files = files_of_key(wanted)
+    if not files:
+        raise SegmodelsError(f"{path}: fp32 evidence {wanted} is not here to compare with.")
+    check_effect(evidence, read_evidence(files[0]))
+
+
+def _descriptions_of(evidence: Evidence) -> Iterator[Published]:
+    """Publish what is recorded of the images that evidence saw, unless it is published."""
+    name = f"{evidence.identity.dataset}.json"
+    here, published = (folder / name for folder in paths.descriptions())
+    if not here.is_file():
+        return
+    about, before = read_json(here), read_json(published) if published.is_file() else {}
+    old, new = before.get("splits", {}), _whole(about)
+    names = {evidence.identity.split, "train"} & new.keys()
+    if all(_fingerprint(old, split) == _fingerprint(new, split) for split in names):
+        return
+    write_json(published, {**about, "splits": {**old, **new}})
+    yield Published(published, new=True)
+
+
+def _whole(about: dict[str, Any]) -> dict[str, Any]:
+    """Splits of which no image was left out."""
+    return {name: one for name, one in about["splits"].items() if "skipped" not in one}
+
+
+def _fingerprint(splits: dict[str, Any], name: str) -> str | None:
+    found: str | None = splits.get(name, {}).get("fingerprint")
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
