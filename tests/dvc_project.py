@@ -29,7 +29,6 @@ class Repository:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=300,
         )
         assert done.returncode == code, done.stdout
         return done.stdout
@@ -41,7 +40,6 @@ class Repository:
             ["git", *who, *arguments],
             cwd=self.root,
             check=True,
-            timeout=60,
             stdout=subprocess.PIPE,
             text=True,
         )

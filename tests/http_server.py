@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from waiting import until
+
 
 @dataclass
 class Manners:
@@ -67,9 +69,7 @@ class Server(http.server.ThreadingHTTPServer):
     def rest(self) -> None:
         """Wait until nobody is served any more, and count bytes anew."""
         self.manners.pause = 0.0
-        deadline = time.monotonic() + 60
-        while self.open and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: not self.open)
         self.sent = 0
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from dvc_project import Repository, build
+from waiting import until
 
 ALL = {
     "generate@shapes",
@@ -154,7 +154,6 @@ def test_the_command_line_gives_the_same(reproduced: Reproduced, tmp_path: Path)
         cwd=other.root,
         env=other.environment,
         check=True,
-        timeout=300,
         capture_output=True,
     )
     assert other.results() == reproduced[1]
@@ -175,13 +174,9 @@ def test_ctrl_c_under_dvc_is_one_line_of_ours(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        deadline = time.monotonic() + 120
-        while not (repository.root / "begun").exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until((repository.root / "begun").exists, process)
         os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate()
     assert "stopped; finished work is kept and taken up next time" in output.splitlines()
     # The shell that DVC starts may become the stage, or wait for it and end by the signal itself.
     assert re.search(r"failed to run: .*, exited with (130|-2)$", output, re.MULTILINE)

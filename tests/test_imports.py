@@ -36,7 +36,6 @@ def test_the_contracts_hold(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
@@ -54,4 +53,4 @@ def test_nothing_is_imported_by_a_star_or_a_relative_path(package: str) -> None:
 def test_judging_imports_no_torch() -> None:
     names = ", ".join(f"segmodels.{name}" for name in WITHOUT_TORCH)
     code = f"import sys, {names}; assert not {{'torch', 'cv2', 'timm'}} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -22,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_import_is_light() -> None:
     code = "import sys, segmodels as sm; dir(sm); sm.__version__; sm.list_models('segformer*')"
     check = "assert not {'torch', 'numpy', 'yaml', 'cv2', 'timm'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True)
 
 
 def test_names() -> None:

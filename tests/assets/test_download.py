@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from itertools import pairwise
 
 import pytest
 from http_server import serving
+from waiting import until
 
 from segmodels.assets import download as module
 from segmodels.assets import partial as partial_module
@@ -401,15 +401,8 @@ def process(server, part):
     yield start
     for one in started:
         one.kill()
-        one.communicate()
-
-
-def wait_for(process, condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        one.wait()
+        one.stderr.close()
 
 
 def noted(part):
@@ -422,7 +415,7 @@ def noted(part):
 def test_kill_9_loses_moments(server, part, process, connections):
     server.manners.pause = 0.02
     one = process(connections)
-    wait_for(one, lambda: part.with_suffix(".json").exists() and noted(part) > 40_000)
+    until(lambda: part.with_suffix(".json").exists() and noted(part) > 40_000, one)
     one.kill()
     assert one.wait() == -signal.SIGKILL
     have = noted(part)
@@ -435,9 +428,9 @@ def test_kill_9_loses_moments(server, part, process, connections):
 def test_ctrl_c_ends_all_connections(server, part, process):
     server.manners.pause = 0.05
     one = process(4)
-    wait_for(one, lambda: server.sent > 40_000)
+    until(lambda: server.sent > 40_000, one)
     one.send_signal(signal.SIGINT)
-    assert b"KeyboardInterrupt" in one.communicate(timeout=30)[1]
+    assert b"KeyboardInterrupt" in one.communicate()[1]
     assert 20_000 <= noted(part) < len(CONTENT)
 
 

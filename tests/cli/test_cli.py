@@ -43,7 +43,6 @@ def loaded_by(root: Path, *arguments: str) -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
     )
     first, *names = done.stderr.split()
     assert first == "0", done.stderr
@@ -239,7 +238,6 @@ def test_a_reader_that_goes_away(root: Path) -> None:
             stdout=gone,
             stderr=subprocess.PIPE,
             check=False,
-            timeout=60,
         )
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -250,7 +248,6 @@ def test_the_package_can_be_run() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
     )
     assert done.stdout.split() == [f"segformer_b{size}" for size in range(6)]
 

@@ -26,7 +26,6 @@ def python(root: Path, code: str, *arguments: str, **environment: str) -> tuple[
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=240,
     )
     return done.returncode, done.stdout, done.stderr
 

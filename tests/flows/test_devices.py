@@ -94,7 +94,7 @@ def test_another_pool_of_this_machine_has_its_own(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")  # which a process may number anew
         with Pool(["cuda:0", "cuda:1"]).device() as name:
             assert name == "cuda:0"
-        other.communicate("\n", timeout=60)
+        other.communicate("\n")
 
 
 def test_only_stages_that_run_networks_are_given_one(

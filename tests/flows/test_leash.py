@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import growing, text_of, until
 
 from flows import process
 
@@ -21,15 +21,7 @@ STUBBORN = "trap '' TERM; setsid sh -c 'echo $$ > pid; exec sleep 300' & while :
 
 
 def grandchild(folder: Path) -> int:
-    return int(wait_for(folder / "pid"))
-
-
-def wait_for(file: Path, seconds: float = 20.0) -> str:
-    deadline = time.monotonic() + seconds
-    while not (file.exists() and file.read_text().strip()):
-        assert time.monotonic() < deadline, f"{file} was never written"
-        time.sleep(0.02)
-    return file.read_text()
+    return int(text_of(folder / "pid"))
 
 
 def lives(pid: int) -> bool:
@@ -54,23 +46,24 @@ def test_a_command_that_closes_its_output_is_still_waited_for(tmp_path: Path) ->
 
 
 def test_a_service_left_behind_does_not_hold_us(tmp_path: Path) -> None:
-    started = time.monotonic()
     assert process.run(["sh", "-c", "sleep 300 & echo $! > pid"], cwd=tmp_path) == 0
-    assert time.monotonic() - started < 5
+    assert lives(grandchild(tmp_path))
     os.kill(grandchild(tmp_path), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("script", [NEST, STUBBORN])
 def test_out_of_time(tmp_path: Path, script: str) -> None:
-    with pytest.raises(process.OutOfTimeError):
-        process.run(["sh", "-c", script], cwd=tmp_path, timeout=1.0, grace=0.3)
+    for limit in growing(1.0):
+        with pytest.raises(process.OutOfTimeError):
+            process.run(["sh", "-c", script], cwd=tmp_path, timeout=limit, grace=0.3)
+        if (tmp_path / "pid").exists():
+            break
     assert not lives(grandchild(tmp_path))
 
 
 def test_stopped_by_another_thread(tmp_path: Path) -> None:
     stop = threading.Event()
-    timer = threading.Timer(0.5, stop.set)
-    timer.start()
+    threading.Thread(target=lambda: (grandchild(tmp_path), stop.set()), daemon=True).start()
     with pytest.raises(process.LetGoError):
         process.run(["sh", "-c", NEST], cwd=tmp_path, stop=stop)
     assert not lives(grandchild(tmp_path))
@@ -87,9 +80,12 @@ def test_an_error_in_the_listener_ends_the_command(tmp_path: Path) -> None:
 
 
 def test_a_chance_to_clean_up(tmp_path: Path) -> None:
-    script = "trap 'sleep 0.3; echo saved > saved; exit' TERM; sleep 300 & wait"
-    with pytest.raises(process.OutOfTimeError):
-        process.run(["sh", "-c", script], cwd=tmp_path, timeout=0.5)
+    saves = "trap 'sleep 0.3; echo saved > saved; exit' TERM; touch begun; sleep 300 & wait"
+    for limit in growing(0.5):
+        with pytest.raises(process.OutOfTimeError):
+            process.run(["sh", "-c", saves], cwd=tmp_path, timeout=limit)
+        if (tmp_path / "begun").exists():
+            break
     assert (tmp_path / "saved").exists()
 
 
@@ -105,8 +101,4 @@ def test_the_caller_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     ) as caller:
         pid = grandchild(tmp_path)
         caller.send_signal(number)
-        caller.wait(timeout=20)
-    deadline = time.monotonic() + 5
-    while lives(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not lives(pid)
+    until(lambda: not lives(pid))

@@ -14,13 +14,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_repository import PIPELINE, MakeRepo, copy, dvc, each, ran, write_repo
+from waiting import text_of, until
 
 pytestmark = pytest.mark.server
 
@@ -74,13 +75,6 @@ class Server:
         return {item["type"]: item for item in self.post("/artifacts/filter", body)}
 
 
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
-
-
 def gone(pid: str) -> bool:
     return not Path(f"/proc/{pid.strip()}").exists()
 
@@ -119,7 +113,6 @@ def server(alone: dict[str, str]) -> Iterator[Server]:
         env=alone,
         check=True,
         capture_output=True,
-        timeout=180,
     )
     url = f"http://127.0.0.1:{port}/api"
     with (
@@ -133,11 +126,11 @@ def server(alone: dict[str, str]) -> Iterator[Server]:
         ) as process,
     ):
         try:
-            until(lambda: answers(url), 120)
+            until(lambda: answers(url), process)
             yield Server(url, {**alone, "PREFECT_API_URL": url})
         finally:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=60)
+            process.wait()
 
 
 def start(
@@ -154,7 +147,7 @@ def start(
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate()
     return process.returncode, output
 
 
@@ -256,7 +249,7 @@ def test_cancel_ends_the_processes_of_the_stage(server: Server, make_repo: MakeR
     long = {"cmd": "sleep 300 & echo $! > pid; wait", "outs": ["x"]}
     repo = make_repo({"long": long, "after": copy("y", "x")})
     process = start(repo, server.environment)
-    until(lambda: (repo / "pid").exists() and (repo / "pid").read_text().strip())
+    text_of(repo / "pid")
     run = server.runs(limit=1)[0]
     server.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
     assert finish(process)[0] == 1
@@ -317,7 +310,7 @@ def test_a_cron_deployment_gets_and_runs_scheduled_runs(
 
         # The served process picks a run up, and Cancel reaches the stage through it.
         run = server.post(f"/deployments/{deployment['id']}/create_flow_run", {})
-        until(lambda: (repo / "pid").exists() and (repo / "pid").read_text().strip())
+        text_of(repo / "pid")
         server.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
         until(lambda: gone((repo / "pid").read_text()))
         until(lambda: server.get(f"/flow_runs/{run['id']}")["state"]["name"] == "Cancelled")

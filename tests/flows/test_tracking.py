@@ -176,7 +176,7 @@ def test_four_processes_make_the_database_together(root: Path) -> None:
         for _ in range(4)
     ]
     for process in processes:
-        _, error = process.communicate(timeout=240)
+        _, error = process.communicate()
         assert process.returncode == 0
         assert not warnings_in(error)
     assert [run["status"] for run in held(root)] == ["FINISHED"] * 4

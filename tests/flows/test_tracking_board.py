@@ -85,7 +85,6 @@ def process(root: Path, code: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

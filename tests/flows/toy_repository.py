@@ -64,7 +64,6 @@ def dvc(root: Path, *arguments: str) -> str:
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     return done.stdout
 
