@@ -162,7 +162,7 @@ def evidence(images: int, weights: str, classes: int = 150) -> Evidence:
 def intervals(images: int) -> dict[str, float]:
     """CPU seconds of an interval, for one evidence and for the difference of two."""
     one, other = evidence(images, "a" * 64), evidence(images, "b" * 64)
-    protocol, rule = Protocol(name="plain", version=1, title="plain"), IntervalRule(0.95)
+    protocol, rule = Protocol(name="plain", version=1, title="plain"), IntervalRule(confidence=0.95)
     start = time.process_time()
     miou_interval(one, protocol, rule)
     middle = time.process_time()

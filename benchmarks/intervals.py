@@ -28,7 +28,7 @@ from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
 
-PLAIN, RULE = Protocol(name="plain", version=1, title="plain"), IntervalRule(0.95)
+PLAIN, RULE = Protocol(name="plain", version=1, title="plain"), IntervalRule(confidence=0.95)
 #: By title: how many units, and in what share of them each class occurs.
 WORLDS = {
     "8 blocks, 4 of 11 classes in 3 to 6 of 10": (8, (*[1] * 7, 0.6, 0.4, 0.3, 0.3)),
@@ -123,11 +123,13 @@ def blocks(evidence: Evidence, protocol: Protocol, lengths: list[int]) -> None:
     names = [image.image for image in evidence.images]
     random = np.random.RandomState(0)
     for length in lengths:
-        grouping = Grouping("sequence", "([^_]+)_", length)
+        grouping = Grouping(kind="sequence", pattern="([^_]+)_", block=length)
         units = units_of(names, grouping)
         counts = np.zeros((units.number, *evidence.total().shape), np.int64)
         np.add.at(counts, list(units.places), evidence.matrices())
-        ours = miou_interval(evidence, protocol, IntervalRule(0.95, {"camvid": grouping}))
+        ours = miou_interval(
+            evidence, protocol, IntervalRule(confidence=0.95, groups={"camvid": grouping})
+        )
         drawn = percentiles(counts, random)
         print(
             f"{units.words}: left out {ours[0]:.1f} to {ours[1]:.1f}, "

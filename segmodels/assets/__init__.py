@@ -9,7 +9,6 @@ from segmodels.core.lazy import lazily
 if TYPE_CHECKING:
     from segmodels.assets.entries import (
         DatasetEntry,
-        RemoteFile,
         WeightsEntry,
         load_dataset_entries,
         load_dataset_entry,
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
         load_weights_entry,
     )
     from segmodels.assets.fetch import fetch_archives, fetch_weights
+    from segmodels.assets.remote_file import RemoteFile
 
 _HOMES = {
     "DatasetEntry": "entries",
-    "RemoteFile": "entries",
+    "RemoteFile": "remote_file",
     "WeightsEntry": "entries",
     "fetch_archives": "fetch",
     "fetch_weights": "fetch",

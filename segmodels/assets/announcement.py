@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from segmodels.assets.entries import RemoteFile
 from segmodels.assets.hub import HubFile
 from segmodels.assets.mirror import mirror_candidates
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.files import readable_size
 from segmodels.core.settings import MIRROR
 from segmodels.errors import SegmodelsError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from segmodels.assets.entries import RemoteFile, WeightsEntry
+from segmodels.assets.entries import WeightsEntry
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.files import sha1_of_file, sha256_of_file
 from segmodels.errors import SegmodelsError
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from segmodels.assets.addresses import names_branch
 from segmodels.assets.announcement import announce
 from segmodels.assets.checksums import fault
-from segmodels.assets.entries import DatasetEntry, RemoteFile, WeightsEntry
+from segmodels.assets.entries import DatasetEntry, WeightsEntry
 from segmodels.assets.hub import HubFile
 from segmodels.assets.mirror import find_in_mirror
 from segmodels.assets.pins import Origin, Pin, lock_path, note_pins
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.assets.transfer import copy_file, take_from_address, take_from_hub
 from segmodels.core.files import sha256_of_file
 from segmodels.core.settings import CACHE, cache_dir, project_root
@@ -99,7 +100,13 @@ def _is_news(file: RemoteFile, fetched: Fetched) -> bool:
 
 def _pin(file: RemoteFile, fetched: Fetched) -> Pin:
     size, revision = fetched.path.stat().st_size, fetched.revision if names_branch(file.url) else ""
-    return Pin(sha256_of_file(fetched.path), size, file.url, fetched.origin, revision)
+    return Pin(
+        sha256=sha256_of_file(fetched.path),
+        bytes=size,
+        url=file.url,
+        origin=fetched.origin,
+        revision=revision,
+    )
 
 
 def fetch_archives(entry: DatasetEntry, folder: Path) -> Path:

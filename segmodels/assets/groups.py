@@ -6,12 +6,25 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import AfterValidator, NonNegativeInt
+
+from segmodels.core.entry import Entry
 from segmodels.errors import SegmodelsError
 
 
-@dataclass(frozen=True)
-class Grouping:
+def _with_a_group(pattern: str) -> str:
+    try:
+        named = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"expected a regular expression ({error})") from None
+    if not named:
+        raise ValueError("expected a group in brackets: the name")
+    return pattern
+
+
+class Grouping(Entry):
     """How the images of a dataset hang together (`groups` in `params/datasets.yaml`).
 
     Attributes:
@@ -21,8 +34,8 @@ class Grouping:
     """
 
     kind: str
-    pattern: str
-    block: int
+    pattern: Annotated[str, AfterValidator(_with_a_group)]
+    block: NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -38,26 +51,6 @@ class Units:
     places: tuple[int, ...]
     number: int
     words: str
-
-
-def check_grouping(where: str, grouping: Grouping) -> None:
-    """Refuse a pattern that names no group, and a block without images.
-
-    Raises:
-        SegmodelsError: with `where`, the field and the fix.
-    """
-    try:
-        named = re.compile(grouping.pattern).groups
-    except re.error as error:
-        raise SegmodelsError(
-            f"{where}: field 'pattern' is no regular expression ({error})."
-        ) from None
-    if not named:
-        raise SegmodelsError(f"{where}: field 'pattern' needs a group in brackets: the name.")
-    if grouping.block < 0:
-        raise SegmodelsError(
-            f"{where}: field 'block' is a number of images, or 0 for whole groups."
-        )
 
 
 def units_of(names: Sequence[str], grouping: Grouping | None) -> Units:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segmodels.assets.checksums import fault
-from segmodels.assets.entries import RemoteFile
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.files import sha256_of_file
 from segmodels.core.settings import MIRROR, mirror_dir
 from segmodels.errors import SegmodelsError

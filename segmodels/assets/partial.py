@@ -11,10 +11,13 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Annotated
 
+from pydantic import Field
+
+from segmodels.core.entry import Entry, Several, read_entry
 from segmodels.core.files import read_json, readable_size, write_json
 from segmodels.core.settings import CACHE
-from segmodels.core.yaml_entries import take_fields
 from segmodels.errors import SegmodelsError
 
 #: From one byte up to, not including, another; None where the end is not known.
@@ -22,6 +25,19 @@ Span = tuple[int, int | None]
 
 #: Seconds between two notes; what came since the last one is fetched again after a crash.
 SAVE_SECONDS = 1.0
+
+
+class _Note(Entry):
+    """What is noted of a file.
+
+    Attributes:
+        size, validator: as `Partial` has them.
+        done: bytes that are there, each from one up to, not including, another.
+    """
+
+    size: int | None = None
+    validator: str
+    done: Several[Annotated[tuple[int, int], Field(strict=False)]]
 
 
 class Partial:
@@ -121,25 +137,19 @@ class Partial:
 
     def _save(self) -> None:
         os.fdatasync(self._file)  # a note that is on the disk before its bytes would be a lie
-        note = {
-            "size": self.size,
-            "validator": self.validator,
-            "done": self._done,
-        }
-        write_json(self.note, note)
+        note = _Note(size=self.size, validator=self.validator, done=tuple(self._done))
+        write_json(self.note, vars(note))
         self._saved = time.monotonic()
 
     def _recall(self) -> None:
         """Read the note; one that is broken, or speaks of bytes that have gone, counts nothing."""
         try:
-            fields = {"validator": str, "done": list}
-            more = {"size": int}
-            note = take_fields(str(self.note), read_json(self.note), fields, more)
-            done = [(int(start), int(end)) for start, end in note["done"]]
-            if not all(0 <= start < end <= self.path.stat().st_size for start, end in done):
-                return
-        except (SegmodelsError, OSError, ValueError, TypeError):
+            note = read_entry(_Note, str(self.note), read_json(self.note))
+            there = self.path.stat().st_size
+        except (SegmodelsError, OSError):
             return
-        self.size, self.validator = note.get("size"), note["validator"]
-        for start, end in done:
+        if not all(0 <= start < end <= there for start, end in note.done):
+            return
+        self.size, self.validator = note.size, note.validator
+        for start, end in note.done:
             self._add(start, end)

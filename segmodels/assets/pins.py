@@ -9,18 +9,21 @@ hand, and belong into git beside `params/weights.yaml`. They hold no date: git k
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import ConfigDict, Field, NonNegativeInt
 
-from segmodels.assets.addresses import is_commit
+from segmodels.core.entry import Entry, Spelled, read_entry
 from segmodels.core.files import write_text
 from segmodels.core.locks import only_one
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError
+
+Sha256 = Annotated[str, Spelled("[0-9a-f]{64}", "a sha256 (64 digits 0-9a-f)")]
+Commit = Annotated[str, Spelled("([0-9a-f]{40})?", "a commit (40 digits 0-9a-f)")]
 
 #: Where a file came from: its `address`, the `mirror`, or the `folder` it lay in already.
 Origin = Literal["address", "mirror", "folder"]
@@ -32,8 +35,7 @@ _HEADER = """\
 """
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(Entry):
     """One released file as it first came.
 
     Attributes:
@@ -44,11 +46,13 @@ class Pin:
         revision: commit that the host said it was serving; empty if it said none.
     """
 
-    sha256: str
-    bytes: int
+    model_config = ConfigDict(populate_by_name=True)
+
+    sha256: Sha256
+    bytes: NonNegativeInt
     url: str
-    origin: Origin
-    revision: str = ""
+    origin: Origin = Field(validation_alias="from")
+    revision: Commit = ""
 
 
 #: By name of the file.
@@ -112,28 +116,13 @@ def _merged(path: Path, entry: str, found: Pins, known: Pins) -> dict[str, Pin]:
 
 def _completed(known: Pin, found: Pin | None) -> Pin:
     """What is known, with a revision that only a later fetch was told."""
-    return known if known.revision or not found else replace(known, revision=found.revision)
+    return known if known.revision or not found else known.replace(revision=found.revision)
 
 
 def _entry(where: str, raw: Any) -> dict[str, Pin]:
     if not isinstance(raw, dict):
         raise SegmodelsError(f"{where}: expected files by name.")
-    return {str(name): _pin(f"{where}, file {name!r}", one) for name, one in raw.items()}
-
-
-_FIELDS = {"sha256": str, "bytes": int, "url": str, "from": str}
-
-
-def _pin(where: str, raw: object) -> Pin:
-    fields = take_fields(where, raw, _FIELDS, {"revision": str})
-    fields["origin"] = fields.pop("from")
-    if fields["origin"] not in get_args(Origin):
-        raise SegmodelsError(f"{where}: field 'from' is one of {', '.join(get_args(Origin))}.")
-    if len(fields["sha256"]) != 64 or not set(fields["sha256"]) <= set("0123456789abcdef"):
-        raise SegmodelsError(f"{where}: field 'sha256' has 64 digits 0-9a-f.")
-    if "revision" in fields and not is_commit(fields["revision"]):
-        raise SegmodelsError(f"{where}: field 'revision' is a commit, 40 digits 0-9a-f.")
-    return Pin(**fields)
+    return {str(name): read_entry(Pin, f"{where}, file {name!r}", one) for name, one in raw.items()}
 
 
 def _text(pins: Mapping[str, Pins]) -> str:
@@ -145,6 +134,5 @@ def _text(pins: Mapping[str, Pins]) -> str:
 
 
 def _told(pin: Pin) -> dict[str, Any]:
-    values = asdict(pin)
-    told = {"from" if name == "origin" else name: value for name, value in values.items()}
+    told = {"from" if name == "origin" else name: value for name, value in vars(pin).items()}
     return {name: value for name, value in told.items() if value != ""}

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 from segmodels.assets.checksums import fault
-from segmodels.assets.entries import RemoteFile
 from segmodels.assets.hub import HubFile
 from segmodels.assets.partial import Partial
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.locks import only_one
 from segmodels.core.settings import MIRROR, cache_dir, connections_at_once
 from segmodels.errors import PassingError, SegmodelsError

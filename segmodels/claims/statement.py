@@ -20,7 +20,11 @@ def _several(given: Any) -> Any:
 
 
 #: Runs of one side.
-Runs = Annotated[tuple[Words, ...], BeforeValidator(_several), Field(strict=False, min_length=1)]
+Runs = Annotated[
+    tuple[Words, ...],
+    BeforeValidator(_several, json_schema_input_type=Words | tuple[Words, ...]),
+    Field(strict=False, min_length=1),
+]
 
 
 class CostPart(Entry):

@@ -16,6 +16,7 @@ from segmodels.cli import (
     evidence,
     listing,
     project,
+    schema,
 )
 from segmodels.cli.common import Command
 from segmodels.core.exits import DONE, ended
@@ -23,7 +24,7 @@ from segmodels.core.exits import DONE, ended
 __all__ = ["main"]
 
 #: In the order of `segmodels --help`.
-_GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosis, project)
+_GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosis, project, schema)
 
 
 def main(arguments: list[str] | None = None) -> int:

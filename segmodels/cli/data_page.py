@@ -39,8 +39,9 @@ def dataset_page(entry: DatasetEntry) -> Iterator[str]:
     yield f"from: {entry.source}"
     yield f"licence: {' '.join(entry.licence.split()) or 'not known'}"
     for split, expected in entry.splits.items():
-        known = "known" if "fingerprint" in expected else "not recorded yet"
-        yield f"split {split}: {expected.get('images', '?')} images, fingerprint {known}"
+        known = "known" if expected.fingerprint else "not recorded yet"
+        number = "?" if expected.images is None else expected.images
+        yield f"split {split}: {number} images, fingerprint {known}"
     if entry.note:
         yield f"note: {' '.join(entry.note.split())}"
     yield from _archives(entry)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any
 
 from segmodels.cli.common import Add
 from segmodels.errors import SegmodelsError
@@ -50,16 +49,9 @@ def _list(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _fields(entry: Any) -> dict[str, Any]:
-    """All fields of an entry of `params/` or of a model's registration."""
+def _show(chosen: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from pydantic import BaseModel
-
-    return entry.model_dump() if isinstance(entry, BaseModel) else asdict(entry)
-
-
-def _show(chosen: argparse.Namespace) -> int:
     from segmodels import claims, protocols, runs
     from segmodels.assets import entries
     from segmodels.errors import UnknownNameError
@@ -71,9 +63,10 @@ def _show(chosen: argparse.Namespace) -> int:
         "run": runs.load_run(chosen.name) if chosen.name in runs.run_names() else None,
         "dataset": entries.load_dataset_entries().get(chosen.name),
         "weights": entries.load_weights_entries().get(chosen.name),
-        "model": MODELS.get(chosen.name),
     }
-    shown = {kind: _fields(entry) for kind, entry in found.items() if entry is not None}
+    shown = {k: entry.model_dump(mode="json") for k, entry in found.items() if entry is not None}
+    if chosen.name in MODELS:
+        shown["model"] = asdict(MODELS[chosen.name])
     if published is not None:
         shown["claim"] = published.model_dump(mode="json", exclude_defaults=True)
     if not shown:

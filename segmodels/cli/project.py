@@ -22,17 +22,15 @@ def add(commands: Add) -> None:
 
 
 def _suite(chosen: argparse.Namespace) -> int:
-    from segmodels.core.settings import project_root
-    from segmodels.core.yaml_entries import read_yaml
-    from segmodels.runs.suite import activate, check_active, suite_names
+    from segmodels.runs.suite import activate, check_active, load_active, suite_names
 
     if chosen.check:
         check_active()
     elif chosen.names:
         activate(chosen.names)
-    active = read_yaml(project_root() / "params" / "active.yaml")
-    print(f"active: {', '.join(active['suites'])} (known: {', '.join(suite_names())})")
-    print("\n".join(f"  {run}" for run in active["runs"]))
+    active = load_active()
+    print(f"active: {', '.join(active.suites)} (known: {', '.join(suite_names())})")
+    print("\n".join(f"  {run}" for run in active.runs))
     return 0
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     JsonValue,
     ModelWrapValidatorHandler,
+    PositiveInt,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -25,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from segmodels.core.docstrings import attributes_of, summary_of
 from segmodels.core.entry_errors import faults, unknown_field
@@ -45,7 +49,8 @@ class Entry(BaseModel):
         Raises:
             SegmodelsError: a field is unknown or impossible.
         """
-        return type(self)(**{**vars(self), **changes})
+        given = {name: vars(self)[name] for name in self.model_fields_set}
+        return type(self)(**{**given, **changes})
 
     def problems(self) -> Iterator[str]:
         """What is impossible about fields that are well each for itself; the first is reported."""
@@ -78,18 +83,47 @@ class Entry(BaseModel):
         schema = handler.resolve_ref_schema(made)
         schema["description"] = summary_of(cls) or cls.__name__
         words = attributes_of(cls)
-        for name, field in schema.get("properties", {}).items():
-            field.pop("title", None)
-            if name in words:
-                field["description"] = words[name]
+        for name, field in cls.model_fields.items():
+            shown = schema.get("properties", {}).get(field.validation_alias or name)
+            if shown is not None:
+                shown.pop("title", None)
+                shown |= {"description": words[name]} if name in words else {}
         return made
 
 
-E_ = TypeVar("E_", bound=Entry)
-T = TypeVar("T")
+@dataclass(frozen=True)
+class Spelled:
+    """Text of a form (`Annotated[str, Spelled(...)]`).
+
+    Attributes:
+        pattern: regular expression of the whole text.
+        words: what that is, for messages.
+    """
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(core), "pattern": f"^(?:{self.pattern})$"}
+
+    def _checked(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"expected {self.words}")
+        return text
 
 
-def read_entry(kind: type[E_], where: str, raw: object, **given: Any) -> E_:
+Kind = TypeVar("Kind", bound=Entry)
+Item = TypeVar("Item")
+
+
+def read_entry(kind: type[Kind], where: str, raw: object, **given: Any) -> Kind:
     """An entry from the plain values of a file.
 
     Args:
@@ -119,15 +153,20 @@ def _label(kind: type[Entry], given: Any) -> str:
 
 
 def _as_written(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """A whole number stays whole, because digests are of the entry as it is written."""
     found = check(value)
     return value if type(value) is int else found
 
 
-#: A number; a whole one stays whole, because digests are of the entry as it is written.
 Number = Annotated[float, WrapValidator(_as_written)]
+NotNegative = Annotated[float, Field(ge=0), WrapValidator(_as_written)]
+AboveZero = Annotated[float, Field(gt=0), WrapValidator(_as_written)]
+
+#: From 0 to 1.
+Share = Annotated[float, Field(ge=0, le=1), WrapValidator(_as_written)]
 
 #: A list in a file, a tuple in Python.
-Several = Annotated[tuple[T, ...], Field(strict=False)]
+Several = Annotated[tuple[Item, ...], Field(strict=False)]
 
 #: Text that says something.
 Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -135,5 +174,5 @@ Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 #: Arguments of a network, by name.
 Overrides = dict[str, JsonValue]
 
-#: Pixels, and how many.
-Positive = Annotated[int, Field(gt=0)]
+#: Height and width in pixels.
+Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]

@@ -69,7 +69,7 @@ def unknown_field(kind: type[BaseModel], place: Place, given: object) -> str:
 
 def _line(kind: type[BaseModel], given: object, fault: ErrorDetails) -> str:
     sort, place = fault["type"], fault["loc"]
-    if sort == "extra_forbidden":
+    if sort in ("extra_forbidden", "invalid_key"):
         return unknown_field(kind, place, given)
     field = f"field '{_written(place, given)}'"
     if sort == "missing":
@@ -84,6 +84,8 @@ def _line(kind: type[BaseModel], given: object, fault: ErrorDetails) -> str:
         )
     if sort == "value_error":
         text = fault["msg"].removeprefix("Value error, ").removesuffix(".")
+        if text.startswith("expected "):
+            text += f", found {_short(fault['input'])}"
         return f"{field}: {text}." if place else f"{text}."
     expected = _EXPECTED.get(sort) or _BARE.sub("", fault["msg"])
     return f"{field}: expected {expected}, found {_short(fault['input'])}.{_hint(fault)}"
@@ -93,7 +95,7 @@ def _written(place: Place, given: object) -> str:
     """A place as people write it: `files[name].sha256[0]`."""
     text = ""
     for rank, step in enumerate(place):
-        if isinstance(step, int):
+        if isinstance(step, int) and not isinstance(given, Mapping):
             given = given[step] if isinstance(given, Sequence) and step < len(given) else None
             name = given.get("name") if isinstance(given, Mapping) else None
             text += f"[{name or step}]"

@@ -55,7 +55,7 @@ def skip_unreadable(name: str) -> None:
             f"{name} is no copy of yours: delete {data_folder(name)} and it is made again, "
             f"undamaged. Only of a copy (segmodels data add) can images be left out."
         )
-    _use(name, copy._replace(skip_unreadable=True))
+    _use(name, copy.replace(skip_unreadable=True))
     forget_description(name)  # of the files as they were then
 
 

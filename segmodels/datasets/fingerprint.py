@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segmodels.assets.entries import DatasetEntry
+from segmodels.assets.entries import DatasetEntry, Split
 from segmodels.core.arrays import Pixels
 from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
@@ -56,7 +56,7 @@ def check_expected(entry: DatasetEntry, found: dict[str, Any]) -> list[str]:
         notes += check_number(entry, split, actual["images"] + skipped)
         if skipped:
             notes.append(f"{split} lacks {skipped} images that cannot be read")
-        elif actual["fingerprint"] != expected.get("fingerprint", actual["fingerprint"]):
+        elif expected.fingerprint not in (None, actual["fingerprint"]):
             raise _other(entry, split, "fingerprint", actual["fingerprint"])
     return notes
 
@@ -70,17 +70,17 @@ def check_number(entry: DatasetEntry, split: str, found: int) -> list[str]:
     Raises:
         SegmodelsError: it is any other number.
     """
-    expected = entry.splits.get(split, {})
-    if found == expected.get("images", found):
+    expected = entry.splits.get(split, Split())
+    if expected.images in (None, found):
         return []
-    if reason := expected.get("also", {}).get(found):
-        return [f"{split} has {found} images, not {expected['images']}: {reason}"]
+    if reason := expected.also.get(found):
+        return [f"{split} has {found} images, not {expected.images}: {reason}"]
     raise _other(entry, split, "images", found)
 
 
 def _other(entry: DatasetEntry, split: str, field: str, found: object) -> SegmodelsError:
     return SegmodelsError(
         f"dataset {entry.name!r}, split {split!r}: {field} is {found}, params/datasets.yaml "
-        f"expects {entry.splits[split][field]}. The archive is not the one the numbers were "
-        f"measured on, or files were added or lost."
+        f"expects {getattr(entry.splits[split], field)}. The archive is not the one the numbers "
+        f"were measured on, or files were added or lost."
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 from segmodels.assets.addresses import names_branch
 from segmodels.assets.checksums import fault
-from segmodels.assets.entries import RemoteFile, WeightsEntry, load_weights_entries
+from segmodels.assets.entries import WeightsEntry, load_weights_entries
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.claims import load_claims
 from segmodels.core import paths as layout
 from segmodels.core.files import read_json, sha256_of_file

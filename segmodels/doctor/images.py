@@ -72,7 +72,7 @@ def _content(
         told = f"{len(faults)} faults: {first_of(faults)}"
         yield Finding("bad", subject, told if len(faults) > 1 else faults[0])
         return
-    listed = entry.splits.get(dataset.split, {}).get("fingerprint") if not dataset.skipped else None
+    listed = None if dataset.skipped else entry.fingerprint(dataset.split)
     if found and listed not in (None, found.fingerprint):
         yield Finding(
             "bad",
@@ -128,5 +128,5 @@ def _overlaps(entry: DatasetEntry, surveys: dict[str, Survey], subject: str) -> 
 
 def _official(entry: DatasetEntry, surveys: dict[str, Survey], *splits: str) -> bool:
     """Whether both splits are as published, so that the overlap is their authors'."""
-    listed = [entry.splits.get(split, {}).get("fingerprint") for split in splits]
+    listed = [entry.fingerprint(split) for split in splits]
     return listed == [surveys[split].fingerprint for split in splits]

@@ -72,10 +72,10 @@ def _flows() -> Finding:
 
 
 def _active() -> Finding:
-    from segmodels.runs.suite import active_suites, check_active
+    from segmodels.runs.suite import check_active, load_active
 
     check_active()
-    return Finding("ok", "active", ", ".join(active_suites()))
+    return Finding("ok", "active", ", ".join(load_active().suites))
 
 
 def _mirror() -> Finding:

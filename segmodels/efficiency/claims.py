@@ -109,4 +109,10 @@ def _wanted(claims: Iterable[Claim], statements: Iterable[Statement]) -> Iterato
 def _asked(
     model: str, overrides: Mapping[str, Any], convention: str, size: tuple[int, int]
 ) -> Wanted:
-    return Wanted(model, dict(overrides), convention, *size)
+    return Wanted(
+        model=model,
+        overrides=dict(overrides),
+        convention=convention,
+        height=size[0],
+        width=size[1],
+    )

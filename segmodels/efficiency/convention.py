@@ -9,32 +9,35 @@ row: it has to be read somewhere, or to give a whole table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from pydantic import PositiveInt
+from pydantic.json_schema import SkipJsonSchema
+
+from segmodels.core.entry import Entry, Several, read_entry
 from segmodels.core.files import digest
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
-from segmodels.errors import SegmodelsError, pick
+from segmodels.core.yaml_entries import read_yaml
+from segmodels.errors import pick
 
 Quantity = Literal["parameters", "operations"]
 Part = Literal["whole", "encoder", "decoder"]
 Unit = Literal["MACs", "2xMACs"]
 
 #: Operations that are multiply-adds: worth one or two, as the unit says.
-MULTIPLY_ADDS = ("convolution", "linear", "projection", "attention", "product")
+MultiplyAdd = Literal["convolution", "linear", "projection", "attention", "product"]
 
 #: Operations that are worth one whatever the unit.
-SINGLES = ("convolution_bias", "relu", "pooling")
+Single = Literal["convolution_bias", "relu", "pooling"]
+Operation = Literal[MultiplyAdd, Single]
 
 LATENCY = "latency"
 _LABELS = ("name", "title", "source")
 _WEIGHTS: Mapping[Unit, int] = {"MACs": 1, "2xMACs": 2}
 
 
-@dataclass(frozen=True)
-class Convention:
+class Convention(Entry):
     """One way to count a network.
 
     Attributes:
@@ -54,7 +57,7 @@ class Convention:
         classes: outputs of the network, whatever the dataset; None leaves them to the claim.
     """
 
-    name: str
+    name: SkipJsonSchema[str]
     version: int
     title: str
     source: str
@@ -63,12 +66,20 @@ class Convention:
     unused: bool = False
     auxiliary: bool = False
     unit: Unit | None = None
-    counts: tuple[str, ...] = ()
-    classes: int | None = None
+    counts: Several[Operation] = ()
+    classes: PositiveInt | None = None
 
-    def __post_init__(self) -> None:
-        for problem in _problems(self):
-            raise SegmodelsError(f"convention {self.name!r}: {problem}")
+    def problems(self) -> Iterator[str]:
+        """Fields that do not fit each other."""
+        if self.quantity == "parameters":
+            if self.unit or self.counts:
+                yield "`unit` and `counts` are for operations; leave them out."
+        elif self.unused or self.auxiliary:
+            yield "`unused` and `auxiliary` are for parameters; leave them out."
+        elif not self.unit:
+            yield f"`unit` is missing: {' or '.join(get_args(Unit))}."
+        elif not self.counts:
+            yield "`counts` must list what counts."
 
     @property
     def digest(self) -> str:
@@ -79,34 +90,12 @@ class Convention:
     def weigh(self, operations: Mapping[str, int]) -> dict[str, int]:
         """What each kind of operation contributes, in this unit; kinds that are 0 are left out."""
         per = _WEIGHTS[self.unit or "MACs"]
-        weights = {**dict.fromkeys(MULTIPLY_ADDS, per), **dict.fromkeys(SINGLES, 1)}
+        weights = {
+            **dict.fromkeys(get_args(MultiplyAdd), per),
+            **dict.fromkeys(get_args(Single), 1),
+        }
         found = {kind: weights[kind] * operations.get(kind, 0) for kind in sorted(self.counts)}
         return {kind: number for kind, number in found.items() if number}
-
-
-def _problems(convention: Convention) -> Iterator[str]:
-    for field, choices in (("quantity", Quantity), ("part", Part)):
-        if getattr(convention, field) not in get_args(choices):
-            yield f"`{field}` must be one of {', '.join(get_args(choices))}."
-    if convention.classes is not None and convention.classes < 1:
-        yield "`classes` must be at least 1."
-    if convention.quantity == "parameters":
-        if convention.unit or convention.counts:
-            yield "`unit` and `counts` are for operations; leave them out."
-        return
-    if convention.unused or convention.auxiliary:
-        yield "`unused` and `auxiliary` are for parameters; leave them out."
-    if convention.unit not in get_args(Unit):
-        yield f"`unit` must be one of {', '.join(get_args(Unit))}."
-    if not convention.counts:
-        yield "`counts` must list what counts."
-    for kind in convention.counts:
-        if kind not in MULTIPLY_ADDS + SINGLES:
-            yield f"`counts` lists {kind!r}. Known: {', '.join(MULTIPLY_ADDS + SINGLES)}."
-
-
-_REQUIRED = {"version": int, "title": str, "source": str, "quantity": str, "part": str}
-_OPTIONAL = {"unused": bool, "auxiliary": bool, "unit": str, "counts": list, "classes": int}
 
 
 def load_conventions(path: Path | None = None) -> dict[str, Convention]:
@@ -117,7 +106,7 @@ def load_conventions(path: Path | None = None) -> dict[str, Convention]:
     """
     path = path or efficiency_file()
     return {
-        name: _parse(path, name, entry)
+        name: read_entry(Convention, f"{path}, convention {name!r}", entry, name=name)
         for name, entry in read_yaml(path).items()
         if not is_latency(entry)
     }
@@ -140,13 +129,3 @@ def efficiency_file() -> Path:
 def is_latency(entry: object) -> bool:
     """Whether an entry says how seconds are measured, not how something is counted."""
     return isinstance(entry, dict) and entry.get("quantity") == LATENCY
-
-
-def _parse(path: Path, name: str, entry: object) -> Convention:
-    source = f"{path}, {name!r}"
-    fields: dict[str, Any] = take_fields(source, entry, _REQUIRED, _OPTIONAL)
-    fields["counts"] = tuple(take_list(source, "counts", fields.get("counts", []), str))
-    try:
-        return Convention(name=name, **fields)
-    except SegmodelsError as error:
-        raise SegmodelsError(f"{path}, {error}") from None

@@ -135,7 +135,7 @@ def count(
 
 def _classes(wanted: Wanted, convention: Convention) -> tuple[int, dict[str, Any]]:
     """Outputs of the network and its other arguments."""
-    overrides = dict(wanted.overrides)
+    overrides: dict[str, Any] = dict(wanted.overrides)
     asked = overrides.pop("num_classes", None)
     fixed = convention.classes
     if fixed is not None and asked not in (None, fixed):
@@ -155,7 +155,12 @@ def _measured(wanted: Wanted, convention: Convention, network: Network) -> Measu
     parts = ("encoder", "decoder") if convention.part == "whole" else (convention.part,)
     terms = dict(_TERMS[convention.quantity](convention, network, parts))
     return Measured(
-        wanted, convention.quantity, sum(terms.values()), terms, convention.digest, COUNTER
+        wanted=wanted,
+        quantity=convention.quantity,
+        value=sum(terms.values()),
+        terms=terms,
+        digest=convention.digest,
+        counter=COUNTER,
     )
 
 

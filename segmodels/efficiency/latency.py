@@ -8,23 +8,26 @@ another one by accident. A claim that names no device finds nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from pydantic import NonNegativeInt, PositiveInt
+from pydantic.json_schema import SkipJsonSchema
+
+from segmodels.core.entry import Entry, NotNegative, Overrides, Several, read_entry
 from segmodels.core.files import digest, read_json, write_json
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.efficiency.convention import efficiency_file, is_latency
 from segmodels.errors import SegmodelsError, pick
 
 Precision = Literal["fp32", "bf16"]
-_LABELS = ("name", "title", "source")
+#: What its description does not change.
+_LABELS = ("name", "title", "source", "quantity")
 
 
-@dataclass(frozen=True)
-class LatencyProtocol:
+class LatencyProtocol(Entry):
     """One way to measure images per second.
 
     Attributes:
@@ -32,6 +35,7 @@ class LatencyProtocol:
         version: raised when the meaning of the entry changes.
         title: one line for people.
         source: where it was read, and what is not documented.
+        quantity: `latency`; entries with another are conventions of counting.
         batch: images per pass.
         warm_up: passes that are not timed.
         iterations: passes that are timed, one by one.
@@ -40,40 +44,22 @@ class LatencyProtocol:
         device: that the printed numbers were measured on; empty where nobody says.
     """
 
-    name: str
+    name: SkipJsonSchema[str]
     version: int
     title: str
     source: str
-    batch: int
-    warm_up: int
-    iterations: int
+    quantity: Literal["latency"]
+    batch: PositiveInt
+    warm_up: NonNegativeInt
+    iterations: PositiveInt
     precision: Precision
     labels: bool
     device: str = ""
-
-    def __post_init__(self) -> None:
-        for problem in _problems(self):
-            raise SegmodelsError(f"latency protocol {self.name!r}: {problem}")
 
     @property
     def digest(self) -> str:
         """Hex SHA-256 of everything but the descriptions."""
         return digest({k: v for k, v in vars(self).items() if k not in _LABELS})
-
-
-def _problems(protocol: LatencyProtocol) -> Iterator[str]:
-    for field, least in (("batch", 1), ("warm_up", 0), ("iterations", 1)):
-        if getattr(protocol, field) < least:
-            yield f"`{field}` must be at least {least}."
-    if protocol.precision not in get_args(Precision):
-        yield f"`precision` must be one of {', '.join(get_args(Precision))}."
-
-
-_REQUIRED: dict[str, type] = {
-    **dict.fromkeys(("title", "source", "quantity", "precision"), str),
-    **dict.fromkeys(("version", "batch", "warm_up", "iterations"), int),
-    "labels": bool,
-}
 
 
 def load_latency_protocols(path: Path | None = None) -> dict[str, LatencyProtocol]:
@@ -83,8 +69,11 @@ def load_latency_protocols(path: Path | None = None) -> dict[str, LatencyProtoco
         SegmodelsError: an entry has a missing, unknown or impossible field.
     """
     path = path or efficiency_file()
-    entries = read_yaml(path).items()
-    return {name: _parse(path, name, entry) for name, entry in entries if is_latency(entry)}
+    return {
+        name: read_entry(LatencyProtocol, f"{path}, latency protocol {name!r}", entry, name=name)
+        for name, entry in read_yaml(path).items()
+        if is_latency(entry)
+    }
 
 
 def load_latency_protocol(name: str, path: Path | None = None) -> LatencyProtocol:
@@ -96,17 +85,7 @@ def load_latency_protocol(name: str, path: Path | None = None) -> LatencyProtoco
     return pick("latency protocol", name, load_latency_protocols(path))
 
 
-def _parse(path: Path, name: str, entry: object) -> LatencyProtocol:
-    fields = take_fields(f"{path}, {name!r}", entry, _REQUIRED, {"device": str})
-    del fields["quantity"]
-    try:
-        return LatencyProtocol(name=name, **fields)
-    except SegmodelsError as error:
-        raise SegmodelsError(f"{path}, {error}") from None
-
-
-@dataclass(frozen=True)
-class LatencyRecord:
+class LatencyRecord(Entry):
     """Seconds of one network on one device.
 
     Attributes:
@@ -123,7 +102,7 @@ class LatencyRecord:
     """
 
     model: str
-    overrides: dict[str, Any]
+    overrides: Overrides
     height: int
     width: int
     protocol: str
@@ -135,10 +114,10 @@ class LatencyRecord:
     device: str
     threads: int
     torch: str
-    lower: float
-    median: float
-    upper: float
-    images_per_second: float
+    lower: NotNegative
+    median: NotNegative
+    upper: NotNegative
+    images_per_second: NotNegative
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -147,31 +126,23 @@ class LatencyRecord:
         return (self.model, arguments, self.height, self.width, self.protocol, self.device)
 
 
-_RECORD: dict[str, type] = {
-    **dict.fromkeys(("model", "protocol", "digest", "precision", "device", "torch"), str),
-    **dict.fromkeys(("height", "width", "batch", "warm_up", "iterations", "threads"), int),
-    **dict.fromkeys(("lower", "median", "upper", "images_per_second"), float),
-    "overrides": dict,
-}
-
-
 def latency_file(device: str, model: str) -> Path:
     """Where the records of a network on a device stand."""
     slug = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     return project_root() / "reports" / "bench" / "latency" / slug / f"{model}.json"
 
 
-def read_latency(path: Path) -> list[LatencyRecord]:
+class _Records(Entry):
+    records: Several[LatencyRecord]
+
+
+def read_latency(path: Path) -> tuple[LatencyRecord, ...]:
     """The records of one file.
 
     Raises:
         SegmodelsError: the file is missing or broken, or holds records of several devices.
     """
-    entries = take_fields(str(path), read_json(path), {"records": list}, {})["records"]
-    records = [
-        LatencyRecord(**take_fields(f"{path}, record {number}", entry, _RECORD, {}))
-        for number, entry in enumerate(entries, start=1)
-    ]
+    records = read_entry(_Records, str(path), read_json(path)).records
     devices = sorted({record.device for record in records})
     if len(devices) > 1:
         raise SegmodelsError(f"{path}: holds records of {' and '.join(devices)}; one per file.")
@@ -181,9 +152,9 @@ def read_latency(path: Path) -> list[LatencyRecord]:
 def write_latency(record: LatencyRecord) -> Path:
     """Keep a record in the file of its device and network, instead of an older one."""
     path = latency_file(record.device, record.model)
-    older = read_latency(path) if path.exists() else []
+    older = read_latency(path) if path.exists() else ()
     kept = [one for one in older if one.key != record.key] + [record]
-    write_json(path, {"records": [asdict(one) for one in sorted(kept, key=lambda r: str(r.key))]})
+    write_json(path, {"records": [vars(one) for one in sorted(kept, key=lambda r: str(r.key))]})
     return path
 
 

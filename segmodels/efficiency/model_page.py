@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field, PositiveInt
+
+from segmodels.core.entry import AboveZero, Entry, Several, Words, read_entry
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError
 from segmodels.models import list_models
 
@@ -20,8 +22,7 @@ from segmodels.models import list_models
 SIDE = 512
 
 
-@dataclass(frozen=True)
-class Printed:
+class Printed(Entry):
     """Figures somebody else prints about one model.
 
     Attributes:
@@ -31,15 +32,17 @@ class Printed:
     """
 
     source: str
-    parameters: float | None = None
-    gmac: float | None = None
+    parameters: AboveZero | None = None
+    gmac: AboveZero | None = None
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(Entry):
     """Models of one paper.
 
     Attributes:
+        title: its name, for people.
+        paper: authors, title and place of the paper.
+        arxiv: its number.
         models: patterns of names.
         formats: keys of ``segmodels.checkpoints.FORMATS`` that hold its weights.
         facts: what people get wrong.
@@ -51,12 +54,17 @@ class Family:
     title: str
     paper: str
     arxiv: str
-    models: tuple[str, ...]
-    formats: tuple[str, ...]
-    facts: tuple[str, ...]
-    classes: int
-    sizes: Mapping[str, int]
-    claimed: Mapping[str, Printed]
+    models: Several[Words]
+    formats: Several[Words]
+    facts: Several[Words] = ()
+    classes: PositiveInt = 150
+    sizes: dict[str, PositiveInt] = Field(default_factory=dict)
+    claimed: dict[str, Printed] = Field(default_factory=dict)
+
+    def problems(self) -> Iterator[str]:
+        """Figures of a model that is none of the family."""
+        for name in self.claimed.keys() - set(self.names()):
+            yield f"'claimed' names {name!r}, which is no model of it"
 
     def names(self) -> list[str]:
         """Registered names of the family, sorted."""
@@ -67,10 +75,6 @@ class Family:
         return next((s for p, s in self.sizes.items() if fnmatch.fnmatch(name, p)), SIDE)
 
 
-_REQUIRED = {"title": str, "paper": str, "arxiv": str, "models": list, "formats": list}
-_OPTIONAL = {"facts": list, "classes": int, "sizes": dict, "claimed": dict}
-
-
 def load_families(path: Path | None = None) -> dict[str, Family]:
     """The families of ``params/models.yaml`` in file order.
 
@@ -79,7 +83,10 @@ def load_families(path: Path | None = None) -> dict[str, Family]:
             or a model belongs to no family or to two.
     """
     path = path or project_root() / "params" / "models.yaml"
-    families = {key: _parse(f"{path}, {key}", entry) for key, entry in read_yaml(path).items()}
+    families = {
+        key: read_entry(Family, f"{path}, family {key!r}", entry)
+        for key, entry in read_yaml(path).items()
+    }
     homes = [(name, key) for key, family in families.items() for name in family.names()]
     for name in list_models():
         found = [key for known, key in homes if known == name]
@@ -87,33 +94,6 @@ def load_families(path: Path | None = None) -> dict[str, Family]:
             where = " and ".join(found) or "no family"
             raise SegmodelsError(f"{path}: model {name!r} belongs to {where}; it must be one.")
     return families
-
-
-def _parse(source: str, entry: object) -> Family:
-    values = take_fields(source, entry, _REQUIRED, _OPTIONAL)
-    lists = {
-        name: tuple(take_list(source, name, values.get(name, []), str))
-        for name in ("models", "formats", "facts")
-    }
-    claimed = {
-        name: Printed(**take_fields(f"{source}, {name}", printed, {"source": str}, _FIGURES))
-        for name, printed in values.get("claimed", {}).items()
-    }
-    family = Family(
-        title=values["title"],
-        paper=values["paper"],
-        arxiv=values["arxiv"],
-        classes=values.get("classes", 150),
-        sizes=values.get("sizes", {}),
-        claimed=claimed,
-        **lists,
-    )
-    for name in claimed.keys() - set(family.names()):
-        raise SegmodelsError(f"{source}: 'claimed' names {name!r}, which is no model of it.")
-    return family
-
-
-_FIGURES = {"parameters": float, "gmac": float}
 
 
 def render(families: Mapping[str, Family]) -> str:
@@ -152,7 +132,7 @@ def _table(family: Family) -> Iterator[str]:
     yield "| model | parameters | printed | image | GMAC | printed | source |"
     yield "|---|---:|---:|---:|---:|---:|---|"
     for name in family.names():
-        side, printed = family.side(name), family.claimed.get(name, Printed(""))
+        side, printed = family.side(name), family.claimed.get(name, Printed(source=""))
         found = cost(name, family.classes, (side, side))
         cells = (
             f"`{name}`",

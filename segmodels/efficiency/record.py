@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from segmodels.core.entry import Entry, Overrides, Several, read_entry
 from segmodels.core.files import canonical_json, read_json, write_json
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import take_fields
 from segmodels.efficiency.convention import Convention
 from segmodels.errors import SegmodelsError
 from segmodels.versions import COUNTER
@@ -20,8 +19,7 @@ from segmodels.versions import COUNTER
 _SCALE = {"parameters": 1e6, "operations": 1e9}
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Entry):
     """One count that somebody asks for.
 
     Attributes:
@@ -32,7 +30,7 @@ class Wanted:
     """
 
     model: str
-    overrides: Mapping[str, Any]
+    overrides: Overrides
     convention: str
     height: int
     width: int
@@ -48,8 +46,7 @@ class Wanted:
         return self.height, self.width
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Entry):
     """One count.
 
     Attributes:
@@ -62,11 +59,16 @@ class Measured:
     """
 
     wanted: Wanted
-    quantity: str
+    quantity: Literal["parameters", "operations"]
     value: int
-    terms: Mapping[str, int] = field(compare=False)
+    terms: dict[str, int]
     digest: str
     counter: int
+
+    def problems(self) -> Iterator[str]:
+        """A sum that is none."""
+        if self.value != sum(self.terms.values()):
+            yield "'value' is not the sum of 'terms'; count again"
 
     @property
     def figure(self) -> float:
@@ -88,8 +90,11 @@ def measured_file() -> Path:
     return project_root() / "reports" / "efficiency.json"
 
 
-_WANTED = {"model": str, "overrides": dict, "convention": str, "height": int, "width": int}
-_COUNTED = {"quantity": str, "value": int, "terms": dict, "digest": str}
+class _Counts(Entry):
+    """The file of them."""
+
+    counter: int
+    entries: Several[dict[str, Any]]
 
 
 def load_measured(path: Path | None = None) -> dict[str, Measured]:
@@ -99,26 +104,22 @@ def load_measured(path: Path | None = None) -> dict[str, Measured]:
         SegmodelsError: the file is missing or no record, or an entry is broken or there twice.
     """
     path = path or measured_file()
-    head = take_fields(str(path), read_json(path), {"counter": int, "entries": list}, {})
+    head = read_entry(_Counts, str(path), read_json(path))
     found: dict[str, Measured] = {}
-    for number, entry in enumerate(head["entries"], start=1):
+    for number, entry in enumerate(head.entries, start=1):
         source = f"{path}, entry {number}"
-        measured = _read_entry(source, entry, head["counter"])
+        measured = _read_entry(source, entry, head.counter)
         if measured.wanted.key in found:
             raise SegmodelsError(f"{source}: {measured.wanted.model} is counted twice alike.")
         found[measured.wanted.key] = measured
     return found
 
 
-def _read_entry(source: str, entry: object, counter: int) -> Measured:
-    fields = take_fields(source, entry, {**_WANTED, **_COUNTED}, {})
-    wanted = Wanted(**{name: fields.pop(name) for name in _WANTED})
-    if fields["quantity"] not in _SCALE:
-        known = " or ".join(_SCALE)
-        raise SegmodelsError(f"{source}: 'quantity' must be {known}, not {fields['quantity']!r}.")
-    if fields["value"] != sum(fields["terms"].values()):
-        raise SegmodelsError(f"{source}: 'value' is not the sum of 'terms'; count again.")
-    return Measured(wanted, **fields, counter=counter)
+def _read_entry(source: str, entry: Mapping[str, Any], counter: int) -> Measured:
+    asked = {name: value for name, value in entry.items() if name in Wanted.model_fields}
+    counted = {name: value for name, value in entry.items() if name not in asked}
+    wanted = read_entry(Wanted, source, asked)
+    return read_entry(Measured, source, counted, wanted=wanted, counter=counter)
 
 
 def write_measured(counts: Iterable[Measured], path: Path | None = None) -> Path:
@@ -155,6 +156,6 @@ def read_wanted(path: Path) -> list[Wanted]:
     if not isinstance(entries, list):
         raise SegmodelsError(f"{path}: expected a list of counts, found {type(entries).__name__}.")
     return [
-        Wanted(**take_fields(f"{path}, entry {number}", entry, _WANTED, {}))
+        read_entry(Wanted, f"{path}, entry {number}", entry)
         for number, entry in enumerate(entries, start=1)
     ]

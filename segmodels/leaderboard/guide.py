@@ -12,15 +12,16 @@ from segmodels.versions import EVALUATOR, SOFTWARE
 
 def how_to_read(settings: Rules) -> str:
     """Five lines for somebody who sees the table for the first time."""
+    allowed = settings.tolerance
     lines = [
         "<b>Claimed</b> is the number a source prints, <b>verified</b> what was counted here, "
         "<b>gap</b> the second minus the first. The link in <b>Model</b> leads to everything "
         "behind a row.",
         f"{_word('verified')}: the gap is within the rounding of the print plus "
-        f"{settings.released.points:g} points for released weights, which decoders can move. "
+        f"{allowed.released.points:g} points for released weights, which decoders can move. "
         f"{_word('better')} and {_word('below')}: it is not. For parameters and operations these "
         "two say only that more or fewer were counted than printed. For weights trained again the "
-        f"mean over seeds must be known to lie within {settings.retrained.points:g} points, and it "
+        f"mean over seeds must be known to lie within {allowed.retrained.points:g} points, and it "
         f"is {_word('inconclusive')} where they cannot tell.",
         "<b>Level</b> says whose weights were run: <i>released weights</i> are the file its "
         "authors gave out, <i>retrained</i> ones were trained here, <i>counted</i> needs none.",

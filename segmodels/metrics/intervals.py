@@ -9,14 +9,18 @@ docs/verdicts.md says why this and no bootstrap.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from statistics import variance
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, InstanceOf
+from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.groups import Grouping, Units, units_of
 from segmodels.core.arrays import Counts, Floats
+from segmodels.core.entry import Entry
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
 from segmodels.metrics.iou import iou_from, mean_of
@@ -33,8 +37,7 @@ METHOD = 2
 Statistic = Callable[[Floats], Floats]
 
 
-@dataclass(frozen=True)
-class IntervalRule:
+class IntervalRule(Entry):
     """What intervals are to hold (`params/verdict.yaml`).
 
     Attributes:
@@ -43,8 +46,8 @@ class IntervalRule:
             of the others are taken as independent.
     """
 
-    confidence: float
-    groups: Mapping[str, Grouping] = field(default_factory=dict)
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    groups: SkipJsonSchema[dict[str, InstanceOf[Grouping]]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

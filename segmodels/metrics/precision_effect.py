@@ -164,16 +164,16 @@ def _compared(
 
 def _recorded(rule: IntervalRule, dataset: str) -> dict[str, Any]:
     groups = rule.groups.get(dataset)
-    told = dataclasses.asdict(groups) if groups else None
+    told = dict(vars(groups)) if groups else None
     return {"method": METHOD, "confidence": rule.confidence, "groups": told}
 
 
 def _rule_of(said: Mapping[str, Any] | None, dataset: str) -> IntervalRule:
     """The rule on record; any will do where no interval is compared."""
     if said is None or said["method"] != METHOD:
-        return IntervalRule(0.95)
+        return IntervalRule(confidence=0.95)
     groups = {dataset: Grouping(**said["groups"])} if said["groups"] else {}
-    return IntervalRule(said["confidence"], groups)
+    return IntervalRule(confidence=said["confidence"], groups=groups)
 
 
 def _check_pair(reduced: Evidence, full: Evidence) -> None:

@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Literal, get_args
 
-from segmodels.core.yaml_entries import take_fields, take_list
-from segmodels.errors import SegmodelsError
+from pydantic import AfterValidator, Field
+
+from segmodels.core.entry import Entry, Several
 from segmodels.evidence import Evidence
 
-ALL = (1, 2, 3, 4, 5)
+Severity = Literal[1, 2, 3, 4, 5]
+ALL: tuple[Severity, ...] = get_args(Severity)
+
+
+def _each_once(levels: tuple[int, ...]) -> tuple[int, ...]:
+    if not levels or len(set(levels)) < len(levels):
+        raise ValueError("expected severities 1 to 5, each once")
+    return levels
+
+
+#: Severities, each once.
+Levels = Annotated[Several[Severity], AfterValidator(_each_once)]
 
 #: Evidence of one corruption by severity, at each severity one per seed, all by the same seeds.
 BySeverity = dict[int, list[Evidence]]
 
 
-@dataclass(frozen=True)
-class Severities:
+class Severities(Entry):
     """`corruptions` of `params/verdict.yaml`.
 
     Attributes:
-        severities: that a mean over a corruption is taken over, unless
-        fewer: lists others for it.
+        severities: those that a mean over a corruption is taken over.
+        fewer: the same for corruptions of which fewer are taken, by name.
     """
 
-    severities: tuple[int, ...] = ALL
-    fewer: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    severities: Levels
+    fewer: dict[str, Levels] = Field(default_factory=dict)
 
     def of(self, corruption: str) -> tuple[int, ...]:
         """The severities of a corruption."""
         return self.fewer.get(corruption, self.severities)
-
-
-def read_severities(source: str, entry: object) -> Severities:
-    """Check the part of `params/verdict.yaml` that `source` names.
-
-    Raises:
-        SegmodelsError: a field is unknown, or no list of severities.
-    """
-    fields = take_fields(source, entry, {"severities": list}, {"fewer": dict})
-    fewer = {name: _levels(source, name, raw) for name, raw in fields.get("fewer", {}).items()}
-    return Severities(_levels(source, "severities", fields["severities"]), fewer)
-
-
-def _levels(source: str, name: str, raw: Any) -> tuple[int, ...]:
-    levels = tuple(take_list(source, name, raw, int))
-    if not levels or len(set(levels)) < len(levels) or not set(levels) <= set(ALL):
-        raise SegmodelsError(f"{source}: field {name!r} lists severities 1 to 5, each once.")
-    return levels
 
 
 def by_severity(copies: Iterable[Evidence], corruption: str, wanted: Iterable[int]) -> BySeverity:

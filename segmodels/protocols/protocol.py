@@ -30,7 +30,7 @@ def _shortest(sides: Any) -> Any:
     """A square as one number and a list as a tuple, so that one meaning has one hash."""
     both = sides if isinstance(sides, list | tuple) and len(sides) == 2 else (sides,)
     if any(type(side) is not int or side < 1 for side in both):
-        raise ValueError(f"expected a whole number or [height, width], 1 or more, found {sides!r}")
+        raise ValueError("expected a whole number or [height, width], 1 or more")
     return both[0] if both[0] == both[-1] else tuple(both)
 
 

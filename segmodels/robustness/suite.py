@@ -6,14 +6,17 @@ evidence of its own. To add a kind of stress: a file here, and one line in `KIND
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.core.yaml_entries import read_yaml
+from segmodels.errors import UnknownNameError, pick
 from segmodels.evaluation.subject import Subject
 from segmodels.robustness import corruption, parameter_noise
 from segmodels.robustness.corruptions import CORRUPTIONS
@@ -28,20 +31,60 @@ KINDS: dict[str, Apply] = {
 }
 
 
-@dataclass(frozen=True)
-class StressSuite:
+def _known(name: str) -> str:
+    if name not in CORRUPTIONS:
+        raise ValueError(str(UnknownNameError("corruption", name, CORRUPTIONS)))
+    return name
+
+
+Corruption = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(CORRUPTIONS)})
+]
+Sigma = Annotated[float, Field(ge=0, le=1e6)]
+Seed = Annotated[int, Field(ge=0, le=2**32)]
+
+
+class StressSuite(Entry):
     """A named list of conditions.
 
     Attributes:
         name: key in `params/robustness.yaml`.
         title: one line for people.
-        conditions: `{"corruption": name, "severity": 1..5, "seed": n}` or
-            `{"parameter_noise": sigma, "seed": n}`.
+        corruptions: of images, each
+        severities: at these and
+        parameter_noise: of weights, each of these standard deviations relative to the weights',
+        seeds: and each condition with all of these.
     """
 
-    name: str
-    title: str
-    conditions: tuple[Condition, ...]
+    name: SkipJsonSchema[str]
+    title: Words
+    corruptions: Several[Corruption] = ()
+    severities: Several[Literal[1, 2, 3, 4, 5]] = (1, 2, 3, 4, 5)
+    parameter_noise: Several[Sigma] = ()
+    seeds: Several[Seed] = (0,)
+
+    def problems(self) -> Iterator[str]:
+        """Nothing to measure under."""
+        if not self.conditions:
+            yield "lists neither 'corruptions' nor 'parameter_noise'"
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
+        "seed": n}`.
+        """
+        corruptions = (
+            {"corruption": name, "severity": severity, "seed": seed}
+            for name in self.corruptions
+            for severity in self.severities
+            for seed in self.seeds
+        )
+        noises = (
+            {"parameter_noise": sigma, "seed": seed}
+            for sigma in self.parameter_noise
+            for seed in self.seeds
+        )
+        return *corruptions, *noises
 
 
 def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:
@@ -52,51 +95,8 @@ def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:
         SegmodelsError: a field is missing, unknown or impossible.
     """
     path = path or project_root() / "params" / "robustness.yaml"
-    known = read_yaml(path)
-    if name not in known:
-        raise UnknownNameError("robustness suite", name, known)
-    where = f"{path}, suite {name!r}"
-    optional = {
-        "corruptions": list,
-        "severities": list,
-        "parameter_noise": list,
-        "seeds": list,
-    }
-    fields = take_fields(where, known[name], {"title": str}, optional)
-    _check(where, fields)
-    conditions = tuple(_expand(fields))
-    if not conditions:
-        raise SegmodelsError(f"{where}: lists neither 'corruptions' nor 'parameter_noise'.")
-    return StressSuite(name, fields["title"], conditions)
-
-
-def _check(where: str, fields: dict[str, Any]) -> None:
-    kinds = {"corruptions": str, "severities": int, "parameter_noise": float, "seeds": int}
-    for name, kind in kinds.items():
-        take_list(where, name, fields.get(name, []), kind)
-    for name in fields.get("corruptions", ()):
-        if name not in CORRUPTIONS:
-            raise SegmodelsError(f"{where}: {UnknownNameError('corruption', name, CORRUPTIONS)}")
-    for name, low, high in (("severities", 1, 5), ("seeds", 0, 2**32), ("parameter_noise", 0, 1e6)):
-        for value in fields.get(name, ()):
-            if not low <= value <= high:
-                raise SegmodelsError(f"{where}: {value} in {name!r} is outside {low} to {high}.")
-
-
-def _expand(fields: dict[str, Any]) -> list[Condition]:
-    seeds = fields.get("seeds", [0])
-    corruptions = [
-        {"corruption": corruption_name, "severity": severity, "seed": seed}
-        for corruption_name in fields.get("corruptions", ())
-        for severity in fields.get("severities", (1, 2, 3, 4, 5))
-        for seed in seeds
-    ]
-    noises = [
-        {"parameter_noise": float(sigma), "seed": seed}
-        for sigma in fields.get("parameter_noise", ())
-        for seed in seeds
-    ]
-    return corruptions + noises
+    entry = pick("robustness suite", name, read_yaml(path))
+    return read_entry(StressSuite, f"{path}, suite {name!r}", entry, name=name)
 
 
 def stressed(subject: Subject, condition: Condition) -> Subject:

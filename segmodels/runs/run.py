@@ -8,19 +8,21 @@ weights, recipe), because DVC's templates cannot follow a name into another file
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+
+from pydantic import Field, NonNegativeInt
+from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.entries import load_dataset_entry, load_weights_entry
+from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.protocols.reading import load_protocol
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Entry):
     """One run.
 
     Attributes:
@@ -28,27 +30,41 @@ class Run:
         model: name for `create_model`.
         dataset, split: what is evaluated.
         protocols: names; those with equal inference share one piece of evidence.
-        weights: entry of `params/weights.yaml` (released weights), or
-        recipe: file in `params/recipes/` (trained here) with
-        seed: of initialisation and sampling and
-        overrides: of the model's arguments.
+        weights: entry of `params/weights.yaml`, for released weights.
+        recipe: file in `params/recipes/`, for weights trained here.
+        seed: of initialisation and sampling of a training.
+        overrides: arguments of the model that differ from its name's, in a training.
         robustness: names in `params/robustness.yaml`.
         retrains: ids of claims that this training answers, by the paper's own recipe.
         keep_labels: whether `dvc repro` keeps the label maps of every protocol.
     """
 
-    name: str
-    model: str
-    dataset: str
-    split: str
-    protocols: tuple[str, ...]
+    name: SkipJsonSchema[str]
+    model: Words
+    dataset: Words
+    split: Words
+    protocols: Several[Words]
     weights: str | None = None
     recipe: str | None = None
-    seed: int = 0
-    overrides: dict[str, Any] = field(default_factory=dict)
-    robustness: tuple[str, ...] = ()
-    retrains: tuple[str, ...] = ()
+    seed: NonNegativeInt = 0
+    overrides: Overrides = Field(default_factory=dict)
+    robustness: Several[Words] = ()
+    retrains: Several[Words] = ()
     keep_labels: bool = False
+
+    def problems(self) -> Iterator[str]:
+        """Fields that do not fit each other."""
+        if (self.weights is None) == (self.recipe is None):
+            yield "give either 'weights' (released) or 'recipe' (trained)"
+        if self.weights and (self.seed or self.overrides):
+            yield "'seed' and 'overrides' are for weights trained here"
+        if not self.protocols:
+            yield "field 'protocols' lists nothing"
+        if self.retrains and not self.recipe:
+            yield "'retrains' is for weights trained here"
+        for field in ("seed", "overrides"):  # DVC's train stage tracks them by name
+            if self.recipe and field not in self.model_fields_set:
+                yield f"field {field!r} is missing; a recipe needs it"
 
     @property
     def weights_folder(self) -> str:
@@ -67,20 +83,6 @@ class Run:
         return {names[0]: names for names in alike.values()}
 
 
-_REQUIRED = {"model": str, "dataset": str, "split": str, "protocols": list}
-_TRAINED = ("seed", "overrides")
-_LISTS = ("protocols", "robustness", "retrains")
-_OPTIONAL = {
-    "weights": str,
-    "recipe": str,
-    "seed": int,
-    "overrides": dict,
-    "robustness": list,
-    "retrains": list,
-    "keep_labels": bool,
-}
-
-
 def run_names() -> list[str]:
     """Names of all runs, sorted."""
     return sorted(path.stem for path in (project_root() / "params" / "runs").glob("*.yaml"))
@@ -96,18 +98,12 @@ def load_run(name: str) -> Run:
     path = project_root() / "params" / "runs" / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError("run", name, run_names())
-    fields = take_fields(str(path), read_yaml(path), _REQUIRED, _OPTIONAL)
-    for plural in _LISTS:
-        fields[plural] = tuple(take_list(str(path), plural, fields.get(plural, []), str))
-    run = checked_run(str(path), Run(name=name, **fields))
-    if missing := [name for name in _TRAINED if "recipe" in fields and name not in fields]:
-        # DVC's train stage tracks them by name.
-        raise SegmodelsError(f"{path}: field {missing[0]!r} is missing; a recipe needs it.")
-    return run
+    run = read_entry(Run, str(path), read_yaml(path), name=name)
+    return checked_run(str(path), run)
 
 
 def checked_run(source: str, run: Run) -> Run:
-    """A run whose fields fit each other and name what exists.
+    """A run that names what exists.
 
     Args:
         source: where it stands, for messages.
@@ -116,34 +112,20 @@ def checked_run(source: str, run: Run) -> Run:
     Raises:
         SegmodelsError: a field is impossible.
     """
-    _check(source, run)
-    return run
-
-
-def _check(path: str, run: Run) -> None:
     from segmodels.models import list_models
 
-    if (run.weights is None) == (run.recipe is None):
-        raise SegmodelsError(f"{path}: give either 'weights' (released) or 'recipe' (trained).")
-    if run.weights and (run.seed or run.overrides):
-        raise SegmodelsError(f"{path}: 'seed' and 'overrides' are for weights trained here.")
-    if not run.protocols:
-        raise SegmodelsError(f"{path}: field 'protocols' lists nothing.")
     if run.model not in list_models():
-        raise SegmodelsError(f"{path}: {UnknownNameError('model', run.model, list_models())}")
-    if run.retrains and not run.recipe:
-        raise SegmodelsError(f"{path}: 'retrains' is for weights trained here.")
-    if run.seed < 0:
-        raise SegmodelsError(f"{path}: field 'seed' must be 0 or more, not {run.seed}.")
+        raise SegmodelsError(f"{source}: {UnknownNameError('model', run.model, list_models())}")
     try:
         _check_names(run)
     except UnknownNameError as error:
-        raise SegmodelsError(f"{path}: {error}") from None
+        raise SegmodelsError(f"{source}: {error}") from None
     if run.weights and load_weights_entry(run.weights).model != run.model:
         raise SegmodelsError(
-            f"{path}: field 'model' is {run.model!r}, but weights {run.weights!r} are those of "
+            f"{source}: field 'model' is {run.model!r}, but weights {run.weights!r} are those of "
             f"{load_weights_entry(run.weights).model!r}."
         )
+    return run
 
 
 def _check_names(run: Run) -> None:

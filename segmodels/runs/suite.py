@@ -6,13 +6,52 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.files import write_text
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.runs.run import Run, load_run, run_names
+
+#: Fields of stages of dvc.yaml, by name.
+Stages = dict[str, dict[str, Any]]
+
+
+class Suite(Entry):
+    """A list of runs: `params/suites/<name>.yaml`.
+
+    Attributes:
+        title: one line for people.
+        runs: names in `params/runs/`.
+    """
+
+    title: Words
+    runs: Several[Words]
+
+
+class Active(Entry):
+    """What `dvc repro` rebuilds: `params/active.yaml`. Written by `segmodels suite`.
+
+    Attributes:
+        suites, runs: their names.
+        downloaded, generated, registered: datasets, by where they come from.
+        released: weights that are fetched.
+        trained, evaluated, labelled, stressed: stages of dvc.yaml by name.
+    """
+
+    suites: Several[str]
+    runs: Several[str] = ()
+    downloaded: Several[str] = ()
+    generated: Several[str] = ()
+    registered: Several[str] = ()
+    released: Several[str] = ()
+    trained: Stages = Field(default_factory=dict)
+    evaluated: Stages = Field(default_factory=dict)
+    labelled: Stages = Field(default_factory=dict)
+    stressed: Stages = Field(default_factory=dict)
 
 
 def suite_names() -> list[str]:
@@ -30,8 +69,7 @@ def load_suite(name: str) -> list[Run]:
     path = project_root() / "params" / "suites" / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError("suite", name, suite_names())
-    listed = take_fields(str(path), read_yaml(path), {"title": str, "runs": list}, {})["runs"]
-    return [_listed(path, run) for run in take_list(str(path), "runs", listed, str)]
+    return [_listed(path, run) for run in read_entry(Suite, str(path), read_yaml(path)).runs]
 
 
 def _listed(path: Path, name: str) -> Run:
@@ -113,10 +151,10 @@ def activate(suites: list[str]) -> Path:
     return path
 
 
-def active_suites() -> list[str]:
-    """The suites that `params/active.yaml` was written for (SegmodelsError when it is broken)."""
+def load_active() -> Active:
+    """Read `params/active.yaml` (SegmodelsError when it is broken)."""
     path = project_root() / "params" / "active.yaml"
-    return take_list(str(path), "suites", read_yaml(path).get("suites"), str)
+    return read_entry(Active, str(path), read_yaml(path))
 
 
 def check_active() -> None:
@@ -126,7 +164,7 @@ def check_active() -> None:
         SegmodelsError: they disagree; the message says how to write it again.
     """
     path = project_root() / "params" / "active.yaml"
-    suites = active_suites()
+    suites = list(load_active().suites)
     if read_yaml(path) != yaml.safe_load(active_text(suites)):
         raise SegmodelsError(
             f"{path} no longer matches params/runs and params/suites. "

@@ -97,7 +97,14 @@ def run_of(claim: Claim) -> Run:
             f"[{claim.protocol}], or another name."
         )
     protocols, weights = (claim.protocol,), claim.weights
-    run = Run(claim.id, claim.model, claim.dataset, claim.split, protocols, weights)
+    run = Run(
+        name=claim.id,
+        model=claim.model,
+        dataset=claim.dataset,
+        split=claim.split,
+        protocols=protocols,
+        weights=weights,
+    )
     return checked_run(f"claim {claim.id!r} cannot be run", run)
 
 

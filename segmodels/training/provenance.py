@@ -8,7 +8,6 @@ Both are compared by this content; the name of a run or of a recipe decides noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,9 @@ TRAINING_FIELDS = ("model", "overrides", "recipe", "seed", "dataset", "fingerpri
 _NAMES = ("name", "title")
 
 _DEFAULTS = {
-    field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-    for field in fields(Recipe)
-    if field.default is not MISSING
+    name: list(field.default) if isinstance(field.default, tuple) else field.default
+    for name, field in Recipe.model_fields.items()
+    if not field.is_required()
 }
 
 _ABSENT = "(absent)"
@@ -84,8 +83,9 @@ def training_fingerprint(entry: DatasetEntry | None, *descriptions: Path) -> str
     if entry is None:
         return None
     path = first_file(descriptions, f"{entry.name}.json")
-    splits = read_json(path)["splits"] if path else entry.splits
-    found: str | None = splits.get("train", {}).get("fingerprint")
+    if path is None:
+        return entry.fingerprint("train")
+    found: str | None = read_json(path)["splits"].get("train", {}).get("fingerprint")
     return found
 
 

@@ -78,7 +78,7 @@ def judge(
     seen = measure(protocol, answer, "", command, rules, claim.metric)
     if seen.verified is None:
         return seen
-    allowed = rules.tolerance(answer.level)
+    allowed = rules.tolerance.of(answer.level)
     status: Status
     gap, margin = seen.verified - claim.value, _rounding(claim) + allowed.points
     if seen.status != "measured":  # stale or partial: the numbers are shown, the word stays
@@ -132,7 +132,7 @@ def judge_corrupted(
     )
     if math.isnan(value):
         return Verdict("unverified", _NO_LABELS, level=LEVELS["released"])
-    gap, tolerance = value - claim.value, _rounding(claim) + rules.released.points
+    gap, tolerance = value - claim.value, _rounding(claim) + rules.tolerance.released.points
     lacks = _corrupted_shortcomings(claim, protocol, found, wanted)
     status, reason = next(lacks, None) or _compare(gap, tolerance, "points")
     if seeds := max(map(len, found.values())) - 1:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from segmodels.assets.entries import DatasetEntry, WeightsEntry
+from segmodels.assets.entries import DatasetEntry, Split, WeightsEntry
 from segmodels.claims import SCORES, Claim
 from segmodels.core.files import digest, first_file, read_json
 from segmodels.evidence import Evidence
@@ -73,15 +71,13 @@ def as_prepared(entry: DatasetEntry, *descriptions: Path) -> DatasetEntry:
         descriptions: folders of `<dataset>.json` as `prepare` writes them.
     """
     path = first_file(descriptions, f"{entry.name}.json")
-    here = read_json(path)["splits"] if path else {}
-    found = {
-        name: {"fingerprint": split["fingerprint"]}
-        for name, split in here.items()
-        if "skipped" not in split  # whose fingerprint is that of the others
-    }
-    names = found | entry.splits
-    splits = {name: {**found.get(name, {}), **entry.splits.get(name, {})} for name in names}
-    return replace(entry, splits=splits)
+    splits = dict(entry.splits)
+    for name, split in (read_json(path)["splits"] if path else {}).items():
+        known = splits.get(name, Split())
+        # Where images were skipped, the fingerprint is that of the others.
+        if known.fingerprint is None and "skipped" not in split:
+            splits[name] = known.replace(fingerprint=split["fingerprint"])
+    return entry.replace(splits=splits)
 
 
 def best(
@@ -102,7 +98,7 @@ def best(
         split: of the dataset.
         protocol: how counts become the number.
     """
-    listed = dataset.splits.get(split, {}) if dataset else {}
+    listed = dataset.splits.get(split, Split()) if dataset else Split()
     fitting = [found for found in candidates if _is_of(listed, found.evidence)]
     asked = [f for f in fitting if f.evidence.identity.precision == protocol.precision]
     told = [f for f in fitting if effect_under(f.evidence, protocol)]
@@ -110,10 +106,10 @@ def best(
     return max(asked or lesser, key=_merit, default=None)
 
 
-def _is_of(listed: Mapping[str, Any], evidence: Evidence) -> bool:
+def _is_of(listed: Split, evidence: Evidence) -> bool:
     # What remains when some images were left out has a fingerprint of its own.
-    same = evidence.skipped or listed.get("fingerprint") in (None, evidence.identity.fingerprint)
-    return bool(same) and listed.get("images") in (None, evidence.expected_images)
+    same = evidence.skipped or listed.fingerprint in (None, evidence.identity.fingerprint)
+    return bool(same) and listed.images in (None, evidence.expected_images)
 
 
 def _merit(found: Found) -> tuple[bool, bool, int, int, bool, str]:

@@ -50,7 +50,7 @@ def unpublishable(evidence: Evidence, *descriptions: Path) -> Iterator[str]:
         yield f"its dataset {identity.dataset!r} is not in params/datasets.yaml."
         return
     prepared = as_prepared(entry, *descriptions)
-    listed = prepared.splits.get(identity.split, {}).get("fingerprint")
+    listed = prepared.fingerprint(identity.split)
     if listed not in (None, identity.fingerprint) and not evidence.skipped:
         yield f"it is stale: of other images than {identity.dataset} {identity.split} has now."
     yield from _about_weights(evidence, prepared, *descriptions)

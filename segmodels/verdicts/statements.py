@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +115,7 @@ def _measured(
             what = ", ".join(part.under) or part.condition.replace("_", " ")
             return _open(part, f"{what} was not evaluated for both")
         trainings = changed
-    rule = dataclasses.replace(rules.interval, confidence=_confidence(tests, rules))
+    rule = rules.interval.replace(confidence=_confidence(tests, rules))
     first, second = trainings
     return _compared(part, compare(first, second, protocol, rule), rules)
 

@@ -104,12 +104,12 @@ def objections(evidence: Evidence, *descriptions: Path) -> Iterator[str]:
     if split is None:
         yield f"the images of {identity.dataset} {identity.split} are not registered here."
         return
-    if split.get("fingerprint") not in (None, identity.fingerprint):
+    if split.fingerprint not in (None, identity.fingerprint):
         yield f"it saw other images than {identity.dataset} {identity.split} as registered here."
     if evidence.skipped:
         yield f"it left out {len(evidence.skipped)} images; of others only whole splits are taken."
-    if evidence.expected_images != split.get("images", evidence.expected_images):
-        yield f"it expects {evidence.expected_images} images, the split has {split['images']}."
+    if split.images not in (None, evidence.expected_images):
+        yield f"it expects {evidence.expected_images} images, the split has {split.images}."
     if not any(p.inference == identity.inference for p in load_protocols().values()):
         yield "no protocol in params/protocols.yaml has its inference; add the protocol first."
     yield from _about_weights(evidence)
@@ -136,7 +136,7 @@ def _compare_with_ours(path: Path, evidence: Evidence, folders: Sequence[Path]) 
     own = next((one for one in same if one.counted.ours), None)
     if own is None:
         return
-    allowed = load_rules().third_party.points
+    allowed = load_rules().tolerance.third_party.points
     for protocol in load_protocols().values():
         if protocol.inference != evidence.identity.inference:
             continue

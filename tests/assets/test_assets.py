@@ -42,7 +42,7 @@ def test_every_dataset_can_be_fetched_or_says_why_not():
         assert dataset.licence or dataset.state != "ok"
         assert dataset.reason or dataset.state == "ok"
         # COCO publishes no checksums; the number of images is what is left.
-        known = all({"fingerprint", "images"} & set(split) for split in dataset.splits.values())
+        known = all(split.fingerprint or split.images for split in dataset.splits.values())
         for file in dataset.archives:
             assert file.sha256 or file.sha1 or (dataset.splits and known), file.name
 
@@ -73,28 +73,40 @@ def test_a_whole_entry(write):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": None}, "field 'model' is missing"),
-        ({"modell": "unet"}, "unknown field 'modell'"),
-        ({"state": "fine"}, "field 'state' is one of ok, gated, .*, not 'fine'"),
+        ({"model": None}, "field 'model': expected text, found nothing"),
+        ({"modell": "unet"}, "unknown field 'modell'. Did you mean 'model'"),
+        ({"state": "fine"}, "field 'state': expected 'ok', 'gated', .* found 'fine'"),
         ({"state": "lost"}, "state 'lost' needs a 'reason'"),
         ({"files": []}, "state 'ok' needs 'files' to fetch"),
-        ({"files": file()}, "field 'files' must be list"),
-        ({"files": ["a.pth"]}, "file: expected fields, found str"),
-        ({"files": [file(url=None)]}, "file: field 'url' is missing"),
-        ({"files": [file(sha256=SHA)]}, "field 'sha256' must be list"),
-        ({"files": [file(sha256=[SHA[1:]])]}, "file 'a.pth': '123.* is not a sha256"),
-        ({"files": [file(sha256=[SHA.upper()])]}, "is not a sha256"),
-        ({"files": [file(sha256=[7])]}, "7 is not a sha256"),
+        ({"files": file()}, "field 'files': expected a list, found {'name'"),
+        ({"files": ["a.pth"]}, "field 'files.0.': expected fields by name, found 'a.pth'"),
+        ({"files": [file(url=None)]}, "field 'files.a.pth..url': expected text, found nothing"),
+        ({"files": [file(sha256=SHA)]}, "field 'files.a.pth..sha256': expected a list"),
+        (
+            {"files": [file(sha256=[SHA[1:]])]},
+            "'files.a.pth..sha256.0.': expected a sha256 .* found '123",
+        ),
+        (
+            {"files": [file(sha256=[SHA.upper()])]},
+            "expected a sha256 .64 digits 0-9a-f., found '0123456789ABC",
+        ),
+        ({"files": [file(sha256=[7])]}, "sha256.0.': expected text, found 7"),
         ({"files": [file(sha256=[])]}, "'a.pth' needs its sha256, or 'unseen: true'"),
         ({"unseen": True}, "'unseen' is for files whose sha256 is not known"),
-        ({"files": [file(url="example.org/a.pth")]}, "'url' must begin with https://"),
-        ({"files": [file(url="file:///etc/passwd")]}, "'url' must begin with https://"),
-        ({"files": [file(name="../../a.pth")]}, "'name' is a file name without folders"),
-        ({"files": [file(name="*.pth")]}, "'name' is a file name without folders"),
-        ({"files": [file(bytes="1 MB")]}, "field 'bytes' must be int"),
-        ({"files": [file(sha256_from="them")]}, "field 'sha256_from' is authors or us"),
+        ({"files": [file(url="example.org/a.pth")]}, "an address with https:// .*, found 'exam"),
+        ({"files": [file(url="file:///etc/passwd")]}, "an address with https:// .* 'file:"),
+        ({"files": [file(name="../../a.pth")]}, "expected a file name without folders, found"),
+        ({"files": [file(name="*.pth")]}, "expected a file name without folders, found"),
+        ({"files": [file(bytes="1 MB")]}, "bytes': expected a whole number, found '1 MB'"),
+        (
+            {"files": [file(sha256_from="them")]},
+            "sha256_from': expected 'authors' or 'us', found 'them'",
+        ),
         ({"files": [file(sha256=[], sha256_from="us")]}, "'sha256_from' says who gives the sha256"),
-        ({"files": [file(revision="v1")]}, "'v1' is not a commit"),
+        (
+            {"files": [file(revision="v1")]},
+            "revision': expected a commit .40 digits 0-9a-f., found 'v1'",
+        ),
         ({"files": [file(revision=COMMIT)]}, "'revision' is for a 'url' that names a branch"),
     ],
 )
@@ -108,18 +120,30 @@ def test_broken_weights_are_named(write, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"title": None}, "field 'title' is missing"),
+        ({"title": None}, "field 'title': expected text, found nothing"),
         ({"archive": []}, "unknown field 'archive'"),
         ({"state": "gated"}, "state 'gated' needs a 'reason'"),
         ({"archives": [file(name="a/b.zip")]}, "without folders"),
-        ({"archives": [file(sha1=SHA[:39])]}, "file 'a.pth': '.*' is not a sha1"),
-        ({"archives": [file(sha1=[SHA[:40]])]}, "field 'sha1' must be str"),
-        ({"splits": {"train": {"also": 3}}}, "split 'train': field 'also' must be dict"),
-        ({"splits": ["train"]}, "field 'splits' must be dict"),
-        ({"splits": {"train": 3}}, "split 'train': expected fields, found int"),
-        ({"splits": {"train": {"image": 3}}}, "split 'train': unknown field 'image'"),
-        ({"splits": {"train": {"images": "3"}}}, "split 'train': field 'images' must be int"),
-        ({"settings": 3}, "field 'settings' must be dict"),
+        (
+            {"archives": [file(sha1=SHA[:39])]},
+            "'archives.a.pth..sha1': expected a sha1 .40 digits 0-9a-f., found",
+        ),
+        ({"archives": [file(sha1=[SHA[:40]])]}, "sha1': expected text, found ."),
+        (
+            {"splits": {"train": {"also": 3}}},
+            "'splits.train.also': expected fields by name, found 3",
+        ),
+        ({"splits": ["train"]}, "field 'splits': expected fields by name, found"),
+        ({"splits": {"train": 3}}, "'splits.train': expected fields by name, found 3"),
+        (
+            {"splits": {"train": {"image": 3}}},
+            "unknown field 'splits.train.image'. Did you mean 'images'",
+        ),
+        (
+            {"splits": {"train": {"images": "3"}}},
+            "'splits.train.images': expected a whole number, found '3'",
+        ),
+        ({"settings": 3}, "field 'settings': expected fields by name, found 3"),
     ],
 )
 def test_broken_datasets_are_named(write, change, message):
@@ -131,8 +155,11 @@ def test_broken_datasets_are_named(write, change, message):
 
 def entry_of(*sums, names="ab", **changes):
     pairs = zip(names, sums, strict=True)
-    files = tuple(RemoteFile(name, f"https://host/{name}", tuple(one)) for name, one in pairs)
-    return WeightsEntry("odd", "unet", "ok", "here", files=files, **changes)
+    files = tuple(
+        RemoteFile(name=name, url=f"https://host/{name}", sha256=tuple(one)) for name, one in pairs
+    )
+    fields = {"name": "odd", "model": "unet", "state": "ok", "source": "here", **changes}
+    return WeightsEntry(files=files, **fields)
 
 
 def test_identities_are_what_the_digest_of_a_folder_may_be(tmp_path):
@@ -152,12 +179,12 @@ def test_identities_are_what_the_digest_of_a_folder_may_be(tmp_path):
 
 
 def test_without_all_sums_there_is_no_identity():
-    half = entry_of([SHA], [])
+    half = entry_of([SHA], [], unseen=True)
     assert (half.identities, half.unknown, half.pinned) == ((), False, "no")
-    none = entry_of([], [])
+    none = entry_of([], [], unseen=True)
     assert (none.identities, none.unknown, none.pinned) == ((), True, "no")
     assert entry_of([SHA], [SHA]).pinned == "first sight"
-    assert WeightsEntry("lost", "unet", "lost", "gone").identities == ()
+    assert entry_of(names="", state="lost", reason="gone").identities == ()
 
 
 def test_who_vouches_for_weights(write):

@@ -15,7 +15,7 @@ from segmodels.core.settings import project_root
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import find_evidence
 
-DRIVES = Grouping("sequence", r"([^_]+)_", 3)
+DRIVES = Grouping(kind="sequence", pattern=r"([^_]+)_", block=3)
 
 
 def test_blocks_are_consecutive_by_name_whatever_their_order() -> None:
@@ -38,7 +38,7 @@ def test_blocks_are_consecutive_by_name_whatever_their_order() -> None:
 @given(st.integers(1, 200), st.integers(1, 30))
 def test_blocks_of_a_drive_differ_by_one_image_at_most(number: int, block: int) -> None:
     names = [f"a_{i:04d}" for i in range(number)]
-    found = units_of(names, Grouping("sequence", r"([^_]+)_", block))
+    found = units_of(names, Grouping(kind="sequence", pattern=r"([^_]+)_", block=block))
     sizes = Counter(found.places).values()
     assert len(sizes) == found.number == max(1, round(number / block))
     assert max(sizes) - min(sizes) <= 1
@@ -47,7 +47,7 @@ def test_blocks_of_a_drive_differ_by_one_image_at_most(number: int, block: int) 
 
 def test_whole_groups_and_single_images() -> None:
     names = ["a_1", "b_1", "a_2"]
-    cities = units_of(names, Grouping("city", r"([^_]+)_", 0))
+    cities = units_of(names, Grouping(kind="city", pattern=r"([^_]+)_", block=0))
     assert (cities.places, cities.words) == ((0, 1, 0), "2 cities")
     alone = units_of(names, None)
     assert (alone.places, alone.words) == ((0, 1, 2), "3 images")
@@ -62,10 +62,16 @@ def test_a_name_that_tells_no_group_is_refused() -> None:
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ({"kind": "city", "pattern": "[^_]+_", "block": 1}, "needs a group in brackets"),
-        ({"kind": "city", "pattern": "([^_]+", "block": 1}, "no regular expression"),
-        ({"kind": "city", "pattern": "(a)", "block": -1}, "field 'block'"),
-        ({"kind": "city", "pattern": "(a)"}, "'block' is missing"),
+        ({"kind": "city", "pattern": "[^_]+_", "block": 1}, "expected a group in brackets"),
+        (
+            {"kind": "city", "pattern": "([^_]+", "block": 1},
+            "expected a regular expression .missing",
+        ),
+        (
+            {"kind": "city", "pattern": "(a)", "block": -1},
+            "field 'groups.block': expected .* 0, found -1",
+        ),
+        ({"kind": "city", "pattern": "(a)"}, "'groups.block' is missing"),
     ],
 )
 def test_broken_groups_are_named(tmp_path, groups, message) -> None:
@@ -74,7 +80,7 @@ def test_broken_groups_are_named(tmp_path, groups, message) -> None:
     path.write_text(yaml.safe_dump({"toy": entry}))
     with pytest.raises(SegmodelsError, match=message) as caught:
         load_dataset_entries(path)
-    assert "dataset 'toy', groups" in str(caught.value)
+    assert "dataset 'toy': field 'groups." in str(caught.value)
 
 
 def test_the_datasets_of_this_project() -> None:

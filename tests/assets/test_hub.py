@@ -10,9 +10,9 @@ import sys
 import pytest
 from hub_server import COMMIT, HubServer, serving_hub
 
-from segmodels.assets.entries import RemoteFile
 from segmodels.assets.fetch import fetch
 from segmodels.assets.hub import HubFile
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.errors import PassingError, SegmodelsError
 
 CONTENT = b"weights" * 1000
@@ -40,10 +40,10 @@ def test_addresses_are_told_apart():
 
 
 def test_a_file_comes_through_the_cache_of_the_hub_once(hub: HubServer, folder):
-    path = fetch(RemoteFile("a.bin", URL, (SHA,)), folder)
+    path = fetch(RemoteFile(name="a.bin", url=URL, sha256=(SHA,)), folder)
     assert path.read_bytes() == CONTENT
     assert not path.is_symlink()
-    pinned = RemoteFile("a.bin", URL, (SHA,), revision=COMMIT)
+    pinned = RemoteFile(name="a.bin", url=URL, sha256=(SHA,), revision=COMMIT)
     path.unlink()
     hub.asked.clear()
     assert fetch(pinned, folder).read_bytes() == CONTENT
@@ -51,7 +51,7 @@ def test_a_file_comes_through_the_cache_of_the_hub_once(hub: HubServer, folder):
 
 
 def test_a_damaged_file_in_the_cache_of_the_hub_is_fetched_once_more(hub: HubServer, folder):
-    file = RemoteFile("a.bin", URL, (SHA,), revision=COMMIT)
+    file = RemoteFile(name="a.bin", url=URL, sha256=(SHA,), revision=COMMIT)
     fetch(file, folder).unlink()
     cached = HubFile("some/net", COMMIT, "sub/a.bin").cached()
     assert cached is not None
@@ -61,7 +61,7 @@ def test_a_damaged_file_in_the_cache_of_the_hub_is_fetched_once_more(hub: HubSer
 
 def test_another_file_than_the_registered_one_is_refused(hub: HubServer, folder):
     with pytest.raises(SegmodelsError, match=f"sub/a.bin of some/net at main .*sha256 is {SHA}"):
-        fetch(RemoteFile("a.bin", URL, ("0" * 64,)), folder)
+        fetch(RemoteFile(name="a.bin", url=URL, sha256=("0" * 64,)), folder)
     assert not (folder / "a.bin").exists()
 
 
@@ -77,23 +77,23 @@ def test_another_file_than_the_registered_one_is_refused(hub: HubServer, folder)
 def test_what_the_hub_refuses_is_one_sentence(hub: HubServer, folder, status, code, said):
     hub.repository.refusal = (status, code)
     with pytest.raises(SegmodelsError, match=f"sub/a.bin of some/net.*{said}.*SEGMODELS_MIRROR"):
-        fetch(RemoteFile("a.bin", URL), folder)
+        fetch(RemoteFile(name="a.bin", url=URL), folder)
 
 
 def test_a_hub_out_of_order_may_do_better_later(hub: HubServer, folder):
     hub.repository.refusal = (503, "")
     with pytest.raises(PassingError, match=r"a\.bin of some/net"):
-        fetch(RemoteFile("a.bin", URL), folder)
+        fetch(RemoteFile(name="a.bin", url=URL), folder)
 
 
 _OUTSIDE = """
 import sys
 from pathlib import Path
-from segmodels.assets.entries import RemoteFile
+from segmodels.assets.remote_file import RemoteFile
 from segmodels.assets.fetch import fetch
 from segmodels.errors import SegmodelsError
 try:
-    print(fetch(RemoteFile("a.bin", sys.argv[1]), Path(sys.argv[2])).stat().st_size)
+    print(fetch(RemoteFile(name="a.bin", url=sys.argv[1]), Path(sys.argv[2])).stat().st_size)
 except SegmodelsError as error:
     print(type(error).__name__, error)
 """

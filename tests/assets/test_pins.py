@@ -28,7 +28,7 @@ from segmodels.errors import SegmodelsError
 CONTENT, OTHER = b"first bytes" * 100, b"other bytes" * 100
 SHA, OTHER_SHA = (hashlib.sha256(content).hexdigest() for content in (CONTENT, OTHER))
 HUB = "https://huggingface.co/some/net/resolve/main/a.bin"
-PIN = Pin(SHA, 1100, "https://host/a.bin", "address")
+PIN = Pin(sha256=SHA, bytes=1100, url="https://host/a.bin", origin="address")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def on_hub(odd, tmp_path, monkeypatch):
 def test_what_comes_first_is_noted_and_taken_from_then_on(odd):
     assert odd.entry().pinned == "no"
     assert odd.fetch() == CONTENT
-    assert odd.pin == Pin(SHA, 1100, odd.entry().files[0].url, "address")
+    assert odd.pin == Pin(sha256=SHA, bytes=1100, url=odd.entry().files[0].url, origin="address")
     assert odd.entry().identities == (SHA,)
     assert odd.entry().pinned == "first sight"
     before = odd.lock.read_bytes()
@@ -154,7 +154,7 @@ def test_what_does_not_open_is_not_noted(odd):
 
 def test_the_revision_that_the_hub_tells_is_noted_and_fetched(on_hub):
     on_hub.fetch()
-    assert on_hub.pin == Pin(SHA, 1100, HUB, "address", COMMIT)
+    assert on_hub.pin == Pin(sha256=SHA, bytes=1100, url=HUB, origin="address", revision=COMMIT)
     (on_hub.folder / "a.bin").unlink()
     on_hub.hub.put("a.bin", OTHER, commit="f" * 40)
     on_hub.hub.asked.clear()
@@ -247,7 +247,11 @@ def test_two_that_note_at_once_lose_nothing(tmp_path, project):
         one.join()
     assert sorted(read_pins(path)) == names
     with pytest.raises(SegmodelsError, match=f"came twice at once, with sha256 {SHA} and 0000"):
-        note_pins(path, "w00", {"x": Pin("0" * 64, 3, "https://host/x", "address")})
+        note_pins(
+            path,
+            "w00",
+            {"x": Pin(sha256="0" * 64, bytes=3, url="https://host/x", origin="address")},
+        )
 
 
 @pytest.mark.parametrize(
@@ -255,11 +259,17 @@ def test_two_that_note_at_once_lose_nothing(tmp_path, project):
     [
         ("odd: [a.bin]", "weights 'odd': expected files by name"),
         ("odd: {a.bin: {sha256: abc}}", "file 'a.bin': field 'bytes' is missing"),
-        ("odd: {a.bin: {sha256: abc, bytes: 3, url: u, from: mirror}}", "has 64 digits"),
-        (f"odd: {{a.bin: {{sha256: {SHA}, bytes: 3, url: u, from: x}}}}", "'from' is one of"),
+        (
+            "odd: {a.bin: {sha256: abc, bytes: 3, url: u, from: mirror}}",
+            "'sha256': expected a sha256 .64 digits 0-9a-f., found 'abc'",
+        ),
+        (
+            f"odd: {{a.bin: {{sha256: {SHA}, bytes: 3, url: u, from: x}}}}",
+            "'from': expected 'address', 'mirror' or 'folder', found 'x'",
+        ),
         (
             f"odd: {{a.bin: {{sha256: {SHA}, bytes: 3, url: u, from: mirror, revision: v1}}}}",
-            "'revision' is a commit",
+            "'revision': expected a commit .* found 'v1'",
         ),
         (f"odd: {{b.bin: {{sha256: {SHA}, bytes: 3, url: u, from: mirror}}}}", "no file 'b.bin'"),
         (f"even: {{a.bin: {{sha256: {SHA}, bytes: 3, url: u, from: mirror}}}}", "'even' do not"),
@@ -277,7 +287,7 @@ def test_a_note_is_of_the_address_it_was_taken_from(tmp_path):
     file = {"name": "a.pth", "url": "https://example.org/new/a.pth"}
     path = tmp_path / "weights.yaml"
     path.write_text(json.dumps({"toy": {**entry, "files": [file]}}))
-    old = Pin("0" * 64, 3, "https://example.org/old/a.pth", "address")
+    old = Pin(sha256="0" * 64, bytes=3, url="https://example.org/old/a.pth", origin="address")
     note_pins(tmp_path / "weights.lock.yaml", "toy", {"a.pth": old})
     with pytest.raises(SegmodelsError, match=r"was noted from https://example\.org/old/a\.pth"):
         load_weights_entries(path)
@@ -289,5 +299,5 @@ def test_reading_notes_needs_no_pytorch():
 
 
 def test_a_file_without_notes_stays_as_it_is():
-    plain = RemoteFile("a.bin", "https://host/resolve/main/a.bin", (SHA,))
+    plain = RemoteFile(name="a.bin", url="https://host/resolve/main/a.bin", sha256=(SHA,))
     assert (plain.accepted, plain.address) == ((SHA,), plain.url)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.core.docstrings import attributes_of, summary_of
-from segmodels.core.entry import Entry, Number, Positive, Several, Words, read_entry
+from segmodels.core.entry import Entry, Number, Several, Words, read_entry
 from segmodels.errors import SegmodelsError
 
 
@@ -55,7 +55,7 @@ class SmallThing(Entry):
     title: Words
     low: Number = 0.5
     high: Number = 1
-    size: Positive | None = None
+    size: PositiveInt | None = None
     flag: bool = False
     void: Literal["ignore", "error"] = "ignore"
     files: Several[Archive] = ()
@@ -140,6 +140,11 @@ def test_a_fault_is_one_line(fields: dict[str, Any], line: str | None) -> None:
         read(**fields)
     line = line or "field 'by_name.b.name': expected text, found 3. Put it in quotes."
     assert str(caught.value) == f"f.yaml, thing 'a': {line}"
+
+
+def test_a_name_that_is_no_text_is_unknown() -> None:
+    with pytest.raises(SegmodelsError, match=r"f: unknown field '3'\. Known: by_name, files"):
+        read_entry(SmallThing, "f", {"title": "T", 3: "a"}, name="a")
 
 
 def test_what_is_misspelled_comes_before_what_is_missing() -> None:

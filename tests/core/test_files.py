@@ -21,7 +21,7 @@ from segmodels.core.files import (
     write_json,
     write_text,
 )
-from segmodels.core.yaml_entries import read_yaml, take_fields, take_list
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -242,6 +242,8 @@ def test_a_folder_is_no_file(tmp_path, read):
         (b"a: {b: 1, b: 2}\n", "'b' is given twice"),
         (b"[1, 2]", "expected a mapping of names, found list"),
         (b"only text", "expected a mapping of names, found str"),
+        (b"a: !!set {b, c}", "not valid YAML"),
+        (b"a: !!binary aGk=", "not valid YAML"),
         (b"1: {}", "1 is no name"),
         (b"no: {}", "False is no name"),
         (None, "no such file"),
@@ -269,60 +271,7 @@ def test_an_empty_yaml_file_has_no_names(tmp_path, text):
     assert read_yaml(path) == {}
 
 
-# Fields
-
-REQUIRED = {"name": str, "rate": float}
-OPTIONAL = {"number": int, "flag": bool, "parts": list}
-
-
-def test_fields_are_returned_and_empty_ones_left_out():
-    entry = {"name": "a", "rate": 1, "number": None, "flag": False}
-    assert take_fields("f", entry, REQUIRED, OPTIONAL) == {"name": "a", "rate": 1, "flag": False}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"name": None}, "f, entry 'x': field 'name' is missing"),
-        ({"nmae": "a"}, "unknown field 'nmae'. Known: flag, name, number, parts, rate"),
-        ({3: "a"}, "unknown field 3"),
-        ({"number": 1.0}, r"field 'number' must be int, not float \(1.0\)"),
-        ({"number": True}, "field 'number' must be int, not bool"),
-        ({"rate": True}, "field 'rate' must be float, not bool"),
-        ({"rate": float("nan")}, "field 'rate' must be float"),
-        ({"rate": float("inf")}, "field 'rate' must be float"),
-        ({"rate": "1e-3"}, r"must be float, not str \('1e-3'\). YAML wants a point"),
-        ({"rate": "fast"}, r"must be float, not str \('fast'\)\.$"),
-        ({"flag": 1}, "field 'flag' must be bool"),
-        ({"parts": "abc"}, "field 'parts' must be list"),
-        ({"name": ["a"]}, "field 'name' must be str"),
-    ],
-)
-def test_a_wrong_field_is_named(change, message):
-    with pytest.raises(SegmodelsError, match=message) as caught:
-        take_fields("f, entry 'x'", {"name": "a", "rate": 1.5, **change}, REQUIRED, OPTIONAL)
-    assert one_line(caught).startswith("f, entry 'x': ")
-
-
-@pytest.mark.parametrize("entry", [None, 3, "text", ["name"]])
-def test_an_entry_without_fields_is_refused(entry):
-    with pytest.raises(SegmodelsError, match="expected fields, found"):
-        take_fields("f", entry, REQUIRED, OPTIONAL)
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "message"),
-    [
-        ("abc", str, "must be a list, not str"),
-        (None, str, "must be a list, not NoneType"),
-        ([1], str, r"must list str, not int \(1\)"),
-        ([True], int, "must list int, not bool"),
-        (["1e-3"], float, r"must list float, not str \(.1e-3.\)\. YAML wants"),
-    ],
-)
-def test_a_wrong_list_is_named(value, kind, message):
-    with pytest.raises(SegmodelsError, match=f"f: field 'parts' {message}"):
-        take_list("f", "parts", value, kind)
+# Names
 
 
 def test_unknown_names_are_listed_with_the_nearest():

@@ -18,6 +18,7 @@ from segmodels.datasets.described import described_split, description, descripti
 from segmodels.datasets.fingerprint import check_number
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.prepare import prepare_dataset
+from segmodels.datasets.reading.folder import Copy
 from segmodels.datasets.registration import registered, registration_path
 from segmodels.datasets.registry import data_folder, splits_here
 from segmodels.errors import SegmodelsError, UnknownNameError
@@ -186,7 +187,7 @@ def test_a_broken_copy_does_not_replace_a_good_one(project, copy, tmp_path):
     break_label(other)
     with pytest.raises(SegmodelsError, match="label 255"):
         add_dataset("ade20k", other)
-    assert registered("ade20k") == (copy, ("train", "val"), (), False)
+    assert registered("ade20k") == Copy(path=copy, splits=("train", "val"))
     assert len(list(open_dataset("ade20k", "val"))) == 3
 
 

@@ -36,9 +36,9 @@ def test_the_first_scenes_are_the_same_everywhere(split):
 
 def test_a_whole_split_has_the_registered_fingerprint(scenes):
     registered = load_dataset_entries()["shapes"].splits["val"]
-    assert registered["images"] == len(scenes)
+    assert registered.images == len(scenes)
     found = combine((scene.name, sample_digest(scene)) for scene in scenes)
-    assert found == registered["fingerprint"]
+    assert found == registered.fingerprint
 
 
 def test_seed_split_and_number_decide_a_scene():

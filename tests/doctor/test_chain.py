@@ -23,7 +23,7 @@ from segmodels.metrics.intervals import IntervalRule, paired_interval
 from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 
-RULE = IntervalRule(0.95)
+RULE = IntervalRule(confidence=0.95)
 Diff = Callable[..., tuple[int, list[str]]]
 
 

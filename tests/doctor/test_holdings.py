@@ -207,7 +207,7 @@ def test_weights_without_a_checksum_say_that_nothing_pins_them(
     found = told(examine_weights())["note", "weights toy"]
     digest = hashlib.sha256(b"right").hexdigest()
     assert found.endswith(f"nothing pins it yet; the next fetch notes its sha256 {digest}")
-    pin = Pin(digest, 5, "https://example.org/toy.pth", "folder")
+    pin = Pin(sha256=digest, bytes=5, url="https://example.org/toy.pth", origin="folder")
     note_pins(project / "params" / "weights.lock.yaml", "toy", {"toy.pth": pin})
     assert "the noted sha256" in told(examine_weights())["ok", "weights toy"]
     weights.write_bytes(b"wrong")

@@ -44,17 +44,21 @@ OPERATIONS = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unit": "FLOPs"}, "convention 'x': `unit` must be one of MACs, 2xMACs"),
+        (
+            {"unit": "FLOPs"},
+            "convention 'x': field 'unit': expected 'MACs' or '2xMACs', found 'FLOPs'",
+        ),
         ({"counts": []}, "`counts` must list"),
-        ({"counts": ["softmax"]}, "`counts` lists 'softmax'. Known: convolution"),
-        ({"counts": "linear"}, "'counts' must be list"),
-        ({"quantity": "seconds"}, "`quantity` must be one of parameters, operations"),
-        ({"part": "neck"}, "`part` must be one of whole"),
-        ({"classes": 0}, "`classes` must be at least 1"),
+        ({"counts": ["softmax"]}, "field 'counts.0.': expected 'convolution', .* found 'softmax'"),
+        ({"counts": "linear"}, "'counts': expected a list, found 'linear'"),
+        ({"quantity": "seconds"}, "'quantity': expected 'parameters' or 'operations'"),
+        ({"part": "neck"}, "field 'part': expected 'whole'"),
+        ({"classes": 0}, "field 'classes': expected greater than 0, found 0"),
         ({"unused": True}, "are for parameters"),
         ({"quantity": "parameters"}, "are for operations"),
+        ({"unit": None}, "`unit` is missing: MACs or 2xMACs"),
         ({"factor": 0.9}, "unknown field 'factor'"),
-        ({"source": None}, "field 'source' is missing"),
+        ({"source": None}, "field 'source': expected text, found nothing"),
     ],
 )
 def test_mistakes_in_a_convention_are_named(tmp_path, changes, message):

@@ -59,7 +59,10 @@ ONE_OF_EACH = [
 @pytest.mark.parametrize("model", ONE_OF_EACH)
 def test_multiply_adds_are_those_of_pytorchs_counter(model):
     """Calls of functions are counted here, calls of ATen operators there."""
-    wanted = [Wanted(model, {}, name, 96, 160) for name in ("ops-macs", "params-checkpoint")]
+    wanted = [
+        Wanted(model=model, overrides={}, convention=name, height=96, width=160)
+        for name in ("ops-macs", "params-checkpoint")
+    ]
     operations, parameters = count(wanted)
     found = cost(model, image_size=(96, 160))
     assert (operations.value, parameters.value) == (found.macs, found.parameters)
@@ -95,8 +98,28 @@ def test_single_operations_by_hand():
 
 def test_a_pointwise_convolution_in_the_dress_of_a_product_is_one():
     """SegFormer's classifier: 32 channels at 1/4 of 64x64, 7 classes, with a bias."""
-    (found,) = count([Wanted("segformer_nano", {"num_classes": 7}, "ops-segformer", 64, 64)])
-    (other,) = count([Wanted("segformer_nano", {"num_classes": 8}, "ops-segformer", 64, 64)])
+    (found,) = count(
+        [
+            Wanted(
+                model="segformer_nano",
+                overrides={"num_classes": 7},
+                convention="ops-segformer",
+                height=64,
+                width=64,
+            )
+        ]
+    )
+    (other,) = count(
+        [
+            Wanted(
+                model="segformer_nano",
+                overrides={"num_classes": 8},
+                convention="ops-segformer",
+                height=64,
+                width=64,
+            )
+        ]
+    )
     assert other.terms["convolution"] - found.terms["convolution"] == 16 * 16 * 64
     assert other.terms["convolution_bias"] - found.terms["convolution_bias"] == 16 * 16
     assert other.terms["linear"] == found.terms["linear"]
@@ -119,7 +142,16 @@ def test_operations_of_segformer_are_printed_to_the_digit(size):
     """Table 1a whole: its Cityscapes column is counted with the 150 classes of ADE20K."""
     ade = 640 if size == "b5" else 512
     sides = ((ade, ade), (1024, 2048), (512, 512))
-    found = count(Wanted(f"segformer_{size}", {}, "ops-segformer-150", *side) for side in sides)
+    found = count(
+        Wanted(
+            model=f"segformer_{size}",
+            overrides={},
+            convention="ops-segformer-150",
+            height=h,
+            width=w,
+        )
+        for h, w in sides
+    )
     assert tuple(round(one.figure, 1) for one in found) == TABLE_1A[size]
 
 
@@ -128,8 +160,20 @@ def test_two_tables_of_one_paper_count_different_classes():
     city = {"num_classes": 19}
     large, small = count(
         [
-            Wanted("segformer_b5", city, "ops-segformer", 1024, 2048),
-            Wanted("segformer_b0", city, "ops-segformer", 768, 1536),
+            Wanted(
+                model="segformer_b5",
+                overrides=city,
+                convention="ops-segformer",
+                height=1024,
+                width=2048,
+            ),
+            Wanted(
+                model="segformer_b0",
+                overrides=city,
+                convention="ops-segformer",
+                height=768,
+                width=1536,
+            ),
         ]
     )
     assert large.figure == pytest.approx(1447.6, rel=4e-4)
@@ -143,7 +187,9 @@ def test_two_tables_of_one_paper_count_different_classes():
 )
 def test_the_rules_of_mmcvs_counter_give_the_baselines_of_table_2(model, printed):
     """Nothing was fitted to these: batch norms are synchronised ones, which have no hook."""
-    (found,) = count([Wanted(model, {}, "ops-segformer", 512, 512)])
+    (found,) = count(
+        [Wanted(model=model, overrides={}, convention="ops-segformer", height=512, width=512)]
+    )
     assert found.rounds_to(printed, 1)
 
 
@@ -154,7 +200,10 @@ def test_the_rules_of_mmcvs_counter_give_the_baselines_of_table_2(model, printed
 def test_parameters_of_segformers_parts(size, encoder, decoder):
     """Encoders as in the official code; B0 to B5 print total minus decoder, both rounded."""
     names = ("params-used-encoder", "params-used-decoder", "params-used")
-    found = count(Wanted(f"segformer_b{size}", {}, name, 64, 64) for name in names)
+    found = count(
+        Wanted(model=f"segformer_b{size}", overrides={}, convention=name, height=64, width=64)
+        for name in names
+    )
     assert found[0].value == encoder
     assert found[1].rounds_to(decoder, 1)
     assert found[2].value == found[0].value + found[1].value
@@ -174,18 +223,30 @@ def test_parameters_of_segformers_parts(size, encoder, decoder):
 )
 def test_parameters_are_printed_to_the_digit(model, overrides, side, printed):
     name = "params-used" if "segformer" in model else "params-checkpoint"
-    (found,) = count([Wanted(model, overrides, name, side, side)])
+    (found,) = count(
+        [Wanted(model=model, overrides=overrides, convention=name, height=side, width=side)]
+    )
     assert found.rounds_to(printed, 1 if isinstance(printed, float) else 0)
 
 
 def test_unused_heads_are_told_from_the_rest():
     names = ("params-checkpoint", "params-used")
     all_, used = count(
-        Wanted("segmenter_vit_tiny_patch16_mask", {}, name, 512, 512) for name in names
+        Wanted(
+            model="segmenter_vit_tiny_patch16_mask",
+            overrides={},
+            convention=name,
+            height=512,
+            width=512,
+        )
+        for name in names
     )
     assert all_.value == 6_906_388
     assert all_.value - used.value == all_.terms["encoder, unused"] == 193_000
-    baseline, read = count(Wanted("fcn_resnet50", {}, name, 64, 64) for name in names)
+    baseline, read = count(
+        Wanted(model="fcn_resnet50", overrides={}, convention=name, height=64, width=64)
+        for name in names
+    )
     assert baseline.value - read.value == baseline.terms["decoder, auxiliary"]
 
 
@@ -197,7 +258,17 @@ def test_depicts_decoder_costs_what_its_figure_shows(size, side, layers, printed
     """By the formula, exactly; the figure can be read within 0.3."""
     arguments = {"decoder_layers": layers}
     model = f"depict_sa_vit_{size}_patch16"
-    (found,) = count([Wanted(model, arguments, "ops-depict-decoder", side, side)])
+    (found,) = count(
+        [
+            Wanted(
+                model=model,
+                overrides=arguments,
+                convention="ops-depict-decoder",
+                height=side,
+                width=side,
+            )
+        ]
+    )
     tokens, width = (side // 16) ** 2 + 150, width_of(size)
     assert found.value == layers * 2 * (2 * tokens * width * 300 + 2 * tokens**2 * 300)
     assert found.figure == pytest.approx(printed, abs=0.3)
@@ -210,11 +281,36 @@ def width_of(size):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Wanted("unet", {}, "params-used-encoder", 64, 64), "unet has no encoder of its own"),
-        (Wanted("unet", {"num_classes": 3}, "ops-segformer-150", 64, 64), "num_classes is 3"),
-        (Wanted("unet", {"layers": 3}, "ops-macs", 64, 64), "no argument 'layers'"),
-        (Wanted("unet", {}, "ops-mac", 64, 64), "Did you mean 'ops-macs'"),
-        (Wanted("unit", {}, "ops-macs", 64, 64), "Did you mean 'unet'"),
+        (
+            Wanted(
+                model="unet", overrides={}, convention="params-used-encoder", height=64, width=64
+            ),
+            "unet has no encoder of its own",
+        ),
+        (
+            Wanted(
+                model="unet",
+                overrides={"num_classes": 3},
+                convention="ops-segformer-150",
+                height=64,
+                width=64,
+            ),
+            "num_classes is 3",
+        ),
+        (
+            Wanted(
+                model="unet", overrides={"layers": 3}, convention="ops-macs", height=64, width=64
+            ),
+            "no argument 'layers'",
+        ),
+        (
+            Wanted(model="unet", overrides={}, convention="ops-mac", height=64, width=64),
+            "Did you mean 'ops-macs'",
+        ),
+        (
+            Wanted(model="unit", overrides={}, convention="ops-macs", height=64, width=64),
+            "Did you mean 'unet'",
+        ),
     ],
 )
 def test_what_cannot_be_counted_is_refused(wanted, message):

@@ -69,9 +69,9 @@ def _broken(tmp_path: Path, **changes: object) -> Path:
         ({"models": ["unet", "fcn_*"]}, r"'fcn_\w+' belongs to fcn and unet"),
         ({"models": []}, "'unet' belongs to no family"),
         ({"claimed": {"vnet": {"source": "x"}}}, "'claimed' names 'vnet'"),
-        ({"claimed": {"unet": {"params": 3}}}, "field 'source' is missing"),
+        ({"claimed": {"unet": {"params": 3}}}, "field 'claimed.unet.source' is missing"),
         ({"year": 2015}, "unknown field 'year'"),
-        ({"facts": "none"}, "'facts' must be list"),
+        ({"facts": "none"}, "field 'facts': expected a list, found 'none'"),
     ],
 )
 def test_mistakes_are_named(tmp_path, changes, message) -> None:

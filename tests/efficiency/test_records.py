@@ -20,7 +20,9 @@ from segmodels.efficiency.record import (
 from segmodels.errors import SegmodelsError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SMALL = Wanted("segformer_nano", {"num_classes": 7}, "ops-macs", 64, 64)
+SMALL = Wanted(
+    model="segformer_nano", overrides={"num_classes": 7}, convention="ops-macs", height=64, width=64
+)
 
 
 def test_the_committed_report_is_what_is_counted_today():
@@ -38,7 +40,13 @@ def test_the_committed_report_is_what_is_counted_today():
 
 def test_records_come_back_and_have_one_spelling(tmp_path):
     path = tmp_path / "efficiency.json"
-    other = Wanted("segformer_nano", {"drop_path": 0.1, "num_classes": 7}, "params-used", 64, 64)
+    other = Wanted(
+        model="segformer_nano",
+        overrides={"drop_path": 0.1, "num_classes": 7},
+        convention="params-used",
+        height=64,
+        width=64,
+    )
     counts = count([SMALL, other])
     write_measured([*counts, counts[0]], path)
     before = path.read_bytes()
@@ -46,7 +54,13 @@ def test_records_come_back_and_have_one_spelling(tmp_path):
     assert path.read_bytes() == before
     found = load_measured(path)
     assert found == {one.wanted.key: one for one in counts}
-    swapped = Wanted(other.model, dict(reversed(other.overrides.items())), "params-used", 64, 64)
+    swapped = Wanted(
+        model=other.model,
+        overrides=dict(reversed(other.overrides.items())),
+        convention="params-used",
+        height=64,
+        width=64,
+    )
     assert found[swapped.key].figure == counts[1].value / 1e6
 
 
@@ -55,7 +69,14 @@ def test_an_older_count_is_told():
     convention = load_convention("ops-macs")
     assert one.is_current(convention)
     assert not one.is_current(Convention(**{**vars(convention), "version": 9}))
-    older = Measured(one.wanted, one.quantity, one.value, one.terms, one.digest, counter=0)
+    older = Measured(
+        wanted=one.wanted,
+        quantity=one.quantity,
+        value=one.value,
+        terms=one.terms,
+        digest=one.digest,
+        counter=0,
+    )
     assert not older.is_current(convention)
 
 
@@ -63,9 +84,9 @@ def test_an_older_count_is_told():
     ("changes", "message"),
     [
         ({"value": 1}, "entry 1: 'value' is not the sum of 'terms'"),
-        ({"height": "64"}, "field 'height' must be int"),
-        ({"quantity": "seconds"}, "'quantity' must be parameters or operations"),
-        ({"model": None}, "field 'model' is missing"),
+        ({"height": "64"}, "entry 1: field 'height': expected a whole number, found '64'"),
+        ({"quantity": "seconds"}, "'quantity': expected 'parameters' or 'operations', found"),
+        ({"model": None}, "field 'model': expected text, found nothing"),
         ({"note": "x"}, "unknown field 'note'"),
     ],
 )

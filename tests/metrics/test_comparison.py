@@ -15,7 +15,7 @@ from segmodels.metrics.robustness import kept
 from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 
-PLAIN, RULE = Protocol(name="plain", version=1, title="plain"), IntervalRule(0.95)
+PLAIN, RULE = Protocol(name="plain", version=1, title="plain"), IntervalRule(confidence=0.95)
 
 
 def trained(right: int, seed: int = 0, **fields) -> Evidence:

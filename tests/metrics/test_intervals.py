@@ -38,7 +38,7 @@ PLAIN, STRICT = (
     Protocol(name="strict", version=1, title="strict", void="error"),
 )
 NO_ROAD = Protocol(name="no-road", version=1, title="no-road", ignore_classes=("road",))
-RULE = IntervalRule(0.95)
+RULE = IntervalRule(confidence=0.95)
 T_5 = 2.57058184  # Student's t of 95 %, five degrees of freedom
 
 
@@ -106,7 +106,9 @@ def named(found: Evidence, names: list[str]) -> Evidence:
 
 
 def drives(block: int) -> IntervalRule:
-    return IntervalRule(0.95, {"toy": Grouping("sequence", r"([^_]+)_", block)})
+    return IntervalRule(
+        confidence=0.95, groups={"toy": Grouping(kind="sequence", pattern=r"([^_]+)_", block=block)}
+    )
 
 
 def test_neighbours_that_are_alike_are_no_new_images() -> None:

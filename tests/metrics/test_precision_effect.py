@@ -48,7 +48,7 @@ PLAIN, STRICT = (
     Protocol(name="plain", version=1, title="plain"),
     Protocol(name="strict", version=1, title="strict", void="error"),
 )
-RULE = IntervalRule(0.95)
+RULE = IntervalRule(confidence=0.95)
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
 
 
@@ -186,9 +186,11 @@ def test_what_was_edited_is_found(change: Any, words: str) -> None:
 
 
 def test_the_units_of_its_interval_are_on_record() -> None:
-    groups = Grouping("drive", r"(\d)", 2)
+    groups = Grouping(kind="drive", pattern=r"(\d)", block=2)
     low = reduced()
-    effect = measure_effect(low, evidence(), [PLAIN], IntervalRule(0.9, {"toy": groups}))
+    effect = measure_effect(
+        low, evidence(), [PLAIN], IntervalRule(confidence=0.9, groups={"toy": groups})
+    )
     assert effect["interval"]["groups"] == {"kind": "drive", "pattern": r"(\d)", "block": 2}
     low = dataclasses.replace(low, effect=effect)
     check_effect(low, evidence())

@@ -51,7 +51,11 @@ def test_an_ignored_class_is_void_and_leaves_the_mean() -> None:
 
 def test_an_unknown_ignored_class_is_refused() -> None:
     wrong = PLAIN.replace(ignore_classes=("moon",))
-    for measure in (score, score_per_image, lambda e, p: miou_interval(e, p, IntervalRule(0.95))):
+    for measure in (
+        score,
+        score_per_image,
+        lambda e, p: miou_interval(e, p, IntervalRule(confidence=0.95)),
+    ):
         with pytest.raises(SegmodelsError, match="names 'moon', which is no class of toy"):
             measure(evidence(), wrong)
 

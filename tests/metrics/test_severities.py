@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from synthetic import evidence
 
+from segmodels.core.entry import read_entry
 from segmodels.errors import SegmodelsError
-from segmodels.metrics.severities import Severities, by_severity, read_severities
+from segmodels.metrics.severities import ALL, Severities, by_severity
 from segmodels.verdicts.rules import load_rules
 
 
@@ -23,9 +24,9 @@ def test_noises_are_averaged_over_the_first_three() -> None:
 
 
 def test_a_rule_is_data() -> None:
-    read = read_severities("file", {"severities": [2, 4], "fewer": {"fog": [1]}})
+    read = read_entry(Severities, "file", {"severities": [2, 4], "fewer": {"fog": [1]}})
     assert (read.of("fog"), read.of("snow")) == ((1,), (2, 4))
-    assert Severities().of("fog") == (1, 2, 3, 4, 5)
+    assert Severities(severities=ALL).of("fog") == (1, 2, 3, 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_rule_is_data() -> None:
 )
 def test_a_rule_that_is_none_is_refused(entry: object) -> None:
     with pytest.raises(SegmodelsError, match=r"verdict\.yaml, corruptions"):
-        read_severities("params/verdict.yaml, corruptions", entry)
+        read_entry(Severities, "params/verdict.yaml, corruptions", entry)
 
 
 def test_seeds_that_all_severities_have_are_taken() -> None:

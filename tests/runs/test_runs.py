@@ -7,9 +7,9 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.runs.run import load_run, run_names
 from segmodels.runs.suite import (
     activate,
-    active_suites,
     active_text,
     check_active,
+    load_active,
     load_suite,
     suite_names,
 )
@@ -59,14 +59,14 @@ def test_where_weights_lie(project):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": None}, "field 'model' is missing"),
+        ({"model": None}, "field 'model': expected text, found nothing"),
         ({"modle": "unet"}, "unknown field 'modle'"),
         ({"model": "unett"}, "Unknown model 'unett'. Did you mean 'unet'"),
         ({"dataset": "shape"}, "Unknown dataset 'shape'. Did you mean 'shapes'"),
         ({"split": "tets"}, "Unknown split of shapes 'tets'. Did you mean 'test'"),
         ({"protocols": []}, "field 'protocols' lists nothing"),
-        ({"protocols": "shapes-ss"}, "field 'protocols' must be list"),
-        ({"protocols": [1]}, "field 'protocols' must list str"),
+        ({"protocols": "shapes-ss"}, "field 'protocols': expected a list, found 'shapes-ss'"),
+        ({"protocols": [1]}, "field 'protocols.0.': expected text, found 1"),
         ({"protocols": ["shapes-s"]}, "Unknown protocol 'shapes-s'. Did you mean 'shapes-ss'"),
         ({"recipe": "shapes-nan"}, "Unknown recipe 'shapes-nan'. Did you mean 'shapes-nano'"),
         ({"recipe": None}, "give either 'weights' .* or 'recipe'"),
@@ -77,12 +77,12 @@ def test_where_weights_lie(project):
             "field 'model' is 'unet', but weights 'espnet-p2-q8-camvid' are those of 'espnet_p2",
         ),
         ({"robustness": ["quik"]}, "Unknown robustness suite 'quik'. Did you mean 'quick'"),
-        ({"robustness": [1]}, "field 'robustness' must list str"),
-        ({"seed": 0.5}, "field 'seed' must be int"),
-        ({"seed": None}, "field 'seed' is missing"),
-        ({"overrides": None}, "field 'overrides' is missing"),
-        ({"seed": -1}, "field 'seed' must be 0 or more"),
-        ({"overrides": [1]}, "field 'overrides' must be dict"),
+        ({"robustness": [1]}, "field 'robustness.0.': expected text, found 1"),
+        ({"seed": 0.5}, "field 'seed': expected a whole number, found 0.5"),
+        ({"seed": None}, "field 'seed': expected a whole number, found nothing"),
+        ({"overrides": None}, "field 'overrides': expected fields by name, found nothing"),
+        ({"seed": -1}, "field 'seed': expected greater than or equal to 0, found -1"),
+        ({"overrides": [1]}, "field 'overrides': expected fields by name, found"),
     ],
 )
 def test_a_broken_run_is_named(write_run, changes, message):
@@ -105,8 +105,8 @@ def test_unknown_names_suggest_the_nearest(project):
     ("runs", "message"),
     [
         ("[camvid-espnt]", "Unknown run 'camvid-espnt'. Did you mean 'camvid-espnet'"),
-        ("[1]", "field 'runs' must list str"),
-        ("camvid-espnet", "field 'runs' must be list"),
+        ("[1]", "field 'runs.0.': expected text, found 1"),
+        ("camvid-espnet", "field 'runs': expected a list, found"),
     ],
 )
 def test_a_broken_suite_is_named(project, runs, message):
@@ -158,7 +158,9 @@ def test_only_runs_that_ask_for_it_keep_their_labels(project, edit_yaml):
     assert list(active["labelled"]) == names
     assert all(active["labelled"][n].items() <= active["evaluated"][n].items() for n in names)
     edit_yaml(run, lambda content: content.update(keep_labels="yes, please"))
-    with pytest.raises(SegmodelsError, match="'keep_labels' must be bool"):
+    with pytest.raises(
+        SegmodelsError, match="'keep_labels': expected true or false, found 'yes, please'"
+    ):
         active_text(["quick"])
 
 
@@ -185,7 +187,7 @@ def test_activating_writes_what_is_then_found_in_order(project):
     path = activate(["quick"])
     assert path == project / "params" / "active.yaml"
     assert path.read_text().startswith("# What `dvc repro` rebuilds. Written by `segmodels suite q")
-    assert active_suites() == ["quick"]
+    assert load_active().suites == ("quick",)
     check_active()
 
 
@@ -215,10 +217,10 @@ def test_a_changed_suite_is_noticed(project, edit_yaml):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("suites: quick", "field 'suites' must be a list, not str"),
-        ("suites:", "field 'suites' must be a list, not NoneType"),
-        ("{}", "field 'suites' must be a list"),
-        ("suites: [1]", "field 'suites' must list str"),
+        ("suites: quick", "field 'suites': expected a list, found 'quick'"),
+        ("suites:", "field 'suites': expected a list, found nothing"),
+        ("{}", "field 'suites' is missing"),
+        ("suites: [1]", "field 'suites.0.': expected text, found 1"),
         ("suites: [quik]", "Did you mean 'quick'"),
         ("suites: [", "not valid YAML"),
     ],

@@ -63,7 +63,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 
 def changed(job: Job, **recipe: Any) -> Job:
-    return dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, **recipe))
+    return dataclasses.replace(job, recipe=job.recipe.replace(**recipe))
 
 
 def trained(job: Job, folder: Path, progress: Any = None) -> str:

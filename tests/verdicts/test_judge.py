@@ -252,7 +252,7 @@ def test_what_nothing_pins_is_partial_at_most(board):
 def test_what_was_noted_at_first_sight_pins(board):
     two_files(board, (None, None), unseen=True)
     pins = {
-        name: Pin(one, 3, f"https://example.org/{name}", "address")
+        name: Pin(sha256=one, bytes=3, url=f"https://example.org/{name}", origin="address")
         for name, one in zip(NAMES, TWO, strict=True)
     }
     note_pins(board.root / "params" / "weights.lock.yaml", "toy-weights", pins)

@@ -11,11 +11,18 @@ from segmodels.claims import Claim
 from segmodels.errors import SegmodelsError
 from segmodels.metrics.intervals import IntervalRule, mean_interval
 from segmodels.metrics.scores import score
-from segmodels.metrics.severities import Severities
+from segmodels.metrics.severities import ALL, Severities
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.compare import blocked, judge, judge_corrupted, judge_cost, measure
 from segmodels.verdicts.obstacles import Obstacle
-from segmodels.verdicts.rules import ObstacleRule, Rules, StatementRule, Tolerance, load_rules
+from segmodels.verdicts.rules import (
+    ObstacleRule,
+    Rules,
+    StatementRule,
+    Tolerance,
+    Tolerances,
+    load_rules,
+)
 from segmodels.verdicts.verdict import STATUSES, Answer
 
 PLAIN, STRICT = (
@@ -24,14 +31,16 @@ PLAIN, STRICT = (
 )
 RULES = Rules(
     version=1,
-    released=Tolerance(0.1),
-    retrained=Tolerance(0.5, seeds=3),
-    third_party=Tolerance(0.2),
-    interval=IntervalRule(0.95),
-    statements=StatementRule(2),
+    tolerance=Tolerances(
+        released=Tolerance(points=0.1),
+        retrained=Tolerance(points=0.5, seeds=3),
+        third_party=Tolerance(points=0.2),
+    ),
+    interval=IntervalRule(confidence=0.95),
+    statements=StatementRule(seeds=2),
     obstacles={
-        "weights unpublished": ObstacleRule("nobody gave them out", "ask the authors"),
-        "gated data": ObstacleRule("a login", "register"),
+        "weights unpublished": ObstacleRule(means="nobody gave them out", fix="ask the authors"),
+        "gated data": ObstacleRule(means="a login", fix="register"),
     },
 )
 GATED = Obstacle("gated data", "The images want a login.")
@@ -324,11 +333,11 @@ def test_a_corruption_counted_by_another_evaluator_is_stale():
 
 
 def test_the_rules_say_which_severities_are_averaged():
-    three = Severities(fewer={"shot_noise": (1, 2, 3)})
+    three = Severities(severities=ALL, fewer={"shot_noise": (1, 2, 3)})
     asked = claim(40.0, metric="mIoU-c", corruption="shot_noise")
     copies = [corrupted(severity, 400, "shot_noise") for severity in (1, 2, 3)]
     copies += [corrupted(severity, 0, "shot_noise") for severity in (4, 5)]
-    rules = dataclasses.replace(RULES, corruptions=three)
+    rules = RULES.replace(corruptions=three)
     assert judge_corrupted(asked, PLAIN, copies, [], rules).status == "verified"
     assert judge_corrupted(asked, PLAIN, copies, [], RULES).status == "below"
 
@@ -367,8 +376,12 @@ def test_evidence_of_something_else_is_refused(made, protocol):
 
 def test_the_rules_of_this_project():
     rules = load_rules()
-    assert 0 < rules.released.points < rules.retrained.points
-    assert (rules.released.seeds, rules.retrained.seeds, rules.statements.seeds) == (1, 3, 2)
+    assert 0 < rules.tolerance.released.points < rules.tolerance.retrained.points
+    assert (
+        rules.tolerance.released.seeds,
+        rules.tolerance.retrained.seeds,
+        rules.statements.seeds,
+    ) == (1, 3, 2)
     assert rules.interval.confidence == 0.95
     assert set(rules.interval.groups) == {"camvid", "camvid_720", "cityscapes", "cityscapes_c"}
     assert set(STATUSES) >= {"verified", "better", "below", "partial", "blocked", "unverified"}
@@ -381,14 +394,34 @@ GOOD = "{released: {points: 1}, retrained: {points: 1}, third_party: {points: 1}
 @pytest.mark.parametrize(
     ("tolerance", "interval", "statements", "message"),
     [
-        (GOOD.replace("1", "-1", 1), "{confidence: 0.9}", "{seeds: 2}", "released: .* negative"),
-        (GOOD.replace("1}", "1, seeds: 0}", 1), "{confidence: 0.9}", "{seeds: 2}", "at least 1"),
-        (GOOD, "{confidence: 95}", "{seeds: 2}", "between 0 and 1"),
-        (GOOD, "{confidence: 0.9}", "{seeds: 0}", "statements: 'seeds' is at least 1"),
-        (GOOD.replace("released", "relased"), "{confidence: 0.9}", "{seeds: 2}", "is missing"),
-        (GOOD.replace("points", "point", 1), "{confidence: 0.9}", "{seeds: 2}", "'points'"),
-        (GOOD.replace("1}", "1, interval: 1}"), "{confidence: 0.9}", "{seeds: 2}", "'interval'"),
-        (GOOD, "", "{seeds: 2}", "'interval' is missing"),
+        (
+            GOOD.replace("1", "-1", 1),
+            "{confidence: 0.9}",
+            "{seeds: 2}",
+            "released.points': expected .* 0, found -1",
+        ),
+        (
+            GOOD.replace("1}", "1, seeds: 0}", 1),
+            "{confidence: 0.9}",
+            "{seeds: 2}",
+            "seeds': expected .* 0, found 0",
+        ),
+        (GOOD, "{confidence: 95}", "{seeds: 2}", "'interval.confidence': expected less than 1"),
+        (GOOD, "{confidence: 0.9}", "{seeds: 0}", "'statements.seeds': expected .* 0, found 0"),
+        (
+            GOOD.replace("released", "relased"),
+            "{confidence: 0.9}",
+            "{seeds: 2}",
+            "Did you mean 'released'",
+        ),
+        (GOOD.replace("points", "point", 1), "{confidence: 0.9}", "{seeds: 2}", "mean 'points'"),
+        (
+            GOOD.replace("1}", "1, interval: 1}"),
+            "{confidence: 0.9}",
+            "{seeds: 2}",
+            r"released\.interval'",
+        ),
+        (GOOD, "", "{seeds: 2}", "'interval': expected fields"),
     ],
 )
 def test_broken_rules_are_named(tmp_path, tolerance, interval, statements, message):

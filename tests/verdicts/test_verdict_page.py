@@ -21,8 +21,8 @@ def test_every_obstacle_is_there_in_the_order_of_the_rules():
 
 def test_the_numbers_are_those_of_the_rules():
     rules = load_rules()
-    assert f"({rules.released.points:.2f})" in PAGE
-    assert f"({rules.retrained.points:.2f})" in PAGE
+    assert f"({rules.tolerance.released.points:.2f})" in PAGE
+    assert f"({rules.tolerance.retrained.points:.2f})" in PAGE
     assert f"{100 * rules.interval.confidence:.0f} % interval" in PAGE
-    assert f"at least {rules.retrained.seeds} seeds" in PAGE
+    assert f"at least {rules.tolerance.retrained.seeds} seeds" in PAGE
     assert f"at least {rules.statements.seeds} trainings" in PAGE

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.arrays import Pixels
+from segmodels.core.entry import Entry, Several, read_entry
 from segmodels.core.files import read_json, write_json
-from segmodels.core.yaml_entries import take_fields, take_list
 from segmodels.datasets.reading.archives import archives_of
 from segmodels.datasets.reading.base import Dataset, Files, read_grey
 from segmodels.datasets.reading.encoding import Encoding
@@ -22,7 +24,7 @@ from segmodels.errors import SegmodelsError
 POINTER = "root.json"
 
 
-class Copy(NamedTuple):
+class Copy(Entry):
     """Where files are.
 
     Attributes:
@@ -32,9 +34,9 @@ class Copy(NamedTuple):
         skip_unreadable: its user wants to go on without single files that are damaged.
     """
 
-    path: Path
-    splits: tuple[str, ...]
-    archives: tuple[str, ...] = ()
+    path: Annotated[Path, Field(strict=False)]
+    splits: Several[str]
+    archives: Several[str] = ()
     skip_unreadable: bool = False
 
 
@@ -95,7 +97,7 @@ class FolderDataset(Dataset):
         # Relative: the project may be cloned to another place, and its archives come along.
         path = Path(os.path.relpath(archives[0].parent, folder))
         names = tuple(archive.name for archive in archives)
-        write_pointer(folder / POINTER, Copy(path, place.splits, names))
+        write_pointer(folder / POINTER, Copy(path=path, splits=place.splits, archives=names))
 
     @classmethod
     def place(cls, root: Path) -> Place:
@@ -203,10 +205,7 @@ class FolderDataset(Dataset):
 
 def write_pointer(path: Path, copy: Copy) -> None:
     """Write down where files are."""
-    more: dict[str, object] = {"archives": list(copy.archives)} if copy.archives else {}
-    if copy.skip_unreadable:
-        more["skip_unreadable"] = True
-    write_json(path, {"path": str(copy.path), "splits": list(copy.splits), **more})
+    write_json(path, copy.model_dump(mode="json", exclude_defaults=True))
 
 
 def read_pointer(path: Path) -> Copy:
@@ -215,19 +214,23 @@ def read_pointer(path: Path) -> Copy:
     Raises:
         SegmodelsError: the file does not say it.
     """
-    where, needed = str(path), {"path": str, "splits": list}
-    optional = {"archives": list, "skip_unreadable": bool}
-    fields = take_fields(where, read_json(path), needed, optional)
-    splits = take_list(where, "splits", fields["splits"], str)
-    archives = take_list(where, "archives", fields.get("archives", []), str)
-    skip = fields.get("skip_unreadable", False)
-    return Copy(Path(fields["path"]), tuple(splits), tuple(archives), skip)
+    return read_entry(Copy, str(path), read_json(path))
 
 
 def copy_of(place: Place, skip_unreadable: bool = False) -> Copy:
     """How to point to a dataset that was found."""
     if not isinstance(place.root, Member):
-        return Copy(place.root.resolve(), place.splits, (), skip_unreadable)
+        return Copy(
+            path=place.root.resolve(),
+            splits=place.splits,
+            archives=(),
+            skip_unreadable=skip_unreadable,
+        )
     archives = place.root.tree.archives
     names = tuple(archive.name for archive in archives)
-    return Copy(archives[0].parent.resolve(), place.splits, names, skip_unreadable)
+    return Copy(
+        path=archives[0].parent.resolve(),
+        splits=place.splits,
+        archives=names,
+        skip_unreadable=skip_unreadable,
+    )

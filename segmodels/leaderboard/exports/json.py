@@ -15,7 +15,7 @@ from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.markup import disputed, page_names
 from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.row import Row
-from segmodels.verdicts.rules import load_rules
+from segmodels.verdicts.rules import Rules, load_rules
 from segmodels.versions import EVALUATOR, SOFTWARE
 
 #: Raised when a field of the JSON or CSV files is renamed, removed or changes its meaning.
@@ -136,7 +136,7 @@ def render_json(rows: list[Row]) -> str:
         "schema": SCHEMA,
         "generated_by": f"segmodels {SOFTWARE}",
         "evaluator": EVALUATOR,
-        "settings": dataclasses.asdict(load_rules()),
+        "settings": _settings(load_rules()),
         "headline": headline(rows),
         "verdicts": counts(rows),
     }
@@ -144,6 +144,12 @@ def render_json(rows: list[Row]) -> str:
     body = "".join(f"\n    {line}," for line in lines).removesuffix(",") + ("\n  " if lines else "")
     top = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
     return f'{top},\n  "rows": [{body}]\n}}\n'
+
+
+def _settings(rules: Rules) -> dict[str, Any]:
+    """The rules, with the tolerances of all levels at the top."""
+    plain = rules.model_dump()
+    return {"version": plain.pop("version"), **plain.pop("tolerance"), **plain}
 
 
 def render_csv(rows: list[Row]) -> str:

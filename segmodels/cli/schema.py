@@ -1,0 +1,107 @@
+"""`segmodels schema`: JSON schemas of the files in `params/`, from which editors complete them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Annotated, Any
+
+from segmodels.cli.common import Add, relative
+
+Schema = dict[str, Any]
+
+
+def add(commands: Add) -> None:
+    """Add it."""
+    commands("schema", _schema, "write params/schemas: what editors know of the files in params/")
+
+
+def _schema(chosen: argparse.Namespace) -> int:
+    from segmodels.core.files import write_json
+    from segmodels.core.settings import project_root
+
+    del chosen
+    for kind, schema in schemas().items():
+        path = project_root() / "params" / "schemas" / f"{kind}.json"
+        write_json(path, schema)
+        print(relative(path))
+    return 0
+
+
+#: The files of each kind; a schema lies in `params/schemas/<kind>.json`.
+FILES = {
+    "active": "params/active.yaml",
+    "claims": "params/claims/*.yaml",
+    "datasets": "params/datasets.yaml",
+    "efficiency": "params/efficiency.yaml",
+    "models": "params/models.yaml",
+    "protocols": "params/protocols.yaml",
+    "recipes": "params/recipes/*.yaml",
+    "robustness": "params/robustness.yaml",
+    "runs": "params/runs/*.yaml",
+    "suites": "params/suites/*.yaml",
+    "verdict": "params/verdict.yaml",
+    "weights": "params/weights.yaml",
+    "weights.lock": "params/weights.lock.yaml",
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """The JSON schema of each kind of file."""
+    from pydantic import TypeAdapter
+
+    made = {kind: TypeAdapter(model).json_schema() for kind, model in _models().items()}
+    made["claims"] = _claims()
+    return {kind: {**made[kind], "title": FILES[kind]} for kind in FILES}
+
+
+def _models() -> dict[str, Any]:
+    """What files hold: an entry, or entries by name."""
+    from pydantic import Field
+
+    from segmodels.assets.entries import DatasetEntry, WeightsEntry
+    from segmodels.assets.pins import Pin
+    from segmodels.efficiency.convention import Convention
+    from segmodels.efficiency.latency import LatencyProtocol
+    from segmodels.efficiency.model_page import Family
+    from segmodels.protocols import Protocol
+    from segmodels.robustness.suite import StressSuite
+    from segmodels.runs.run import Run
+    from segmodels.runs.suite import Active, Suite
+    from segmodels.training.recipe import Recipe
+    from segmodels.verdicts.rules import Rules
+
+    cost = Annotated[Convention | LatencyProtocol, Field(discriminator="quantity")]
+    return {
+        "active": Active,
+        "datasets": dict[str, DatasetEntry],
+        "efficiency": dict[str, cost],
+        "models": dict[str, Family],
+        "protocols": dict[str, Protocol],
+        "recipes": Recipe,
+        "robustness": dict[str, StressSuite],
+        "runs": Run,
+        "suites": Suite,
+        "verdict": Rules,
+        "weights": dict[str, WeightsEntry],
+        "weights.lock": dict[str, dict[str, Pin]],
+    }
+
+
+def _claims() -> Schema:
+    """A file of claims; its head gives them what its `defaults` have, so that a claim needs an id
+    and no more.
+    """
+    from segmodels.claims import Claim, Statement
+    from segmodels.claims.reading import Paper
+
+    made = Paper.model_json_schema()
+    defined: Schema = {}
+    for name, model in (("claims", Claim), ("statements", Statement)):
+        entry = model.model_json_schema()
+        defined |= {**entry.pop("$defs", {}), model.__name__: entry}
+        made["properties"][name]["items"] = {"$ref": f"#/$defs/{model.__name__}"}
+    claim = defined["Claim"]
+    claim["required"] = ["id"]
+    given = {name: field for name, field in claim["properties"].items() if name != "id"}
+    made["properties"]["defaults"] |= {"properties": given, "additionalProperties": False}
+    return {**made, "$defs": defined}
