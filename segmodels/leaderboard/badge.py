@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
-
-from segmodels.leaderboard.markup import GENERATOR, digits, disputed, number, side
+from segmodels.leaderboard.environment import render
+from segmodels.leaderboard.words import digits, disputed, number, side
 from segmodels.verdicts.row import Row
 
 #: White text stands on each with a contrast of at least 4.5.
@@ -40,26 +39,16 @@ def badge_words(row: Row) -> tuple[str, str]:
 def render_badge(row: Row) -> str:
     """The SVG. It asks for no font and is the same bytes for the same row."""
     left, right = badge_words(row)
-    widths = [len(text) * _LETTER + 2 * _SIDE for text in (left, right)]
-    whole = sum(widths)
-    about = f" on {row.subject.dataset} {row.subject.split}" if row.subject.dataset else ""
-    title = escape(f"segmodels: {row.subject.model}{about}, {left}: {right}")
-    plain = side(row) or row.subject.disputed  # neither a success nor a failure
-    colour = _GREY if plain else _COLOURS.get(row.verdict.status, _GREY)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:.0f}" height="20" '
-        f'viewBox="0 0 {whole:.1f} 20" role="img" aria-labelledby="t"><title id="t">{title}</title>'
-        f"<desc>{GENERATOR}</desc>"
-        f'<rect width="{whole:.1f}" height="20" rx="3" fill="#33383d"/>'
-        f'<path fill="{colour}" d="M{widths[0]:.1f} 0H{whole - 3:.1f}'
-        f'a3 3 0 0 1 3 3V17a3 3 0 0 1-3 3H{widths[0]:.1f}z"/>'
-        '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
-        f"{_text(left, _SIDE)}{_text(right, widths[0] + _SIDE)}</g></svg>\n"
-    )
-
-
-def _text(text: str, left: float) -> str:
-    return (
-        f'<text x="{left:.1f}" y="14" textLength="{len(text) * _LETTER:.1f}" '
-        f'lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
+    lengths = [len(text) * _LETTER for text in (left, right)]
+    middle = lengths[0] + 2 * _SIDE
+    subject = row.subject
+    about = f" on {subject.dataset} {subject.split}" if subject.dataset else ""
+    plain = side(row) or subject.disputed  # neither a success nor a failure
+    return render(
+        "badge.svg",
+        title=f"segmodels: {subject.model}{about}, {left}: {right}",
+        colour=_GREY if plain else _COLOURS.get(row.verdict.status, _GREY),
+        width=middle + lengths[1] + 2 * _SIDE,
+        middle=middle,
+        texts=[(left, _SIDE, lengths[0]), (right, middle + _SIDE, lengths[1])],
     )

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segmodels.core.files import readable_json, write_text
+from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
 from segmodels.leaderboard.docs import Docs, docs_from
 from segmodels.leaderboard.exports.json import render_json, whole
 from segmodels.leaderboard.exports.markdown import render_markdown
-from segmodels.leaderboard.markup import GENERATOR, page_names
 from segmodels.leaderboard.page import render_html
+from segmodels.leaderboard.words import GENERATOR
 from segmodels.verdicts.judge import build_rows
 from segmodels.verdicts.row import Row
 

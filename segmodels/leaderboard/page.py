@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
-from html import escape
-from string import Template
 
+from segmodels.leaderboard.addresses import page_names
+from segmodels.leaderboard.asset import asset
 from segmodels.leaderboard.charts.bars import common_span
 from segmodels.leaderboard.charts.curves import robustness_section
 from segmodels.leaderboard.charts.gaps import gap_section
 from segmodels.leaderboard.charts.scatter import scatter_section
 from segmodels.leaderboard.datatables import inline, table_library
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.findings import statement_section
-from segmodels.leaderboard.guide import about, how_to_read
-from segmodels.leaderboard.headline import GROUPS, Group, counts, headline
-from segmodels.leaderboard.markup import (
-    GENERATOR,
-    asset,
-    below_status,
-    bounds,
-    digits,
-    evidence_name,
-    file_link,
-    metric,
-    number,
-    page_names,
-    paper,
-    signed,
-    status,
-)
-from segmodels.leaderboard.table_data import first_to_last, level, table_data
+from segmodels.leaderboard.environment import render
+from segmodels.leaderboard.headline import GROUPS, counts, headline
+from segmodels.leaderboard.statements import statement_section
+from segmodels.leaderboard.table_data import first_to_last, table_data
+from segmodels.leaderboard.words import level, metric, paper
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import Rules, load_rules
-from segmodels.verdicts.verdict import STATUSES, Status
+from segmodels.versions import EVALUATOR, SOFTWARE
 
 #: The columns of the table, and which of them hold numbers.
 COLUMNS = (
@@ -51,6 +36,13 @@ _FILTERS: dict[str, Callable[[Row], str]] = {
     "claimant": lambda row: row.subject.claimant,
     "obstacle": lambda row: row.verdict.obstacle or "",
 }
+#: What stands below the table: place, title, and what makes it.
+_SECTIONS: tuple[tuple[str, str, Callable[[list[Row]], str]], ...] = (
+    ("statements", "Statements that compare models", statement_section),
+    ("scatter", "Claimed against verified", scatter_section),
+    ("protocols", "What the protocol does to a number", gap_section),
+    ("robustness", "Robustness", robustness_section),
+)
 
 
 def render_html(
@@ -69,112 +61,44 @@ def render_html(
     """
     rows = first_to_last(rows)
     span = common_span(rows)
-    settings = settings or load_rules()
-    sections = [
-        *(statement_section(rows), scatter_section(rows)),
-        *(gap_section(rows), robustness_section(rows)),
-    ]
-    return Template(asset("page.html")).substitute(
-        generator=GENERATOR,
+    rules = settings or load_rules()
+    sections = [(place, title, body) for place, title, make in _SECTIONS if (body := make(rows))]
+    return render(
+        "page.html",
         style=asset("palette.css") + asset("page.css"),
         headline=headline(rows),
-        remark=f'\n<p class="headline">{escape(remark)}</p>' if remark else "",
-        counters=_counters(rows),
-        filters="".join(_filter(name, rows) for name in _FILTERS),
-        board=_board(rows, span, settings) if rows else '<p class="note">Nothing yet.</p>',
-        sections="\n".join(sections),
-        jumps=_jumps(sections),
-        reading=how_to_read(settings),
-        about=about(settings, docs),
+        remark=remark,
+        counters=[(name, GROUPS[name], numbers) for name, numbers in counts(rows).items()],
+        filters={name: values for name in _FILTERS if (values := _values(name, rows))},
+        columns=_columns(span, rules) if rows else [],
+        measured=_measured(rows),
+        sections=sections,
+        rules=rules,
+        verdicts_page=docs.verdict() if docs else "",
+        software=SOFTWARE,
+        evaluator=EVALUATOR,
         data=table_data(rows, span, docs) if rows else "null",
         library=table_library() if rows else "",
         script=inline(asset("page.js")) if rows else "",
     )
 
 
-def _counters(rows: list[Row]) -> str:
-    """One line per group of rows, with a button per verdict."""
-    return "".join(
-        f'<div role="group" aria-label="{GROUPS[name]}"><h2>{GROUPS[name]}</h2><ul>'
-        + "".join(_counter(name, status, number) for status, number in of.items())
-        + "</ul></div>"
-        for name, of in counts(rows).items()
-    )
-
-
-def _counter(name: Group, status: Status, number: int) -> str:
-    return (
-        f'<li><button type="button" class="{status}" disabled aria-pressed="false" '
-        f'data-group="{name}" data-status="{status}" data-total="{number}" '
-        f'title="{escape(STATUSES[status])}">'
-        f'<b>{number}</b><small></small> <span class="status {status}">{status}</span>'
-        "</button></li>"
-    )
-
-
-def _jumps(sections: list[str]) -> str:
-    """Links to what stands below the table."""
-    heads = re.findall(r'<section id="(\w+)"><h2>([^<]+)</h2>', "".join(sections))
-    links = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in heads)
-    return f'<nav aria-label="Below the table"><ul>{links}</ul></nav>' if links else ""
-
-
-def _filter(name: str, rows: list[Row]) -> str:
-    """A choice among the values that occur; "" when there is nothing to choose."""
+def _values(name: str, rows: list[Row]) -> list[tuple[str, int]]:
+    """The values of a filter, each with its rows; none when there is nothing to choose."""
     counted = Counter(filter(None, map(_FILTERS[name], rows)))
-    if len(counted) < 2:
-        return ""
-    options = "".join(
-        f'<option value="{escape(value)}">{escape(value)} ({counted[value]})</option>'
-        for value in sorted(counted, key=str.lower)
-    )
-    return (
-        f'<label>{name.capitalize()}<select data-filter="{name}">'
-        f'<option value="">all</option>{options}</select></label>'
-    )
+    return sorted(counted.items(), key=lambda item: item[0].lower()) if len(counted) > 1 else []
 
 
-def _board(rows: list[Row], span: float, settings: Rules) -> str:
-    """The head of the table for the script, and without it the table of what was measured."""
-    title = "Published numbers and what was measured"
-    known = [
+def _columns(span: float, rules: Rules) -> list[tuple[str, bool, str]]:
+    """Names of the columns, whether they hold numbers, and what more their heads say."""
+    scale = f" {rules.interval.confidence:.0%}, \u00b1{span:g}"
+    return [(name, name in _NUMBERS, scale if name == "Interval" else "") for name in COLUMNS]
+
+
+def _measured(rows: list[Row]) -> list[tuple[Row, str]]:
+    """Rows that are seen without a script, and the names of their pages."""
+    return [
         (row, name)
         for row, name in zip(rows, page_names(rows), strict=True)
         if row.verdict.verified is not None or row.subject.source.startswith("SOTAVerified page")
     ]
-    body = "\n".join(_plain_row(row, name) for row, name in known)
-    heads = "".join(_head(name, span, settings) for name in COLUMNS)
-    return (
-        f'<table id="board" class="board" role="table" hidden>'
-        f'<caption class="hidden">{title}</caption>'
-        f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead><tbody role="rowgroup"></tbody>'
-        "</table>\n"
-        f'<noscript><div class="scroll"><table class="plain"><caption>{title}. '
-        'Rows without a number stand in <a href="leaderboard.md">leaderboard.md</a>.</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>\n{body}\n</tbody></table></div></noscript>"
-    )
-
-
-def _head(name: str, span: float, settings: Rules) -> str:
-    kind = ' class="num"' if name in _NUMBERS else ""
-    more = f" {settings.interval.confidence:.0%}, \u00b1{span:g}" if name == "Interval" else ""
-    return f'<th scope="col" role="columnheader"{kind}>{name}{more}</th>'
-
-
-def _plain_row(row: Row, name: str) -> str:
-    below = f"<small>{escape(below_status(row))}</small>" if below_status(row) else ""
-    cells = [
-        f"{escape(row.subject.dataset)}<small>{escape(row.subject.split)}</small>",
-        f'<a href="claims/{escape(name)}.html">{escape(row.subject.model)}</a>'
-        f"<small>{escape(paper(row))}</small>",
-        escape(f"{metric(row)} {row.subject.corruption}"),
-        number(row.subject.claimed, row.subject.decimals),
-        number(row.verdict.verified, digits(row)),
-        signed(row.verdict.gap, digits(row)),
-        bounds(row),
-        status(row) + below,
-        escape(level(row)),
-        escape(row.protocol_name or "not stated"),
-        file_link(row.evidence_file or "", evidence_name(row)[:10]),
-    ]
-    return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}</tr>"

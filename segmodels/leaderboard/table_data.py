@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from segmodels.leaderboard.addresses import is_file, page_names
 from segmodels.leaderboard.charts.bars import places
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.findings import summary
 from segmodels.leaderboard.headline import group
-from segmodels.leaderboard.markup import (
+from segmodels.leaderboard.parts import summary
+from segmodels.leaderboard.words import (
     digits,
     disputed,
     evidence_name,
-    is_file,
+    level,
     metric,
-    page_names,
     paper,
     side,
 )
@@ -73,11 +73,6 @@ def table_data(rows: list[Row], span: float, docs: Docs | None = None) -> str:
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
-
-
-def level(row: Row) -> str:
-    """Where the measured weights come from; "" for a statement, which has many."""
-    return row.verdict.level or ("" if row.subject.kind == "relative" else "not run")
 
 
 def _repeated(row: Row, docs: Docs | None) -> list[str]:

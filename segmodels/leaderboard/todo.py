@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.markup import prose
+from dataclasses import dataclass, field
+
 from segmodels.verdicts.row import Row
 
 
-def todo_list(row: Row) -> str:
-    """One item per obstacle with what to do about it below; "" for a row that is not blocked."""
-    items: list[tuple[str, list[str]]] = []
+@dataclass(frozen=True)
+class ToDo:
+    """One obstacle, and what to do about it.
+
+    Attributes:
+        kind: of the obstacle, before its colon.
+        text: what stands behind it.
+        steps: what to do, in order.
+    """
+
+    kind: str
+    text: str
+    steps: list[str] = field(default_factory=list)
+
+
+def todo_items(row: Row) -> list[ToDo]:
+    """One per obstacle; none for a row that is not blocked."""
+    items: list[ToDo] = []
     for line in row.verdict.todo:
         if line.startswith("  ") and items:
-            items[-1][1].append(line.strip())
+            items[-1].steps.append(line.strip())
         else:
-            items.append((line.strip(), []))
-    told = "".join(f"<li>{_obstacle(line)}{_steps(steps)}</li>" for line, steps in items)
-    return f'<ul class="todo">{told}</ul>' if told else ""
+            kind, _, text = line.strip().partition(": ")
+            items.append(ToDo(kind, text))
+    return items
 
 
 def tells_everything(row: Row) -> bool:
     """Whether the list repeats the reason of a row, so that one of them is enough."""
-    lines = [line.partition(": ")[2] for line in row.verdict.todo if not line.startswith("  ")]
-    return bool(lines) and all(line in row.verdict.reason for line in lines)
-
-
-def _obstacle(line: str) -> str:
-    kind, _, text = line.partition(": ")
-    return f"<b>{prose(kind)}</b> {prose(text)}"
-
-
-def _steps(steps: list[str]) -> str:
-    told = "".join(f"<li>{prose(step)}</li>" for step in steps)
-    return f"<ul>{told}</ul>" if told else ""
+    texts = [line.partition(": ")[2] for line in row.verdict.todo if not line.startswith("  ")]
+    return bool(texts) and all(text in row.verdict.reason for text in texts)

@@ -1,4 +1,4 @@
-"""The leaderboard's pages as text: what stands on them, and what strangers cannot put there."""
+"""The leaderboard's pages as text: what stands on them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from page_rows import HOSTILE, Checker, make_measurement, make_row, make_rows, make_statement, unrun
+from page_rows import Checker, make_measurement, make_row, make_rows, make_statement, unrun
 from synthetic import project
 
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import (
-    Row,
     counts,
     datatables,
     headline,
@@ -21,17 +20,18 @@ from segmodels.leaderboard import (
     render_json,
     render_markdown,
 )
+from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.badge import badge_words, render_badge
-from segmodels.leaderboard.charts.bars import class_bars, common_span, interval_bar, places
+from segmodels.leaderboard.charts.axis import Axis
+from segmodels.leaderboard.charts.bars import common_span, interval_bar, places
 from segmodels.leaderboard.charts.gaps import gap_section, protocol_gaps
-from segmodels.leaderboard.charts.scatter import Axis, points, scatter_section
+from segmodels.leaderboard.charts.pair import pairs
+from segmodels.leaderboard.charts.scatter import scatter_section
 from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.findings import statement_section
-from segmodels.leaderboard.markup import page_names, side, signed
+from segmodels.leaderboard.statements import statement_section
 from segmodels.leaderboard.table_data import first_to_last, table_data
-from segmodels.metrics.robustness import Curve, Point, Robustness
-from segmodels.verdicts.part_result import PartResult
+from segmodels.leaderboard.words import side, signed
 from segmodels.verdicts.verdict import STATUSES
 
 
@@ -150,68 +150,6 @@ def test_an_inline_script_cannot_be_left_early() -> None:
     assert datatables.inline("a='</script><!--'") == "a='<\\/script>\\x3C!--'"
 
 
-def hostile_row(**changes: object) -> Row:
-    """Strangers' text in every field that holds text."""
-    texts = "claim paper title arxiv url source seen notes claimant stated checkpoint model dataset"
-    texts += " split corruption protocol protocol_title protocol_source reason level obstacle"
-    texts += " interval_over evidence evidence_file fingerprint counted_by counted_at weights"
-    texts += " pinned figure run"
-    curve = Curve("corruption", HOSTILE, (Point(1.0, 40.0, 0.8),))
-    fields = {
-        **dict.fromkeys(texts.split(), HOSTILE),
-        "per_class": {HOSTILE: 1.0},
-        "software": {HOSTILE: HOSTILE},
-        "weights_origin": {HOSTILE: HOSTILE},
-        "settings": {"ignore_classes": (HOSTILE,)},
-        "conflicts": (HOSTILE,),
-        "disputed": (dict.fromkeys(("date", "by", "url", "text", "answer"), HOSTILE),),
-        "robustness": Robustness(50.0, 40.0, 0.8, (curve,)),
-        "todo": (HOSTILE, f"  {HOSTILE} https://example.org/{HOSTILE} `{HOSTILE}`"),
-    }
-    return make_row(**{**fields, **changes})
-
-
-def hostile_statement() -> Row:
-    part = PartResult(HOSTILE, "open", HOSTILE, False)
-    words = dict.fromkeys(("model", "source", "url", "paper", "title", "reason"), HOSTILE)
-    return make_statement(claim="stated", findings=(part,), **words)
-
-
-def test_strangers_text_stays_text() -> None:
-    row = hostile_row()
-    other = hostile_row(claim="second", protocol="p" + HOSTILE, corruption="")
-    rows = [row, other, hostile_statement()]
-    plain, main = Checker(render_html([make_row()])), Checker(render_html(rows))
-    assert main.tags.count("script") == plain.tags.count("script") == 3
-    pages = [main]
-    for name, one in zip(page_names(rows), rows, strict=True):
-        text = render_claim(one, name, {HOSTILE: row, "net": other})
-        pages.append(Checker(text))
-        assert pages[-1].tags.count("script") == 1
-        ElementTree.fromstring(render_badge(one))
-    for page in pages:
-        assert page.open == []
-        assert not {name for name in page.attributes if name.startswith("on")}
-        assert "alert(1)" in page.text
-    assert "img" not in main.tags
-
-
-def test_data_cannot_close_its_script() -> None:
-    text = table_data([hostile_row()], 1.0)
-    assert not set("<>&\u2028") & set(text + table_data([hostile_statement()], 1.0))
-    assert read_data(text)[0]["model"] == HOSTILE
-
-
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd"])
-def test_only_web_addresses_and_files_beside_the_page_become_links(url: str) -> None:
-    row = make_row(url=url, checkpoint=url, evidence_file=url, figure=url)
-    text = render_claim(row, "net_toy", {})
-    assert url not in Checker(text).links
-    assert url not in [link.removeprefix("../") for link in Checker(text).links]
-    assert url not in Checker(render_html([row])).links
-    assert read_data(table_data([row], 1.0))[0]["file"] == ""
-
-
 def some_docs(root: Path) -> Docs:
     """The pages of `docs/` seen from `reports/claims`."""
     (root / "docs").mkdir()
@@ -289,7 +227,7 @@ def test_units_other_than_percent_keep_their_digits_and_have_no_bar() -> None:
     assert "13.7 M" in checker.text
     assert "13.68 M" in checker.text
     assert interval_bar(row, 1.0) == ""
-    assert points([row]) == []
+    assert pairs([row]) == []
 
 
 def test_docs_are_linked_where_they_describe_a_protocol(tmp_path: Path) -> None:
@@ -417,8 +355,10 @@ def test_the_page_of_a_row_says_what_its_interval_is_over() -> None:
 
 
 def test_classes_go_from_best_to_absent() -> None:
-    names = re.findall(r"<span>(\w+)<", class_bars({"a": 1.0, "b": None, "c": 0.0, "d": 9.0}))
-    assert names == ["d", "a", "c", "b"]
+    per_class = {"a": 1.0, "b": None, "c": 0.0, "d": 9.0}
+    page = render_claim(make_row(per_class=per_class), "net", {})
+    assert re.findall(r"<span>(\w+)</span><i", page) == ["d", "a", "c", "b"]
+    assert page.count("absent</b>") == 1
 
 
 def test_an_axis_has_round_ticks_and_stops_at_its_ends() -> None:
@@ -444,7 +384,7 @@ def test_costs_have_a_figure_of_their_own_in_percent_of_the_claim() -> None:
         make_row(claim=f"c{i}", metric="GFLOPs", claimed=c, verified=v, interval=None)
         for i, (c, v) in enumerate([(10.0, 10.5), (1000.0, 990.0), (0.0, 1.0)])
     ]
-    assert [p.share for p in points(rows, percent=False)] == pytest.approx([5.0, -1.0])
+    assert [p.share for p in pairs(rows, percent=False)] == pytest.approx([5.0, -1.0])
     figure = scatter_section(rows)
     assert figure.count("<figure>") == 1
     assert scatter_section([*rows, make_row()]).count("<figure>") == 3
@@ -465,7 +405,7 @@ def test_a_crowd_is_drawn_without_links() -> None:
     measured = [row for row in rows if row.verdict.verified is not None]
     assert "<a " not in figure
     assert figure.count("h0") == 2 * len(measured) == 4000
-    assert {len(points(rows))} == {2000}
+    assert {len(pairs(rows))} == {2000}
 
 
 def test_protocol_gaps_compare_one_checkpoint_on_the_same_images() -> None:

@@ -12,7 +12,7 @@ from synthetic import THEIRS, evidence, matrices
 
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard.charts.curves import robustness_section
-from segmodels.leaderboard.findings import finding_list
+from segmodels.leaderboard.claim_page import render_claim
 from segmodels.steps.costs import count_wanted
 from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.validation import problems
@@ -102,7 +102,8 @@ def test_one_training_a_side_decides_nothing(runs, one, two, verdict, outcome):
     assert (row.verdict.status, row.verdict.parts[0].outcome) == (verdict, outcome)
     assert "over 30 images" in row.verdict.reason
     words = {"holds_here": "holds on these images", "fails_here": "does not hold on these images"}
-    assert f'<span class="status {outcome}">{words.get(outcome, "open")}' in finding_list(row)
+    page = render_claim(row, "better", {})
+    assert f'<span class="status {outcome}">{words.get(outcome, "open")}' in page
 
 
 ONES, TWOS = ["one", "one-1"], ["two", "two-1"]

@@ -1,11 +1,11 @@
-"""Bars: a measured interval around its claim, and IoU per class. Style sheets colour them."""
+"""Bars: a measured interval around its claim, and IoU per class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
-from segmodels.leaderboard.markup import bounds, digits, number
+from segmodels.leaderboard.environment import render_part
+from segmodels.leaderboard.words import bounds, digits, number
 from segmodels.verdicts.row import Row
 
 _WIDTH, _HEIGHT, _PAD = 320, 34, 12
@@ -53,47 +53,35 @@ def interval_bar(row: Row, span: float) -> str:
     if found is None or row.verdict.verified is None:
         return ""
     low, dot, high = (_PAD + p / 1000 * (_WIDTH - 2 * _PAD) for p in found)
-    middle, tick = _HEIGHT / 2, _WIDTH / 2
-    parts = [
-        f'<path class="axis" d="M{_PAD} {middle}H{_WIDTH - _PAD}"/>',
-        f'<path class="range" d="M{low:.1f} {middle}H{high:.1f}"/>',
-        f'<path class="claim" d="M{tick} 5V{_HEIGHT - 5}"/>'
-        if row.subject.claimed is not None
-        else "",
-        f'<circle class="dot" cx="{dot:.1f}" cy="{middle}" r="5.5"/>',
-        _arrow(row.verdict.verified - _centre(row), span),
-    ]
-    label = escape(_spoken(row))
-    return (
-        f'<svg class="interval {row.verdict.status}" role="img" aria-label="{label}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(parts)}</svg>'
+    return render_part(
+        "interval.svg",
+        **{"width": _WIDTH, "height": _HEIGHT, "pad": _PAD, "middle": _HEIGHT / 2},
+        **{"low": low, "dot": dot, "high": high},
+        status=row.verdict.status,
+        label=_spoken(row),
+        claimed=row.subject.claim is not None,
+        edge=_edge(row.verdict.verified - _centre(row), span),
     )
 
 
 def _spoken(row: Row) -> str:
+    subject = row.subject
     measured = f"measured {number(row.verdict.verified, digits(row))}, interval {bounds(row)}"
-    if row.subject.claimed is None:
+    if subject.claimed is None:
         return measured
-    return f"claimed {number(row.subject.claimed, row.subject.decimals)}, {measured}"
+    return f"claimed {number(subject.claimed, subject.decimals)}, {measured}"
 
 
-def _arrow(offset: float, span: float) -> str:
-    """Points outwards where the measured value lies beyond the scale."""
+def _edge(offset: float, span: float) -> tuple[float, float] | None:
+    """Base and tip of an arrow outwards, where the measured value lies beyond the scale."""
     if abs(offset) <= span:
-        return ""
+        return None
     side = 1 if offset > 0 else -1
-    tip, middle = _WIDTH / 2 + side * (_WIDTH / 2), _HEIGHT / 2
-    base = tip - side * 8
-    return f'<path class="edge" d="M{base} {middle - 6}L{tip} {middle}L{base} {middle + 6}Z"/>'
+    tip = _WIDTH / 2 + side * (_WIDTH / 2)
+    return tip - side * 8, tip
 
 
-def class_bars(per_class: Mapping[str, float | None]) -> str:
-    """One bar per class, 0 to 100 percent, best first; a class that never occurs comes last."""
+def best_first(per_class: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
+    """Classes by IoU; those that never occur come last."""
     order = sorted(per_class.items(), key=lambda item: -1.0 if item[1] is None else item[1])
-    return f'<ol class="classes">{"".join(_class_bar(*item) for item in reversed(order))}</ol>'
-
-
-def _class_bar(name: str, iou: float | None) -> str:
-    if iou is None:
-        return f'<li><span>{escape(name)}</span><i></i><b class="absent">absent</b></li>'
-    return f'<li><span>{escape(name)}</span><i style="--iou:{iou:.1f}%"></i><b>{iou:.1f}</b></li>'
+    return order[::-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
-from segmodels.leaderboard.markup import digits, disputed
+from segmodels.leaderboard.words import digits, disputed
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import load_rules
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from urllib.parse import quote
 
+from segmodels.leaderboard.addresses import is_file, is_web
 from segmodels.leaderboard.headline import GROUPS, counts, group, headline
-from segmodels.leaderboard.markup import bounds, digits, disputed, metric, paper, signed
 from segmodels.leaderboard.table_data import part
+from segmodels.leaderboard.words import bounds, digits, disputed, metric, paper, signed
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.verdict import STATUSES
 
@@ -99,9 +101,14 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
 
 
+def _address(text: str) -> str:
+    """An address that cannot break out of its link."""
+    return quote(text, safe=":/?#@!$&'*+,;=%~")
+
+
 def _paper(row: Row) -> str:
     name = _cell(paper(row)).replace("[", "\\[").replace("]", "\\]")
-    return f"[{name}]({row.subject.url})" if row.subject.url.startswith("https://") else name
+    return f"[{name}]({_address(row.subject.url)})" if is_web(row.subject.url) else name
 
 
 def _claim_cells(row: Row) -> list[str]:
@@ -150,7 +157,8 @@ def _checked(row: Row) -> str:
     if row.verdict.verified is None:
         return ""
     shown = f"{row.verdict.verified:.{digits(row)}f}"
-    return f"[{shown}]({row.evidence_file})" if row.evidence_file else shown
+    file = row.evidence_file or ""
+    return f"[{shown}]({_address(file)})" if is_file(file) else shown
 
 
 def _interval(row: Row) -> str:

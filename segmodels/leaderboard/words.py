@@ -1,11 +1,7 @@
-"""Words, numbers and addresses as HTML. Claims are written by strangers: everything is escaped."""
+"""What a row says, in words and numbers."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from html import escape
-from importlib.resources import files
 from pathlib import PurePosixPath
 
 from segmodels.verdicts.row import Row
@@ -25,8 +21,6 @@ METRICS = {
     "GFLOPs": "GFLOPs",
     "fps": "images/s",
 }
-#: From the page of a row to the folder of the main page.
-UP = "../"
 #: What the words in front of a level mean.
 LEVELS = {
     "released weights": "the file its authors gave out, counted here",
@@ -36,39 +30,6 @@ LEVELS = {
 }
 #: A cost on either side of its print: neither is a failure, so both get their own words.
 _SIDES = {"below": "fewer than printed", "better": "more than printed"}
-_SPECIAL = re.compile(r"`[^`]+`|https?://[^\s<>\"']*[^\s<>\"'.,;:()]")
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
-
-
-def asset(name: str) -> str:
-    """The text of a file in `assets/`."""
-    return (files("segmodels.leaderboard") / "assets" / name).read_text(encoding="utf-8")
-
-
-def page_names(rows: list[Row]) -> list[str]:
-    """File name, without ending, of the page of every row, whatever the order of the rows.
-
-    A claim gives its id, a measurement its run and protocol; where that is not enough to tell
-    them apart, metric and evidence as well.
-    """
-    plain = [_page_name(row) for row in rows]
-    counted = Counter(plain)
-    return [
-        name
-        if row.subject.id or counted[name] == 1
-        else _joined(name, row.subject.metric, row.evidence_key)
-        for name, row in zip(plain, rows, strict=True)
-    ]
-
-
-def _page_name(row: Row) -> str:
-    if row.subject.id:
-        return _joined(row.subject.id)
-    return _joined(row.run or row.subject.model, row.protocol_name, row.subject.corruption)
-
-
-def _joined(*parts: str | None) -> str:
-    return _UNSAFE.sub("-", "-".join(part for part in parts if part)).lstrip(".") or "row"
 
 
 def metric(row: Row) -> str:
@@ -129,14 +90,6 @@ def meaning(row: Row) -> str:
     return STATUSES[row.verdict.status]
 
 
-def status(row: Row) -> str:
-    """The verdict as a mark and a word; what it means comes up when it is pointed at."""
-    return (
-        f'<span class="status {escape(tone(row))}" title="{escape(meaning(row))}">'
-        f"{escape(row.verdict.status)}</span>"
-    )
-
-
 def below_status(row: Row) -> str:
     """What stands below a verdict: that it is disputed, the obstacle, or the side of a cost."""
     return ", ".join(filter(None, (disputed(row), row.verdict.obstacle or side(row))))
@@ -155,44 +108,6 @@ def evidence_name(row: Row) -> str:
     return row.evidence_key or PurePosixPath(row.evidence_file or "").stem
 
 
-def is_file(address: str) -> bool:
-    """Whether an address is that of a file beside the page."""
-    scheme = ":" in address.partition("/")[0]
-    return bool(address) and not scheme and not address.startswith(("/", "\\"))
-
-
-def link(address: str, text: str) -> str:
-    """A link to the web where the address is one, else the text; "" without text."""
-    if not text or not address.startswith(("https://", "http://")):
-        return escape(text)
-    return f'<a href="{escape(address)}">{escape(text)}</a>'
-
-
-def prose(text: str) -> str:
-    """Text with its web addresses as links, and what stands in backticks as code."""
-    parts, start = [], 0
-    for found in _SPECIAL.finditer(text):
-        special = found[0]
-        code = f"<code>{escape(special.strip('`'))}</code>"
-        shown = code if special.startswith("`") else link(special, special)
-        parts += [escape(text[start : found.start()]), shown]
-        start = found.end()
-    return "".join([*parts, escape(text[start:])])
-
-
-def file_link(address: str, text: str, up: str = "") -> str:
-    """A link to a file beside the page where the address is one, else the text as code.
-
-    Args:
-        address: relative to the folder of the main page.
-        text: what is shown; "" gives "".
-        up: the way from the linking page to that folder.
-    """
-    shown = f"<code>{escape(text)}</code>" if text else ""
-    return f'<a href="{escape(up + address)}">{shown}</a>' if text and is_file(address) else shown
-
-
-def facts(items: list[tuple[str, str]]) -> str:
-    """A list of names and HTML values; an empty value is left out."""
-    shown = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in items if value)
-    return f'<dl class="facts">{shown}</dl>'
+def level(row: Row) -> str:
+    """Where the measured weights come from; "" for a statement, which has many."""
+    return row.verdict.level or ("" if row.subject.kind == "relative" else "not run")
