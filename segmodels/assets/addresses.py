@@ -28,11 +28,6 @@ def names_branch(url: str) -> bool:
     return any(place.search(url) for place in _PLACES)
 
 
-def names_commit(url: str) -> bool:
-    """Whether an address holds a commit."""
-    return any(map(is_commit, url.split("/")))
-
-
 def at_revision(url: str, revision: str) -> str:
     """The address of the same file at a commit; unchanged if it follows no branch."""
     for place in _PLACES:

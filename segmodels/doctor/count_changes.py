@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from segmodels.doctor.locate import Side, protocols
 from segmodels.evidence import Evidence, ImageCounts
+from segmodels.metrics.averages import averages
 from segmodels.metrics.intervals import Interval, IntervalRule, over, paired_interval
-from segmodels.metrics.scores import score
+from segmodels.metrics.scores import score, score_per_image
 from segmodels.protocols.protocol import Protocol
 
 #: Classes named on either side of a list.
@@ -80,6 +81,15 @@ def class_changes(a: Evidence, b: Evidence, protocol: Protocol) -> tuple[list[st
     return gaining, [text for change, text in told if change < 0][:_NAMED]
 
 
+def image_changes(a: Evidence, b: Evidence, protocol: Protocol) -> list[str]:
+    """The images whose own mIoU changes most from a to b, with points."""
+    before, after = (score_per_image(one, protocol) for one in (a, b))
+    changes = {name: after[name] - before[name] for name in before}
+    known = [name for name, change in changes.items() if change and not math.isnan(change)]
+    largest = sorted(known, key=lambda name: -abs(changes[name]))[:_NAMED]
+    return [f"{name} {changes[name]:+.2f}" for name in largest]
+
+
 def paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) -> Interval | None:
     """Interval of mIoU(b) - mIoU(a); None where the two did not see the same images."""
     one, other = a.identity, b.identity
@@ -129,7 +139,16 @@ def numbers(a: Side, b: Side, rule: IntervalRule) -> list[str]:
     told = [f"mIoU {values[0]:.2f} in A, {values[1]:.2f} in B: {change:+.2f} points ({how})"]
     if a.evidence.classes != b.evidence.classes:
         return [*told, "other classes: two numbers that cannot be compared"]
-    return told + list(_paired(a.evidence, b.evidence, one, rule))
+    lines = [*_otherwise("A", a, one), *_otherwise("B", b, other)]
+    return [*told, *_paired(a.evidence, b.evidence, one, rule), *lines]
+
+
+def _otherwise(letter: str, side: Side, protocol: Protocol) -> Iterator[str]:
+    """The same counts in other averages: a printed number may be one of these."""
+    found = averages(side.evidence, protocol).items()
+    known = [f"{name} {value:.2f}" for name, value in found if not math.isnan(value)]
+    if known:
+        yield f"the counts of {letter} averaged otherwise: {', '.join(known)}"
 
 
 def _paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) -> Iterator[str]:
@@ -150,3 +169,5 @@ def _paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) ->
     if gaining or losing:
         yield f"classes that gain: {', '.join(gaining) or 'none'}"
         yield f"classes that lose: {', '.join(losing) or 'none'}"
+    if changed := image_changes(*common, protocol):
+        yield f"images that change most: {', '.join(changed)}"

@@ -59,29 +59,6 @@ def mean_iou(counts: Counts) -> float:
     return float(mean_of(iou_per_class(counts)))
 
 
-def frequency_weighted_iou(counts: Counts) -> float:
-    """IoU of each class weighted by its share of the labelled pixels (Long et al., CVPR 2015)."""
-    counts = _square(counts)
-    pixels = counts.sum(axis=1)
-    total = int(pixels.sum())
-    iou = np.nan_to_num(iou_per_class(counts))  # a class without pixels has no weight
-    return float(pixels @ iou / total) if total else float("nan")
-
-
-def dice_per_class(counts: Counts) -> Floats:
-    """Dice coefficient (the same as F1) of each class of a square matrix; NaN where absent."""
-    counts = _square(counts)
-    right = np.diagonal(counts)
-    return iou_from(2 * right, counts.sum(axis=1) + counts.sum(axis=0))
-
-
-def mean_dice(counts: Counts) -> float:
-    """Dice (F1) averaged over the classes that occur. Not 2 mIoU / (1 + mIoU): that relation
-    holds for each class, not for means.
-    """
-    return float(mean_of(dice_per_class(counts)))
-
-
 def pixel_accuracy(counts: Counts) -> float:
     """Share of labelled pixels that are right, 0..1; NaN without pixels."""
     counts = _square(counts)
@@ -93,52 +70,6 @@ def mean_accuracy(counts: Counts) -> float:
     """Recall averaged over the classes that occur in the ground truth ("class average")."""
     counts = _square(counts)
     return float(mean_of(iou_from(np.diagonal(counts), counts.sum(axis=1))))
-
-
-# What people also call mean IoU. None of these is the papers' number; they are here to explain
-# gaps between a printed value and ours.
-
-
-def iou_per_image(counts: Counts) -> Floats:
-    """mIoU of every image on its own, from square matrices (images, C, C); NaN for an image
-    without labelled pixels.
-    """
-    counts = np.asarray(counts)
-    if counts.ndim != 3 or counts.shape[1] != counts.shape[2]:
-        raise SegmodelsError(f"matrices of images are (images, C, C), not {counts.shape}.")
-    diagonal = np.diagonal(counts, axis1=1, axis2=2)
-    return mean_of(iou_from(diagonal, counts.sum(axis=2) + counts.sum(axis=1) - diagonal))
-
-
-def mean_over_images_iou(counts: Counts) -> float:
-    """mIoU of each image, averaged over images: what `torchmetrics.segmentation.MeanIoU` does.
-
-    A small object in one image weighs as much as a sky in another, and classes that a split
-    shows rarely count less than those that most images show.
-
-    Args:
-        counts: square matrices, one per image, (images, C, C).
-    """
-    return float(mean_of(iou_per_image(counts)))
-
-
-def mean_iou_skipping_zero_classes(counts: Counts) -> float:
-    """mIoU over the classes with at least one right pixel: the scripts of CGNet and DABNet.
-
-    A class that the network never gets right leaves the mean instead of entering it as zero,
-    so the number is never below `mean_iou`.
-    """
-    iou = iou_per_class(counts)
-    return float(mean_of(np.where(iou > 0, iou, np.nan)))
-
-
-def mean_iou_with_absent_as_zero(counts: Counts) -> float:
-    """mIoU in which a class that occurs nowhere enters as zero: sums divided by all classes.
-
-    Happens where a small constant in the denominator keeps 0/0 from being noticed; never
-    above `mean_iou`, and equal to it on a whole split that shows every class.
-    """
-    return float(np.nan_to_num(iou_per_class(counts)).mean())
 
 
 def _square(counts: Counts) -> Counts:

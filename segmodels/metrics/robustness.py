@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from segmodels.core.files import digest
 from segmodels.evidence import Evidence, ImageCounts, images_asked
@@ -142,23 +140,6 @@ def mean_share(points: Iterable[Point]) -> float | None:
     """Share of the clean mIoU that is left on average, four decimals; None where there is none."""
     shares = [point.ratio for point in points if point.ratio is not None]
     return round(fmean(shares), 4) if shares else None
-
-
-def kept(clean: Evidence, disturbed: Sequence[Evidence], protocol: Protocol) -> float:
-    """Share of the clean mIoU that is left, averaged over disturbances of the same images.
-
-    NaN where the clean mIoU is zero or none: nothing is there of which a share could be left.
-
-    Args:
-        clean: evidence with its images; those that were disturbed are taken.
-        disturbed: one piece of evidence per condition.
-        protocol: how counts become a score.
-    """
-    shares = []
-    for evidence in disturbed:
-        intact = score(first_images(clean, evidence), protocol).miou
-        shares.append(score(evidence, protocol).miou / intact if intact > 0 else math.nan)
-    return float(np.mean(shares))
 
 
 def first_images(clean: Evidence, disturbed: Evidence) -> Evidence:

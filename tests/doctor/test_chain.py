@@ -14,16 +14,17 @@ from synthetic import evidence, matrices, project
 
 from segmodels import cli
 from segmodels.core import paths
-from segmodels.doctor.count_changes import moves, numbers, other_truths, shared
+from segmodels.doctor.count_changes import image_changes, moves, numbers, other_truths, shared
 from segmodels.doctor.diff import STAGES, differences
 from segmodels.doctor.locate import Side, find_side
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, write_evidence
+from segmodels.metrics.averages import averages
 from segmodels.metrics.intervals import IntervalRule, paired_interval
-from segmodels.metrics.scores import score
+from segmodels.metrics.scores import score, score_per_image
 from segmodels.protocols.protocol import Protocol
 
-RULE = IntervalRule(confidence=0.95)
+RULE, PLAIN = IntervalRule(confidence=0.95), Protocol(name="plain", version=1, title="plain")
 Diff = Callable[..., tuple[int, list[str]]]
 
 
@@ -163,6 +164,22 @@ def test_the_numbers_are_those_of_the_scores() -> None:
     assert lines[2].startswith("classes that gain: ")
     assert lines[2].count("+") == 3
     assert lines[3] == "classes that lose: none"
+    assert lines[4].startswith("images that change most: ")
+    for letter, side_, line in zip("AB", (a, b), lines[5:], strict=True):
+        dice = averages(side_, plain)["mean Dice (F1)"]
+        assert line.startswith(f"the counts of {letter} averaged otherwise: mean over images ")
+        assert line.endswith(f"mean Dice (F1) {dice:.2f}")
+
+
+def test_the_images_that_change_most_come_first() -> None:
+    a, b = evidence(), evidence(matrices(6, right=90), images=6)
+    before, after = (score_per_image(one, PLAIN) for one in (a, b))
+    found = image_changes(a, b, PLAIN)
+    changes = sorted((abs(after[name] - before[name]) for name in before), reverse=True)
+    assert [abs(float(text.split()[-1])) for text in found] == pytest.approx(
+        changes[: len(found)], abs=0.006
+    )
+    assert image_changes(a, a, PLAIN) == []
 
 
 def test_other_images_have_no_paired_interval() -> None:

@@ -13,19 +13,12 @@ from hypothesis.extra.numpy import arrays
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.counting import confusion_matrix, count_pairs
 from segmodels.metrics.iou import (
-    dice_per_class,
-    frequency_weighted_iou,
     intersection_and_union,
     iou_from,
     iou_per_class,
-    iou_per_image,
     mean_accuracy,
-    mean_dice,
     mean_iou,
-    mean_iou_skipping_zero_classes,
-    mean_iou_with_absent_as_zero,
     mean_of,
-    mean_over_images_iou,
     pixel_accuracy,
 )
 
@@ -196,52 +189,3 @@ def test_scores_equal_those_of_the_official_code(mirror):
             assert mean_iou(counts) == pytest.approx(expected["mIoU"], rel=1e-12)
             assert pixel_accuracy(counts) == pytest.approx(expected["aAcc"], rel=1e-12)
             assert mean_accuracy(counts) == pytest.approx(expected["mAcc"], rel=1e-12)
-
-
-# --- other scores ----------------------------------------------------------------------
-
-HAND = np.array([[6, 2, 0, 0], [1, 3, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]])  # class 2 is never found
-
-
-def test_frequency_weighted_iou():
-    expected = 8 / 14 * 6 / 9 + 4 / 14 * 3 / 8 + 2 / 14 * 0
-    assert frequency_weighted_iou(HAND) == pytest.approx(expected)
-    assert math.isnan(frequency_weighted_iou(np.zeros((2, 2), np.int64)))
-
-
-def test_dice_is_f1():
-    found = dice_per_class(HAND)
-    precision, recall = 6 / 7, 6 / 8
-    assert found[0] == pytest.approx(2 * precision * recall / (precision + recall))
-    assert found[2] == 0
-    assert math.isnan(found[3])
-    assert mean_dice(HAND) == pytest.approx((found[0] + found[1] + 0) / 3)
-    iou = iou_per_class(HAND)
-    np.testing.assert_allclose(found, 2 * iou / (1 + iou))
-
-
-@settings(deadline=None)
-@given(arrays(np.int64, (3, 3), elements=st.integers(0, 5)))
-def test_the_mistakes_lie_on_their_side_of_the_mean(counts):
-    if math.isnan(mean_iou(counts)):
-        assert math.isnan(mean_iou_skipping_zero_classes(counts))
-        return
-    assert mean_iou_with_absent_as_zero(counts) <= mean_iou(counts) + 1e-12
-    if np.trace(counts):
-        assert mean_iou_skipping_zero_classes(counts) >= mean_iou(counts) - 1e-12
-
-
-def test_the_mistakes_by_hand():
-    ious = [6 / 9, 3 / 8, 0]
-    assert mean_iou(HAND) == pytest.approx(sum(ious) / 3)
-    assert mean_iou_skipping_zero_classes(HAND) == pytest.approx(sum(ious) / 2)
-    assert mean_iou_with_absent_as_zero(HAND) == pytest.approx(sum(ious) / 4)
-
-
-def test_a_mean_over_images_is_another_number():
-    images = np.array([[[100, 0], [0, 0]], [[0, 1], [0, 1]], [[0, 0], [0, 0]]])
-    np.testing.assert_array_equal(iou_per_image(images), [1.0, 0.25, np.nan])
-    assert mean_over_images_iou(images) == pytest.approx((1 + 0.25) / 2)  # a void image: no say
-    assert mean_iou(images.sum(axis=0)) == pytest.approx((100 / 101 + 1 / 2) / 2)
-    with pytest.raises(SegmodelsError, match=r"\(images, C, C\), not \(2, 2\)"):
-        iou_per_image(images[0])

@@ -13,7 +13,6 @@ from synthetic import evidence, matrices
 from segmodels.errors import SegmodelsError
 from segmodels.metrics.intervals import IntervalRule, miou_interval
 from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
-from segmodels.metrics.robustness import kept
 from segmodels.metrics.scores import score, score_per_image
 from segmodels.protocols.protocol import Protocol
 
@@ -71,12 +70,3 @@ def test_scores_of_single_images(seed: int, protocol: Protocol) -> None:
     for image, value in zip(counts, found.values(), strict=True):
         alone = score(evidence(image[None]), protocol).miou
         assert value == pytest.approx(alone, nan_ok=True)
-
-
-def test_a_share_of_nothing_is_no_share() -> None:
-    """No warning and no traceback; who tells it says so in a sentence."""
-    wrong, empty = np.zeros((2, 4, 4), np.int64), np.zeros((2, 4, 4), np.int64)
-    wrong[:, 0, 1] = 50
-    for clean in (evidence(wrong), evidence(empty)):
-        assert math.isnan(kept(clean, [evidence(matrices(2))], PLAIN))
-    assert kept(evidence(matrices(2)), [evidence(wrong)], PLAIN) == 0
