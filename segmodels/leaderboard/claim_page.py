@@ -17,6 +17,7 @@ from segmodels.leaderboard.words import (
     number,
     signed,
 )
+from segmodels.metrics.averages import AVERAGES
 from segmodels.verdicts.row import Row
 
 
@@ -44,11 +45,22 @@ def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | N
         bar=interval_bar(row, span),
         reach="1 point" if span == 1 else f"{span:g} points",
         classes=best_first(row.evidence.per_class) if row.evidence else [],
+        averages=_averages(row),
         same_checkpoint=_same_checkpoint(row, neighbours),
         facts=_facts(row, neighbours, docs),
         badge=badge,
         snippet=f"[![{badge}](reports/claims/{name}.svg)](reports/claims/{name}.html)",
     )
+
+
+def _averages(row: Row) -> list[tuple[str, str, str]]:
+    """The same counts averaged in other ways: name, number and meaning of each that is known."""
+    found = row.evidence.averages if row.evidence else {}
+    return [
+        (average.name, number(value, digits(row)), average.meaning)
+        for average in AVERAGES
+        if (value := found.get(average.name)) is not None
+    ]
 
 
 def style_sheet() -> str:

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segmodels.evidence import Evidence, read_evidence
+from segmodels.metrics.averages import averages
 from segmodels.metrics.intervals import Interval, mean_interval
 from segmodels.metrics.robustness import Robustness, summarise
-from segmodels.metrics.scores import comparable, score
+from segmodels.metrics.scores import comparable, score, score_per_image
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.project import Project
 from segmodels.verdicts.rounding import rounded
 from segmodels.verdicts.shelf import Found, conditions
+
+#: Images named as those of the lowest mIoU.
+_LOWEST = 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class EvidenceSummary:
         software: versions of the packages that counted, by name.
         pixel_accuracy, mean_accuracy: over labelled pixels, percent; None without any.
         per_class: IoU, percent; None for a class that never occurs.
+        averages: the same counts averaged in other ways (`segmodels.metrics.averages`), percent.
+        lowest: the images whose own mIoU is lowest, with it, percent; a few, lowest first.
         robustness: what disturbed copies of it came to; None without any.
     """
 
@@ -47,13 +53,15 @@ class EvidenceSummary:
     pixel_accuracy: float | None = None
     mean_accuracy: float | None = None
     per_class: Mapping[str, float | None] = field(default_factory=dict)
+    averages: Mapping[str, float | None] = field(default_factory=dict)
+    lowest: tuple[tuple[str, float], ...] = ()
     robustness: Robustness | None = None
 
 
 def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> EvidenceSummary:
     """A piece of evidence as a row tells it, scored under a protocol."""
     evidence, identity = found.evidence, found.evidence.identity
-    scores = score(evidence, protocol)
+    scores, whole = score(evidence, protocol), read_evidence(found.path)
     labelled = not math.isnan(scores.miou)
     return EvidenceSummary(
         key=evidence.key,
@@ -68,8 +76,19 @@ def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> Ev
         pixel_accuracy=rounded(scores.pixel_accuracy),
         mean_accuracy=rounded(scores.mean_accuracy),
         per_class={name: rounded(iou) for name, iou in scores.per_class.items()},
+        averages={name: rounded(value) for name, value in averages(whole, protocol).items()},
+        lowest=_lowest(whole, protocol),
         robustness=_robustness(project, found, protocol) if labelled else None,
     )
+
+
+def _lowest(evidence: Evidence, protocol: Protocol) -> tuple[tuple[str, float], ...]:
+    """The images whose own mIoU is lowest, where there are more than a few."""
+    scores = score_per_image(evidence, protocol).items()
+    known = sorted((value, name) for name, value in scores if not math.isnan(value))
+    if len(known) <= _LOWEST:
+        return ()
+    return tuple((name, round(value, 2)) for value, name in known[:_LOWEST])
 
 
 def _robustness(project: Project, clean: Found, protocol: Protocol) -> Robustness | None:

@@ -22,6 +22,7 @@ from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.table_data import table_data
+from segmodels.metrics.averages import AVERAGES
 from segmodels.metrics.robustness import Curve, Point, Robustness
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.evidence_summary import EvidenceSummary
@@ -81,6 +82,8 @@ def rows_of(text: str) -> list[Row]:
         **counts,
         software={text: text},
         per_class={text: 1.0},
+        averages={AVERAGES[0].name: 40.0},
+        lowest=((text, 1.0),),
         robustness=Robustness(50.0, 40.0, 0.8, (curve,)),
     )
     behind = {

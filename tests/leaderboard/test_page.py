@@ -361,6 +361,16 @@ def test_classes_go_from_best_to_absent() -> None:
     assert page.count("absent</b>") == 1
 
 
+def test_other_averages_and_the_lowest_images_are_on_the_page() -> None:
+    page = Checker(render_claim(make_row(), "net", {})).text
+    assert "mean over images47.12. mIoU of each image, averaged over images" in page
+    assert "mean Dice" not in page  # not known
+    assert "Images of the lowest mIoU, %a.png3.25b.png4.00" in page
+    bare = Checker(render_claim(make_row(averages={}, lowest=()), "net", {})).text
+    assert "averaged otherwise" not in bare
+    assert "lowest" not in bare
+
+
 def test_an_axis_has_round_ticks_and_stops_at_its_ends() -> None:
     axis = Axis(47.0, 53.0, 100.0, 0.0)
     assert axis.ticks() == [47, 48, 49, 50, 51, 52, 53]
