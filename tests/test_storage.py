@@ -11,12 +11,12 @@ import pytest
 import yaml
 from dvc_project import CHECKOUT, Repository, build
 
-STAGES = ("generate@shapes", "weights@published")
+STAGES = ("generate@shapes", "weights@published", "evaluate@published-plain")
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Data and weights, linked into the cache; nothing is trained."""
+    """Data, weights and evidence, linked into the cache; nothing is trained."""
     made = build(tmp_path_factory.mktemp("dvc") / "project")
     configure(made, "hardlink")
     assert made.repro(*STAGES)[0] == set(STAGES)
@@ -33,9 +33,10 @@ def configure(repository: Repository, links: str) -> None:
 
 
 def outputs(repository: Repository) -> list[Path]:
-    folders = ("data/shapes", "weights/released", "reports/local/datasets")
+    folders = ("data/shapes", "weights/released", "reports/local")
     paths = (path for folder in folders for path in (repository.root / folder).rglob("*"))
-    return sorted(path for path in paths if path.is_file() and path.name != ".gitignore")
+    # Of the records of machine and seconds DVC knows nothing.
+    return sorted(path for path in paths if path.is_file() and path.parent.name != "records")
 
 
 def contents(repository: Repository) -> dict[str, str]:
@@ -72,6 +73,8 @@ def test_a_clone_brings_everything_from_a_remote(repository: Repository, tmp_pat
     repository.run("dvc", "push", *STAGES)
     before = contents(repository)
     assert {Path(name).parts[0] for name in before} == {"data", "weights", "reports"}
+    made = {Path(name).parts[2] for name in before if name.startswith("reports")}
+    assert made == {"datasets", "evidence", "figures", "metrics"}
     repository.git("add", "-A")
     repository.git("commit", "-q", "-m", "everything")
 
@@ -98,15 +101,16 @@ def test_replacing_links_leaves_the_cache_alone(repository: Repository) -> None:
     second = contents(repository)
     assert first.keys() == second.keys()
 
-    # Without DVC the folder is made in place of the links.
+    # Without DVC files are made in place of the links.
     repository.edit("datasets.yaml", "seed: 1", "seed: 0")
     repository.run("flows.stages", "prepare", "shapes")
+    repository.run("segmodels.cli", "evaluate", "published", "--force")
     assert contents(repository) == first
     assert not any(path.is_symlink() for path in outputs(repository))
 
     kept = [path for path in cached(repository).rglob("*") if path.is_file()]
     folders = [path for path in kept if path.suffix == ".dir"]
-    assert len(folders) == 3  # the images twice, the weights once
+    assert len(folders) == 4  # the images twice, weights and evidence once
     assert len(kept) - len(folders) == len({*first.values(), *second.values()})
     for path in kept:
         digest = hashlib.md5(path.read_bytes()).hexdigest()

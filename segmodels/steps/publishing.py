@@ -52,10 +52,10 @@ def publish(run: str, what: str | None = None) -> list[Published]:
 def _folders(run: str, what: str | None) -> list[Path]:
     runs = _below(paths.evidence())
     if run not in runs:
-        raise UnknownNameError(f"run with evidence in {paths.evidence()}", run, runs)
+        raise UnknownNameError(f"run in {paths.evidence()}", run, runs)
     parts = _below(runs[run])
     if what is not None and what not in parts:
-        raise UnknownNameError(f"protocol or suite with evidence in {runs[run]}", what, parts)
+        raise UnknownNameError(f"protocol or suite in {runs[run]}", what, parts)
     return list(parts.values()) if what is None else [parts[what]]
 
 
