@@ -15,15 +15,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, NonNegativeInt
 
-from segmodels.core.entry import Entry, Spelled, read_entry
+from segmodels.core.entry import Entry, read_entry
 from segmodels.core.files import write_text
 from segmodels.core.locks import only_one
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError
 
-Sha256 = Annotated[str, Spelled("[0-9a-f]{64}", "a sha256 (64 digits 0-9a-f)")]
-Commit = Annotated[str, Spelled("([0-9a-f]{40})?", "a commit (40 digits 0-9a-f)")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", title="a sha256 (64 digits 0-9a-f)")]
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", title="a commit (40 digits 0-9a-f)")]
 
 #: Where a file came from: its `address`, the `mirror`, or the `folder` it lay in already.
 Origin = Literal["address", "mirror", "folder"]

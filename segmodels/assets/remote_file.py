@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, InstanceOf, NonNegativeInt
+from pydantic import AfterValidator, Field, InstanceOf, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.addresses import at_revision, names_branch
 from segmodels.assets.pins import Commit, Pin, Sha256
-from segmodels.core.entry import Entry, Several, Spelled
+from segmodels.core.entry import Entry, Several
 
 #: Who says what the bytes of a file are: its authors, or we, who had it.
 Voucher = Literal["authors", "us"]
@@ -40,9 +40,13 @@ class RemoteFile(Entry):
     """
 
     name: Annotated[str, AfterValidator(_plain)]
-    url: Annotated[str, Spelled(r"https?://.*", "an address with https:// or http://")]
+    url: Annotated[
+        str, Field(pattern=r"^https?://.*$", title="an address with https:// or http://")
+    ]
     sha256: Several[Sha256] = ()
-    sha1: Annotated[str, Spelled("([0-9a-f]{40})?", "a sha1 (40 digits 0-9a-f)")] = ""
+    sha1: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", title="a sha1 (40 digits 0-9a-f)")] = (
+        ""
+    )
     bytes: NonNegativeInt | None = None
     sha256_from: Voucher = "us"
     revision: Commit = ""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.core.entry import Entry, Overrides, Several, Spelled, Words
+from segmodels.core.entry import Entry, Overrides, Several, Words
 
 Metric = Literal["mIoU", "mAcc", "aAcc", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
 
@@ -38,11 +38,14 @@ COUNTED = ("params_M", "GFLOPs")
 #: Also a file name: no capitals, which some disks do not tell apart, and no dot at the end.
 Name = Annotated[
     str,
-    Field(max_length=120),
-    Spelled("[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?", "a name of a-z, 0-9, '_', '.' and '-'"),
+    Field(
+        pattern="^[a-z0-9]([a-z0-9_.-]*[a-z0-9_-])?$",
+        max_length=120,
+        title="a name of a-z, 0-9, '_', '.' and '-'",
+    ),
 ]
-Arxiv = Annotated[str, Spelled(r"(\d{4}\.\d{4,5})?", "a number as 2103.14030")]
-Address = Annotated[str, Spelled(r"(https://\S+)?", "an address with https://")]
+Arxiv = Annotated[str, Field(pattern=r"^(\d{4}\.\d{4,5})?$", title="a number as 2103.14030")]
+Address = Annotated[str, Field(pattern=r"^(https://\S+)?$", title="an address with https://")]
 Side = Annotated[int, Field(ge=1, le=100_000)]
 Size = Annotated[tuple[Side, Side], Field(strict=False)]
 
@@ -58,9 +61,9 @@ class Dispute(Entry):
         answer: what was found and done about it; empty while it is open.
     """
 
-    date: Annotated[str, Spelled(r"\d{4}-\d{2}-\d{2}", "a day as 2026-12-31")]
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", title="a day as 2026-12-31")]
     by: Words
-    url: Annotated[str, Spelled(r"https://\S+", "an address with https://")]
+    url: Annotated[str, Field(pattern=r"^https://\S+$", title="an address with https://")]
     text: Words
     answer: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
 

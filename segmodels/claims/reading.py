@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from segmodels.claims.claim import Claim, Name
+from segmodels.claims.claim import Address, Arxiv, Claim, Name
 from segmodels.claims.statement import Statement
 from segmodels.core.entry import Entry, Words, read_entry
 from segmodels.core.settings import project_root
@@ -30,8 +30,8 @@ class Paper(Entry):
 
     paper: Name
     title: Words
-    arxiv: str = ""
-    url: str = ""
+    arxiv: Arxiv = ""
+    url: Address = ""
     defaults: dict[str, Any] = Field(default_factory=dict)
     claims: list[dict[str, Any]] = Field(default_factory=list)
     statements: list[dict[str, Any]] = Field(default_factory=list)

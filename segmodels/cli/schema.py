@@ -51,7 +51,17 @@ def schemas() -> dict[str, Schema]:
 
     made = {kind: TypeAdapter(model).json_schema() for kind, model in _models().items()}
     made["claims"] = _claims()
-    return {kind: {**made[kind], "title": FILES[kind]} for kind in FILES}
+    return {kind: {**_tidy(made[kind]), "title": FILES[kind]} for kind in FILES}
+
+
+def _tidy(schema: Any) -> Any:
+    """Without what only some versions of pydantic say, and what means nothing."""
+    if isinstance(schema, list):
+        return [_tidy(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy = {name: _tidy(one) for name, one in schema.items()}
+    return {k: v for k, v in tidy.items() if (k, v) != ("additionalProperties", True)}
 
 
 def _models() -> dict[str, Any]:

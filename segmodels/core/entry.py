@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     JsonValue,
-    ModelWrapValidatorHandler,
     PositiveInt,
     StringConstraints,
     ValidationError,
@@ -27,8 +24,8 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
+from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema
-from pydantic_core.core_schema import no_info_after_validator_function
 
 from segmodels.core.docstrings import attributes_of, summary_of
 from segmodels.core.entry_errors import faults, unknown_field
@@ -86,37 +83,10 @@ class Entry(BaseModel):
         for name, field in cls.model_fields.items():
             shown = schema.get("properties", {}).get(field.validation_alias or name)
             if shown is not None:
-                shown.pop("title", None)
+                if field.title is None:
+                    shown.pop("title", None)  # pydantic's, which repeats the name
                 shown |= {"description": words[name]} if name in words else {}
         return made
-
-
-@dataclass(frozen=True)
-class Spelled:
-    """Text of a form (`Annotated[str, Spelled(...)]`).
-
-    Attributes:
-        pattern: regular expression of the whole text.
-        words: what that is, for messages.
-    """
-
-    pattern: str
-    words: str
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return no_info_after_validator_function(self._checked, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(core), "pattern": f"^(?:{self.pattern})$"}
-
-    def _checked(self, text: str) -> str:
-        if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"expected {self.words}")
-        return text
 
 
 Kind = TypeVar("Kind", bound=Entry)

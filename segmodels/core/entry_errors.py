@@ -88,6 +88,8 @@ def _line(kind: type[BaseModel], given: object, fault: ErrorDetails) -> str:
             text += f", found {_short(fault['input'])}"
         return f"{field}: {text}." if place else f"{text}."
     expected = _EXPECTED.get(sort) or _BARE.sub("", fault["msg"])
+    if sort == "string_pattern_mismatch":  # the field's title says what the pattern is
+        expected = _node(kind.model_json_schema(), place).get("title", expected)
     return f"{field}: expected {expected}, found {_short(fault['input'])}.{_hint(fault)}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,19 +36,21 @@ for _tag in ("set", "omap", "pairs", "binary"):
 
 @lru_cache(maxsize=32)
 def _parsed(text: str) -> Any:
-    """Plain values of a YAML text; kept, because judging asks for the same few files often."""
+    """Plain values of a YAML text; cached, because judging asks for the same few files often."""
     return yaml.load(text, _Loader)  # a safe loader: plain values only
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> Mapping[str, Any]:
     """Parse a YAML file that holds a mapping; nothing in it is ever executed.
+
+    What it returns is shared with the next reader of the file: it is not to be changed.
 
     Raises:
         SegmodelsError: the file is missing, is not YAML, gives a name twice or is not a
             mapping of names.
     """
     try:
-        value = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
+        value = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: no such file.") from None
     except OSError as error:

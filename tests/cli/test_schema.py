@@ -11,7 +11,7 @@ import pytest
 
 from segmodels import cli
 from segmodels.cli.schema import FILES, schemas
-from segmodels.core.files import readable_json
+from segmodels.core.files import read_json
 from segmodels.core.yaml_entries import read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,8 +27,7 @@ def made() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_committed_schemas_are_what_the_command_writes(kind: str, made: Any) -> None:
-    text = (FOLDER / f"{kind}.json").read_text(encoding="utf-8")
-    assert text == readable_json(made[kind]), "run `segmodels schema`"
+    assert read_json(FOLDER / f"{kind}.json") == made[kind], "run `segmodels schema`"
 
 
 def test_every_file_has_a_schema_and_editors_know_which() -> None:
@@ -81,4 +80,4 @@ def test_the_command_writes_them(
     assert cli.main(["schema"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(FILES)
     for path in FOLDER.iterdir():
-        assert (tmp_path / "params" / "schemas" / path.name).read_bytes() == path.read_bytes()
+        assert read_json(tmp_path / "params" / "schemas" / path.name) == read_json(path)
