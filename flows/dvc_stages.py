@@ -177,7 +177,7 @@ def reproduce_stage(
             stop=stop,
             grace=grace,
         )
-    except process.LetGoError as error:
+    except process.StoppedError as error:
         raise StageStoppedError(f"Stage {name!r} was stopped.") from error
     except process.OutOfTimeError as error:
         reason = f"took longer than {timeout:.0f} s and was ended"

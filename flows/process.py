@@ -1,10 +1,10 @@
-"""A process on a leash: it and all it started end when we let go, or when we die.
+"""A command that ends with its caller, together with every process that it started.
 
-:func:`run` puts a small keeper (this file, run as a script) in front of a command. The
-keeper reads a pipe of which only we hold the other end, and ends the command's whole
-process group as soon as that pipe closes. Letting go is therefore one action, whatever
+:func:`run` puts a small supervisor (this file, run as a script) in front of a command. The
+supervisor reads a pipe of which only the caller holds the other end, and ends the command's
+whole process group as soon as that pipe closes. Stopping is therefore one action, whatever
 the reason: cancelled, out of time, interrupted, or killed with SIGKILL when nobody could
-have cleaned up. Only the standard library is imported, so that a keeper costs little.
+have cleaned up. Only the standard library is imported, so that a supervisor costs little.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _TICK_SECONDS = 0.1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class LetGoError(Exception):
-    """The command was ended by us because the caller asked for it."""
+class StoppedError(Exception):
+    """The command was ended because the caller asked for it."""
 
 
 class OutOfTimeError(Exception):
-    """The command was ended by us because it took longer than allowed."""
+    """The command was ended because it took longer than allowed."""
 
 
 def run(
@@ -45,16 +45,16 @@ def run(
     stop: threading.Event | None = None,
     grace: float = GRACE_SECONDS,
 ) -> int:
-    """Run ``command``, hand each line it prints to ``on_line``, and return its exit code.
+    """Run ``command``, call ``on_line`` with each line it prints, and return its exit code.
 
     However this call is left, nothing that the command started is left running.
 
     Raises:
-        LetGoError: ``stop`` was set.
+        StoppedError: ``stop`` was set.
         OutOfTimeError: the command ran longer than ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout if timeout is not None else float("inf")
-    keeper = subprocess.Popen(
+    supervisor = subprocess.Popen(
         [sys.executable, "-I", __file__, str(grace), *command],
         cwd=cwd,
         env=env,
@@ -64,30 +64,30 @@ def run(
         start_new_session=True,
     )
     try:
-        for line in _lines(keeper):
+        for line in _lines(supervisor):
             if line:
                 on_line(line)
             if stop is not None and stop.is_set():
-                raise LetGoError
+                raise StoppedError
             if time.monotonic() > deadline:
                 raise OutOfTimeError
     finally:
-        assert keeper.stdin is not None
-        keeper.stdin.close()
-        keeper.wait()
-    return keeper.returncode
+        assert supervisor.stdin is not None
+        supervisor.stdin.close()
+        supervisor.wait()
+    return supervisor.returncode
 
 
-def _lines(keeper: subprocess.Popen[bytes]) -> Iterator[str]:
+def _lines(supervisor: subprocess.Popen[bytes]) -> Iterator[str]:
     """Yield each line as it is printed, and an empty string at least once a tick.
 
-    The end is the keeper's end, not the end of its output: a service that the command
+    The end is the supervisor's end, not the end of its output: a service that the command
     left in the background would hold the pipe open for ever.
     """
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(keeper, lines), daemon=True).start()
+    threading.Thread(target=_read, args=(supervisor, lines), daemon=True).start()
     while True:
-        ended = keeper.poll() is not None
+        ended = supervisor.poll() is not None
         try:
             line = lines.get(timeout=_TICK_SECONDS)
         except queue.Empty:
@@ -97,26 +97,26 @@ def _lines(keeper: subprocess.Popen[bytes]) -> Iterator[str]:
         if line is None:
             break
         yield line
-    while keeper.poll() is None:
+    while supervisor.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            keeper.wait(_TICK_SECONDS)
+            supervisor.wait(_TICK_SECONDS)
         yield ""
 
 
-def _read(keeper: subprocess.Popen[bytes], lines: queue.SimpleQueue[str | None]) -> None:
+def _read(supervisor: subprocess.Popen[bytes], lines: queue.SimpleQueue[str | None]) -> None:
     """Put every line into ``lines``; of a progress bar drawn over itself, its last state."""
-    assert keeper.stdout is not None
-    with io.TextIOWrapper(keeper.stdout, "utf-8", "replace", newline="\n") as stream:
+    assert supervisor.stdout is not None
+    with io.TextIOWrapper(supervisor.stdout, "utf-8", "replace", newline="\n") as stream:
         for line in stream:
             lines.put(line.rstrip().rsplit("\r", 1)[-1])
     lines.put(None)
 
 
-# --- the keeper: a process of its own between us and the command -----------------------
+# --- the supervisor: a process of its own between the caller and the command ----------
 
 
-def _keep(grace: float, command: Sequence[str]) -> int:
-    """Run the command in a session of its own until it ends or the leash is let go."""
+def _supervise(grace: float, command: Sequence[str]) -> int:
+    """Run the command in a session of its own until it ends or the caller closes the pipe."""
     _adopt_orphans()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     ending = threading.Event()
@@ -153,7 +153,7 @@ def _end(group: int, grace: float) -> None:
 
 
 def _alive(group: int) -> bool:
-    """Reap what has ended; true while the group, or an orphan that we adopted, lives on."""
+    """Reap what has ended; true while the group, or an adopted orphan, lives on."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -182,4 +182,4 @@ def _kill_children() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_keep(float(sys.argv[1]), sys.argv[2:]))
+    sys.exit(_supervise(float(sys.argv[1]), sys.argv[2:]))

@@ -38,7 +38,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows import dvc_stages
 from flows.devices import Pool, devices, visible_gpus
 from flows.dvc_stages import Outcome
-from flows.tasks import GPU_GROUPS, MAX_JOBS, Row, Walk, Work
+from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, StageRunner, Work
 from segmodels.errors import SegmodelsError
 
 #: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
@@ -95,7 +95,7 @@ def bring_up_to_date(
             gpu_limit=limit,
             devices=Pool(several) if several else None,
         )
-        rows = Walk(plan, work, jobs, retries).run()
+        rows = StageRunner(plan, work, jobs, retries).run()
         cancelled = stop.is_set()
     message = summary(rows)
     _publish(folder, rows, message)
@@ -105,7 +105,7 @@ def bring_up_to_date(
     return Failed(message=message) if bad else Completed(message=message)
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[StageRow]) -> str:
     """Count the outcomes in one line, naming the stages that have none of the good ones.
 
     >>> summary([{"stage": "train@a", "outcome": "failed", "seconds": 1.0}])
@@ -119,7 +119,7 @@ def summary(rows: Sequence[Row]) -> str:
     return ", ".join(parts)
 
 
-def _publish(root: Path, rows: Sequence[Row], message: str) -> None:
+def _publish(root: Path, rows: Sequence[StageRow], message: str) -> None:
     key = str(flow_run.flow_name)
     create_table_artifact(key=key, table=[dict(row) for row in rows], description=message)
     leaderboard = root / "reports" / "local" / "leaderboard.md"
@@ -189,9 +189,13 @@ def reproduce(
     )
 
 
-def main(target: Flow[..., Any], arguments: Sequence[str] | None = None) -> int:
+def main(
+    target: Flow[..., Any],
+    arguments: Sequence[str] | None = None,
+    module: str = "flows.reproduce",
+) -> int:
     """Run one of the flows from the command line, or serve it; return the exit code."""
-    parser = _parser(target)
+    parser = _parser(target, module)
     given = vars(parser.parse_args(arguments))
     serve, cron = given.pop("serve"), given.pop("cron")
     if serve and not PREFECT_API_URL.value():
@@ -206,10 +210,8 @@ def main(target: Flow[..., Any], arguments: Sequence[str] | None = None) -> int:
     return 0 if state.is_completed() else 1
 
 
-def _parser(target: Flow[..., Any]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m flows.{target.name}", description=target.__doc__
-    )
+def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=target.__doc__)
     options: dict[str, dict[str, Any]] = {
         "root": {"default": ".", "help": "the DVC repository (default: here)"},
         "targets": {"nargs": "+", "metavar": "STAGE", "help": "stage names, groups or patterns"},

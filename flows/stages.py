@@ -1,6 +1,6 @@
 """The commands of dvc.yaml: `python -m flows.stages STAGE NAME …`.
 
-Each is one library call, with MLflow told about it on the side. No Prefect here: a flow in
+Each is one library call, logged to MLflow on the side. No Prefect here: a flow in
 every stage would cost more than the stage. PyTorch is imported by the stages that need it.
 """
 
@@ -72,7 +72,7 @@ def evaluate(run: str, protocol: str) -> None:
         keys = {row.evidence_key for row in rows if row.run == run} - {None}
         tracking.log_rows([row for row in rows if row.evidence_key in keys], every=rows)
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
-        print(f"warning: MLflow was not told about {run}: {error}", file=sys.stderr)
+        print(f"warning: MLflow has nothing of {run}: {error}", file=sys.stderr)
 
 
 def labels(run: str, protocol: str) -> None:
@@ -98,17 +98,17 @@ def efficiency() -> None:
 
 def leaderboard() -> None:
     """Judge published evidence and render the leaderboard that is in git."""
-    _tell(write_published())
+    _print(write_published())
 
 
 def local_leaderboard() -> None:
     """Judge all evidence that is here, render a leaderboard of it and catch MLflow up."""
-    _tell(write_local())
+    _print(write_local())
     tracking.log_leaderboard(rows_here())
     print(where_to_look())
 
 
-def _tell(written: list[Path]) -> None:
+def _print(written: list[Path]) -> None:
     for path in main_files(written):
         print(path.relative_to(paths.reports().parent))
 

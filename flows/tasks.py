@@ -1,4 +1,4 @@
-"""The walk through the stale stages: each a Prefect task, as many at a time as asked for."""
+"""The stale stages as Prefect tasks, as many at a time as asked for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ RETRY_SECONDS = 10.0
 SLOT_TRY_SECONDS = 5.0
 BUSY_WAIT_SECONDS = 5.0
 
-Row = dict[str, str | float]
+#: A stage, its outcome and its seconds.
+StageRow = dict[str, str | float]
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def may_pass(task: object, task_run: object, state: State[Any]) -> bool:
     return not isinstance(state.data, dvc_stages.StageRefusedError)
 
 
-class Walk:
-    """One way through the stale stages: submit what is ready, a few at a time."""
+class StageRunner:
+    """Runs the stale stages: submits those that are ready, a few at a time."""
 
     def __init__(self, plan: Sequence[Stage], work: Work, jobs: int, retries: int) -> None:
         self.work = work
@@ -132,11 +133,11 @@ class Walk:
         self.waiting = list(plan)
         self.started: dict[str, float] = {}
         self.futures: dict[str, PrefectFuture[Any]] = {}
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, StageRow] = {}
         self.ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def run(self) -> list[Row]:
-        """Walk to the end, or until told to stop; a failure stops its descendants only."""
+    def run(self) -> list[StageRow]:
+        """Run them all, or until asked to stop; a failure stops its descendants only."""
         progress = create_progress_artifact(0.0, description=f"0 of {len(self.stages)} stages")
         while self._submit_ready():
             name = self.ended.get()
@@ -147,7 +148,7 @@ class Walk:
                 100.0 * len(self.rows) / len(self.stages),
                 description=f"{len(self.rows)} of {len(self.stages)} stages",
             )
-        skipped: Row = {"outcome": "skipped", "seconds": 0.0}
+        skipped: StageRow = {"outcome": "skipped", "seconds": 0.0}
         return [self.rows.get(name, {"stage": name, **skipped}) for name in self.stages]
 
     def _submit_ready(self) -> bool:
@@ -178,9 +179,9 @@ class Walk:
                 return_state=False,
             )
         self.futures[stage.name] = future
-        threading.Thread(target=self._announce, args=(stage.name, future), daemon=True).start()
+        threading.Thread(target=self._wait_for, args=(stage.name, future), daemon=True).start()
 
-    def _announce(self, name: str, future: PrefectFuture[Any]) -> None:
+    def _wait_for(self, name: str, future: PrefectFuture[Any]) -> None:
         try:
             future.wait()
         finally:
@@ -195,7 +196,7 @@ class Walk:
             or any(other.changed or outcome != Outcome.UNCHANGED for other, outcome in above)
         )
 
-    def _row(self, name: str) -> Row:
+    def _row(self, name: str) -> StageRow:
         state = self.futures[name].state
         if state.is_completed():
             outcome = str(self.futures[name].result())

@@ -1,7 +1,7 @@
 """MLflow, the memory: a sink that never stops a run and can be rebuilt from evidence.
 
 `MLFLOW_TRACKING_URI` is respected; without it a SQLite file `mlflow.db` in the project holds
-everything. Whatever goes wrong here is said once and forgotten: evidence is on disk, and the
+everything. Whatever goes wrong here is one warning: evidence is on disk, and the
 next `leaderboard` stage brings MLflow up to date.
 
 What MLflow holds: one run per piece of evidence and one per claim that was counted without

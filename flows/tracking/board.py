@@ -1,4 +1,4 @@
-"""The leaderboard in MLflow: runs that say what the rows say, told once and kept up to date."""
+"""The leaderboard in MLflow: runs that hold what the rows hold, each logged once, kept current."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from segmodels.leaderboard import Row
 
-#: Tags that may vanish when a run is told again; `status` is what earlier versions called
+#: Tags that may vanish when a run is logged again; `status` is what earlier versions called
 #: `verdict`. All others stay, those of MLflow and of people among them.
 _VANISHING = ("status", "level", "reason", "claim", "claimant", "run", "protocol", "unit")
 
@@ -29,20 +29,20 @@ def log_rows(rows: list[Row], every: list[Row] | None = None) -> None:
     Args:
         rows: what is new.
         every: the whole leaderboard, for an MLflow that holds nothing yet: in a fresh clone the
-            `leaderboard` stage is up to date and would never tell it.
+            `leaderboard` stage is up to date and would never log it.
     """
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
         board = _Board()
         if every is not None and SUMMARY not in board.known:
-            board.tell_all(every)
+            board.log_all(every)
         else:
-            board.tell(entries(rows))
+            board.log(entries(rows))
 
 
 def log_leaderboard(rows: list[Row]) -> None:
-    """Tell all rows there are: the runs, which runs are out of date, the registry, the summary."""
+    """Log all rows there are: the runs, which runs are out of date, the registry, the summary."""
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
-        _Board().tell_all(rows)
+        _Board().log_all(rows)
 
 
 class _Board:
@@ -58,20 +58,20 @@ class _Board:
                 self.known[key] = run
         self.models = Models(self.client, self.experiment)
 
-    def tell_all(self, rows: list[Row]) -> None:
-        told = entries(rows)
-        self.tell(told)
-        self.retire({entry.key for entry in told})
-        register(self.client, self.models, told)
+    def log_all(self, rows: list[Row]) -> None:
+        found = entries(rows)
+        self.log(found)
+        self.retire({entry.key for entry in found})
+        register(self.client, self.models, found)
         log_summary(self.client, self.experiment, self.known, rows)
 
-    def tell(self, told: list[Entry]) -> None:
-        for entry in told:
+    def log(self, entries: list[Entry]) -> None:
+        for entry in entries:
             known = self.known.get(entry.key)
-            if known is None or not _is_told(entry, known.data.tags):
-                self._tell(entry, known)
+            if known is None or not _is_logged(entry, known.data.tags):
+                self._log(entry, known)
 
-    def _tell(self, entry: Entry, known: Any) -> None:
+    def _log(self, entry: Entry, known: Any) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         if known is None:
@@ -86,7 +86,7 @@ class _Board:
             about |= {"dataset_name": dataset.name, "dataset_digest": dataset.digest}
         metrics = entry.metrics_for(old.metrics)
         params = {key: value for key, value in entry.params.items() if key not in old.params}
-        # Tags go last, among them the digest: an interrupted run is told again next time.
+        # Tags go last, among them the digest: an interrupted run is logged again next time.
         self.client.log_batch(
             run,
             [Metric(key, value, run_id=run, **about) for key, value in metrics.items()],
@@ -111,17 +111,17 @@ class _Board:
             self.client.log_inputs(run, **new)
 
     def retire(self, current: set[str]) -> None:
-        """Mark runs that no row tells any more; what they hold stays."""
+        """Mark runs that stand for no row any more; what they hold stays."""
         for key, run in self.known.items():
             is_ours = run.data.tags.get("kind") != "summary"
             if is_ours and key not in current and run.data.tags.get("current") != "false":
                 self.client.set_tag(run.info.run_id, "current", "false")
 
 
-def _is_told(entry: Entry, tags: Mapping[str, str]) -> bool:
+def _is_logged(entry: Entry, tags: Mapping[str, str]) -> bool:
     return (tags.get("digest"), tags.get("current")) == (entry.tags["digest"], "true")
 
 
 def _outdated(entry: Entry, tags: Mapping[str, str]) -> list[str]:
-    """Tags of an earlier telling that no longer hold."""
+    """Tags of an earlier logging that no longer hold."""
     return [key for key in tags if key in _VANISHING and key not in entry.tags]

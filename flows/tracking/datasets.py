@@ -26,7 +26,7 @@ def dataset_of(row: Row) -> Dataset | None:
 
 
 def inputs(row: Row, model: str | None, known: Any) -> dict[str, list[Any]]:
-    """What `log_inputs` is still to be told about a run; empty when it knows everything."""
+    """What `log_inputs` still has to log of a run; empty when MLflow has everything."""
     from mlflow.entities import DatasetInput, InputTag, LoggedModelInput
 
     found: dict[str, list[Any]] = {}

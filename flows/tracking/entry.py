@@ -108,7 +108,7 @@ class Entry:
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """Everything else; `digest` changes when anything that is told changes."""
+        """Everything else; `digest` changes when anything that is logged changes."""
         row, seen = self.row, self.row.evidence
         software = seen.software if seen else {}
         tags = {
@@ -136,8 +136,8 @@ class Entry:
         }
         if self._classes:
             tags["mlflow.loggedArtifacts"] = table_tag("per_class.json")
-        told = {key: value for key, value in tags.items() if value}
-        return {**told, "digest": digest([told, self.metrics, self._classes])}
+        logged = {key: value for key, value in tags.items() if value}
+        return {**logged, "digest": digest([logged, self.metrics, self._classes])}
 
     @property
     def _classes(self) -> dict[str, float | None]:

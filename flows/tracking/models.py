@@ -58,7 +58,7 @@ class Models:
         return self.client.finalize_logged_model(model.model_id, "READY")
 
     def _training(self, row: Row) -> str | None:
-        """The MLflow run that trained these weights, if it was told of."""
+        """The MLflow run that trained these weights, if it was logged."""
         place = self.client.get_experiment_by_name(store.TRAINING)
         if place is None or "trained" not in row.weights.origin:
             return None

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from segmodels.leaderboard import Row
 
 
-def register(client: MlflowClient, models: Models, told: Iterable[Entry]) -> None:
+def register(client: MlflowClient, models: Models, entries: Iterable[Entry]) -> None:
     """Make the registry hold every network and all weights that were measured. Idempotent."""
     groups: dict[str, list[Row]] = defaultdict(list)
-    for entry in told:
+    for entry in entries:
         for row in entry.rows:
             if row.evidence_key and row.weights.sha256 in models.known:
                 groups[f"{row.subject.model}-{row.subject.dataset}"].append(row)

@@ -61,9 +61,9 @@ def log_summary(
     from mlflow.entities import Metric, RunTag
 
     lines = [_line(row) for row in rows if row.subject.id]
-    told = digest([lines, [row.verdict.verified for row in rows]])
+    logged = digest([lines, [row.verdict.verified for row in rows]])
     run = known.get(SUMMARY)
-    if run is not None and run.data.tags.get("digest") == told:
+    if run is not None and run.data.tags.get("digest") == logged:
         return
     if run is None:
         run = client.create_run(experiment, run_name="leaderboard", tags={"kind": SUMMARY})
@@ -76,7 +76,7 @@ def log_summary(
     numbers = {**_numbers(rows), "claims": len(lines), "tellings": step}
     client.log_batch(run_id, [Metric(key, value, now, step) for key, value in numbers.items()])
     tags = {
-        "digest": told,
+        "digest": logged,
         "current": "true",
         "mlflow.loggedArtifacts": table_tag("claims.json"),
         "mlflow.note.content": f"{headline(rows)}\n\n`claims.json` holds all claims with reasons.",

@@ -137,7 +137,7 @@ def start(
     repo: Path, environment: Mapping[str, str], *arguments: str, module: str = "flows.reproduce"
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", module, "--root", str(repo), *arguments],
+        [sys.executable, "-m", *module.split(), "--root", str(repo), *arguments],
         cwd=CHECKOUT,
         env=environment,
         text=True,
@@ -203,7 +203,7 @@ def test_same_as_dvc_repro_and_only_what_is_missing(
     assert run["state"]["message"] == "3 ran"
     assert ran(repo) == ["raw-b", "data-b", "board"]
 
-    run = reproduce(server, twin, module="flows.leaderboard")  # needs everything
+    run = reproduce(server, twin, module="flows.parts leaderboard")  # needs everything
     assert run["state"]["message"] == "Nothing to do: all 6 stages are up to date."
     assert server.tasks(run) == {}
 

@@ -240,7 +240,7 @@ def test_other_evidence_that_is_broken_does_not_fail_this_stage(
     monkeypatch.setattr(stages, "rows_here", broken)
     code, _, error = run(capsys, "evaluate", "published", "plain")
     assert code == 0
-    assert error.splitlines()[-1].startswith("warning: MLflow was not told about published")
+    assert error.splitlines()[-1].startswith("warning: MLflow has nothing of published")
     assert len(list((paths.evidence() / "published/plain").iterdir())) == 2
 
 

@@ -64,7 +64,7 @@ def test_out_of_time(tmp_path: Path, script: str) -> None:
 def test_stopped_by_another_thread(tmp_path: Path) -> None:
     stop = threading.Event()
     threading.Thread(target=lambda: (grandchild(tmp_path), stop.set()), daemon=True).start()
-    with pytest.raises(process.LetGoError):
+    with pytest.raises(process.StoppedError):
         process.run(["sh", "-c", NEST], cwd=tmp_path, stop=stop)
     assert not lives(grandchild(tmp_path))
 
@@ -91,10 +91,10 @@ def test_a_chance_to_clean_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_caller_is_killed(tmp_path: Path, number: signal.Signals) -> None:
-    call = f"leash.run(['sh', '-c', {NEST!r}], cwd=Path.cwd(), grace=0.3)"
+    call = f"process.run(['sh', '-c', {NEST!r}], cwd=Path.cwd(), grace=0.3)"
     # Shells start background jobs with Ctrl-C ignored, which children inherit.
     heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"from pathlib import Path; from flows import process as leash; {heeds}; {call}"
+    program = f"from pathlib import Path; from flows import process; {heeds}; {call}"
     environment = {**os.environ, "PYTHONPATH": str(Path(process.__file__).parents[1])}
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
