@@ -32,7 +32,7 @@ from segmodels.datasets.fingerprint import sample_digest
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.datasets.registry import dataset_kind
-from segmodels.doctor.count_changes import moves
+from segmodels.doctor.count_changes import label_changes
 from segmodels.evaluation.evaluate import evaluate
 from segmodels.evaluation.resize import resize
 from segmodels.evaluation.views import network_input
@@ -208,7 +208,8 @@ def _moved(usual: Protocol, count: Callable[[Protocol], Evidence]) -> dict[str, 
     fields = [("resize_library", library) for library in LIBRARIES]
     for name, value in (*fields, *(("normalize", way) for way in ARITHMETIC)):
         other = count(usual.replace(**{name: value}))
-        change, moved = score(other, usual).miou - score(base, usual).miou, moves(base, other)
+        change = score(other, usual).miou - score(base, usual).miou
+        moved = label_changes(base, other)
         interval = paired_interval(other, base, usual, rule)
         row = {"field": name, "value": value, "evidence": other.key}
         row["labels_percent"] = round(100 * moved.pixels / moved.of, 4)

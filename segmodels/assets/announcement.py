@@ -1,4 +1,4 @@
-"""What is said before a download begins: number of files, sizes, licence, and whether it fits."""
+"""The announcement of a download: number of files, sizes, licence, and whether it fits."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def fault(file: RemoteFile, path: Path) -> str | None:
         if (found := sha1_of_file(path)) != file.sha1:
             return f"its sha1 is {found}, not the published {file.sha1}"
     elif file.name.endswith(".zip") and not zipfile.is_zipfile(path):
-        # Without a promised digest this is what can be said before its content is decoded.
+        # Without a promised digest nothing more is known before its content is decoded.
         return "it is not a whole zip archive"
     return None
 
@@ -43,7 +43,7 @@ def check_files(entry: WeightsEntry, folder: Path) -> None:
 
 
 def _accepted(file: RemoteFile) -> str:
-    """The sha256 that a file should have, and who says so."""
+    """The sha256 that a file should have, and its source."""
     if file.sha256:
         return f"registered {file.sha256[0]}"
     return (

@@ -23,7 +23,7 @@ from segmodels.assets.connections import pool_for
 from segmodels.assets.partial import Partial, Span
 from segmodels.assets.retries import Patience, RefusedError
 
-#: Bytes of the first question, which tells size and ranges, and the most that is asked for later.
+#: Bytes of the first request, whose answer has size and ranges, and the limit of later ones.
 FIRST, PIECE = 4 << 20, 32 << 20
 _READ = 1 << 18
 #: Tries that bring fewer bytes than this count as failures in a row.
@@ -33,7 +33,7 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class DownloadError(Exception):
-    """The network or the server stopped a download; the message says how.
+    """The network or the server stopped a download; the message has the cause.
 
     Attributes:
         passing: whether another try may do better later.
@@ -50,7 +50,7 @@ class _ChangedError(HTTPError):
 
 @dataclass
 class _Piece:
-    """What one connection is after; `at` moves on as bytes come."""
+    """A range of bytes that one connection fetches; `at` is the next one."""
 
     at: int
     end: int | None
@@ -114,7 +114,7 @@ class _Download:
     def run(self) -> None:
         with self.pool:
             try:
-                self._first()
+                self._probe()
                 self._rest()
             except _ChangedError:
                 self.stop.clear()
@@ -122,8 +122,8 @@ class _Download:
         if self.partial.missing():
             raise ProtocolError(f"only {self.partial.have} of {self.partial.size} bytes came")
 
-    def _first(self) -> None:
-        """One piece alone: it tells the size and whether the server knows ranges."""
+    def _probe(self) -> None:
+        """Fetch one piece alone; the answer has the size and whether the server knows ranges."""
         for start, end in self.partial.missing()[:1]:
             self._pull(_Piece(start, min(end or start + FIRST, start + FIRST)), alone=True)
 
@@ -263,10 +263,10 @@ def _pieces(spans: list[Span], connections: int) -> Iterator[_Piece]:
 
 
 def _total(response: BaseHTTPResponse, piece: _Piece) -> int:
-    told = response.headers.get("Content-Range", "")
-    matched = _RANGE.fullmatch(told)
+    header = response.headers.get("Content-Range", "")
+    matched = _RANGE.fullmatch(header)
     if not matched or int(matched[1]) != piece.at:
-        raise ProtocolError(f"asked for bytes from {piece.at} on, the server sends {told!r}")
+        raise ProtocolError(f"asked for bytes from {piece.at} on, the server sends {header!r}")
     return int(matched[3])
 
 

@@ -1,4 +1,4 @@
-"""Where bytes come from: released weights and dataset archives, as `params/` lists them."""
+"""Released weights and dataset archives, as `params/` lists them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from segmodels.errors import SegmodelsError, pick
 
 #: Whether anyone can use it: `gated` wants a login, `lost` had an address that died,
 #: `unpublished` never had one, `unsupported` waits for a reader of ours. Everything but `ok`
-#: carries a reason that users are shown.
+#: carries a reason, which messages and pages show.
 State = Literal["ok", "gated", "lost", "unpublished", "unsupported"]
 
 #: What fixes the bytes of weights: a sha256 of their `authors`, one that was noted here at `first
@@ -33,7 +33,7 @@ OWN = "model.safetensors"
 
 
 class _Source(Entry):
-    """What can be had by everybody, or not."""
+    """Something to obtain: its state, source and licence."""
 
     name: SkipJsonSchema[str]
     state: State
@@ -42,7 +42,7 @@ class _Source(Entry):
     reason: str = ""
 
     def problems(self) -> Iterator[str]:
-        """A state that nobody explains."""
+        """A state other than `ok` without a reason."""
         if self.state != "ok" and not self.reason:
             yield f"state {self.state!r} needs a 'reason' that readers are shown"
 
@@ -67,7 +67,7 @@ class WeightsEntry(_Source):
     unseen: bool = False
 
     def problems(self) -> Iterator[str]:
-        """Besides, files that are missing, and checksums that nobody knows and nobody says so."""
+        """Besides: no files to fetch, or a file without checksum that is not marked `unseen`."""
         yield from super().problems()
         if self.state == "ok" and not self.files:
             yield "state 'ok' needs 'files' to fetch"
@@ -121,7 +121,7 @@ class Split(Entry):
     Attributes:
         images: how many.
         fingerprint: hex SHA-256 over decoded images and labels, the identity of the split; None
-            while nobody has recorded it.
+            while it is not recorded.
         also: other numbers of images that are in circulation, each with what explains it.
     """
 
@@ -143,7 +143,7 @@ class DatasetEntry(_Source):
         reason: why it cannot be had, unless the state is `ok`.
         archives: what to fetch.
         splits: expected content per split.
-        note: what readers should know before they fetch it.
+        note: remarks for those who fetch it.
         settings: what the reader itself understands (the synthetic set's seed and sizes).
         groups: which images hang together; None where they are independent.
     """

@@ -1,4 +1,4 @@
-"""Bringing files here: from the local mirror if it has them, else from their address."""
+"""Fetching files: from the local mirror if it has them, else from their address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from segmodels.errors import SegmodelsError
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here: its path, whence it came, and its revision if the host said one."""
+    """A file that is here: its path, where it came from, and its revision if known."""
 
     path: Path
     origin: Origin
@@ -87,15 +87,15 @@ def fetch_weights(
     announce(entry.name, entry.licence, entry.files, folder)
     came = [(file, _fetched(file, folder, entry.name)) for file in entry.files]
     accept(folder)
-    if found := {file.name: _pin(file, one) for file, one in came if _is_news(file, one)}:
+    if found := {file.name: _pin(file, one) for file, one in came if _is_unpinned(file, one)}:
         note_pins(lock_path(project_root() / "params" / "weights.yaml"), entry.name, found)
     return folder
 
 
-def _is_news(file: RemoteFile, fetched: Fetched) -> bool:
-    """Whether a file taught us its sha256, or the commit behind an address that may move."""
-    moves = names_branch(file.address) and bool(fetched.revision)
-    return moves or not file.accepted
+def _is_unpinned(file: RemoteFile, fetched: Fetched) -> bool:
+    """Whether its sha256, or the commit behind an address that names a branch, is not known yet."""
+    on_a_branch = names_branch(file.address) and bool(fetched.revision)
+    return on_a_branch or not file.accepted
 
 
 def _pin(file: RemoteFile, fetched: Fetched) -> Pin:

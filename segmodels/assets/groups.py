@@ -1,4 +1,4 @@
-"""Which images hang together, so that one of them says little that its neighbour does not."""
+"""Groups of dependent images: frames of one drive, photos of one place."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def _with_a_group(pattern: str) -> str:
 
 
 class Grouping(Entry):
-    """How the images of a dataset hang together (`groups` in `params/datasets.yaml`).
+    """How images of a dataset depend on each other (`groups` in `params/datasets.yaml`).
 
     Attributes:
-        kind: what a group is, for people: `sequence`, `city`.
+        kind: word for a group: `sequence`, `city`.
         pattern: regular expression on the name of an image; its first group is that of the group.
         block: about how many consecutive images of a group are taken as one; 0 for whole groups.
     """
@@ -40,12 +40,12 @@ class Grouping(Entry):
 
 @dataclass(frozen=True)
 class Units:
-    """What an interval takes as independent: images, blocks of them, or groups.
+    """Independent units of an interval: images, blocks of them, or groups.
 
     Attributes:
         places: the unit of every image, counted from 0.
         number: how many units there are.
-        words: the same for people: `12 blocks of 19 to 21 consecutive images in 2 sequences`.
+        words: the same in words: `12 blocks of 19 to 21 consecutive images in 2 sequences`.
     """
 
     places: tuple[int, ...]
@@ -64,7 +64,7 @@ def units_of(names: Sequence[str], grouping: Grouping | None) -> Units:
         grouping: of their dataset; None where images are independent.
 
     Raises:
-        SegmodelsError: a name tells no group.
+        SegmodelsError: a name does not match the pattern.
     """
     if grouping is None:
         return Units(tuple(range(len(names))), len(names), _many(len(names), "image"))
@@ -84,20 +84,20 @@ def _group(name: str, grouping: Grouping) -> str:
     matched = re.match(grouping.pattern, name)
     if matched is None:
         raise SegmodelsError(
-            f"image {name!r} tells no {grouping.kind} by the pattern {grouping.pattern!r} that "
+            f"image {name!r} has no {grouping.kind} by the pattern {grouping.pattern!r} that "
             f"params/datasets.yaml gives in 'groups'."
         )
     return matched[1]
 
 
 def _words(units: list[int], groups: int, grouping: Grouping) -> str:
-    told = _many(groups, grouping.kind)
+    in_groups = _many(groups, grouping.kind)
     if not grouping.block:
-        return told
+        return in_groups
     sizes = Counter(units).values()
     least, most = min(sizes, default=0), max(sizes, default=0)
     size = str(most) if least == most else f"{least} to {most}"
-    return f"{_many(len(sizes), 'block')} of {size} consecutive images in {told}"
+    return f"{_many(len(sizes), 'block')} of {size} consecutive images in {in_groups}"
 
 
 def _many(number: int, word: str) -> str:

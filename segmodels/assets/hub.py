@@ -73,7 +73,7 @@ class HubFile:
         return found, commit if is_commit(commit) else ""
 
     def _refusal(self, error: Exception) -> Exception:
-        """What to tell of a failure: a disk's own words, or one sentence about the Hub."""
+        """The error to raise: the disk's own, or one sentence about the Hub."""
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
         if isinstance(error, LocalEntryNotFoundError):
@@ -84,7 +84,7 @@ class HubFile:
         if isinstance(error, HfHubHTTPError):
             status = error.response.status_code if error.response is not None else 0
             kind = PassingError if status in PASSING else SegmodelsError
-            return kind(f"{self}: {_said(error)} {_ELSE}")
+            return kind(f"{self}: {_answer(error)} {_ELSE}")
         if isinstance(error, OSError) and error.errno is not None:
             return error
         return PassingError(f"{self}: cannot be downloaded ({error}). {_ELSE}")
@@ -96,8 +96,8 @@ class HubFile:
 _ELSE = f"Or put the file into a folder and set {MIRROR} to it."
 
 
-def _said(error: Exception) -> str:
-    """What the Hub answered, and what to do about it."""
+def _answer(error: Exception) -> str:
+    """What the Hub answered, with the fix."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,

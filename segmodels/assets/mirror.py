@@ -12,7 +12,7 @@ from segmodels.errors import SegmodelsError
 
 
 def find_in_mirror(file: RemoteFile, owner: str = "") -> Path | None:
-    """A right file in the mirror; if no digest tells, one in a folder named by its `owner`."""
+    """A matching file in the mirror; without a digest, one in a folder named by its `owner`."""
     found = mirror_candidates(file)
     if owner and not file.accepted:
         found = [path for path in found if path.parent.name == owner] or _alike(file, owner, found)

@@ -1,4 +1,4 @@
-"""A file that is still coming: bytes at their final place, and a note of which are there.
+"""An incomplete download: bytes at their final place, and a note of which are there.
 
 The note never claims more than the file holds, so that a download goes on after `kill -9`.
 """
@@ -41,11 +41,11 @@ class _Note(Entry):
 
 
 class Partial:
-    """What has come of a file so far. Several threads may write.
+    """The bytes of a file that have arrived so far. Several threads may write.
 
     Attributes:
         path: where the bytes are; holes are not there yet.
-        size: of the whole file, once a server has said it.
+        size: of the whole file, once a server has reported it.
         validator: ETag, or date of the last change, of what is being fetched; empty if the server
             gives neither.
     """
@@ -96,7 +96,7 @@ class Partial:
             self._save()
 
     def expect(self, size: int | None, validator: str) -> None:
-        """Take down what a server says of the file.
+        """Note what a server reports of the file.
 
         Raises:
             SegmodelsError: it does not fit on the disk.

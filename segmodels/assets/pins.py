@@ -1,9 +1,9 @@
-"""What released files were when they first came here: `params/weights.lock.yaml`.
+"""Pins: checksums of released files at their first download, in `params/weights.lock.yaml`.
 
-Few authors publish a checksum of their weights. So the first file that came, and that could be
-opened as the network it is said to be, is noted: its sha256, its size and, where the host says it,
-the revision. From then on only that file is accepted. The notes are written by fetching, never by
-hand, and belong into git beside `params/weights.yaml`. They hold no date: git knows it.
+Few authors publish a checksum of their weights (trust on first use). The first file that is
+downloaded and opens as the network it should be is pinned: its sha256, its size and, where the host
+reports it, the revision. From then on only that file is accepted. Fetching writes the file, which
+belongs into git beside `params/weights.yaml`; it holds no dates, since git has them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Pin(Entry):
         sha256: hex digest of its bytes.
         bytes: its size.
         url: the address it has in `params/weights.yaml`.
-        origin: whence it came (`from` in the file).
-        revision: commit that the host said it was serving; empty if it said none.
+        origin: where it came from (`from` in the file).
+        revision: commit that the host reported; empty if it reported none.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -115,7 +115,7 @@ def _merged(path: Path, entry: str, found: Pins, known: Pins) -> dict[str, Pin]:
 
 
 def _completed(known: Pin, found: Pin | None) -> Pin:
-    """What is known, with a revision that only a later fetch was told."""
+    """The known pin, with the revision of a later fetch if it had none."""
     return known if known.revision or not found else known.replace(revision=found.revision)
 
 
@@ -127,12 +127,13 @@ def _entry(where: str, raw: Any) -> dict[str, Pin]:
 
 def _text(pins: Mapping[str, Pins]) -> str:
     body = {
-        entry: {name: _told(pins[entry][name]) for name in sorted(pins[entry])}
+        entry: {name: _plain(pins[entry][name]) for name in sorted(pins[entry])}
         for entry in sorted(pins)
     }
     return _HEADER + yaml.safe_dump(body, sort_keys=False)
 
 
-def _told(pin: Pin) -> dict[str, Any]:
-    told = {"from" if name == "origin" else name: value for name, value in vars(pin).items()}
-    return {name: value for name, value in told.items() if value != ""}
+def _plain(pin: Pin) -> dict[str, Any]:
+    """The fields of the file, without empty ones."""
+    fields = {"from" if name == "origin" else name: value for name, value in vars(pin).items()}
+    return {name: value for name, value in fields.items() if value != ""}

@@ -12,7 +12,7 @@ from segmodels.assets.addresses import at_revision, names_branch
 from segmodels.assets.pins import Commit, Pin, Sha256
 from segmodels.core.entry import Entry, Several
 
-#: Who says what the bytes of a file are: its authors, or we, who had it.
+#: Source of a checksum: the file's authors, or this project, from a file that was here.
 Voucher = Literal["authors", "us"]
 
 
@@ -30,13 +30,13 @@ class RemoteFile(Entry):
         url: public address.
         sha256: accepted hex digests. Empty when the address serves an archive that is packed
             on request (its bytes are not promised): then the content is verified after decoding.
-        sha1: hex digest, where the source publishes only that. It tells a damaged or another
+        sha1: hex digest, where the source publishes only that. It detects a damaged or another
             file, not one made to deceive.
         bytes: approximate size for messages, if known.
-        sha256_from: who says so: the file's `authors` publish the digests, or they were noted by
-            `us` from a file that was here.
+        sha256_from: source of the digests: published by the file's `authors`, or computed by `us`
+            from a file that was here.
         revision: commit to take where `url` names a branch.
-        pin: what the file was when it first came here (`segmodels.assets.pins`), if that was noted.
+        pin: checksum at its first download (`segmodels.assets.pins`), if there was one.
     """
 
     name: Annotated[str, AfterValidator(_plain)]
@@ -53,7 +53,7 @@ class RemoteFile(Entry):
     pin: SkipJsonSchema[InstanceOf[Pin] | None] = None
 
     def problems(self) -> Iterator[str]:
-        """Who vouches for no digest, and a commit of what follows no branch."""
+        """A source of no digest, or a revision of an address that names no branch."""
         if "sha256_from" in self.model_fields_set and not self.sha256:
             yield "'sha256_from' says who gives the sha256; there is none"
         if self.revision and not names_branch(self.url):

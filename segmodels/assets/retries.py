@@ -26,7 +26,7 @@ class RefusedError(HTTPError):
 
 
 class Patience(Retry):
-    """urllib3's counting and backoff, with waits that say why and end when the download does."""
+    """urllib3's counting and backoff, with announced waits that end with the download."""
 
     name = ""
     stop = Event()

@@ -62,9 +62,9 @@ def _download(file: RemoteFile, part: Path) -> None:
     """Download into the cache and check. Bytes of an earlier try that prove wrong are not blamed
     on the address: then everything is fetched once more.
     """
-    resumed = _bring(file, part)
+    rest = _bring(file, part)
     wrong = fault(file, part)
-    if wrong and resumed:
+    if wrong and rest:
         Partial.forget(part)
         _bring(file, part)
         wrong = fault(file, part)
@@ -85,11 +85,11 @@ def _bring(file: RemoteFile, part: Path) -> bool:
         try:
             download(file.address, partial, file.name, connections_at_once())
         except DownloadError as error:
-            kept = f" {partial.have:,} bytes are kept and the next try goes on from there."
+            rest = f" {partial.have:,} bytes are kept and the next try goes on from there."
             kind = PassingError if error.passing else SegmodelsError
             raise kind(
                 f"{file.name}: cannot be downloaded from {file.address} ({error})."
-                f"{kept if partial.have else ''} Without network, put the file into a folder and "
+                f"{rest if partial.have else ''} Without network, put the file into a folder and "
                 f"set {MIRROR} to it."
             ) from error
         return before > 0

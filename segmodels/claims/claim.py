@@ -35,7 +35,8 @@ SCORES = ("mIoU", "mAcc", "aAcc")
 #: Metrics that are counted from the network alone.
 COUNTED = ("params_M", "GFLOPs")
 
-#: Also a file name: no capitals, which some disks do not tell apart, and no dot at the end.
+#: Name of a claim, paper or dataset; also a file name, hence no capitals (some file systems ignore
+#: case) and no dot at the end.
 Name = Annotated[
     str,
     Field(
@@ -51,13 +52,13 @@ Size = Annotated[tuple[Side, Side], Field(strict=False)]
 
 
 class Dispute(Entry):
-    """An objection of an author or a reader to a row, as they made it. Nobody's is invented.
+    """An objection of an author or a reader to a row, in their words; none is made up.
 
     Attributes:
         date: when, YYYY-MM-DD.
         by: who objects.
         url: where they do.
-        text: what they say, in a sentence.
+        text: the objection, in a sentence.
         answer: what was found and done about it; empty while it is open.
     """
 
@@ -94,7 +95,7 @@ class Claim(Entry):
         decimals: digits after the point as printed; rounding is part of the tolerance.
         uncertainty: of a number read off a figure, in its unit; part of the tolerance.
         protocol: name in `params/protocols.yaml` or, for costs, `params/efficiency.yaml`; empty
-            when the source does not say how it measured.
+            when the source does not state it.
         image_size: height and width that a cost is stated for, pixels.
         stated: how the source describes the measurement, as far as it does.
         weights: name in `params/weights.yaml` of the weights behind the number, if any.
@@ -106,7 +107,7 @@ class Claim(Entry):
         conflicts: ids of claims that print another number for the same thing.
         disputed: objections to its row, each with date, link and answer.
         featured: stands at the top of the leaderboard.
-        notes: what a reader must know.
+        notes: remarks for readers.
     """
 
     id: Name
@@ -165,5 +166,5 @@ class Claim(Entry):
 
     @property
     def who(self) -> str:
-        """Who prints the number, for people."""
+        """Claimant with name, as text."""
         return f"{self.claimant} ({self.by})" if self.by else self.claimant

@@ -23,7 +23,7 @@ class Paper(Entry):
     Attributes:
         paper: key of the paper; the name of the file.
         title, arxiv, url: the paper's.
-        defaults: fields that its claims have unless they say otherwise.
+        defaults: values of fields that a claim leaves out.
         claims: published numbers.
         statements: published comparisons of two models.
     """
@@ -82,7 +82,7 @@ def claim_files(folder: Path | None = None) -> list[Path]:
 
 
 def read_file(path: Path) -> tuple[list[Claim | Statement], list[str]]:
-    """The good entries of a file, and what is wrong with the others.
+    """The valid entries of a file, and the faults of the others.
 
     Returns:
         entries, and messages that name file, entry, field and fix.
@@ -113,13 +113,13 @@ def _raw(head: Paper) -> Iterator[tuple[type[Claim | Statement], int, dict[str, 
 
 
 def repeated(files: Iterable[tuple[Path, list[Claim | Statement]]]) -> Iterator[str]:
-    """Ids that occur twice, each with both files."""
-    first: dict[str, Path] = {}
+    """A message for each id that occurs twice, with both files."""
+    homes: dict[str, Path] = {}
     for path, entries in files:
         for entry in entries:
-            if entry.id in first:
-                yield f"{path}: id {entry.id!r} occurs twice; it stands in {first[entry.id]} too."
-            first.setdefault(entry.id, path)
+            if entry.id in homes:
+                yield f"{path}: id {entry.id!r} occurs twice; it stands in {homes[entry.id]} too."
+            homes.setdefault(entry.id, path)
 
 
 def _load(folder: Path | None) -> Entries:

@@ -31,7 +31,7 @@ class CostPart(Entry):
     """Two networks compared by a cost that is counted, not measured.
 
     Attributes:
-        about: what is compared, for people.
+        about: title, for readers.
         subject, other: model names; the statement is about the subject.
         relation: how the subject's cost stands to the other's.
         convention: name in `params/efficiency.yaml`.
@@ -54,16 +54,16 @@ class EvidencePart(Entry):
     """Two sides compared on the same images, each by one run or by several that differ in seed.
 
     Attributes:
-        about: what is compared, for people.
+        about: title, for readers.
         subject, other: names in `params/runs`; several are seeds of one training.
         relation: how the subject's number stands to the other's.
-        quantity: `mIoU`, or `kept`: the share of it that is left when something is changed.
-        condition: what disturbs, for `kept`: `corruption` or `parameter_noise`.
-        under: or other protocols, for `kept`: other test resolutions, for example.
+        quantity: `mIoU`, or `kept`: the share of it that is retained under `condition` or `under`.
+        condition: for `kept`: the disturbance, `corruption` or `parameter_noise`.
+        under: for `kept`: other protocols instead, such as other test resolutions.
         protocol: name in `params/protocols.yaml`, of the undisturbed measurement.
-        budget: what both were trained with, for people.
-        as_published: whether that is the paper's own budget and data. If not, the part tells
-            something, but it can neither verify nor refute the statement.
+        budget: training budget of both, for readers.
+        as_published: whether that is the paper's own budget and data. If not, the part can neither
+            verify nor refute the statement.
     """
 
     kind: Literal["evidence"]
@@ -99,13 +99,13 @@ class Statement(Entry):
 
     Attributes:
         id: unique, stable name.
-        paper, title, arxiv, url: the paper that says so.
-        text: what it says, in our words.
-        source: where it says so.
+        paper, title, arxiv, url: the paper that makes the statement.
+        text: the statement, paraphrased.
+        source: where it is printed.
         seen: how we saw it there.
         parts: what must hold.
         missing: parts that cannot be checked, each one sentence with the reason.
-        notes: what a reader must know.
+        notes: remarks for readers.
     """
 
     id: Name

@@ -23,8 +23,8 @@ Cells = Counter[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Moves:
-    """What became of the pixels of the images that both have.
+class LabelChanges:
+    """How many pixels got another label, over the images that both have.
 
     Attributes:
         images: names of the images whose counts differ.
@@ -47,16 +47,16 @@ def shared(a: Evidence, b: Evidence) -> tuple[Evidence, Evidence]:
     )
 
 
-def moves(a: Evidence, b: Evidence) -> Moves:
+def label_changes(a: Evidence, b: Evidence) -> LabelChanges:
     """Compare cell by cell; both have the same images and classes (see `shared`)."""
-    differing, moved, total = [], 0, 0
+    differing, changed, total = [], 0, 0
     for one, other in zip(a.images, b.images, strict=True):
         before, after = _cells(one, a.outputs), _cells(other, b.outputs)
         total += before.total()
         if before != after:
             differing.append(one.image)
-            moved += max((after - before).total(), (before - after).total())
-    return Moves(tuple(differing), moved, total)
+            changed += max((after - before).total(), (before - after).total())
+    return LabelChanges(tuple(differing), changed, total)
 
 
 def other_truths(a: Evidence, b: Evidence) -> dict[str, dict[str, int]]:
@@ -76,9 +76,9 @@ def class_changes(a: Evidence, b: Evidence, protocol: Protocol) -> tuple[list[st
     before, after = (score(one, protocol).per_class for one in (a, b))
     known = (name for name in before if not math.isnan(after[name] - before[name]))
     changes = sorted((after[name] - before[name], name) for name in known)
-    told = [(change, f"{name} {change:+.2f}") for change, name in changes]
-    gaining = [text for change, text in reversed(told) if change > 0][:_NAMED]
-    return gaining, [text for change, text in told if change < 0][:_NAMED]
+    named = [(change, f"{name} {change:+.2f}") for change, name in changes]
+    gaining = [text for change, text in reversed(named) if change > 0][:_NAMED]
+    return gaining, [text for change, text in named if change < 0][:_NAMED]
 
 
 def image_changes(a: Evidence, b: Evidence, protocol: Protocol) -> list[str]:
@@ -126,7 +126,7 @@ def _places(image: ImageCounts, outputs: int) -> Iterator[tuple[tuple[int, int],
 
 
 def numbers(a: Side, b: Side, rule: IntervalRule) -> list[str]:
-    """What the counts of both say, for people: mIoU, paired interval, classes.
+    """Lines about the counts of both: mIoU, paired interval, classes, images.
 
     Args:
         a, b: the two sides, each scored by its own protocol (see `protocols`).
@@ -136,11 +136,11 @@ def numbers(a: Side, b: Side, rule: IntervalRule) -> list[str]:
     values = [score(side.evidence, p).miou for side, p in ((a, one), (b, other))]
     how = f"scored as {one.name} and {other.name}" if one != other else f"scored as {one.name}"
     change = values[1] - values[0]
-    told = [f"mIoU {values[0]:.2f} in A, {values[1]:.2f} in B: {change:+.2f} points ({how})"]
+    scores = [f"mIoU {values[0]:.2f} in A, {values[1]:.2f} in B: {change:+.2f} points ({how})"]
     if a.evidence.classes != b.evidence.classes:
-        return [*told, "other classes: two numbers that cannot be compared"]
+        return [*scores, "other classes: two numbers that cannot be compared"]
     lines = [*_otherwise("A", a, one), *_otherwise("B", b, other)]
-    return [*told, *_paired(a.evidence, b.evidence, one, rule), *lines]
+    return [*scores, *_paired(a.evidence, b.evidence, one, rule), *lines]
 
 
 def _otherwise(letter: str, side: Side, protocol: Protocol) -> Iterator[str]:
@@ -160,10 +160,16 @@ def _paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) ->
         return
     before, after = (score(one, protocol).miou for one in common)
     units = over(common[:1], rule)
-    told = f"paired {rule.confidence:.0%} interval {interval[0]:+.2f} to {interval[1]:+.2f}"
+    interval_text = (
+        f"paired {rule.confidence:.0%} interval {interval[0]:+.2f} to {interval[1]:+.2f}"
+    )
     yield (
         f"on the {number} images of both, scored as {protocol.name}: {after - before:+.2f} points, "
-        + (f"no interval over {units}" if math.isnan(interval[0]) else f"{told} over {units}")
+        + (
+            f"no interval over {units}"
+            if math.isnan(interval[0])
+            else f"{interval_text} over {units}"
+        )
     )
     gaining, losing = class_changes(*common, protocol)
     if gaining or losing:

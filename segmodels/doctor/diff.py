@@ -1,7 +1,7 @@
 """Two pieces of evidence side by side, along the chain from weights to number.
 
-Every stage is compared, because what differs first need not be what moved the number; the first
-one is where to look first.
+Every stage is compared, because the first difference need not be what changed the number; it is
+only where to look first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmodels.doctor.count_changes import listed, moves, other_truths, shared
+from segmodels.doctor.count_changes import label_changes, listed, other_truths, shared
 from segmodels.doctor.locate import Side, protocols
 from segmodels.evidence import images_asked
 from segmodels.protocols.fields import EFFECTS
@@ -38,7 +38,7 @@ def _weights(a: Side, b: Side) -> Iterator[str]:
         return
     origins = [side.evidence.weights_origin for side in (a, b)]
     names = " and ".join(
-        f"{w[:12]}… ({_said(o)})" for w, o in zip((one, other), origins, strict=True)
+        f"{w[:12]}… ({_values(o)})" for w, o in zip((one, other), origins, strict=True)
     )
     if origins[0] == origins[1] and "released" in origins[0]:
         why = "One name, two files: fetch them again; params/weights.yaml lists the right sha256."
@@ -89,8 +89,8 @@ def _images(a: Side, b: Side) -> Iterator[str]:
     if names[0] != names[1] and not any(only):
         yield "the same images in another order: the numbers are equal, the intervals need not be."
     if a.evidence.identity.images != b.evidence.identity.images:
-        first = " and ".join(_first(side) for side in (a, b))
-        yield f"asked for {first}. A part of a split has another mIoU than the whole."
+        limits = " and ".join(_limit(side) for side in (a, b))
+        yield f"asked for {limits}. A part of a split has another mIoU than the whole."
 
 
 def _why_fewer(a: Side, b: Side) -> str:
@@ -101,7 +101,7 @@ def _why_fewer(a: Side, b: Side) -> str:
     return "Compare on the same images, or count the rest."
 
 
-def _first(side: Side) -> str:
+def _limit(side: Side) -> str:
     number = side.evidence.identity.images
     return "all images" if number is None else f"the first {number}"
 
@@ -117,10 +117,10 @@ def _labels(a: Side, b: Side) -> Iterator[str]:
     common = shared(a.evidence, b.evidence)
     if truths := other_truths(*common):
         name, change = next(iter(truths.items()))
-        told = listed([f"{label} {more:+d}" for label, more in change.items()])
+        pixels = listed([f"{label} {more:+d}" for label, more in change.items()])
         yield (
             f"{len(truths)} of {len(common[0].images)} images have another truth (first {name}: "
-            f"{told} pixels). Labels were written, resized or read in another way: "
+            f"{pixels} pixels). Labels were written, resized or read in another way: "
             f"segmodels data check {a.evidence.identity.dataset}"
         )
 
@@ -142,10 +142,10 @@ def _complete(inference: Mapping[str, Any]) -> dict[str, Any]:
 def _condition(a: Side, b: Side) -> Iterator[str]:
     one, other = a.evidence.identity.condition, b.evidence.identity.condition
     if one != other:
-        told = " in A, ".join(
-            _said(condition) if condition else "clean" for condition in (one, other)
+        both = " in A, ".join(
+            _values(condition) if condition else "clean" for condition in (one, other)
         )
-        yield f"{told} in B. Images or weights were disturbed on purpose: compare clean with clean."
+        yield f"{both} in B. Images or weights were disturbed on purpose: compare clean with clean."
 
 
 def _precision(a: Side, b: Side) -> Iterator[str]:
@@ -174,18 +174,18 @@ def _software(a: Side, b: Side) -> Iterator[str]:
 
 def _counts(a: Side, b: Side) -> Iterator[str]:
     if a.evidence.classes != b.evidence.classes:
-        return  # told by `labels`: cells of other classes cannot be set against each other
+        return  # `labels` reports it: cells of other classes cannot be set against each other
     common = shared(a.evidence, b.evidence)
-    found = moves(*common)
+    found = label_changes(*common)
     if found.images:
         yield (
             f"{len(found.images)} of {len(common[0].images)} images differ ({listed(found.images)})"
             f"; at least {found.pixels:,} of {found.of:,} pixels moved "
-            f"({found.pixels / max(found.of, 1):.4%}). {_why_moved(a, b)}"
+            f"({found.pixels / max(found.of, 1):.4%}). {_why_changed(a, b)}"
         )
 
 
-def _why_moved(a: Side, b: Side) -> str:
+def _why_changed(a: Side, b: Side) -> str:
     if a.evidence.key != b.evidence.key:
         return "The stages above are why."
     return (
@@ -212,8 +212,8 @@ def _fields(one: Mapping[str, Any], other: Mapping[str, Any], why: str) -> Itera
             yield f"{name} is {ours} in A, {theirs} in B. {why}"
 
 
-def _said(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items()) or "origin not said"
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "origin not recorded"
 
 
 #: The chain, first to last; each yields a line per difference.

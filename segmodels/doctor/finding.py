@@ -1,4 +1,4 @@
-"""What a check says."""
+"""A finding: the result of one check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One checked thing: `bad` stops work, `note` is worth knowing."""
+    """Result of one check: `bad` prevents work, `note` is information."""
 
     level: Level
     subject: str

@@ -1,4 +1,4 @@
-"""Weights and evidence that are here, against what `params/` and this version say."""
+"""Checks of the weights and evidence that are here, against `params/` and this version."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def examine_addresses() -> Finding:
     files = [file for entry in load_weights_entries().values() for file in entry.files]
     moving = sum(names_branch(file.address) for file in files)
     bare = sum(not file.accepted for file in files)
-    told = f"{len(files)} files of released weights: {moving} lie on a branch at no known revision"
+    text = f"{len(files)} files of released weights: {moving} lie on a branch at no known revision"
     level: Level = "note" if moving or bare else "ok"
-    text = f"{told}, {bare} have no sha256 yet. The first fetch notes both (docs/weights.md)."
+    text = f"{text}, {bare} have no sha256 yet. The first fetch notes both (docs/weights.md)."
     return Finding(level, "addresses", text)
 
 

@@ -49,8 +49,8 @@ def _dataset(name: str, deep: bool) -> Iterator[Finding]:
 
 def _number(entry: DatasetEntry, dataset: Dataset, subject: str) -> Iterator[Finding]:
     if dataset.skipped:
-        told = first_of([f"{name} ({reason})" for name, reason in dataset.skipped.items()])
-        yield Finding("note", subject, f"{len(dataset.skipped)} images are left out: {told}")
+        named = first_of([f"{name} ({reason})" for name, reason in dataset.skipped.items()])
+        yield Finding("note", subject, f"{len(dataset.skipped)} images are left out: {named}")
     for note in check_number(entry, dataset.split, len(dataset) + len(dataset.skipped)):
         yield Finding("note", subject, f"{dataset.root}: {note}")
     path = description_path(entry.name)
@@ -69,8 +69,8 @@ def _content(
 ) -> Iterator[Finding]:
     faults = _all_faults(dataset, found) if found else _quick_faults(dataset)
     if faults:
-        told = f"{len(faults)} faults: {first_of(faults)}"
-        yield Finding("bad", subject, told if len(faults) > 1 else faults[0])
+        text = f"{len(faults)} faults: {first_of(faults)}"
+        yield Finding("bad", subject, text if len(faults) > 1 else faults[0])
         return
     listed = None if dataset.skipped else entry.fingerprint(dataset.split)
     if found and listed not in (None, found.fingerprint):
@@ -118,9 +118,9 @@ def _overlaps(entry: DatasetEntry, surveys: dict[str, Survey], subject: str) -> 
         if pairs:
             clean = False
             level: Level = "note" if _official(entry, surveys, a, b) else "bad"
-            told = f"{len(pairs)} images of {a} are in {b} too: {first_of(pairs)}. Numbers on one "
-            told += "flatter what was trained on the other; take them out of the training list."
-            yield Finding(level, subject, told)
+            text = f"{len(pairs)} images of {a} are in {b} too: {first_of(pairs)}. Numbers on one "
+            text += "flatter what was trained on the other; take them out of the training list."
+            yield Finding(level, subject, text)
     if clean:
         what = "decoded pixels, exact; copies resized or compressed again are not seen"
         yield Finding("ok", subject, f"no image of {', '.join(surveys)} in another split ({what})")

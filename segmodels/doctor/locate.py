@@ -25,7 +25,7 @@ class Side:
     Attributes:
         path: its `<key>.json`.
         evidence: what stands there.
-        protocol: how its counts become a number; None unless a claim says so.
+        protocol: how its counts become a number; None unless a claim names it.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Side:
 
     @property
     def run(self) -> str:
-        """The run it was made by as its folder tells, else `RUN`."""
+        """The run it was made by, from the name of its folder; else `RUN`."""
         folders = [one for one in paths.evidence_folders() if self.path.is_relative_to(one)]
         return self.path.relative_to(folders[0]).parts[0] if folders else "RUN"
 
@@ -58,7 +58,7 @@ def find_side(name: str) -> Side:
 def protocols(a: Side, b: Side) -> tuple[Protocol, Protocol]:
     """How the counts of each become a score.
 
-    A side that does not say takes the other's if it has its classes; else void is ignored and
+    A side without a protocol takes the other's if it has its classes; else void is ignored and
     all classes are averaged.
     """
     usual = Protocol(

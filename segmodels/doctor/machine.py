@@ -1,4 +1,4 @@
-"""Is this machine ready? Checks that say what is wrong and what to do about it."""
+"""Checks of this machine: versions, devices, disk, settings, each with its fix."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 On disk one piece of evidence is two text files named by its key:
 
-- `<key>.json` says what was evaluated (weights, dataset, inference, condition, software), and who
-  counted it; a checksum over all of that tells an edited field;
+- `<key>.json` has what was evaluated (weights, dataset, inference, condition, software), and who
+  counted it; a checksum over all of that reveals an edited field;
 - `<key>.counts.jsonl` holds one line per image: the non-zero cells of its count matrix.
 
 A shard, the part of a split that one of several processes counted, looks the same and carries

@@ -12,12 +12,12 @@ HOWS: tuple[str, ...] = get_args(How)
 
 @dataclass(frozen=True)
 class Counted:
-    """Who counted, as a part of the evidence itself: where its file lies says nothing about it.
+    """Who counted, as a part of the evidence itself; the folder of its file is no sign of it.
 
     Attributes:
         how: `evaluated` by this project from weights and images that were there; `checked` when
             it was taken over from somebody else (`segmodels evidence check --by`); `unknown` for
-            files of earlier versions, which did not say, and for whatever does not say it.
+            files of earlier versions, which have no such field, and for whatever lacks it.
         by: name of the third party whose evidence was checked.
         url: where they published it.
     """

@@ -22,7 +22,7 @@ SCHEMA = 2
 
 _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
 
-#: Evidence of schema 1 does not say who counted it, so it is nobody's.
+#: Evidence of schema 1 has no field for who counted it, so it counts as unknown.
 _READABLE = (1, SCHEMA)
 
 

@@ -41,7 +41,8 @@ def merge_evidence(parts: Iterable[Evidence]) -> Evidence:
     first = shards[0][1]
     for _, part in shards:
         _check_common(first, part)
-    images, digests = _dealt([p.images for _, p in shards]), _dealt([s.digests for s, _ in shards])
+    images = _interleaved([part.images for _, part in shards])
+    digests = _interleaved([shard.digests for shard, _ in shards])
     whole = replace(first, images=tuple(images), shard=None)
     for name, times in Counter(image.image for image in images).items():
         if times > 1:
@@ -80,10 +81,10 @@ def _check_common(first: Evidence, part: Evidence) -> None:
         )
 
 
-def _dealt(hands: Sequence[Sequence[T]]) -> list[T]:
-    """Image i is the next one of shard i mod n."""
-    total = sum(map(len, hands))
-    return [hands[i % len(hands)][i // len(hands)] for i in range(total)]
+def _interleaved(shards: Sequence[Sequence[T]]) -> list[T]:
+    """The elements in the order of the images: image i is the next one of shard i mod n."""
+    total = sum(map(len, shards))
+    return [shards[i % len(shards)][i // len(shards)] for i in range(total)]
 
 
 def _check_content(

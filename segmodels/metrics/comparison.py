@@ -29,13 +29,13 @@ Training = tuple[Evidence, Sequence[Evidence]]
 
 @dataclass(frozen=True)
 class Difference:
-    """How the first side stands to the second.
+    """The first side minus the second.
 
     Attributes:
-        values: mean over the trainings of each side, percent: mIoU, or the share of it kept.
-        interval: of the first minus the second, percentage points; NaN where nothing tells it.
+        values: mean over the trainings of each side, percent: mIoU, or the share of it retained.
+        interval: of the first minus the second, percentage points; NaN where unknown.
         seeds: trainings of each side.
-        over: what the interval is over, for people.
+        over: units of the interval, in words.
     """
 
     values: tuple[float, float]
@@ -51,11 +51,11 @@ def compare(
 
     The variance is that over units of images, which are left out for all trainings at once, plus
     that over the seeds of each side that has several. With a single training on a side the
-    interval tells of these trainings alone.
+    interval is about these trainings alone.
 
     Args:
         first, second: trainings of either side, all under the same disturbances in the same order:
-            without any the mIoU is compared, else the share of it that is kept.
+            without any the mIoU is compared, else the share of it that is retained.
         protocol: how counts become a score.
         rule: of the interval.
 
@@ -65,18 +65,18 @@ def compare(
     everything = [_all_of(*training) for training in (*first, *second)]
     number, width = len(first), len(everything[0])
 
-    def told(miou: Floats) -> Floats:
+    def per_training(miou: Floats) -> Floats:
         """(…, k) to (…, trainings)."""
-        return _told(miou.reshape(*miou.shape[:-1], -1, width))
+        return _compared(miou.reshape(*miou.shape[:-1], -1, width))
 
     def difference(miou: Floats) -> Floats:
-        each = told(miou)
+        each = per_training(miou)
         return np.asarray(each[..., :number].mean(axis=-1) - each[..., number:].mean(axis=-1))
 
     left = leave_out([evidence for one in everything for evidence in one], protocol, rule)
     value, images = spread_of(left, difference)
     with np.errstate(invalid="ignore", divide="ignore"):
-        each = [float(one) for one in told(left.whole)]
+        each = [float(one) for one in per_training(left.whole)]
     sides = each[:number], each[number:]
     spread = added([images, *(of_seeds(side) for side in sides if len(side) > 1)])
     return Difference(
@@ -91,8 +91,8 @@ def _all_of(clean: Evidence, copies: Sequence[Evidence]) -> list[Evidence]:
     return [first_images(clean, copies[0]), *copies] if copies else [clean]
 
 
-def _told(miou: Floats) -> Floats:
-    """mIoU (…, trainings, clean and copies) to what is compared."""
+def _compared(miou: Floats) -> Floats:
+    """The compared value: mIoU (…, trainings, clean and copies) to mIoU or the share retained."""
     if miou.shape[-1] == 1:
         return np.asarray(miou[..., 0])
     return np.asarray(100 * (miou[..., 1:] / miou[..., :1]).mean(axis=-1))

@@ -1,9 +1,9 @@
 """How far other images, or other trainings, would move a number.
 
-Every unit of images (see `segmodels.assets.groups`) is left out in turn; how much the number moves
-tells its variance (the jackknife), and Student's t how much a variance from so few units is worth.
+Every unit of images (see `segmodels.assets.groups`) is left out in turn; the changes of the number
+give its variance (the jackknife), and Student's t accounts for a variance from few units.
 Leaving out draws nothing by chance, so the same evidence gives the same interval everywhere.
-docs/verdicts.md says why this and no bootstrap.
+docs/verdicts.md has the reasons for this instead of a bootstrap.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Interval = tuple[float, float]
 #: Raised when the same counts come to another interval; stands beside recorded ones.
 METHOD = 2
 
-#: What is told of mIoU in percent, one per piece of evidence in the last axis.
+#: A statistic of mIoU in percent, one per piece of evidence in the last axis.
 Statistic = Callable[[Floats], Floats]
 
 
@@ -56,14 +56,14 @@ class Spread:
 
     Attributes:
         variance: of a number, in its unit squared.
-        freedom: degrees of freedom; 0 where nothing tells the variance.
+        freedom: degrees of freedom; 0 where the variance cannot be estimated.
     """
 
     variance: float
     freedom: float
 
     def half_width(self, confidence: float) -> float:
-        """Half the interval around the number; NaN where nothing tells the variance."""
+        """Half the interval around the number; NaN where the variance cannot be estimated."""
         if self.freedom < 1 or math.isnan(self.variance):
             return math.nan
         return t_quantile(confidence, int(self.freedom)) * math.sqrt(self.variance)
@@ -138,7 +138,7 @@ def trained_interval(
     to a seed on an image is in both, so the interval is a little too wide, never too narrow for it.
 
     Args:
-        evidences: one per seed, on the same images; a single one tells of images alone.
+        evidences: one per seed, on the same images; a single one has an interval over images alone.
         protocol, rule: as for `mean_interval`.
     """
     left = leave_out(evidences, protocol, rule)
@@ -211,7 +211,7 @@ def spread_of(left: LeftOut, of: Statistic) -> tuple[float, Spread]:
 
 
 def around(value: float, spread: Spread, confidence: float) -> Interval:
-    """The interval around a number; both ends NaN where nothing tells its variance."""
+    """The interval around a number; both ends NaN where its variance cannot be estimated."""
     half = spread.half_width(confidence)
     return value - half, value + half
 

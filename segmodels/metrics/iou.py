@@ -46,7 +46,7 @@ def mean_of(iou: Floats) -> Floats:
 
 
 def iou_per_class(counts: Counts) -> Floats:
-    """IoU of each class of a square matrix (C, C); NaN for a class absent from both sides."""
+    """IoU of each class of a square matrix (C, C); NaN for a class in neither labels nor truth."""
     counts = _square(counts)
     union = counts.sum(axis=1) + counts.sum(axis=0) - np.diagonal(counts)
     return iou_from(np.diagonal(counts), union)

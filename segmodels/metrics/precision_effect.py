@@ -33,12 +33,12 @@ def full_precision(identity: Identity) -> Identity:
 def measure_effect(
     reduced: Evidence, full: Evidence, protocols: Iterable[Protocol], rule: IntervalRule
 ) -> dict[str, Any]:
-    """What the evidence of the cheaper arithmetic says about it.
+    """The difference that the cheaper arithmetic makes, as it is recorded in its evidence.
 
     Args:
         reduced: counted in less than fp32.
         full: the same evaluation in fp32.
-        protocols: how counts become scores; equal scoring halves are told once.
+        protocols: how counts become scores; equal scoring halves are listed once.
         rule: of the paired interval.
 
     Returns:
@@ -54,14 +54,14 @@ def measure_effect(
     asked = {repr(protocol.scoring): protocol for protocol in protocols}
     return {
         "against": full.key,
-        "moved": round(moved(reduced, full), 8),
-        "interval": _recorded(rule, reduced.identity.dataset),
+        "moved": round(changed_share(reduced, full), 8),
+        "interval": _interval_fields(rule, reduced.identity.dataset),
         "scores": [_compared(reduced, full, protocol, rule) for protocol in asked.values()],
     }
 
 
-def moved(a: Evidence, b: Evidence) -> float:
-    """Share of pixels (0..1) that at least got another label: the count mass that moved.
+def changed_share(a: Evidence, b: Evidence) -> float:
+    """Share of pixels (0..1) that got another label at least, from differences of the counts.
 
     Within an image, labels that change in opposite directions leave the counts as they are,
     so more than this can have changed, and never less.
@@ -90,22 +90,22 @@ def check_effect(reduced: Evidence, full: Evidence) -> None:
     Intervals are compared where they were made by the present method (`interval_is_current`).
 
     Raises:
-        SegmodelsError: there is none, it is broken, or it says something else.
+        SegmodelsError: there is none, it is broken, or it differs from the counts.
     """
-    said = reduced.effect
-    if said is None:
+    recorded = reduced.effect
+    if recorded is None:
         raise SegmodelsError(f"evidence {reduced.key} in {_kind(reduced)} carries no effect.")
     _check_pair(reduced, full)
     try:
-        rule = _rule_of(said.get("interval"), reduced.identity.dataset)
-        found = measure_effect(reduced, full, _protocols_of(said), rule)
-        same = _same(said, found, interval_is_current(reduced))
+        rule = _rule_of(recorded.get("interval"), reduced.identity.dataset)
+        found = measure_effect(reduced, full, _protocols_of(recorded), rule)
+        same = _same(recorded, found, interval_is_current(reduced))
     except (KeyError, TypeError, ValueError, SegmodelsError) as error:
         problem = f"field 'effect' is broken ({error!r})."
         raise SegmodelsError(f"evidence {reduced.key}: {problem}") from None
     if not same:
         raise SegmodelsError(
-            f"evidence {reduced.key}: field 'effect' says {said}, but the counts give {found}."
+            f"evidence {reduced.key}: field 'effect' says {recorded}, but the counts give {found}."
         )
 
 
@@ -141,10 +141,10 @@ def effect_sentence(evidence: Evidence, entry: Mapping[str, Any] | None) -> str:
     if entry is None or evidence.effect is None or entry["difference"] is None:
         return ""
     low, high = entry["interval"] if interval_is_current(evidence) else (None, None)
-    told = "" if low is None else f" (paired interval {low:+.2f} to {high:+.2f})"
+    paired = "" if low is None else f" (paired interval {low:+.2f} to {high:+.2f})"
     return (
         f"Counted in {_kind(evidence)}, which moved it by {entry['difference']:+.2f} points "
-        f"against fp32{told} and changed at least {evidence.effect['moved']:.2%} of the labels."
+        f"against fp32{paired} and changed at least {evidence.effect['moved']:.2%} of the labels."
     )
 
 
@@ -162,18 +162,18 @@ def _compared(
     }
 
 
-def _recorded(rule: IntervalRule, dataset: str) -> dict[str, Any]:
+def _interval_fields(rule: IntervalRule, dataset: str) -> dict[str, Any]:
     groups = rule.groups.get(dataset)
-    told = dict(vars(groups)) if groups else None
-    return {"method": METHOD, "confidence": rule.confidence, "groups": told}
+    fields = dict(vars(groups)) if groups else None
+    return {"method": METHOD, "confidence": rule.confidence, "groups": fields}
 
 
-def _rule_of(said: Mapping[str, Any] | None, dataset: str) -> IntervalRule:
+def _rule_of(recorded: Mapping[str, Any] | None, dataset: str) -> IntervalRule:
     """The rule on record; any will do where no interval is compared."""
-    if said is None or said["method"] != METHOD:
+    if recorded is None or recorded["method"] != METHOD:
         return IntervalRule(confidence=0.95)
-    groups = {dataset: Grouping(**said["groups"])} if said["groups"] else {}
-    return IntervalRule(confidence=said["confidence"], groups=groups)
+    groups = {dataset: Grouping(**recorded["groups"])} if recorded["groups"] else {}
+    return IntervalRule(confidence=recorded["confidence"], groups=groups)
 
 
 def _check_pair(reduced: Evidence, full: Evidence) -> None:
@@ -192,13 +192,13 @@ def _kind(evidence: Evidence) -> str:
     return evidence.identity.precision
 
 
-def _same(said: Mapping[str, Any], found: Mapping[str, Any], intervals: bool) -> bool:
-    pairs = [(said["moved"], found["moved"], 1.01e-8)]
-    for one, other in zip(said["scores"], found["scores"], strict=True):
+def _same(recorded: Mapping[str, Any], found: Mapping[str, Any], intervals: bool) -> bool:
+    pairs = [(recorded["moved"], found["moved"], 1.01e-8)]
+    for one, other in zip(recorded["scores"], found["scores"], strict=True):
         pairs += [(one[name], other[name], _ROUNDING) for name in _NUMBERS]
         ends = zip(one["interval"], other["interval"], strict=True)
         pairs += [(*pair, _ROUNDING) for pair in ends if intervals]
-    return said["against"] == found["against"] and all(_near(*pair) for pair in pairs)
+    return recorded["against"] == found["against"] and all(_near(*pair) for pair in pairs)
 
 
 def _near(one: float | None, other: float | None, by: float) -> bool:

@@ -20,7 +20,7 @@ PerImage = tuple[Counts, Counts, Counts]
 
 @dataclass(frozen=True)
 class Score:
-    """What counts say under one protocol, all in percent; NaN where nothing was counted."""
+    """Scores of counts under one protocol, in percent; NaN where nothing was counted."""
 
     miou: float
     per_class: dict[str, float]

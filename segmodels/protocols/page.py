@@ -1,7 +1,7 @@
-"""The page about protocols: what every field does to a number, and who measures how.
+"""docs/protocols.md: what every field does to a number, and which paper measures how.
 
-What a field is stands in the docstring of `Protocol`, what a protocol says in
-`params/protocols.yaml`; here stands only what a field does to a number.
+Descriptions of fields come from the docstring of `Protocol`, their values from
+`params/protocols.yaml`, their effects from `fields.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A protocol is how a number is measured; a mIoU without its protocol is not a claim.
+"""A protocol: how a number is measured. A mIoU without its protocol is no claim.
 
 It has two halves. The *inference* half decides which label every pixel gets (resize,
 window, stride, scales, flip, merge) and so belongs to the identity of evidence. The
@@ -142,7 +142,7 @@ class Protocol(Entry):
     @property
     def inference(self) -> dict[str, Any]:
         """The fields that decide labels: part of every evidence key."""
-        return {k: v for k, v in self._said().items() if k not in _SCORING}
+        return {k: v for k, v in self._decisive().items() if k not in _SCORING}
 
     @property
     def inference_fp32(self) -> dict[str, Any]:
@@ -152,12 +152,12 @@ class Protocol(Entry):
     @property
     def scoring(self) -> dict[str, Any]:
         """The fields that decide how counts become a number."""
-        return {k: v for k, v in self._said().items() if k in _SCORING}
+        return {k: v for k, v in self._decisive().items() if k in _SCORING}
 
     @property
     def digest(self) -> str:
         """Hex SHA-256 of everything but the descriptions."""
-        return digest({**self._said(), "version": self.version})
+        return digest({**self._decisive(), "version": self.version})
 
     @property
     def windows(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
@@ -166,8 +166,8 @@ class Protocol(Entry):
             return None
         return pair(self.window), pair(self.stride)
 
-    def _said(self) -> dict[str, Any]:
-        """All fields but descriptions; a newer field only where it says something.
+    def _decisive(self) -> dict[str, Any]:
+        """All fields but descriptions; a field added later only where it is not at its default.
 
         Evidence keys are digests of this, and evidence is older than some fields: at its
         default such a field must be as if it did not exist.
@@ -175,12 +175,12 @@ class Protocol(Entry):
         return {
             name: value
             for name, value in self.to_dict().items()
-            if name not in _LABELS and (name in _FIRST or getattr(self, name) != _DEFAULTS[name])
+            if name not in _LABELS and (name in _ALWAYS or getattr(self, name) != _DEFAULTS[name])
         }
 
 
-#: Fields of which every evidence key tells; there were no others when the first was made.
-_FIRST = frozenset(
+#: Fields that are part of every evidence key; there were no others when the first was made.
+_ALWAYS = frozenset(
     (
         *("resize_short", "resize_long", "resize_multiple", "window", "stride", "enlarge"),
         *("scales", "flip", "void"),

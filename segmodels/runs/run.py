@@ -2,7 +2,7 @@
 
 `params/runs/<name>.yaml` holds one run, `params/suites/<name>.yaml` a list of runs, and
 `params/active.yaml` what `dvc repro` rebuilds. The active file is written by
-`segmodels suite`, never by hand: it repeats what dvc.yaml must know of each run (dataset,
+`segmodels suite`, not edited: it repeats what dvc.yaml needs of each run (dataset,
 weights, recipe), because DVC's templates cannot follow a name into another file.
 """
 

@@ -161,7 +161,7 @@ def check_active() -> None:
     """Compare `params/active.yaml` with the run files it was written from.
 
     Raises:
-        SegmodelsError: they disagree; the message says how to write it again.
+        SegmodelsError: they disagree; the message has the command that writes it again.
     """
     path = project_root() / "params" / "active.yaml"
     suites = list(load_active().suites)

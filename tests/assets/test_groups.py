@@ -55,7 +55,7 @@ def test_whole_groups_and_single_images() -> None:
 
 
 def test_a_name_that_tells_no_group_is_refused() -> None:
-    with pytest.raises(SegmodelsError, match=r"image 'x' tells no sequence .*datasets\.yaml"):
+    with pytest.raises(SegmodelsError, match=r"image 'x' has no sequence .*datasets\.yaml"):
         units_of(["a_1", "x"], DRIVES)
 
 

@@ -14,7 +14,13 @@ from synthetic import evidence, matrices, project
 
 from segmodels import cli
 from segmodels.core import paths
-from segmodels.doctor.count_changes import image_changes, moves, numbers, other_truths, shared
+from segmodels.doctor.count_changes import (
+    image_changes,
+    label_changes,
+    numbers,
+    other_truths,
+    shared,
+)
 from segmodels.doctor.diff import STAGES, differences
 from segmodels.doctor.locate import Side, find_side
 from segmodels.errors import SegmodelsError
@@ -121,7 +127,7 @@ def test_other_classes_are_named_and_not_counted_against_each_other() -> None:
 def test_more_outputs_are_not_another_count() -> None:
     narrow = matrices(3, outputs=3)
     wide = np.concatenate([narrow, np.zeros((3, 4, 2), dtype=narrow.dtype)], axis=2)
-    found = moves(*shared(evidence(narrow), evidence(wide)))
+    found = label_changes(*shared(evidence(narrow), evidence(wide)))
     assert (found.images, found.pixels, found.of) == ((), 0, int(narrow.sum()))
     assert other_truths(evidence(narrow), evidence(wide)) == {}
 

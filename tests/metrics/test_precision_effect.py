@@ -27,13 +27,13 @@ from segmodels.evidence.merge import merge_evidence
 from segmodels.leaderboard import build_rows
 from segmodels.metrics.intervals import METHOD, IntervalRule, paired_interval
 from segmodels.metrics.precision_effect import (
+    changed_share,
     check_effect,
     effect_sentence,
     effect_under,
     full_precision,
     interval_is_current,
     measure_effect,
-    moved,
     renewed,
 )
 from segmodels.metrics.scores import score
@@ -91,7 +91,7 @@ def test_at_least_the_share_that_moved_has_changed(seed: int, share: float) -> N
         for guess in (before, after)
     ]
     changed = np.count_nonzero(before != after) / before.size
-    found = moved(evidence(counts[0]), evidence(counts[1]))
+    found = changed_share(evidence(counts[0]), evidence(counts[1]))
     assert 0 <= found <= changed + 1e-12
     assert (found == 0) == np.array_equal(*counts)
 
@@ -99,8 +99,8 @@ def test_at_least_the_share_that_moved_has_changed(seed: int, share: float) -> N
 def test_all_pixels_that_change_one_way_are_seen() -> None:
     before, after = np.zeros((1, 4, 4), int), np.zeros((1, 4, 4), int)
     before[0, 1, 1], after[0, 1, 1], after[0, 1, 2] = 100, 70, 30
-    assert moved(evidence(before), evidence(after)) == pytest.approx(0.3)
-    assert moved(evidence(before * 0), evidence(before * 0)) == 0
+    assert changed_share(evidence(before), evidence(after)) == pytest.approx(0.3)
+    assert changed_share(evidence(before * 0), evidence(before * 0)) == 0
 
 
 def test_numbers_that_do_not_exist_are_null() -> None:
