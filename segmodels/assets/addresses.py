@@ -1,4 +1,4 @@
-"""Addresses of files, and the revisions of what lies behind them.
+"""Addresses of files in repositories, at a branch or at a commit.
 
 `…/resolve/main/…` names a branch: whoever owns it may put another file there tomorrow. The same
 address with a commit instead of the branch always gives the same bytes, or none.

@@ -31,7 +31,7 @@ def download_note(name: str, licence: str, files: Iterable[RemoteFile], folder: 
 
 
 def announce(name: str, licence: str, files: Iterable[RemoteFile], folder: Path) -> None:
-    """Say what comes before its first byte does, and refuse where it cannot fit.
+    """Print the announcement of a download; an error where it does not fit on the disk.
 
     Files that are here, in the mirror or in the cache of the Hub are not counted; whether they are
     the right ones is asked when they are taken, since hashing gigabytes takes a while.

@@ -1,4 +1,4 @@
-"""Files compared with the digests that are registered or were noted."""
+"""Checksums: files compared with registered or pinned digests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fault(file: RemoteFile, path: Path) -> str | None:
 
 
 def check_files(entry: WeightsEntry, folder: Path) -> None:
-    """Look at every file of released weights before it is used: a description decides counts too.
+    """Check every file of released weights before it is used: a description decides counts too.
 
     Raises:
         SegmodelsError: one is missing or is not the one that is registered or was noted.

@@ -1,4 +1,4 @@
-"""Fetching a file over HTTP: in parallel parts, again after failures, on from where it stopped.
+"""Download over HTTP: in parallel parts, with retries, resumed from where it stopped.
 
 urllib3 carries connections, redirects, timeouts, retries, backoff and Retry-After; here is what it
 leaves to its user: which bytes are asked for, and whether the answer is the same file as before.
@@ -57,7 +57,7 @@ class _Piece:
 
 
 def download(url: str, partial: Partial, name: str, connections: int) -> None:
-    """Bring everything that is missing of a file.
+    """Fetch all bytes that are missing of a file.
 
     What is there already is kept only if the server still has the same file (If-Range, ETag,
     Last-Modified, size). A server that knows no ranges, or changes its mind, sends one stream.
@@ -98,7 +98,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 class _Download:
-    """One file on its way."""
+    """The download of one file."""
 
     def __init__(
         self, url: str, partial: Partial, name: str, connections: int, bar: tqdm[Any]
@@ -118,33 +118,34 @@ class _Download:
                 self._rest()
             except _ChangedError:
                 self.stop.clear()
-                self._pull(self._anew(_Piece(0, None)), alone=True)
+                self._fetch(self._restart(_Piece(0, None)), alone=True)
         if self.partial.missing():
             raise ProtocolError(f"only {self.partial.have} of {self.partial.size} bytes came")
 
     def _probe(self) -> None:
         """Fetch one piece alone; the answer has the size and whether the server knows ranges."""
         for start, end in self.partial.missing()[:1]:
-            self._pull(_Piece(start, min(end or start + FIRST, start + FIRST)), alone=True)
+            self._fetch(_Piece(start, min(end or start + FIRST, start + FIRST)), alone=True)
 
     def _rest(self) -> None:
         self.todo.extend(_pieces(self.partial.missing(), self.connections))
         if not self.todo:
             return
         self.working = min(self.connections, len(self.todo))
-        with ThreadPoolExecutor(self.working) as crew:
+        with ThreadPoolExecutor(self.working) as threads:
             try:
-                for ended in as_completed([crew.submit(self._work) for _ in range(self.working)]):
+                work = [threads.submit(self._work) for _ in range(self.working)]
+                for ended in as_completed(work):
                     ended.result()
             except BaseException:
                 self.stop.set()
                 raise
 
     def _work(self) -> None:
-        """Take pieces until there are none; only the last worker that is left may fail."""
+        """One worker: fetch pieces until there are none; only the last worker left may fail."""
         while piece := self._take():
             try:
-                self._pull(piece, alone=False)
+                self._fetch(piece, alone=False)
             except _ChangedError:
                 raise
             except HTTPError:
@@ -160,14 +161,14 @@ class _Download:
             return None
 
     def _give_back(self, piece: _Piece) -> bool:
-        """Leave a piece to the others (some servers allow few connections); False without any."""
+        """Return a piece to the queue (some servers allow few connections); False without."""
         with self.lock:
             self.todo.append(piece)
             self.working -= 1
             return self.working > 0
 
-    def _pull(self, piece: _Piece, alone: bool) -> None:
-        """Bring a piece, with patience; `alone`, the whole file if the server sends only that."""
+    def _fetch(self, piece: _Piece, alone: bool) -> None:
+        """Fetch a piece, with retries; `alone`: the whole file if the server sends only that."""
         patience = self._patience()
         while True:
             before = piece.at
@@ -179,7 +180,7 @@ class _Download:
                 if isinstance(error, _ChangedError):
                     if not alone:
                         raise
-                    self._anew(piece)
+                    self._restart(piece)
                 if piece.at - before >= _PROGRESS:
                     patience = self._patience()
                 patience = patience.increment("GET", self.url, error=error)
@@ -214,7 +215,7 @@ class _Download:
         )
 
     def _compare(self, response: BaseHTTPResponse, piece: _Piece, alone: bool) -> None:
-        """Whether an answer is what was asked for, of the file that was begun."""
+        """Check that a response is of the requested bytes, and of the same file as before."""
         total: int | None
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         if response.status == 206:
@@ -226,7 +227,7 @@ class _Download:
         elif response.status == 200 and alone:
             length = response.headers.get("Content-Length", "")
             total = int(length) if length.isdecimal() else None
-            self._anew(piece).end = total
+            self._restart(piece).end = total
         elif response.status in (200, 416):
             raise _ChangedError("the file changed at its address")
         else:
@@ -242,8 +243,8 @@ class _Download:
         with self.lock:
             self.bar.update(len(data))
 
-    def _anew(self, piece: _Piece) -> _Piece:
-        """Forget what came; the piece becomes the whole file."""
+    def _restart(self, piece: _Piece) -> _Piece:
+        """Drop all bytes; the piece becomes the whole file."""
         self.partial.clear()
         self.bar.reset()
         piece.at, piece.end = 0, None

@@ -162,7 +162,7 @@ class DatasetEntry(_Source):
 
 
 def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
-    """All entries of `params/weights.yaml`, with what was noted of them beside it.
+    """All entries of `params/weights.yaml`, with the pins of `params/weights.lock.yaml`.
 
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.

@@ -28,7 +28,7 @@ SAVE_SECONDS = 1.0
 
 
 class _Note(Entry):
-    """What is noted of a file.
+    """The note of a file.
 
     Attributes:
         size, validator: as `Partial` has them.
@@ -79,17 +79,17 @@ class Partial:
 
     @property
     def have(self) -> int:
-        """How many bytes are here."""
+        """Number of bytes that have arrived."""
         return sum(end - start for start, end in self._done)
 
     def missing(self) -> list[Span]:
-        """What is not here, in order."""
+        """Spans that have not arrived, in order."""
         starts = [0, *(end for _, end in self._done)]
         ends = [*(start for start, _ in self._done), self.size]
         return [(s, e) for s, e in zip(starts, ends, strict=True) if e is None or s < e]
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Drop all bytes, size and validator."""
         with self._lock:
             self.size, self.validator, self._done = None, "", []
             os.ftruncate(self._file, 0)
@@ -110,7 +110,7 @@ class Partial:
             )
 
     def write(self, at: int, data: bytes) -> None:
-        """Put bytes where they belong."""
+        """Write bytes at their place in the file."""
         left = memoryview(data)
         while left:
             written = os.pwrite(self._file, left, at)  # a disk that fills up takes a part

@@ -36,7 +36,7 @@ _HEADER = """\
 
 
 class Pin(Entry):
-    """One released file as it first came.
+    """One released file at its first download.
 
     Attributes:
         sha256: hex digest of its bytes.
@@ -60,12 +60,12 @@ Pins = Mapping[str, Pin]
 
 
 def lock_path(entries: Path) -> Path:
-    """Where the notes for a file of entries lie: beside it."""
+    """The file of pins for a file of entries: beside it."""
     return entries.with_suffix(".lock.yaml")
 
 
 def read_pins(path: Path) -> dict[str, dict[str, Pin]]:
-    """Every note, by entry and file; none if there is no such file yet.
+    """All pins by entry and file name; none if there is no such file yet.
 
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.
@@ -78,7 +78,7 @@ def read_pins(path: Path) -> dict[str, dict[str, Pin]]:
 
 
 def note_pins(path: Path, entry: str, found: Pins) -> None:
-    """Add what came of an entry to the notes; what is noted already stays.
+    """Add pins of an entry to the file; existing ones stay.
 
     Raises:
         SegmodelsError: another process has noted other bytes meanwhile, or the file cannot be

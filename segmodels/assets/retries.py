@@ -1,4 +1,4 @@
-"""How often a server is asked again, and after which wait."""
+"""Retries: their number, the wait before each, and which errors end them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing one file to its place, checked: from an address, or from the Hugging Face Hub."""
+"""Transfer of one file to its place, checked: from an address, or from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def _download(file: RemoteFile, part: Path) -> None:
     """Download into the cache and check. Bytes of an earlier try that prove wrong are not blamed
     on the address: then everything is fetched once more.
     """
-    rest = _bring(file, part)
+    resumed = _complete(file, part)
     wrong = fault(file, part)
-    if wrong and rest:
+    if wrong and resumed:
         Partial.forget(part)
-        _bring(file, part)
+        _complete(file, part)
         wrong = fault(file, part)
     if wrong:
         Partial.forget(part)  # going on from wrong bytes could never end well
@@ -76,8 +76,8 @@ def _download(file: RemoteFile, part: Path) -> None:
         )
 
 
-def _bring(file: RemoteFile, part: Path) -> bool:
-    """Download what is missing; whether something was here before."""
+def _complete(file: RemoteFile, part: Path) -> bool:
+    """Download what is missing; True if a part was here before."""
     from segmodels.assets.download import DownloadError, download
 
     with Partial(part) as partial:

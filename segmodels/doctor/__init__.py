@@ -1,4 +1,4 @@
-"""What is wrong, and what to do about it: with this machine, and between two measurements."""
+"""Doctor: checks of this machine and of what is on it, and the difference of two measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two pieces of evidence side by side, along the chain from weights to number.
+"""Differences between two pieces of evidence, along the chain from weights to number.
 
 Every stage is compared, because the first difference need not be what changed the number; it is
 only where to look first.
@@ -133,7 +133,7 @@ def _inference(a: Side, b: Side) -> Iterator[str]:
 
 
 def _complete(inference: Mapping[str, Any]) -> dict[str, Any]:
-    """With the fields that evidence leaves out because they are at their default."""
+    """All fields, those included that evidence leaves out because they are at their default."""
     usual = Protocol(name="usual", version=1, title="usual")
     named = EFFECTS.keys() - {"precision", *usual.scoring}
     return {**{name: usual.to_dict()[name] for name in named}, **inference}

@@ -61,7 +61,7 @@ def _weights(
 
 
 def examine_addresses() -> Finding:
-    """Say how many released files lie at an address that may serve another file tomorrow."""
+    """Count released files at an address that may serve another file tomorrow."""
     files = [file for entry in load_weights_entries().values() for file in entry.files]
     moving = sum(names_branch(file.address) for file in files)
     bare = sum(not file.accepted for file in files)
@@ -80,7 +80,7 @@ def _bytes(path: Path) -> int:
 
 
 def examine_evidence(deep: bool = False) -> Iterator[Finding]:
-    """Say which evidence is stale, of other weights or of other images than are here.
+    """Find evidence that is stale, of other weights or of other images than are here.
 
     Args:
         deep: check every count, as `segmodels evidence check` does.

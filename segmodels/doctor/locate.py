@@ -1,4 +1,4 @@
-"""What `segmodels doctor diff` compares: a piece of evidence, by file, key or claim."""
+"""The two sides of `segmodels doctor diff`: evidence, found by file, key or claim."""
 
 from __future__ import annotations
 

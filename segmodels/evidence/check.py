@@ -1,4 +1,4 @@
-"""Everything that can be wrong with evidence and be seen without a network."""
+"""Checks of evidence that run no network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from segmodels.evidence.record import Evidence, images_asked
 
 @lru_cache(maxsize=64)
 def _described(path: Path, changed: int) -> dict[str, Any]:
-    """A description, read once however much evidence there is."""
+    """A description, cached for all evidence that is checked."""
     del changed
     found: dict[str, Any] = read_json(path)
     return found
 
 
 def check_evidence(path: Path, *descriptions: Path) -> Evidence:
-    """Read evidence and look at everything that can be wrong with it without a network.
+    """Read evidence and run every check that needs no forward pass.
 
     Beyond `read_evidence`: the number of images is the one that was asked for, and, where the
     dataset has been prepared, the counted pixels of each class are those of its labels.

@@ -1,4 +1,4 @@
-"""What was evaluated: everything that decides the counts, and the key it hashes to."""
+"""Identity of an evaluation: everything that decides the counts, and the key it hashes to."""
 
 from __future__ import annotations
 

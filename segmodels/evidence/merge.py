@@ -1,4 +1,4 @@
-"""Putting shards together: the evidence of several processes becomes that of one.
+"""Merging shards: the evidence of several processes becomes that of one.
 
 Integers do not depend on who counted them, so nothing has to be exchanged while networks run:
 shards are files, on one machine or on many, and merging them gives the same bytes as counting

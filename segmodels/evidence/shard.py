@@ -1,4 +1,4 @@
-"""Which part of a split one of several processes counted."""
+"""A shard: the part of a split that one of several processes counted."""
 
 from __future__ import annotations
 

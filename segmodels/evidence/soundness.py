@@ -1,4 +1,4 @@
-"""What makes evidence unfit to be read: wrong types, sizes and cells that belong to nothing."""
+"""Sanity checks of evidence: types, sizes, cells outside the matrix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def unsound(evidence: Evidence) -> Iterator[str]:
-    """What would break, or quietly mislead, whoever judges by it later."""
+    """Faults of a file that would break judging, or mislead it."""
     yield from _wrong_types(evidence)
     yield from _wrong_counted(evidence)
     yield from _wrong_origin(evidence)

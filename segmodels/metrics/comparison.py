@@ -1,4 +1,4 @@
-"""Two sides of trainings compared on the same images, over seeds and images together."""
+"""Comparison of two sides of trainings on the same images, over seeds and images together."""
 
 from __future__ import annotations
 

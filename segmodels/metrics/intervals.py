@@ -1,4 +1,4 @@
-"""How far other images, or other trainings, would move a number.
+"""Intervals: how far a number would change on other images, or with other trainings.
 
 Every unit of images (see `segmodels.assets.groups`) is left out in turn; the changes of the number
 give its variance (the jackknife), and Student's t accounts for a variance from few units.
@@ -52,7 +52,7 @@ class IntervalRule(Entry):
 
 @dataclass(frozen=True)
 class Spread:
-    """A variance, and from how much it is known.
+    """A variance and its degrees of freedom.
 
     Attributes:
         variance: of a number, in its unit squared.
@@ -100,7 +100,7 @@ def of_seeds(values: Sequence[float]) -> Spread:
 
 
 def over(evidences: Sequence[Evidence], rule: IntervalRule) -> str:
-    """What an interval of the mean is over, for people: `3 seeds and 233 images`."""
+    """Units of an interval of the mean, in words: `3 seeds and 233 images`."""
     units = _units(evidences[0], rule).words
     return f"{len(evidences)} seeds and {units}" if len(evidences) > 1 else units
 
@@ -195,7 +195,7 @@ def leave_out(evidences: Sequence[Evidence], protocol: Protocol, rule: IntervalR
 
 
 def spread_of(left: LeftOut, of: Statistic) -> tuple[float, Spread]:
-    """What a statistic of several mIoU comes to, and its spread over units of images.
+    """The value of a statistic of several mIoU, and its spread over units of images.
 
     Args:
         left: of k pieces of evidence.

@@ -1,4 +1,4 @@
-"""What a cheaper arithmetic did to a number, measured on the same images and written down.
+"""Effect of a cheaper arithmetic on a number, measured on the same images and recorded.
 
 Evidence counted in bfloat16 carries an *effect*: the key of the evidence that differs from it
 in precision alone, the scores of both with a paired interval of their difference, and a lower

@@ -1,4 +1,4 @@
-"""What disturbed images or parameters cost, next to the clean number of the same row."""
+"""Robustness: mIoU under disturbed images or parameters, beside the clean number."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _average(points: list[Point]) -> Point:
 
 
 def mean_share(points: Iterable[Point]) -> float | None:
-    """Share of the clean mIoU that is left on average, four decimals; None where there is none."""
+    """Mean share of the clean mIoU that is retained, four decimals; None where there is none."""
     shares = [point.ratio for point in points if point.ratio is not None]
     return round(fmean(shares), 4) if shares else None
 

@@ -1,4 +1,4 @@
-"""Which severities of a corruption a published mean is taken over, and the evidence of each."""
+"""Severities that a published mean over a corruption is taken over, and the evidence of each."""
 
 from __future__ import annotations
 
