@@ -44,10 +44,10 @@ def test_a_recount_of_real_images_agrees_with_the_committed_evidence(
     monkeypatch.setenv("SEGMODELS_ROOT", str(tmp_path))
     monkeypatch.setenv("SEGMODELS_MIRROR", str(mirror))
     run, protocol = load_run(RUN), load_protocol("espnet-camvid")
-    steps.bring(run)
+    steps.ensure_inputs(run)
     dataset, subject = open_dataset(run.dataset, run.split), steps.subject_of(run)
 
-    found, _ = evaluate(subject, dataset, protocol, first=SLICE)
+    found, _ = evaluate(subject, dataset, protocol, limit=SLICE)
 
     assert subject.weights == committed.identity.weights
     assert subject.fingerprint == committed.identity.fingerprint

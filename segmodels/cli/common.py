@@ -10,7 +10,7 @@ from typing import Protocol
 Command = Callable[[argparse.Namespace], int]
 
 
-#: What `--skip-unreadable` does, wherever it can be said.
+#: What `--skip-unreadable` does, wherever it is an option.
 SKIP = "go on without single images of your copy that are damaged; results are then partial"
 
 

@@ -15,8 +15,8 @@ from segmodels.errors import SegmodelsError
 if TYPE_CHECKING:
     from segmodels.datasets import Dataset
 
-#: Faults of a split that are shown one by one.
-_SHOWN = 20
+#: Faults of a split that are listed one by one.
+_LISTED = 20
 
 _ACTIONS = {
     "list": "every dataset, its state and size",
@@ -114,11 +114,11 @@ def _checked(dataset: Dataset, again: bool) -> bool:
 
 
 def _refused(dataset: Dataset, faults: Sequence[str]) -> bool:
-    for fault in faults[:_SHOWN]:
+    for fault in faults[:_LISTED]:
         print(f"error: {fault}", file=sys.stderr)
-    more = f", the first {_SHOWN} shown" if len(faults) > _SHOWN else ""
-    told = f"{len(faults)} of {len(dataset)} images cannot be used{more}"
-    print(f"{dataset.name} {dataset.split}: {told}", file=sys.stderr)
+    more = f", the first {_LISTED} listed" if len(faults) > _LISTED else ""
+    summary = f"{len(faults)} of {len(dataset)} images cannot be used{more}"
+    print(f"{dataset.name} {dataset.split}: {summary}", file=sys.stderr)
     return False
 
 

@@ -52,7 +52,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         if chosen.skip_unreadable:
             skip_unreadable(run.dataset)
         # The first of several processes does it; the others find it done.
-        steps.bring(run, steps.Options(device, progress, curve))
+        steps.ensure_inputs(run, steps.Options(device, progress, curve))
     watch = progress if shard is None or shard[0] == 0 else None
     asked = [chosen.protocol] if chosen.protocol else run.distinct_protocols()
     options = steps.Options(
@@ -102,6 +102,6 @@ def _train(chosen: argparse.Namespace) -> int:
     from segmodels import steps
     from segmodels.runs.run import load_run
 
-    steps.bring_data(load_run(chosen.run).dataset, progress)
+    steps.ensure_dataset(load_run(chosen.run).dataset, progress)
     print(steps.train_run(chosen.run, steps.Options(chosen.device, curve=curve)))
     return 0

@@ -64,12 +64,12 @@ def _show(chosen: argparse.Namespace) -> int:
         "dataset": entries.load_dataset_entries().get(chosen.name),
         "weights": entries.load_weights_entries().get(chosen.name),
     }
-    shown = {k: entry.model_dump(mode="json") for k, entry in found.items() if entry is not None}
+    output = {k: entry.model_dump(mode="json") for k, entry in found.items() if entry is not None}
     if chosen.name in MODELS:
-        shown["model"] = asdict(MODELS[chosen.name])
+        output["model"] = asdict(MODELS[chosen.name])
     if published is not None:
-        shown["claim"] = published.model_dump(mode="json", exclude_defaults=True)
-    if not shown:
+        output["claim"] = published.model_dump(mode="json", exclude_defaults=True)
+    if not output:
         raise UnknownNameError("name", chosen.name, (n for what in _LISTS for n in _names(what)))
-    print(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+    print(json.dumps(output, indent=2, ensure_ascii=False, default=str))
     return 0

@@ -12,7 +12,7 @@ DONE = 0
 #: Something has to be changed first: trying again would end in the same way.
 ERROR = 1
 USAGE = 2
-#: A mistake of ours, told by a traceback.
+#: An error in segmodels itself, printed as a traceback.
 CRASHED = 70
 #: The same command may do better later: a connection, a server, somebody else at the same work.
 PASSING = 75
@@ -24,7 +24,7 @@ _REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, err
 
 
 def ended(work: Callable[[], int]) -> int:
-    """Do the work of a command and tell in one line what ended it.
+    """Do the work of a command and say in one line what ended it.
 
     Returns:
         its own code, or one of the above. What is not foreseen is raised.
@@ -32,18 +32,18 @@ def ended(work: Callable[[], int]) -> int:
     try:
         return work()
     except SegmodelsError as error:
-        _tell(f"error: {error}")
+        _print(f"error: {error}")
         return PASSING if isinstance(error, PassingError) else ERROR
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _tell(f"error: {where}{error.strerror}.")
+        _print(f"error: {where}{error.strerror}.")
         return ERROR
     except KeyboardInterrupt:
-        _tell("stopped; finished work is kept and taken up next time")
+        _print("stopped; finished work is kept and taken up next time")
         return STOPPED
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{text}\n")

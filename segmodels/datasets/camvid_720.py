@@ -120,9 +120,9 @@ class CamVid720(FolderDataset):
         unknown = _KEYS[place] != packed
         if unknown.mean() > _STRAY:
             colour = divmod(int(packed[unknown][0]), 1 << 16)
-            shown = (colour[0], *divmod(colour[1], 1 << 8))
+            example = (colour[0], *divmod(colour[1], 1 << 8))
             raise SegmodelsError(
-                f"{path}: {unknown.mean():.0%} of the pixels, such as {shown}, have none of "
+                f"{path}: {unknown.mean():.0%} of the pixels, such as {example}, have none of "
                 f"CamVid's 32 colours. The labels are painted otherwise, or were resized or "
                 f"compressed; unpack LabeledApproved_full.zip again."
             )

@@ -15,7 +15,7 @@ from segmodels.versions import DATASETS
 
 #: Share of a split that may be left out; more is no damage of single files.
 _MOST_SKIPPED = 0.02
-#: Different sizes that are listed one by one; of more, three are told.
+#: Different sizes that are listed one by one; of more, three are listed.
 _LISTED = 8
 
 
@@ -32,8 +32,8 @@ def describe(
     Args:
         kind: the dataset.
         splits: those that are here.
-        progress: told after every sample that had to be decoded.
-        skip: leave out samples that are damaged, if they are few; they are told in `skipped`.
+        progress: called after every sample that had to be decoded.
+        skip: leave out samples that are damaged, if they are few; `skipped` names them.
 
     Raises:
         SegmodelsError: a sample cannot be read, or labels are written in another way.

@@ -112,7 +112,7 @@ def survey(
 
     Args:
         dataset: the split.
-        progress: told after every sample that had to be decoded.
+        progress: called after every sample that had to be decoded.
         workers: threads; None for one per core.
         again: decode all; a disk that fails changes neither size nor time of a file.
 

@@ -249,8 +249,8 @@ def _count_integers(
 def _check_range(what: str, values: npt.NDArray[Any], limit: int, spare: int | None) -> None:
     stray = sorted({int(v) for v in np.unique(values)} - set(range(limit)) - {spare})
     if stray:
-        shown = ", ".join(map(str, stray[:5]))
-        raise SegmodelsError(f"{what} holds {shown}, outside the classes 0..{limit - 1}.")
+        listed = ", ".join(map(str, stray[:5]))
+        raise SegmodelsError(f"{what} holds {listed}, outside the classes 0..{limit - 1}.")
 
 
 def _is_tensor(values: Any) -> TypeGuard[Any]:

@@ -50,7 +50,7 @@ def evaluate(
     subject: Subject,
     dataset: Dataset,
     protocol: Protocol,
-    first: int | None = None,
+    limit: int | None = None,
     progress: Progress | None = None,
     shard: tuple[int, int] | None = None,
     maps: Path | None = None,
@@ -65,8 +65,8 @@ def evaluate(
         subject: what is evaluated.
         dataset: the split.
         protocol: how; only its inference half matters here.
-        first: count this many images from the start of the split only.
-        progress: told after every image.
+        limit: count this many images from the start of the split only.
+        progress: called after every image.
         shard: `(index, number)`: count images index, index + number, … only. The evidence of
             all shards gives `merge_evidence` the bytes that one process would have written.
         maps: folder that afterwards holds the label map of every image
@@ -82,18 +82,18 @@ def evaluate(
         SegmodelsError: an image is damaged, the images are not the registered ones, or the model
             has fewer outputs than there are classes.
     """
-    if first is not None and first < 1:
-        raise SegmodelsError(f"'first' is a number of images, not {first}.")
+    if limit is not None and limit < 1:
+        raise SegmodelsError(f"'limit' is a number of images, not {limit}.")
     _check_outputs(subject.model, dataset)
-    identity = identify(subject, dataset, protocol, first)
+    identity = identify(subject, dataset, protocol, limit)
     part = None if shard is None else Shard(*shard)
     name = identity.key if part is None else f"{identity.key}.{part.index}-of-{part.number}"
     scratch = scratch_file(name)
     start, device = time.perf_counter(), str(next(subject.model.parameters()).device)
-    number = len(dataset) if first is None else min(first, len(dataset))
+    number = len(dataset) if limit is None else min(limit, len(dataset))
     wanted = range(number) if part is None else range(part.index, number, part.number)
     unfinished = scratch.with_suffix(".maps")
-    plain = finish is not None and first is None and subject.condition is None
+    plain = finish is not None and limit is None and subject.condition is None
     drawn = Drawn.of(identity.key, dataset) if plain else None
     store = LabelStore(unfinished if maps else None, drawn)
     if maps:

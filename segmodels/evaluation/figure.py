@@ -75,9 +75,9 @@ def evidence_of_picture(path: Path) -> str | None:
 def _row(sample: Sample, place: int, dataset: Dataset, labels: Labels) -> Pixels:
     prediction = labels(place, sample)
     # Void truth is black; black there in the prediction too lets the eye compare like with like.
-    shown = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
-    maps = [colour(sample.label, dataset.palette), colour(shown, dataset.palette)]
-    panels = (sample.image, *maps, error(sample.label, shown))
+    drawn = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
+    maps = [colour(sample.label, dataset.palette), colour(drawn, dataset.palette)]
+    panels = (sample.image, *maps, error(sample.label, drawn))
     height, width = sample.label.shape
     return np.concatenate([_pad(panel, height, width + _GAP) for panel in panels], axis=1)
 

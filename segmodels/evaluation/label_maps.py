@@ -1,4 +1,4 @@
-"""Label maps: what a network said about every pixel of a split, kept as one PNG per image.
+"""Label maps: the label that a network gave every pixel of a split, kept as one PNG per image.
 
 Evidence holds counts; maps hold where. A folder of maps carries a manifest with the key of the
 evidence and the sha256 of every file, so that counting the maps against the labels must give
@@ -56,9 +56,9 @@ def check_names(images: Iterable[str]) -> None:
     """Refuse images whose maps would lie in one file (SegmodelsError names them)."""
     seen: dict[str, str] = {}
     for image in images:
-        first = seen.setdefault(map_path(image), image)
-        if first != image:
-            raise SegmodelsError(f"label maps of {first!r} and {image!r} would be one file.")
+        other = seen.setdefault(map_path(image), image)
+        if other != image:
+            raise SegmodelsError(f"label maps of {other!r} and {image!r} would be one file.")
 
 
 def write_map(folder: Path, image: str, labels: LabelMap) -> MapFile:

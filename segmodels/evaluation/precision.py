@@ -26,7 +26,7 @@ from segmodels.protocols.protocol import Precision, Protocol
 #: What compiles: a name of `torch.compile`'s backends.
 BACKEND = "inductor"
 
-#: Of a program: sizes of networks and inputs, precisions. PyTorch allows 8 unless told otherwise.
+#: Of a program: sizes of networks and inputs, precisions. PyTorch allows 8 by default.
 _VARIANTS = 64
 
 Program = Callable[[SegModel, Tensor], Tensor]
@@ -63,10 +63,10 @@ def lowres_logits_fixed(model: SegModel, images: Tensor, precision: Precision) -
         with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
             return _run(partial(program, model), images, precision)
     except torch._dynamo.exc.TorchDynamoException as error:
-        said = " ".join(str(error).split("\n\n")[0].split())
+        reason = " ".join(str(error).split("\n\n")[0].split())
         raise SegmodelsError(
             f"precision {precision!r}: torch.compile fails on {type(model).__name__} here "
-            f"({said}). It needs a C++ compiler on a processor, Triton on a GPU; without them "
+            f"({reason}). It needs a C++ compiler on a processor, Triton on a GPU; without them "
             f"use precision {precision.removesuffix('-compiled')!r}."
         ) from error
 
@@ -115,7 +115,7 @@ def _operations() -> list[Any]:
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """A GPU's convolutions round their input to 10 bits (TF32) unless told not to; matrix products
+    """A GPU's convolutions round their input to 10 bits (TF32) by default; matrix products
     do when a program asks for it, on some processors even to bf16.
 
     The state is the whole process's, and is afterwards what it was before.

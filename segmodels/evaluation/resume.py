@@ -77,7 +77,7 @@ def read_lines(
     """Finished images of an interrupted evaluation; what follows the last good line is cut off.
 
     Afterwards the file is there and begins with its head. Where maps are kept, an image without
-    its map is not finished. Whatever is not taken up is said in a note.
+    its map is not finished. A note says what is not taken up.
 
     Args:
         scratch: the file.
@@ -85,9 +85,9 @@ def read_lines(
         places: of the images that are to be counted, in their order.
         draft: folder of the maps, if they are kept.
     """
-    first, *texts = scratch.read_bytes().splitlines(keepends=True) if _any(scratch) else [b""]
-    if first != head(arithmetic).encode():
-        _begin(scratch, arithmetic, first)
+    head_line, *texts = scratch.read_bytes().splitlines(keepends=True) if _any(scratch) else [b""]
+    if head_line != head(arithmetic).encode():
+        _begin(scratch, arithmetic, head_line)
         return []
     lines: list[Line] = []
     for text, place in zip(texts, places, strict=False):
@@ -101,7 +101,7 @@ def read_lines(
             f"finished images are taken up, what follows is counted again."
         )
         with scratch.open("r+b") as handle:
-            handle.truncate(len(first) + sum(map(len, texts[: len(lines)])))
+            handle.truncate(len(head_line) + sum(map(len, texts[: len(lines)])))
     return lines
 
 
@@ -141,18 +141,18 @@ def _any(scratch: Path) -> bool:
     return scratch.is_file() and scratch.stat().st_size > 0
 
 
-def _begin(scratch: Path, arithmetic: Mapping[str, str], first: bytes) -> None:
-    if first:
-        why = _difference(first, arithmetic)
+def _begin(scratch: Path, arithmetic: Mapping[str, str], head_line: bytes) -> None:
+    if head_line:
+        why = _difference(head_line, arithmetic)
         note(f"{scratch}: {why}; counted from the start. It is kept as {set_aside(scratch).name}.")
     scratch.write_text(head(arithmetic), encoding="utf-8")
 
 
-def _difference(first: bytes, arithmetic: Mapping[str, str]) -> str:
+def _difference(head_line: bytes, arithmetic: Mapping[str, str]) -> str:
     try:
-        entry = json.loads(first)
+        entry = json.loads(head_line)
         begun = entry["arithmetic"]
-        whole = entry["sum"] == digest(begun) and first == head(begun).encode()
+        whole = entry["sum"] == digest(begun) and head_line == head(begun).encode()
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     return difference(begun, arithmetic) if whole else "its first line is damaged"

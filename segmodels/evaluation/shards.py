@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 2 -m segmodels.cli evaluate RUN
 
 needs no connection between the processes, only a cache folder that all of them see. Without
-such a folder `segmodels evidence merge` puts together what was copied by hand.
+such a folder `segmodels evidence merge` puts together what somebody copied.
 
 Only `evaluate` is dealt out. A verdict needs the whole evidence, which all processes but the last
 do not have: `segmodels verify` behind a sharded `evaluate` finds it and judges at once. A
@@ -49,7 +49,7 @@ def evaluate_shard(
         shard: `(index, number)`.
         finish: called once, by the process that merged, with the whole evidence and its own
             record; keeps both. The shards are deleted when it returns.
-        progress: told after every image.
+        progress: called after every image.
         force: count although this shard lies in the cache.
         maps: folder that the merged label maps of all shards are to become; None keeps none.
 
@@ -61,17 +61,17 @@ def evaluate_shard(
             deleted, so that the next attempt counts them again.
     """
     part, key = Shard(*shard), identify(subject, dataset, protocol).key
-    mine, keeps = shard_file(key, part), maps is not None
-    known = None if force or not _finished(mine, keeps) else _readable(mine)
-    forget_older(scratch_file(f"{key}.{part.index}-of-{part.number}"), [mine])
+    own_file, keeps = shard_file(key, part), maps is not None
+    known = None if force or not _finished(own_file, keeps) else _readable(own_file)
+    forget_older(scratch_file(f"{key}.{part.index}-of-{part.number}"), [own_file])
     if known is not None:
         evidence = known
     else:
-        draft = shard_maps(mine) if keeps else None
+        draft = shard_maps(own_file) if keeps else None
 
         def put(evidence: Evidence, record: Record) -> Evidence:
-            write_json(mine.with_name("record.json"), record)
-            write_evidence(mine.parent, evidence)
+            write_json(own_file.with_name("record.json"), record)
+            write_evidence(own_file.parent, evidence)
             return evidence
 
         evidence, _ = evaluate(
@@ -79,14 +79,14 @@ def evaluate_shard(
         )
     # Who waits here finds the shards of all who were here before: none of several processes
     # that finish at the same moment can leave merging to another that has already looked.
-    with only_one(mine.parents[1] / "merge.lock", f"merging {key}", wait=True):
+    with only_one(own_file.parents[1] / "merge.lock", f"merging {key}", wait=True):
         files = [shard_file(key, Shard(i, part.number)) for i in range(part.number)]
         if not all(_finished(file, keeps) for file in files):
             return evidence
         parts = [one for file in files if (one := _readable(file)) is not None]
         if len(parts) < len(files):
             return evidence
-        record = read_json(mine.with_name("record.json"))
+        record = read_json(own_file.with_name("record.json"))
         try:
             whole = merge_evidence(parts)
             if maps is not None:
@@ -94,9 +94,9 @@ def evaluate_shard(
         except SegmodelsError:
             _delete(files)
             raise
-        kept = finish(whole, record)
+        final = finish(whole, record)
         _delete(files)
-        return kept
+        return final
 
 
 def shard_file(key: str, shard: Shard) -> Path:

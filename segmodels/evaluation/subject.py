@@ -38,7 +38,7 @@ class Subject:
 
 
 def identify(
-    subject: Subject, dataset: Dataset, protocol: Protocol, first: int | None = None
+    subject: Subject, dataset: Dataset, protocol: Protocol, limit: int | None = None
 ) -> Identity:
     """The identity of the evidence that evaluating would give."""
     model = subject.model
@@ -53,7 +53,7 @@ def identify(
         fingerprint=subject.fingerprint,
         inference=protocol.inference_fp32,
         condition=subject.condition,
-        images=first,
+        images=limit,
         precision=protocol.precision,
         evaluator=EVALUATOR,
     )

@@ -14,7 +14,7 @@ from segmodels.core.lazy import lazily
 if TYPE_CHECKING:
     from segmodels.steps.data import download, prepare
     from segmodels.steps.evaluation import evaluate_run, keep_maps, protocol_in
-    from segmodels.steps.inputs import bring, bring_data
+    from segmodels.steps.inputs import ensure_dataset, ensure_inputs
     from segmodels.steps.loading import subject_of
     from segmodels.steps.options import Options
     from segmodels.steps.publishing import publish
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "bring": "inputs",
-    "bring_data": "inputs",
+    "ensure_inputs": "inputs",
+    "ensure_dataset": "inputs",
     "download": "data",
     "evaluate_run": "evaluation",
     "fetch_released": "weights",
@@ -53,9 +53,9 @@ _HOMES = {
 
 __all__ = [
     "Options",
-    "bring",
-    "bring_data",
     "download",
+    "ensure_dataset",
+    "ensure_inputs",
     "evaluate_run",
     "fetch_released",
     "files_of_key",

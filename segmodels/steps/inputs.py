@@ -15,7 +15,7 @@ from segmodels.steps.options import USUAL, Options
 from segmodels.steps.weights import fetch_released, train_run, trained_as_asked
 
 
-def bring_data(dataset: str, progress: Progress | None = None) -> None:
+def ensure_dataset(dataset: str, progress: Progress | None = None) -> None:
     """Fetch and prepare a dataset unless it is there and as `params/datasets.yaml` says."""
     if data_folder(dataset).is_dir() and description_path(dataset).is_file():
         try:
@@ -29,9 +29,9 @@ def bring_data(dataset: str, progress: Progress | None = None) -> None:
     prepare(dataset, progress)
 
 
-def bring(run: Run, options: Options = USUAL) -> None:
+def ensure_inputs(run: Run, options: Options = USUAL) -> None:
     """Fetch, prepare and train whatever the run still lacks."""
-    bring_data(run.dataset, options.progress)
+    ensure_dataset(run.dataset, options.progress)
     if run.weights:
         fetch_released(run.weights)
     elif not trained_as_asked(run):

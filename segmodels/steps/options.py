@@ -1,4 +1,4 @@
-"""How a step is done: on which device, told to whom, anew or not."""
+"""How a step is done: on which device, with which progress shown, anew or not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Options:
         device: where networks run.
         progress: called with the number of finished images (of a robustness suite: conditions)
             and of all of them.
-        curve: told how a training goes.
+        curve: called with how a training goes.
         force: count although the evidence is here.
         precision: another one than the protocol's; results then lie in folders and files named
             `<protocol>-<precision>`. What is measured in less than fp32 is measured in fp32

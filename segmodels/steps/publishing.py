@@ -82,7 +82,7 @@ def _checked(folder: Path) -> Iterator[Evidence]:
 
 
 def _check_precision(path: Path, evidence: Evidence) -> None:
-    """Hold what cheaper arithmetic is said to have done against the evidence in fp32."""
+    """Compare the stated effect of cheaper arithmetic with the evidence in fp32."""
     if evidence.identity.precision == "fp32":
         return
     wanted = full_precision(evidence.identity).key

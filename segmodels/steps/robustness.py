@@ -24,7 +24,7 @@ from segmodels.steps.loading import subject_of
 from segmodels.steps.options import USUAL, Options
 from segmodels.steps.scores import percent
 from segmodels.steps.stored import (
-    Asked,
+    EvidenceSnapshot,
     check_folder,
     known_evidence,
     known_or_new,
@@ -51,7 +51,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         write_evidence(done, evidence)
         return evidence
 
-    asked, found = Asked(), []
+    asked, found = EvidenceSnapshot(), []
     with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
         if options.force and _is_in_place(done, place):
             _forget(done)

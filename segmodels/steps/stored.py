@@ -31,7 +31,7 @@ _LEFT = re.compile(rf"\.({_NAME.pattern})\.(\d+)")
 Keep = Callable[[Evidence, Record | None], Evidence]
 
 
-class Asked:
+class EvidenceSnapshot:
     """What evidence was here when something was asked for.
 
     What another process has written since then is as fresh as counting by force would make it.
@@ -76,7 +76,7 @@ def known_evidence(
 
 
 def _readable(path: Path) -> Evidence | None:
-    """Evidence that is whole; of a torn or damaged one it is said that it does not count."""
+    """Evidence that is whole; a torn or damaged one is a note, and does not count."""
     try:
         return read_evidence(path)
     except SegmodelsError as error:
@@ -94,7 +94,7 @@ def known_or_new(
 
     Who asks while another process counts the same waits, and takes what that one found.
     """
-    asked, key = Asked(), identify(*wanted).key
+    asked, key = EvidenceSnapshot(), identify(*wanted).key
     turn = cache_dir() / "evaluations" / f"{key}.turn"
     with only_one(turn, f"evaluation {key}", wait=True):
         if options.force:

@@ -53,7 +53,7 @@ def _evaluate(claim: Claim, options: Options) -> None:
     from segmodels import steps  # brings torch, which judging does not need
 
     run = run_of(claim)
-    steps.bring(run, options)
+    steps.ensure_inputs(run, options)
     steps.evaluate_run(run, evaluated_protocol(run, claim.protocol), options)
 
 

@@ -20,8 +20,8 @@ from segmodels.errors import SegmodelsError
 from segmodels.training.augmentation import Augmentation
 from segmodels.training.order import Order, Turn
 
-#: Bytes of decoded images that are kept, over all processes that load.
-KEPT_BYTES = 2**30
+#: Bytes of decoded images in memory, over all processes that load.
+CACHE_BYTES = 2**30
 
 #: More processes than this wait for the disk or for each other.
 _MOST_WORKERS = 8
@@ -72,9 +72,9 @@ class Feed:
         workers = loading_workers()
         if workers is None:
             workers = 0 if self.device == "cpu" else min(os.cpu_count() or 1, _MOST_WORKERS)
-        kept = KEPT_BYTES // max(workers, 1)
+        cached = CACHE_BYTES // max(workers, 1)
         return DataLoader(
-            _Augmented(Reader(self.dataset, kept), self.augment, self.order.seed),
+            _Augmented(Reader(self.dataset, cached), self.augment, self.order.seed),
             batch_sampler=_Steps(self.order, range(start, stop)),
             num_workers=workers,
             collate_fn=_stacked,
@@ -113,17 +113,17 @@ class Reader:
     def __init__(self, dataset: Dataset, limit: int) -> None:
         self.dataset = dataset
         self.left = limit
-        self._kept: dict[int, Sample] = {}
+        self._cache: dict[int, Sample] = {}
 
     def read(self, index: int) -> Sample:
         """A sample, as `Dataset.read` gives it."""
-        if index in self._kept:
-            return self._kept[index]
+        if index in self._cache:
+            return self._cache[index]
         sample = self.dataset.read(index)
         size = sample.image.nbytes + sample.label.nbytes
         if size <= self.left:
             self.left -= size
-            self._kept[index] = sample
+            self._cache[index] = sample
         return sample
 
 

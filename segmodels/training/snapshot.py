@@ -50,7 +50,7 @@ class _DamagedError(Exception):
 def save_snapshot(path: Path, content: Content, arithmetic: Mapping[str, str]) -> None:
     """Write a snapshot; the last one becomes the one before.
 
-    A disk that is full is told, and is no reason to end a training: the last one stays.
+    A full disk is a note, and no reason to end a training: the last one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -71,7 +71,7 @@ def load_snapshot(
 ) -> Taken | None:
     """What is taken up of the last snapshot that is whole and of this arithmetic; None if none is.
 
-    Others are set aside, and it is said why.
+    Others are set aside with a note that says why.
 
     Args:
         path: of the last one.

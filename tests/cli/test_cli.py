@@ -65,7 +65,7 @@ def test_listing_needs_no_network(root: Path, arguments: list[str]) -> None:
 
 
 def test_judging_needs_no_network(root: Path) -> None:
-    steps.bring_data("shapes")
+    steps.ensure_dataset("shapes")
     steps.fetch_released("published")
     steps.evaluate_run("published", "plain")
     assert not loaded_by(root, "leaderboard") & set(HEAVY)
@@ -222,7 +222,7 @@ def test_an_interrupt_is_no_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(steps, "bring", interrupted)
+    monkeypatch.setattr(steps, "ensure_inputs", interrupted)
     code, out, error = run(capsys, "evaluate", "tiny")
     assert (code, out) == (130, "")
     assert error.startswith("stopped; ")

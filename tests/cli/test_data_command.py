@@ -46,7 +46,7 @@ def test_the_list_tells_states_as_they_become(run: Run, tmp_path: Path) -> None:
     assert line("cityscapes") == ["added", "11.2", "GB"]
     from segmodels import steps
 
-    steps.bring_data("cityscapes")
+    steps.ensure_dataset("cityscapes")
     assert line("cityscapes") == ["prepared", "11.2", "GB"]
 
 

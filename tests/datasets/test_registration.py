@@ -59,11 +59,11 @@ def test_a_copy_is_used_where_it_lies(project, copy):
 
 def test_preparing_a_copy_describes_it_and_copies_nothing(project, copy):
     add_dataset("ade20k", copy)
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     assert described_split("ade20k", "val")["images"] == 3
     assert bytes_below(project / "data") < 1000
     before = description_path("ade20k").read_bytes()
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     assert description_path("ade20k").read_bytes() == before
     assert [path.name for path in data_folder("ade20k").iterdir()] == ["root.json"]
 
@@ -90,19 +90,19 @@ def test_a_fingerprint_does_not_depend_on_the_place_or_the_way_there(project, co
 def test_another_copy_is_described_again(project, copy, tmp_path):
     """Evidence must not carry the fingerprint of images that are not looked at any more."""
     add_dataset("ade20k", copy)
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     before = described_split("ade20k", "val")["fingerprint"]
     other = ade20k(tmp_path / "other")
     write_label(other / "annotations/validation/ADE_valid_00000001.png", filled([9]))
     add_dataset("ade20k", other)
     assert not description_path("ade20k").exists()
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     assert described_split("ade20k", "val")["fingerprint"] != before
 
 
 def test_adding_the_same_again_keeps_its_description(project, copy):
     add_dataset("ade20k", copy)
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     add_dataset("ade20k", copy)
     assert description_path("ade20k").is_file()
 
@@ -111,7 +111,7 @@ def test_one_split_is_enough(project, copy):
     add_dataset("ade20k", copy, ["val"])
     found = steps.prepare("ade20k")
     assert (list(found["splits"]), found["absent"]) == (["val"], ["train"])
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     with pytest.raises(SegmodelsError, match="split 'train' of ade20k is not here, only val"):
         open_dataset("ade20k", "train")
     with pytest.raises(SegmodelsError, match="split 'train' of ade20k was not here when"):
@@ -244,9 +244,9 @@ def test_what_has_no_reader_cannot_be_added(project, tmp_path):
 
 def test_without_copy_and_archive_the_way_is_told(project):
     with pytest.raises(SegmodelsError, match="camvid_720 cannot be fetched by a program"):
-        steps.bring_data("camvid_720")
+        steps.ensure_dataset("camvid_720")
     with pytest.raises(SegmodelsError, match=r"'cityscapes' is gated.*data show cityscapes"):
-        steps.bring_data("cityscapes")
+        steps.ensure_dataset("cityscapes")
     with pytest.raises(SegmodelsError, match=r"not prepared.*segmodels data add ade20k PATH"):
         splits_here("ade20k")
 
@@ -277,5 +277,5 @@ def test_runs_put_every_dataset_into_one_group(project, edit_yaml):
 def test_archives_of_what_is_added_are_not_fetched(project, copy):
     add_dataset("ade20k", copy)
     prepare_dataset("ade20k", None)
-    steps.bring_data("ade20k")
+    steps.ensure_dataset("ade20k")
     assert not paths.downloads("ade20k").exists()

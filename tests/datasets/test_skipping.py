@@ -117,7 +117,7 @@ def test_the_way_on_is_said_by_prepare(copy: Path) -> None:
     tear(copy)
     way = "Or go on without: segmodels data check camvid_720 --skip-unreadable"
     with pytest.raises(SegmodelsError, match=f"{BROKEN}.*{way}"):
-        steps.bring_data("camvid_720")
+        steps.ensure_dataset("camvid_720")
 
 
 def test_data_add_and_check_tell_what_is_left_out(
@@ -136,7 +136,7 @@ def test_data_add_and_check_tell_what_is_left_out(
 
 
 def test_what_was_made_here_is_made_again_instead(copy: Path) -> None:
-    steps.bring_data("shapes")
+    steps.ensure_dataset("shapes")
     with pytest.raises(SegmodelsError, match=r"shapes is no copy of yours: delete .*data/shapes"):
         skip_unreadable("shapes")
 
@@ -203,7 +203,7 @@ def test_what_was_repaired_is_used_again(copy: Path) -> None:
     described(copy)
     repair(copy)
     assert cli.main(["data", "check", "camvid_720"]) == 0
-    steps.bring_data("camvid_720")
+    steps.ensure_dataset("camvid_720")
     assert skipped_in("camvid_720", "test") == {}
     assert len(open_dataset("camvid_720", "test")) == 2
 
@@ -212,7 +212,7 @@ def test_asking_again_sees_what_broke_since(copy: Path) -> None:
     described(copy)
     tear(copy, "0016E5_00390")
     skip_unreadable("camvid_720")
-    steps.bring_data("camvid_720")
+    steps.ensure_dataset("camvid_720")
     assert list(skipped_in("camvid_720", "train")) == ["0016E5_00390"]
 
 

@@ -135,13 +135,13 @@ def test_convolutions_on_a_gpu_would_not_be_rounded(
 
 def test_the_first_images_only(subject: Subject, dataset: Dataset) -> None:
     whole, _ = evaluate(subject, dataset, PLAIN)
-    part, record = evaluate(subject, dataset, PLAIN, first=2)
+    part, record = evaluate(subject, dataset, PLAIN, limit=2)
     assert part.images == whole.images[:2]
     assert (part.expected_images, part.complete, record["images"]) == (3, False, 2)
     assert part.key != whole.key
     for wrong in (0, -1):
-        with pytest.raises(SegmodelsError, match="'first'"):
-            evaluate(subject, dataset, PLAIN, first=wrong)
+        with pytest.raises(SegmodelsError, match="'limit'"):
+            evaluate(subject, dataset, PLAIN, limit=wrong)
 
 
 def test_progress_counts_to_the_end(subject: Subject, dataset: Dataset) -> None:
@@ -172,7 +172,7 @@ def test_a_disturbance_changes_the_image_and_not_the_fingerprint(
 
 def test_more_outputs_than_classes_are_kept(subject: Subject, dataset: Dataset) -> None:
     wide = dataclasses.replace(subject, model=create_model("segformer_nano", 11).eval())
-    evidence, _ = evaluate(wide, dataset, PLAIN, first=1)
+    evidence, _ = evaluate(wide, dataset, PLAIN, limit=1)
     assert evidence.matrices().shape == (1, 9, 11)
 
 
@@ -479,13 +479,13 @@ def test_the_images_of_a_part_are_compared_too(
     shard: tuple[int, int] | None,
 ) -> None:
     """And those that were not seen, since evidence names the fingerprint of the whole split."""
-    good, _ = evaluate(subject, dataset, PLAIN, first=2, shard=shard)
+    good, _ = evaluate(subject, dataset, PLAIN, limit=2, shard=shard)
     before = repaint(dataset, repainted)
     with pytest.raises(SegmodelsError, match="not those that were registered"):
-        evaluate(subject, dataset, PLAIN, first=2, shard=shard)
+        evaluate(subject, dataset, PLAIN, limit=2, shard=shard)
     assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))
     dataset.files[repainted].image.write_bytes(before)
-    again, record = evaluate(subject, dataset, PLAIN, first=2, shard=shard)
+    again, record = evaluate(subject, dataset, PLAIN, limit=2, shard=shard)
     assert (again, record["resumed_at"]) == (good, 0)
 
 
@@ -493,10 +493,10 @@ def test_a_part_is_compared_where_no_survey_is_left(
     root: Path, subject: Subject, dataset: Dataset
 ) -> None:
     shutil.rmtree(root / ".cache" / "surveys")
-    evaluate(subject, dataset, PLAIN, first=1)
+    evaluate(subject, dataset, PLAIN, limit=1)
     stale = dataclasses.replace(subject, fingerprint="00" * 32)
     with pytest.raises(SegmodelsError, match="not those that were registered"):
-        evaluate(stale, dataset, PLAIN, first=1)
+        evaluate(stale, dataset, PLAIN, limit=1)
 
 
 def test_a_damaged_image_is_named_and_finished_work_is_kept(

@@ -357,7 +357,7 @@ def camvid(
         patch.setenv("SEGMODELS_ROOT", str(root))
         patch.setenv("SEGMODELS_MIRROR", str(mirror))
         run = load_run("camvid-espnet")
-        steps.bring(run)
+        steps.ensure_inputs(run)
         dataset = open_dataset(run.dataset, run.split)
         yield steps.subject_of(run).model, [dataset.read(i).image for i in (0, 90, 200)]
 

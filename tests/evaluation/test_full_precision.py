@@ -114,7 +114,7 @@ def test_evaluations_label_maps_figures_and_disturbances(
     root: Path, loose: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of a run's steps, seen from inside the network they load."""
-    steps.bring(load_run("published"))
+    steps.ensure_inputs(load_run("published"))
     probes: list[Probe] = []
 
     def probed(*asked: object, **options: object) -> Subject:
@@ -158,7 +158,7 @@ def test_an_evaluation_as_a_library(root: Path, loose: None) -> None:
     model = model_of()
     probe = Probe(model)
     fingerprint = described_split("shapes", "test")["fingerprint"]
-    evaluate(Subject(model, "0" * 64, {}, fingerprint), dataset, WHOLE, first=2)
+    evaluate(Subject(model, "0" * 64, {}, fingerprint), dataset, WHOLE, limit=2)
     assert len(probe.seen) == 2
     assert set(probe.seen) == {STRICT}
 

@@ -33,7 +33,7 @@ from segmodels.steps import evaluation, stored, weights
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = small_project.enter(tmp_path / "project", monkeypatch)
-    steps.bring(load_run("published"))
+    steps.ensure_inputs(load_run("published"))
     return root
 
 

@@ -132,7 +132,7 @@ def test_cuda_graphs_are_recorded_on_a_gpu_alone(
 def test_a_whole_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_project.enter(tmp_path / "project", monkeypatch)
     run, protocol = load_run("published"), load_protocol("views")
-    steps.bring(run)
+    steps.ensure_inputs(run)
     dataset = open_dataset("shapes", "test")
     here, _ = evaluate(steps.subject_of(run), dataset, protocol)
     with paper_gpu() as gpu:
@@ -151,7 +151,7 @@ def test_labels_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Those kept while they are counted and those computed later; both leave when it suits."""
     small_project.enter(tmp_path / "project", monkeypatch)
     run, protocol = load_run("published"), load_protocol("views")
-    steps.bring(run)
+    steps.ensure_inputs(run)
     dataset = open_dataset("shapes", "test")
     with paper_gpu() as gpu:
         subject = steps.subject_of(run, "cuda")
@@ -168,7 +168,7 @@ def test_labels_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_full_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_project.enter(tmp_path / "project", monkeypatch)
     run, protocol = load_run("published"), load_protocol("views")
-    steps.bring(run)
+    steps.ensure_inputs(run)
     with paper_gpu():
         subject = steps.subject_of(run, "cuda")
         text = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of 8 GiB"

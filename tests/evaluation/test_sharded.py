@@ -27,7 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def prepared(root: Path) -> Path:
-    steps.bring_data("shapes")
+    steps.ensure_dataset("shapes")
     steps.fetch_released("published")
     return root
 

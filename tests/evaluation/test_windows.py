@@ -233,7 +233,7 @@ def test_one_image_is_a_list_of_one() -> None:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = small_project.enter(tmp_path / "project", monkeypatch)
-    steps.bring(load_run("published"))
+    steps.ensure_inputs(load_run("published"))
     return root
 
 

@@ -26,7 +26,7 @@ from segmodels.runs.run import load_run
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: Path) -> Path:
     root = small_project.enter(tmp_path / "project", monkeypatch)
-    steps.bring(load_run("published"))
+    steps.ensure_inputs(load_run("published"))
     # A database as MLflow makes it, which takes it ten seconds; a test below makes its own.
     shutil.copy(empty, root / "mlflow.db")
     return root

@@ -39,7 +39,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def published(root: Path) -> Path:
-    steps.bring(load_run("published"))
+    steps.ensure_inputs(load_run("published"))
     return root
 
 
@@ -80,7 +80,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_the_whole_chain(root: Path) -> None:
     run = load_run("tiny")
-    steps.bring(run)
+    steps.ensure_inputs(run)
     assert sorted(p.name for p in (root / "weights/trained/tiny").iterdir()) == [
         "model.json",
         "model.safetensors",
@@ -162,7 +162,7 @@ def test_a_killed_robustness_suite_goes_on(
 
 def test_a_field_that_recipes_gained_had_its_default_before(root: Path) -> None:
     """What a recipe says now about a field that older weights do not know is compared with it."""
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     path = paths.trained_weights("tiny") / "model.json"
     about = json.loads(path.read_text())
     del about["metadata"]["recipe"]["photometric"]
@@ -562,12 +562,12 @@ def test_released_weights_are_not_trained(published: Path) -> None:
 def test_weights_of_another_recipe_are_refused_and_trained_again(
     root: Path, name: str, change: dict[str, Any]
 ) -> None:
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     before = (paths.trained_weights("tiny") / "model.safetensors").read_bytes()
     edit(root, name, **change)
     with pytest.raises(SegmodelsError, match=r"names now \(.* was .*\); train it again"):
         steps.evaluate_run("tiny", "plain")
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     assert (paths.trained_weights("tiny") / "model.safetensors").read_bytes() != before
     steps.evaluate_run("tiny", "plain")
 
@@ -585,7 +585,7 @@ def swap_weights() -> None:
 
 @pytest.mark.parametrize("noted", [True, False])
 def test_weights_that_the_record_does_not_name_are_trained_again(root: Path, noted: bool) -> None:
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     weights = paths.trained_weights("tiny") / "model.safetensors"
     before, record = weights.read_bytes(), paths.record("tiny", "train")
     if not noted:  # a record of the time before it said of which training it is
@@ -595,14 +595,14 @@ def test_weights_that_the_record_does_not_name_are_trained_again(root: Path, not
     swap_weights()
     with pytest.raises(SegmodelsError, match=r"not those that the record .*tiny-train\.json"):
         steps.evaluate_run("tiny", "plain")
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     assert weights.read_bytes() == before
     assert steps.trained_as_asked(load_run("tiny"))
 
 
 def test_a_record_of_another_training_says_nothing_about_weights(root: Path) -> None:
     """As when DVC brings back the weights of an earlier recipe, but no record."""
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     record = paths.record("tiny", "train")
     told = {"training": "0" * 64, "weights_sha256": "1" * 64}
     record.write_text(json.dumps({**json.loads(record.read_text()), **told}))
@@ -617,35 +617,35 @@ def test_a_record_of_another_training_says_nothing_about_weights(root: Path) -> 
 def test_words_about_a_recipe_do_not_train_again(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     edit(root, "recipes/tiny.yaml", title="the same in other words")
     monkeypatch.setattr(weights, "train", None)
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
 
 
 def test_a_field_that_recipes_gained_does_not_train_again(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
     path = paths.trained_weights("tiny") / "model.json"
     about = json.loads(path.read_text())
     del about["metadata"]["recipe"]["photometric"]
     path.write_text(json.dumps(about))
     monkeypatch.setattr(weights, "train", None)
-    steps.bring(load_run("tiny"))
+    steps.ensure_inputs(load_run("tiny"))
 
 
 def test_images_are_prepared_again_when_their_entry_changes(root: Path) -> None:
-    steps.bring_data("shapes")
+    steps.ensure_dataset("shapes")
     found = json.loads((root / "reports/local/datasets/shapes.json").read_text())["splits"]["test"]
     stamp = (root / "data/shapes").stat().st_ino
-    steps.bring_data("shapes")
+    steps.ensure_dataset("shapes")
     assert (root / "data/shapes").stat().st_ino == stamp
     stored = yaml.safe_load((root / "params/datasets.yaml").read_text())["shapes"]
     new = {**stored, "settings": {**stored["settings"], "test": 4}}
     new["splits"] = {"test": {"images": 4}}
     edit(root, "datasets.yaml", shapes=new)
-    steps.bring_data("shapes")
+    steps.ensure_dataset("shapes")
     again = json.loads((root / "reports/local/datasets/shapes.json").read_text())["splits"]["test"]
     assert (found["images"], again["images"]) == (3, 4)
 
@@ -706,10 +706,10 @@ def test_stray_files_change_neither_path_nor_digest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("run", ["published", "tiny"])
 def test_stray_files_among_weights_change_neither_key_nor_result(root: Path, run: str) -> None:
-    steps.bring(load_run(run))
+    steps.ensure_inputs(load_run(run))
     first = steps.evaluate_run(run, "plain")
     litter(root / load_run(run).weights_folder)
-    steps.bring(load_run(run))
+    steps.ensure_inputs(load_run(run))
     assert steps.evaluate_run(run, "plain", steps.Options(force=True)) == first
 
 

@@ -59,21 +59,21 @@ def reordered(indices: Pixels, palette: Sequence[int]) -> str | None:
     used = [int(index) for index in np.flatnonzero(np.bincount(indices.ravel(), minlength=_ALL))]
     if not used or used[-1] >= len(colours) or (len(used) == 1 and len(colours) > len(used)):
         return None
-    shown = {index: colours[index] for index in used}
-    if len(set(shown.values())) < len(shown):
-        return None  # colours that are not told apart mean nothing
-    moved = list(_moved(shown))
+    used_colours = {index: colours[index] for index in used}
+    if len(set(used_colours.values())) < len(used_colours):
+        return None  # equal colours mean nothing
+    moved = list(_moved(used_colours))
     if not moved or None in moved:
         return None
     return moved[0]
 
 
-def _moved(shown: dict[int, Colour]) -> Iterator[str | None]:
+def _moved(used_colours: dict[int, Colour]) -> Iterator[str | None]:
     """For each table that has all colours: None if they are at their places, else an example."""
     for title, table in _KNOWN.items():
         meant = {colour: number for number, colour in enumerate(table)}
-        if all(colour in meant for colour in shown.values()):
-            wrong = ((i, meant[colour]) for i, colour in shown.items() if meant[colour] != i)
+        if all(colour in meant for colour in used_colours.values()):
+            wrong = ((i, meant[colour]) for i, colour in used_colours.items() if meant[colour] != i)
             yield next((_example(title, *pair) for pair in wrong), None)
 
 
