@@ -38,7 +38,7 @@ from segmodels.leaderboard import (
 from segmodels.runs.suite import check_active
 
 if TYPE_CHECKING:
-    from segmodels.evaluation.evaluate import Progress
+    from segmodels.core.progress import Progress
 
 
 def download(dataset: str) -> None:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-Entry = TypeVar("Entry")
+Known = TypeVar("Known")
 
 #: More names than this are not listed in a message.
 _LISTED = 20
@@ -69,7 +69,7 @@ class UnreadableError(SegmodelsError):
         super().__init__(f"{path}: {problem}.{fix and f' {fix}'}")
 
 
-def pick(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
+def pick(kind: str, name: str, known: Mapping[str, Known]) -> Known:
     """An entry by name.
 
     Raises:

@@ -12,7 +12,7 @@ from segmodels.leaderboard import Row
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.evidence_summary import EvidenceSummary
 from segmodels.verdicts.part_result import PartResult
-from segmodels.verdicts.subject import Measurement, Subject
+from segmodels.verdicts.row_subject import Measurement, RowSubject
 from segmodels.verdicts.verdict import Verdict
 from segmodels.verdicts.weights_summary import WeightsSummary
 
@@ -94,7 +94,7 @@ def make_row(**changes: Any) -> Row:
     """
     assert not changes.keys() - FLAT.keys(), changes.keys() - FLAT.keys()
     flat = {**FLAT, **changes}
-    subject = Subject(_entry(flat))
+    subject = RowSubject(_entry(flat))
     evidence = _evidence(flat)
     return Row(
         subject=subject,
@@ -137,7 +137,7 @@ def _verdict(flat: dict[str, Any]) -> Verdict:
     return Verdict(**_taken(flat, names, status="verdict", over="interval_over"), parts=parts)
 
 
-def _command(subject: Subject) -> str:
+def _command(subject: RowSubject) -> str:
     if subject.measurement:
         return f"segmodels evaluate {subject.measurement.run}"
     return f"segmodels verify {subject.id}" if subject.claim else "segmodels leaderboard"

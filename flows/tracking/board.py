@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flows.tracking import store
 from flows.tracking.datasets import dataset_of, inputs
-from flows.tracking.entry import SUMMARY, Entry, entries, key_of
 from flows.tracking.models import Models
 from flows.tracking.registry import register
 from flows.tracking.summary import log_summary
+from flows.tracking.tracked_run import SUMMARY, TrackedRun, key_of, tracked_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,7 +36,7 @@ def log_rows(rows: list[Row], every: list[Row] | None = None) -> None:
         if every is not None and SUMMARY not in board.known:
             board.log_all(every)
         else:
-            board.log(entries(rows))
+            board.log(tracked_runs(rows))
 
 
 def log_leaderboard(rows: list[Row]) -> None:
@@ -59,19 +59,19 @@ class _Board:
         self.models = Models(self.client, self.experiment)
 
     def log_all(self, rows: list[Row]) -> None:
-        found = entries(rows)
+        found = tracked_runs(rows)
         self.log(found)
         self.retire({entry.key for entry in found})
         register(self.client, self.models, found)
         log_summary(self.client, self.experiment, self.known, rows)
 
-    def log(self, entries: list[Entry]) -> None:
+    def log(self, entries: list[TrackedRun]) -> None:
         for entry in entries:
             known = self.known.get(entry.key)
             if known is None or not _is_logged(entry, known.data.tags):
                 self._log(entry, known)
 
-    def _log(self, entry: Entry, known: Any) -> None:
+    def _log(self, entry: TrackedRun, known: Any) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         if known is None:
@@ -100,7 +100,7 @@ class _Board:
         if known.info.status != "FINISHED":
             self.client.set_terminated(run)
 
-    def _attach(self, entry: Entry, known: Any, model: str | None) -> None:
+    def _attach(self, entry: TrackedRun, known: Any, model: str | None) -> None:
         """Artifacts, the images as MLflow's dataset and the weights as its model."""
         run = known.info.run_id
         for name, table in entry.tables.items():
@@ -118,10 +118,10 @@ class _Board:
                 self.client.set_tag(run.info.run_id, "current", "false")
 
 
-def _is_logged(entry: Entry, tags: Mapping[str, str]) -> bool:
+def _is_logged(entry: TrackedRun, tags: Mapping[str, str]) -> bool:
     return (tags.get("digest"), tags.get("current")) == (entry.tags["digest"], "true")
 
 
-def _outdated(entry: Entry, tags: Mapping[str, str]) -> list[str]:
+def _outdated(entry: TrackedRun, tags: Mapping[str, str]) -> list[str]:
     """Tags of an earlier logging that no longer hold."""
     return [key for key in tags if key in _VANISHING and key not in entry.tags]

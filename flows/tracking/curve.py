@@ -14,7 +14,7 @@ from flows.tracking import store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from segmodels.training.curve import Point
+    from segmodels.training.curve import CurveRow
 
 
 class Curve:
@@ -28,13 +28,13 @@ class Curve:
             self.run_id = client.create_run(place, run_name=run, tags=tags).info.run_id
             self.client = client
 
-    def __call__(self, point: Point, steps: int) -> None:
+    def __call__(self, point: CurveRow, steps: int) -> None:
         """Print a point of the curve and send it."""
         words = ", ".join(f"{key} {value:.4g}" for key, value in point.items() if key != "step")
         print(f"step {point['step']:.0f}/{steps}: {words}", flush=True)
         self._send(lambda client: self._log(client, point))
 
-    def _log(self, client: MlflowClient, point: Point) -> None:
+    def _log(self, client: MlflowClient, point: CurveRow) -> None:
         from mlflow.entities import Metric
 
         step, now = int(point["step"]), int(1000 * time.time())

@@ -13,7 +13,7 @@ from segmodels.assets.entries import load_weights_entries
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from flows.tracking.entry import Entry
+    from flows.tracking.tracked_run import TrackedRun
     from segmodels.leaderboard import Row
 
 
@@ -27,7 +27,7 @@ class Models:
         for model in found:
             self.known.setdefault(model.tags.get("weights_sha256", ""), model)
 
-    def of(self, entry: Entry) -> str | None:
+    def of(self, entry: TrackedRun) -> str | None:
         """Id of the logged model of an entry's weights, made at the first need."""
         weights = entry.row.weights.sha256
         if weights is None:

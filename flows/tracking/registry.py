@@ -16,11 +16,11 @@ from flows.tracking.models import Models
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from flows.tracking.entry import Entry
+    from flows.tracking.tracked_run import TrackedRun
     from segmodels.leaderboard import Row
 
 
-def register(client: MlflowClient, models: Models, entries: Iterable[Entry]) -> None:
+def register(client: MlflowClient, models: Models, entries: Iterable[TrackedRun]) -> None:
     """Make the registry hold every network and all weights that were measured. Idempotent."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for entry in entries:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from flows.tracking.entry import SUMMARY, table, table_tag
+from flows.tracking.tracked_run import SUMMARY, table, table_tag
 from segmodels.core import paths
 from segmodels.core.files import digest
 from segmodels.leaderboard import counts, headline

@@ -3,7 +3,7 @@
 A training snapshot of mmsegmentation carries loss histories: objects of mmengine, with
 NumPy arrays and references to methods inside. PyTorch refuses to read such a file safely,
 because rebuilding an object means calling a function the file names. Here PyTorch's safe reader
-stays in charge; it is only told that those names all mean ``Inert``, a class that takes whatever
+stays in charge; it only learns that those names all mean ``Inert``, a class that takes whatever
 it is given and does nothing. The functions named in the file are neither imported nor called.
 What the reader cannot do with such a placeholder (filling a foreign list or dictionary) it still
 refuses.

@@ -17,7 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from segmodels.checkpoints.mmseg_config import Described
-from segmodels.checkpoints.mmseg_networks import NETWORKS, File, Network
+from segmodels.checkpoints.mmseg_networks import NETWORKS, File, KnownNetwork
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.strict import build, count, some, tensors_of
 from segmodels.errors import SegmodelsError
@@ -56,7 +56,7 @@ def _auxiliary(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _network(path: Path, tensors: Mapping[str, Tensor]) -> Network:
+def _network(path: Path, tensors: Mapping[str, Tensor]) -> KnownNetwork:
     for network in NETWORKS:
         if all(any(key.startswith(mark) for key in tensors) for mark in network.marks):
             return network

@@ -91,9 +91,9 @@ class Described:
                 )
         for name, known in KNOWN.items():
             for values in sorted(self.numbers(name) - known):
-                shown = ", ".join(str(int(value)) for value in values)
+                found = ", ".join(str(int(value)) for value in values)
                 raise SegmodelsError(
-                    f"{self.path}: its config has the {name} ({shown}); the networks here have "
+                    f"{self.path}: its config has the {name} ({found}); the networks here have "
                     f"those that keep 1/8 of the image."
                 )
 

@@ -43,7 +43,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Network:
+class KnownNetwork:
     """Tensors that give a network away, and how to turn its file into ours."""
 
     marks: tuple[str, ...]
@@ -233,15 +233,15 @@ VIT, SWIN = "backbone.pos_embed", "backbone.patch_embed.proj"
 
 #: The first network all of whose marks are beginnings of some names.
 NETWORKS = (
-    Network(("decode_head.cls_emb", VIT), _segmenter),
-    Network(("decode_head.up_convs.", VIT), _setr),
-    Network(("decode_head.fusion_conv.",), _foreign_segformer),
-    Network(("decode_head.linear_fuse.", "backbone.layers.0.0.projection."), _segformer),
-    Network(("decode_head.fpn_convs.", SWIN), _upernet),
-    Network(
+    KnownNetwork(("decode_head.cls_emb", VIT), _segmenter),
+    KnownNetwork(("decode_head.up_convs.", VIT), _setr),
+    KnownNetwork(("decode_head.fusion_conv.",), _foreign_segformer),
+    KnownNetwork(("decode_head.linear_fuse.", "backbone.layers.0.0.projection."), _segformer),
+    KnownNetwork(("decode_head.fpn_convs.", SWIN), _upernet),
+    KnownNetwork(
         ("decode_head.c1_bottleneck.", "decode_head.aspp_modules."), _convolutional("deeplabv3plus")
     ),
-    Network(("decode_head.psp_modules.", "backbone.layer1."), _convolutional("pspnet")),
-    Network(("decode_head.conv_cat.", "backbone.layer1."), _convolutional("fcn")),
-    Network(("decode_head.conv_seg.", VIT), _segmenter),
+    KnownNetwork(("decode_head.psp_modules.", "backbone.layer1."), _convolutional("pspnet")),
+    KnownNetwork(("decode_head.conv_cat.", "backbone.layer1."), _convolutional("fcn")),
+    KnownNetwork(("decode_head.conv_seg.", VIT), _segmenter),
 )

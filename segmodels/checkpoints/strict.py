@@ -14,7 +14,7 @@ from segmodels.models import create_model
 from segmodels.models.base import SegModel
 from segmodels.models.undrawn import Undrawn
 
-SHOWN = 4
+LISTED = 4
 
 
 def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SegModel:
@@ -112,5 +112,5 @@ def count(tensors: Mapping[str, Tensor], prefix: str) -> int:
 
 def some(names: Sequence[str]) -> str:
     """The first few names, and dots if there are more."""
-    shown = ", ".join(names[:SHOWN])
-    return f"{shown}, …" if len(names) > SHOWN else shown
+    listed = ", ".join(names[:LISTED])
+    return f"{listed}, …" if len(names) > LISTED else listed

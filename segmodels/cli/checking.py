@@ -10,7 +10,7 @@ from segmodels.cli.common import Add, device_option, force_option
 from segmodels.cli.progress import progress
 
 if TYPE_CHECKING:
-    from segmodels.verdicts.subject import Subject
+    from segmodels.verdicts.row_subject import RowSubject
     from segmodels.verdicts.verdict import Verdict
 
 
@@ -66,7 +66,7 @@ def _verify(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _compared(subject: Subject, verdict: Verdict) -> str:
+def _compared(subject: RowSubject, verdict: Verdict) -> str:
     if subject.claim is None:
         return verdict.status
     number = verdict.verified

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-class Progress:
+class ProgressBar:
     """A bar with the time that is left; where nobody watches, one line at the end."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Progress:
             self.bar = None
 
 
-progress = Progress()
+progress = ProgressBar()
 
 
 def curve(point: dict[str, float], steps: int) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from segmodels.core.arrays import VOID
+from segmodels.core.progress import Progress
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.reading.folder import FolderDataset
-from segmodels.datasets.survey import Progress, Survey, survey
+from segmodels.datasets.survey import Survey, survey
 from segmodels.errors import SegmodelsError
 from segmodels.versions import DATASETS
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from segmodels.assets.entries import load_dataset_entry
 from segmodels.core.files import write_json
+from segmodels.core.progress import Progress
 from segmodels.datasets.building import empty_folder, fill_folder, replace_folder
 from segmodels.datasets.described import description_path
 from segmodels.datasets.description import describe
 from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import _here, data_folder, dataset_kind
-from segmodels.datasets.survey import Progress
 
 
 def prepare_dataset(

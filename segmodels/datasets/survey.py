@@ -10,7 +10,7 @@ slower than processes (benchmarks/fingerprint.py). The result does not depend on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from segmodels.core.arrays import Counts
 from segmodels.core.environment import cores
 from segmodels.core.files import combine, digest, write_text
+from segmodels.core.progress import Progress
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.fingerprint import digests
 from segmodels.datasets.reading.base import Dataset, Files
@@ -27,9 +28,6 @@ from segmodels.datasets.reading.encoding import value_counts
 from segmodels.datasets.reading.packed import AnyPath
 from segmodels.errors import SegmodelsError, UnreadableError
 from segmodels.versions import DATASETS
-
-#: Called with the number of finished samples and of all.
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

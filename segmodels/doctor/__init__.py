@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segmodels.doctor.finding import Finding, Level, guarded
+from segmodels.doctor.finding import Finding, Grade, guarded
 from segmodels.doctor.machine import examine_machine
 
-__all__ = ["Finding", "Level", "examine", "examine_machine"]
+__all__ = ["Finding", "Grade", "examine", "examine_machine"]
 
 
 def examine(deep: bool = False) -> Iterator[Finding]:

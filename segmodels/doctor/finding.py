@@ -8,7 +8,7 @@ from typing import Literal
 
 from segmodels.errors import SegmodelsError
 
-Level = Literal["ok", "note", "bad"]
+Grade = Literal["ok", "note", "bad"]
 
 #: Files named of many that share a fault.
 _NAMED = 3
@@ -18,7 +18,7 @@ _NAMED = 3
 class Finding:
     """Result of one check: `bad` prevents work, `note` is information."""
 
-    level: Level
+    level: Grade
     subject: str
     text: str
 

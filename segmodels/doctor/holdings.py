@@ -15,7 +15,7 @@ from segmodels.claims import load_claims
 from segmodels.core import paths as layout
 from segmodels.core.files import read_json, sha256_of_file
 from segmodels.datasets.described import description_path
-from segmodels.doctor.finding import Finding, Level, first_of
+from segmodels.doctor.finding import Finding, Grade, first_of
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import check_evidence, evidence_files
 from segmodels.runs.run import run_names
@@ -45,7 +45,7 @@ def examine_weights(deep: bool = False) -> Iterator[Finding]:
 
 def _weights(
     entry: WeightsEntry, file: RemoteFile, path: Path, budget: int | None
-) -> tuple[Level, str]:
+) -> tuple[Grade, str]:
     if not path.is_file():
         return "bad", f"missing. Runs fetch it again, or take it from {file.url}"
     if budget is not None and _bytes(path) > budget:
@@ -66,7 +66,7 @@ def examine_addresses() -> Finding:
     moving = sum(names_branch(file.address) for file in files)
     bare = sum(not file.accepted for file in files)
     text = f"{len(files)} files of released weights: {moving} lie on a branch at no known revision"
-    level: Level = "note" if moving or bare else "ok"
+    level: Grade = "note" if moving or bare else "ok"
     text = f"{text}, {bare} have no sha256 yet. The first fetch notes both (docs/weights.md)."
     return Finding(level, "addresses", text)
 
@@ -86,7 +86,7 @@ def examine_evidence(deep: bool = False) -> Iterator[Finding]:
         deep: check every count, as `segmodels evidence check` does.
     """
     paths = [path for folder in layout.evidence_folders() for path in evidence_files(folder)]
-    faults: dict[tuple[Level, str], list[str]] = defaultdict(list)
+    faults: dict[tuple[Grade, str], list[str]] = defaultdict(list)
     released = load_weights_entries()
     for path in paths:
         for level, text in _evidence(path, released, deep):
@@ -100,7 +100,7 @@ def examine_evidence(deep: bool = False) -> Iterator[Finding]:
 
 def _evidence(
     path: Path, released: dict[str, WeightsEntry], deep: bool
-) -> Iterable[tuple[Level, str]]:
+) -> Iterable[tuple[Grade, str]]:
     try:
         if deep:
             check_evidence(path, *layout.descriptions())
@@ -114,7 +114,7 @@ def _evidence(
 
 def _heads(
     path: Path, identity: dict[str, Any], origin: dict[str, Any], released: dict[str, WeightsEntry]
-) -> Iterator[tuple[Level, str]]:
+) -> Iterator[tuple[Grade, str]]:
     folder = next(one for one in layout.evidence_folders() if path.is_relative_to(one))
     run = path.relative_to(folder).parts[0]
     if identity["evaluator"] != EVALUATOR:

@@ -15,7 +15,7 @@ from segmodels.datasets.fingerprint import check_number
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.registry import DATASETS, data_folder, splits_here
 from segmodels.datasets.survey import Survey, empty_files, kept_survey, overlap, survey
-from segmodels.doctor.finding import Finding, Level, first_of, guarded
+from segmodels.doctor.finding import Finding, Grade, first_of, guarded
 from segmodels.errors import SegmodelsError
 
 _DEEP = "segmodels doctor --deep"
@@ -117,7 +117,7 @@ def _overlaps(entry: DatasetEntry, surveys: dict[str, Survey], subject: str) -> 
         pairs = [f"{one} is {other}" for one, other in overlap(surveys[a], surveys[b])]
         if pairs:
             clean = False
-            level: Level = "note" if _official(entry, surveys, a, b) else "bad"
+            level: Grade = "note" if _official(entry, surveys, a, b) else "bad"
             text = f"{len(pairs)} images of {a} are in {b} too: {first_of(pairs)}. Numbers on one "
             text += "flatter what was trained on the other; take them out of the training list."
             yield Finding(level, subject, text)

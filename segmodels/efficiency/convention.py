@@ -22,7 +22,7 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import pick
 
 Quantity = Literal["parameters", "operations"]
-Part = Literal["whole", "encoder", "decoder"]
+NetworkPart = Literal["whole", "encoder", "decoder"]
 Unit = Literal["MACs", "2xMACs"]
 
 #: Operations that are multiply-adds: worth one or two, as the unit says.
@@ -62,7 +62,7 @@ class Convention(Entry):
     title: str
     source: str
     quantity: Quantity
-    part: Part
+    part: NetworkPart
     unused: bool = False
     auxiliary: bool = False
     unit: Unit | None = None
@@ -84,8 +84,8 @@ class Convention(Entry):
     @property
     def digest(self) -> str:
         """Hex SHA-256 of everything but the descriptions."""
-        said = {k: v for k, v in vars(self).items() if k not in _LABELS}
-        return digest({**said, "counts": sorted(self.counts)})
+        fields = {k: v for k, v in vars(self).items() if k not in _LABELS}
+        return digest({**fields, "counts": sorted(self.counts)})
 
     def weigh(self, operations: Mapping[str, int]) -> dict[str, int]:
         """What each kind of operation contributes, in this unit; kinds that are 0 are left out."""

@@ -63,7 +63,7 @@ def _on_meta(
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkCosts:
     """What one forward pass of one network shows, before any convention.
 
     Attributes:
@@ -82,7 +82,7 @@ class Network:
 
 def examine(
     name: str, classes: int, size: tuple[int, int], overrides: Mapping[str, Any]
-) -> Network:
+) -> NetworkCosts:
     """Build a network on the meta device, run it on one image and look."""
     model, image = _on_meta(name, classes, size, overrides)
     tally = Tally()
@@ -93,7 +93,7 @@ def examine(
         part = "encoder" if key.startswith(tuple(f"{e}." for e in ENCODERS)) else "decoder"
         parameters[part][_use(key, id(parameter) in tally.read)] += parameter.numel()
     has_encoder = any(hasattr(model, encoder) for encoder in ENCODERS)
-    return Network(name, tally.operations, parameters, has_encoder)
+    return NetworkCosts(name, tally.operations, parameters, has_encoder)
 
 
 def _use(key: str, read: bool) -> str:
@@ -120,7 +120,7 @@ def count(
             convention asks for a part that the network does not tell apart.
     """
     known = load_conventions() if conventions is None else conventions
-    networks: dict[tuple[object, ...], Network] = {}
+    networks: dict[tuple[object, ...], NetworkCosts] = {}
     counts = []
     for one in wanted:
         watch(one)
@@ -146,7 +146,7 @@ def _classes(wanted: Wanted, convention: Convention) -> tuple[int, dict[str, Any
     return fixed or asked or 150, overrides
 
 
-def _measured(wanted: Wanted, convention: Convention, network: Network) -> Measured:
+def _measured(wanted: Wanted, convention: Convention, network: NetworkCosts) -> Measured:
     if convention.part != "whole" and not network.has_encoder:
         raise SegmodelsError(
             f"{wanted.model} has no encoder of its own; convention {convention.name!r} asks for "
@@ -165,7 +165,7 @@ def _measured(wanted: Wanted, convention: Convention, network: Network) -> Measu
 
 
 def _operations(
-    convention: Convention, network: Network, parts: Iterable[str]
+    convention: Convention, network: NetworkCosts, parts: Iterable[str]
 ) -> Iterator[tuple[str, int]]:
     total: Counter[str] = Counter()
     for part in parts:
@@ -174,7 +174,7 @@ def _operations(
 
 
 def _parameters(
-    convention: Convention, network: Network, parts: Iterable[str]
+    convention: Convention, network: NetworkCosts, parts: Iterable[str]
 ) -> Iterator[tuple[str, int]]:
     wanted = {"used": True, "unused": convention.unused, "auxiliary": convention.auxiliary}
     for part in parts:

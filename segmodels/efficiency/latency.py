@@ -22,7 +22,7 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.efficiency.convention import efficiency_file, is_latency
 from segmodels.errors import SegmodelsError, pick
 
-Precision = Literal["fp32", "bf16"]
+LatencyPrecision = Literal["fp32", "bf16"]
 #: What its description does not change.
 _LABELS = ("name", "title", "source", "quantity")
 
@@ -52,7 +52,7 @@ class LatencyProtocol(Entry):
     batch: PositiveInt
     warm_up: NonNegativeInt
     iterations: PositiveInt
-    precision: Precision
+    precision: LatencyPrecision
     labels: bool
     device: str = ""
 
@@ -153,8 +153,8 @@ def write_latency(record: LatencyRecord) -> Path:
     """Keep a record in the file of its device and network, instead of an older one."""
     path = latency_file(record.device, record.model)
     older = read_latency(path) if path.exists() else ()
-    kept = [one for one in older if one.key != record.key] + [record]
-    write_json(path, {"records": [vars(one) for one in sorted(kept, key=lambda r: str(r.key))]})
+    records = [one for one in older if one.key != record.key] + [record]
+    write_json(path, {"records": [vars(one) for one in sorted(records, key=lambda r: str(r.key))]})
     return path
 
 

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 ENCODERS = ("encoder", "backbone")
 AUXILIARY = "auxiliary_head"
 
-Found = Iterable[tuple[str, int]]
+Operations = Iterable[tuple[str, int]]
 
 
 class Tally(TorchFunctionMode):
@@ -83,7 +83,7 @@ def _origin(weight: Tensor) -> Tensor:
     return weight if weight._base is None else weight._base
 
 
-def _linear(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Found:
+def _linear(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Operations:
     del x
     products = out.numel() * weight.shape[-1]
     if _origin(weight).ndim == 4:  # a 1x1 convolution in another dress
@@ -97,7 +97,7 @@ def _linear(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) 
 
 def _convolution(
     out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None, *_: Any, **__: Any
-) -> Found:
+) -> Operations:
     del x
     yield "convolution", out.numel() * weight[0].numel()
     if bias is not None:
@@ -106,26 +106,26 @@ def _convolution(
 
 def _transposed(
     out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None, *_: Any, **__: Any
-) -> Found:
+) -> Operations:
     yield "convolution", x.numel() * weight[0].numel()
     if bias is not None:
         yield "convolution_bias", out.numel()
 
 
-def _attention(out: Tensor, query: Tensor, key: Tensor, *_: Any, **__: Any) -> Found:
+def _attention(out: Tensor, query: Tensor, key: Tensor, *_: Any, **__: Any) -> Operations:
     yield "attention", (query.numel() + out.numel()) * key.shape[-2]
 
 
-def _product(out: Tensor, left: Tensor, right: Tensor) -> Found:
+def _product(out: Tensor, left: Tensor, right: Tensor) -> Operations:
     learned = any(isinstance(_origin(one), nn.Parameter) for one in (left, right))
     yield "projection" if learned else "product", out.numel() * left.shape[-1]
 
 
-def _per_output(kind: str) -> Callable[..., Found]:
+def _per_output(kind: str) -> Callable[..., Operations]:
     return lambda out, *_, **__: [(kind, out.numel())]
 
 
-def _per_input(kind: str) -> Callable[..., Found]:
+def _per_input(kind: str) -> Callable[..., Operations]:
     return lambda _, x, *__, **___: [(kind, x.numel())]
 
 
@@ -133,7 +133,7 @@ _PRODUCTS = ("matmul", "__matmul__", "mm", "bmm")
 _RECTIFIERS = ("relu", "relu_", "relu6", "hardtanh", "leaky_relu", "prelu")
 _POOLINGS = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d")
 
-_RULES: dict[str, Callable[..., Found]] = {
+_RULES: dict[str, Callable[..., Operations]] = {
     "linear": _linear,
     "conv2d": _convolution,
     "conv_transpose2d": _transposed,

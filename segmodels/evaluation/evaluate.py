@@ -25,6 +25,7 @@ from typing import Any
 from segmodels.core.environment import arithmetic, machine, peak_memory_bytes, software
 from segmodels.core.files import combine, naming
 from segmodels.core.locks import only_one
+from segmodels.core.progress import Progress
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.survey import survey
 from segmodels.errors import SegmodelsError
@@ -36,9 +37,6 @@ from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Counted, Evidence, Shard
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
-
-#: Called with the number of finished images and of all images.
-Progress = Callable[[int, int], None]
 
 #: The record of a measurement: machine, seconds, peak memory.
 Record = dict[str, Any]

@@ -18,10 +18,11 @@ from pathlib import Path
 from segmodels.core.files import read_json, write_json
 from segmodels.core.locks import only_one
 from segmodels.core.notes import note
+from segmodels.core.progress import Progress
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.reading.base import Dataset
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation.evaluate import Finish, Progress, Record, evaluate
+from segmodels.evaluation.evaluate import Finish, Record, evaluate
 from segmodels.evaluation.label_maps import is_whole, merge_maps
 from segmodels.evaluation.resume import forget_older, scratch_file
 from segmodels.evaluation.subject import Subject, identify

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.environment import render
+from segmodels.leaderboard.templating import render
 from segmodels.leaderboard.words import digits, disputed, number, side
 from segmodels.verdicts.row import Row
 
@@ -22,18 +22,18 @@ _LETTER, _SIDE = 6.4, 7
 
 
 def badge_words(row: Row) -> tuple[str, str]:
-    """Left and right text: ("mIoU 55.64", "verified"); an objection is said, too."""
+    """Left and right text: ("mIoU 55.64", "verified"); an objection follows the verdict."""
     name = "mIoU-C" if row.subject.metric == "mIoU-c" else row.subject.metric
     left = (
         name
         if row.subject.claimed is None
         else f"{name} {number(row.subject.claimed, row.subject.decimals)}"
     )
-    said = f", {disputed(row)}" if row.subject.disputed else ""
+    objection = f", {disputed(row)}" if row.subject.disputed else ""
     if row.verdict.verified is None or row.verdict.status == "verified":
-        return left, row.verdict.status + said
+        return left, row.verdict.status + objection
     word = side(row).partition(" ")[0] or row.verdict.status
-    return left, f"{word} {number(row.verdict.verified, digits(row))}{said}"
+    return left, f"{word} {number(row.verdict.verified, digits(row))}{objection}"
 
 
 def render_badge(row: Row) -> str:

@@ -6,8 +6,8 @@ from segmodels.leaderboard.asset import asset
 from segmodels.leaderboard.badge import badge_words
 from segmodels.leaderboard.charts.bars import best_first, common_span, interval_bar
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.environment import render
 from segmodels.leaderboard.facts import Facts, printed, provenance
+from segmodels.leaderboard.templating import render
 from segmodels.leaderboard.words import (
     GENERATOR,
     LEVELS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from segmodels.leaderboard.addresses import UP
 from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.links import UP
 from segmodels.leaderboard.pieces import Piece, Pieces, code, file_link, link, plain, prose
 from segmodels.leaderboard.words import evidence_name
 from segmodels.verdicts.evidence_summary import EvidenceSummary

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segmodels.core.files import readable_json, write_text
-from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
 from segmodels.leaderboard.docs import Docs, docs_from
 from segmodels.leaderboard.exports.json import render_json, whole
 from segmodels.leaderboard.exports.markdown import render_markdown
+from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.page import render_html
 from segmodels.leaderboard.words import GENERATOR
 from segmodels.verdicts.judge import build_rows
@@ -50,7 +50,7 @@ def write_leaderboard(
     texts = render_leaderboard(evidence_folder, out_folder, local, remark)
     for path, text in texts.items():
         write_text(path, text)
-    _forget(out_folder / "claims", set(texts))
+    _remove_old(out_folder / "claims", set(texts))
     return list(texts)
 
 
@@ -62,10 +62,10 @@ def render_leaderboard(
 ) -> dict[Path, str]:
     """Everything that `write_leaderboard` writes, by its path; nothing is written."""
     rows = build_rows(evidence_folder, out_folder, local)
-    told = remark(rows) if remark else ""
+    sentence = remark(rows) if remark else ""
     return {
-        out_folder / "leaderboard.md": render_markdown(rows, told, docs_from(out_folder)),
-        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder), remark=told),
+        out_folder / "leaderboard.md": render_markdown(rows, sentence, docs_from(out_folder)),
+        out_folder / "leaderboard.html": render_html(rows, docs=Docs(out_folder), remark=sentence),
         out_folder / "leaderboard.json": render_json(rows),
         **{out_folder / "claims" / name: text for name, text in _pages(rows, out_folder)},
     }
@@ -102,9 +102,9 @@ def _question(row: Row) -> tuple[str | None, ...]:
     )
 
 
-def _forget(folder: Path, kept: set[Path]) -> None:
+def _remove_old(folder: Path, current: set[Path]) -> None:
     """Remove what an earlier call wrote about rows that are gone; leave foreign files alone."""
-    for path in set(folder.glob("*")) - kept:
+    for path in set(folder.glob("*")) - current:
         if path.suffix in (".html", ".svg", ".json", ".css", ".js") and _is_ours(path):
             path.unlink()
 

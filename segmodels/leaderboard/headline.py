@@ -41,7 +41,7 @@ def counts(rows: Iterable[Row]) -> dict[Group, dict[Status, int]]:
 
 
 def headline(rows: Iterable[Row]) -> str:
-    """What was verified, in one sentence; what third parties counted is told apart."""
+    """What was verified, in one sentence; what third parties counted stands apart."""
     verified = [row for row in rows if row.verdict.status == "verified"]
     ours = Counter(group(row) for row in verified if not _third_party(row))
     theirs = sum(map(_third_party, verified))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.asset import asset
 from segmodels.leaderboard.charts.bars import common_span
 from segmodels.leaderboard.charts.curves import robustness_section
@@ -13,10 +12,11 @@ from segmodels.leaderboard.charts.gaps import gap_section
 from segmodels.leaderboard.charts.scatter import scatter_section
 from segmodels.leaderboard.datatables import inline, table_library
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.environment import render
 from segmodels.leaderboard.headline import GROUPS, counts, headline
-from segmodels.leaderboard.statements import statement_section
+from segmodels.leaderboard.links import page_names
+from segmodels.leaderboard.statement_section import statement_section
 from segmodels.leaderboard.table_data import first_to_last, table_data
+from segmodels.leaderboard.templating import render
 from segmodels.leaderboard.words import level, metric, paper
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import Rules, load_rules

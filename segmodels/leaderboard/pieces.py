@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from segmodels.leaderboard.addresses import is_file, is_web
+from segmodels.leaderboard.links import is_file, is_web
 
 _SPECIAL = re.compile(r"`[^`]+`|https?://[^\s<>\"']*[^\s<>\"'.,;:()]")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from segmodels.leaderboard.addresses import is_file, page_names
 from segmodels.leaderboard.charts.bars import places
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.headline import group
+from segmodels.leaderboard.links import is_file, page_names
 from segmodels.leaderboard.parts import summary
 from segmodels.leaderboard.words import (
     digits,
@@ -33,15 +33,15 @@ PLAIN = (
 )
 
 
-#: Parts of the page, in its order: what SOTAVerified shows, scores, our own measurements,
+#: Parts of the page, in its order: claims that SOTAVerified lists, scores, our own measurements,
 #: sentences, costs, the rest.
-PARTS = ("shown", "scores", "own", "statement", "costs", "open")
+PARTS = ("featured", "scores", "own", "statement", "costs", "open")
 
 
 def part(row: Row) -> str:
     """Which of `PARTS` a row belongs to."""
     if row.subject.id and row.subject.source.startswith("SOTAVerified page"):
-        return "shown"
+        return "featured"
     if row.subject.kind == "relative":
         return "statement"
     if row.verdict.verified is None:
@@ -115,5 +115,5 @@ def _plain(row: Row, name: str, span: float) -> list[Any]:
         low,
         high,
     ]
-    shown = file if is_file(file) else ""
-    return [name, *numbers, places(row, span), evidence_name(row), shown]
+    address = file if is_file(file) else ""
+    return [name, *numbers, places(row, span), evidence_name(row), address]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from segmodels.verdicts.row import Row
-from segmodels.verdicts.subject import short_title
+from segmodels.verdicts.row_subject import short_title
 from segmodels.verdicts.verdict import STATUSES
 
 #: Stands in every page and badge, so that a later run knows them for its own.

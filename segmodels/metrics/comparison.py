@@ -24,7 +24,7 @@ from segmodels.metrics.robustness import first_images
 from segmodels.protocols.protocol import Protocol
 
 #: Clean evidence of one training, and of disturbed copies of its first images.
-Training = tuple[Evidence, Sequence[Evidence]]
+TrainingCounts = tuple[Evidence, Sequence[Evidence]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ class Difference:
 
 
 def compare(
-    first: Sequence[Training], second: Sequence[Training], protocol: Protocol, rule: IntervalRule
+    first: Sequence[TrainingCounts],
+    second: Sequence[TrainingCounts],
+    protocol: Protocol,
+    rule: IntervalRule,
 ) -> Difference:
     """The mean of one side minus that of the other.
 

@@ -21,7 +21,7 @@ _PLACES = ("severity", "seed")
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One strength of one disturbance: mIoU in percent and its share of the clean one.
 
     The share is None where the clean mIoU is zero: nothing is there of which it could be one; so
@@ -40,7 +40,7 @@ class Curve:
 
     kind: str
     name: str
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def summarise(
         kind, name, level = _place(evidence.identity.condition or {})
         found[kind, name][level].append(evidence)
 
-    def averaged(level: float, seeds: list[Evidence]) -> Point:
+    def averaged(level: float, seeds: list[Evidence]) -> CurvePoint:
         points = [_point(clean, one, protocol, level) for one in seeds]
         return dataclasses.replace(_average(points), interval=interval_of(seeds))
 
@@ -125,18 +125,18 @@ def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
     return kind, ", ".join([kind, *others]), float(value)
 
 
-def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> Point:
+def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> CurvePoint:
     reference = dataclasses.replace(clean, images=clean.images[: images_asked(disturbed)])
     miou, intact = score(disturbed, protocol).miou, score(reference, protocol).miou
-    return Point(level, miou, miou / intact if intact > 0 else None)
+    return CurvePoint(level, miou, miou / intact if intact > 0 else None)
 
 
-def _average(points: list[Point]) -> Point:
+def _average(points: list[CurvePoint]) -> CurvePoint:
     miou = fmean(p.miou for p in points)
-    return Point(points[0].level, round(miou, 4), mean_share(points))
+    return CurvePoint(points[0].level, round(miou, 4), mean_share(points))
 
 
-def mean_share(points: Iterable[Point]) -> float | None:
+def mean_share(points: Iterable[CurvePoint]) -> float | None:
     """Mean share of the clean mIoU that is retained, four decimals; None where there is none."""
     shares = [point.ratio for point in points if point.ratio is not None]
     return round(fmean(shares), 4) if shares else None

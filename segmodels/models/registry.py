@@ -14,7 +14,7 @@ from segmodels.models.preprocessing import HALF, IMAGENET, IMAGENET_ROUNDED, Pre
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """One model: its class, imported on first use, and its default arguments."""
 
     builder: str  # "package.module:Class"
@@ -81,72 +81,75 @@ SWINS: dict[str, tuple[int, tuple[int, ...], tuple[int, ...], int]] = {
 }
 
 
-def _segmenters() -> Iterator[tuple[str, Entry]]:
+def _segmenters() -> Iterator[tuple[str, ModelEntry]]:
     for encoder, (size, patches) in VITS.items():
         preprocessing = IMAGENET_ROUNDED if "distilled" in size else HALF
         for patch in patches:
             for decoder in ("linear", "mask"):
                 arguments = {**size, "patch_size": patch, "decoder": decoder}
                 name = f"segmenter_{encoder}_patch{patch}_{decoder}"
-                yield name, Entry(SEGMENTER, arguments, preprocessing)
+                yield name, ModelEntry(SEGMENTER, arguments, preprocessing)
 
 
-def _depicts() -> Iterator[tuple[str, Entry]]:
+def _depicts() -> Iterator[tuple[str, ModelEntry]]:
     # 3 layers of 3 heads for every size, as in the official config. The published ViT-L
     # figures need twice as much; its checkpoint says how much, and the loader listens.
     for attention in ("sa", "ca"):
         for encoder in ("vit_tiny", "vit_small", "vit_base", "vit_large"):
             arguments = {**VITS[encoder][0], "patch_size": 16, "attention": attention}
-            yield f"depict_{attention}_{encoder}_patch16", Entry(DEPICT, arguments, HALF)
+            yield f"depict_{attention}_{encoder}_patch16", ModelEntry(DEPICT, arguments, HALF)
 
 
-def _segformers() -> Iterator[tuple[str, Entry]]:
+def _segformers() -> Iterator[tuple[str, ModelEntry]]:
     for size, (widths, depths, decoder_width) in MITS.items():
         arguments = {"widths": widths, "depths": depths, "decoder_width": decoder_width}
-        yield f"segformer_{size}", Entry(SEGFORMER, arguments, IMAGENET)
+        yield f"segformer_{size}", ModelEntry(SEGFORMER, arguments, IMAGENET)
 
 
-def _convolutional() -> Iterator[tuple[str, Entry]]:
+def _convolutional() -> Iterator[tuple[str, ModelEntry]]:
     builders = {"fcn": FCN, "pspnet": PSPNET, "deeplabv3plus": DEEPLABV3PLUS}
     for architecture, builder in builders.items():
         for backbone, timm_name in DILATED.items():
-            yield f"{architecture}_{backbone}", Entry(builder, {"backbone": timm_name}, IMAGENET)
+            yield (
+                f"{architecture}_{backbone}",
+                ModelEntry(builder, {"backbone": timm_name}, IMAGENET),
+            )
 
 
-def _classifiers() -> Iterator[tuple[str, Entry]]:
+def _classifiers() -> Iterator[tuple[str, ModelEntry]]:
     for encoder, (size, patches) in VITS.items():
         preprocessing = IMAGENET if "distilled" in size else HALF
         for patch in patches:
             arguments = {**size, "patch_size": patch}
-            yield f"{encoder}_patch{patch}", Entry(VIT_CLASSIFIER, arguments, preprocessing)
+            yield f"{encoder}_patch{patch}", ModelEntry(VIT_CLASSIFIER, arguments, preprocessing)
     for name, (widths, depths, _) in MITS.items():
         arguments = {"widths": widths, "depths": depths}
-        yield f"mit_{name}", Entry(MIT_CLASSIFIER, arguments, IMAGENET)
+        yield f"mit_{name}", ModelEntry(MIT_CLASSIFIER, arguments, IMAGENET)
 
 
-def _setrs() -> Iterator[tuple[str, Entry]]:
+def _setrs() -> Iterator[tuple[str, ModelEntry]]:
     # ImageNet statistics although the encoder's weights come from AugReg: as mmseg trains it.
     for decoder in ("naive", "pup"):
-        yield f"setr_{decoder}", Entry(SETR, {"decoder": decoder}, IMAGENET)
-    yield "setr_mla", Entry(SETR, {"decoder": "mla", "outputs": (6, 12, 18, 24)}, IMAGENET)
+        yield f"setr_{decoder}", ModelEntry(SETR, {"decoder": decoder}, IMAGENET)
+    yield "setr_mla", ModelEntry(SETR, {"decoder": "mla", "outputs": (6, 12, 18, 24)}, IMAGENET)
 
 
-def _upernets() -> Iterator[tuple[str, Entry]]:
+def _upernets() -> Iterator[tuple[str, ModelEntry]]:
     for size, (width, depths, heads, window) in SWINS.items():
         arguments = {"width": width, "depths": depths, "heads": heads, "window": window}
-        yield f"upernet_swin_{size}", Entry(UPERNET, arguments, IMAGENET)
+        yield f"upernet_swin_{size}", ModelEntry(UPERNET, arguments, IMAGENET)
 
 
-MODELS: dict[str, Entry] = {
+MODELS: dict[str, ModelEntry] = {
     **dict(_segmenters()),
-    "segmenter_vit_nano_patch8_mask": Entry(SEGMENTER, {**NANO, "decoder_heads": 3}, HALF),
+    "segmenter_vit_nano_patch8_mask": ModelEntry(SEGMENTER, {**NANO, "decoder_heads": 3}, HALF),
     **dict(_depicts()),
-    "depict_sa_vit_nano_patch8": Entry(
+    "depict_sa_vit_nano_patch8": ModelEntry(
         DEPICT, {**NANO, "decoder_layers": 2, "decoder_heads": 2, "decoder_dim_head": 48}, HALF
     ),
     **dict(_segformers()),
     **dict(_classifiers()),
-    "segformer_nano": Entry(
+    "segformer_nano": ModelEntry(
         SEGFORMER,
         {
             "widths": (16, 32, 48, 64),
@@ -162,8 +165,8 @@ MODELS: dict[str, Entry] = {
     **dict(_convolutional()),
     **dict(_setrs()),
     **dict(_upernets()),
-    "unet": Entry(UNET, preprocessing=IMAGENET),
-    "espnet_p2_q3": Entry(ESPNET, {"p": 2, "q": 3}),
-    "espnet_p2_q5": Entry(ESPNET, {"p": 2, "q": 5}),
-    "espnet_p2_q8": Entry(ESPNET, {"p": 2, "q": 8}),
+    "unet": ModelEntry(UNET, preprocessing=IMAGENET),
+    "espnet_p2_q3": ModelEntry(ESPNET, {"p": 2, "q": 3}),
+    "espnet_p2_q5": ModelEntry(ESPNET, {"p": 2, "q": 5}),
+    "espnet_p2_q8": ModelEntry(ESPNET, {"p": 2, "q": 8}),
 }

@@ -31,7 +31,7 @@ class SegFormerConfig(MiTConfig):
     decoder_dropout: float = 0.1
 
 
-class Level(nn.Module):
+class LevelProjection(nn.Module):
     """The linear layer of one encoder stage, under the name the checkpoints use."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -63,7 +63,7 @@ class Decoder(Foldable):
         super().__init__()
         width = config.decoder_width
         for number in reversed(STAGES):
-            setattr(self, f"linear_c{number}", Level(config.widths[number - 1], width))
+            setattr(self, f"linear_c{number}", LevelProjection(config.widths[number - 1], width))
         self.linear_fuse = Fuse(width)
         self.dropout = nn.Dropout2d(config.decoder_dropout)
         self.linear_pred = nn.Conv2d(width, config.num_classes, 1)

@@ -1,4 +1,4 @@
-"""Stress on the input: the same corruption and severity on every image."""
+"""Corrupted images: the same corruption and severity on every one."""
 
 from __future__ import annotations
 

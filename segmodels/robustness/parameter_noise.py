@@ -1,4 +1,4 @@
-"""Stress on the weights: zero-mean normal noise on every parameter.
+"""Disturbed weights: zero-mean normal noise on every parameter.
 
 DEPICT shows mIoU over the noise level sigma (README of github.com/QishuaiWen/DEPICT,
 "Parameter robustness"). No code for it is published; which tensors are disturbed and whether

@@ -37,7 +37,7 @@ def _known(name: str) -> str:
     return name
 
 
-Corruption = Annotated[
+CorruptionName = Annotated[
     str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(CORRUPTIONS)})
 ]
 Sigma = Annotated[float, Field(ge=0, le=1e6)]
@@ -58,7 +58,7 @@ class StressSuite(Entry):
 
     name: SkipJsonSchema[str]
     title: Words
-    corruptions: Several[Corruption] = ()
+    corruptions: Several[CorruptionName] = ()
     severities: Several[Literal[1, 2, 3, 4, 5]] = (1, 2, 3, 4, 5)
     parameter_noise: Several[Sigma] = ()
     seeds: Several[Seed] = (0,)

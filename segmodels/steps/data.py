@@ -8,11 +8,11 @@ from typing import Any
 from segmodels.assets.entries import load_dataset_entry
 from segmodels.assets.fetch import fetch_archives
 from segmodels.core import paths
+from segmodels.core.progress import Progress
 from segmodels.datasets.prepare import prepare_dataset
 from segmodels.datasets.reading.folder import POINTER, write_pointer
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import dataset_kind
-from segmodels.datasets.survey import Progress
 
 
 def download(dataset: str) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.progress import Progress
 from segmodels.datasets.described import description, description_path
 from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import data_folder
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation.evaluate import Progress
 from segmodels.runs.run import Run
 from segmodels.steps.data import download, prepare
 from segmodels.steps.options import USUAL, Options

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segmodels.protocols.protocol import Precision
 
 if TYPE_CHECKING:
-    from segmodels.training.curve import Progress as TrainProgress
+    from segmodels.training.curve import CurveProgress
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Options:
 
     device: str = "cpu"
     progress: Callable[[int, int], None] | None = None
-    curve: TrainProgress | None = None
+    curve: CurveProgress | None = None
     force: bool = False
     precision: Precision | None = None
     keep_maps: bool = False

@@ -7,14 +7,14 @@ import io
 from collections.abc import Callable
 
 #: One row of the training curve: step, lr, loss, val_miou.
-Point = dict[str, float]
+CurveRow = dict[str, float]
 
 
 #: Called with every new point of the curve, and the number of steps in all.
-Progress = Callable[[Point, int], None]
+CurveProgress = Callable[[CurveRow, int], None]
 
 
-def curve_as_csv(curve: list[Point]) -> str:
+def curve_as_csv(curve: list[CurveRow]) -> str:
     """The curve as CSV: step, lr, loss, val_miou."""
     text = io.StringIO()
     writer = csv.DictWriter(text, ["step", "lr", "loss", "val_miou"], lineterminator="\n")

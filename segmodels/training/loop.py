@@ -35,7 +35,7 @@ from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
 from segmodels.training.augmentation import Augmentation
-from segmodels.training.curve import Point, Progress, curve_as_csv
+from segmodels.training.curve import CurveProgress, CurveRow, curve_as_csv
 from segmodels.training.job import Job
 from segmodels.training.loader import Feed
 from segmodels.training.loss import class_weights, pixel_loss
@@ -53,10 +53,12 @@ class _State:
     optimizer: torch.optim.Optimizer
     step: int = 0
     losses: list[float] = field(default_factory=list)
-    curve: list[Point] = field(default_factory=list)
+    curve: list[CurveRow] = field(default_factory=list)
 
 
-def train(job: Job, folder: Path, curve: Path, progress: Progress | None = None) -> dict[str, Any]:
+def train(
+    job: Job, folder: Path, curve: Path, progress: CurveProgress | None = None
+) -> dict[str, Any]:
     """Train and write `folder/model.safetensors`, `folder/model.json` and the curve as CSV.
 
     The same training in another process is waited for. What a killed one left is taken up if it
@@ -92,7 +94,7 @@ def train(job: Job, folder: Path, curve: Path, progress: Progress | None = None)
     }
 
 
-def _loop(job: Job, state: _State, snapshot: Path, progress: Progress | None) -> None:
+def _loop(job: Job, state: _State, snapshot: Path, progress: CurveProgress | None) -> None:
     weight = class_weights(job).to(job.device)
     saved = time.monotonic()
     with closing(feed(job, state.model).batches(state.step, job.recipe.steps)) as batches:
@@ -138,7 +140,7 @@ def _full_size(model: SegModel, images: Tensor) -> list[tuple[Tensor, float]]:
     return [(model.to_image(logits, height, width), share) for logits, share in heads]
 
 
-def _look(job: Job, state: _State) -> Point:
+def _look(job: Job, state: _State) -> CurveRow:
     """The mean loss since the last look, and mIoU on the first validation images."""
     model, recipe = state.model.eval(), job.recipe
     protocol = Protocol(

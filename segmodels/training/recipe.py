@@ -15,7 +15,7 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import UnknownNameError
 
 Optimizer = Literal["adamw", "sgd"]
-Precision = Literal["fp32", "bf16"]
+TrainingPrecision = Literal["fp32", "bf16"]
 Balance = Literal["none", "median_frequency", "log"]
 
 
@@ -71,7 +71,7 @@ class Recipe(Entry):
     flip: Share = 0.5
     photometric: Share = 1.0
     balance: Balance = "none"
-    precision: Precision = "fp32"
+    precision: TrainingPrecision = "fp32"
     threads: PositiveInt = 2
     validate_every: PositiveInt = 200
     validate_images: PositiveInt = 32

@@ -1,4 +1,4 @@
-"""The evidence that answers a claim or a run: who asks, and what was counted for it."""
+"""The evidence that answers a claim or a run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from segmodels.evidence import Evidence, read_evidence
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
 from segmodels.training.provenance import first_change, training_in
+from segmodels.verdicts.evidence_index import EvidenceIndex, Found, conditions
 from segmodels.verdicts.matching import best
 from segmodels.verdicts.project import Project
 from segmodels.verdicts.resolved import ResolvedClaim
 from segmodels.verdicts.retrained import on_same_images
 from segmodels.verdicts.rules import Level
-from segmodels.verdicts.shelf import Found, Shelf, conditions
 from segmodels.verdicts.verdict import Answer
 
 
@@ -33,12 +33,12 @@ class Answered:
     found: Found
 
 
-def answer_claim(project: Project, asked: ResolvedClaim) -> Answered | None:
+def answer_claim(project: Project, resolved: ResolvedClaim) -> Answered | None:
     """Evidence of the released weights of a claim, else of weights trained again for it."""
-    if asked.protocol is None:
+    if resolved.protocol is None:
         return None
-    found = find_released(project, asked, asked.dataset)
-    return _of_released(found) if found else _retrained(project, asked, asked.protocol)
+    found = find_released(project, resolved, resolved.dataset)
+    return _of_released(found) if found else _retrained(project, resolved, resolved.protocol)
 
 
 def answer_run(project: Project, run: Run, protocol: Protocol) -> Answered | None:
@@ -48,7 +48,7 @@ def answer_run(project: Project, run: Run, protocol: Protocol) -> Answered | Non
     dataset, entry = project.datasets[run.dataset], project.weights.get(run.weights or "")
     if entry is None:
         return _trained(project, run, dataset, protocol)
-    released = project.shelf.released(run.dataset, run.split, protocol.inference_fp32, entry)
+    released = project.index.released(run.dataset, run.split, protocol.inference_fp32, entry)
     found = best(released, dataset, run.split, protocol)
     return _of_released(found) if found else None
 
@@ -60,24 +60,26 @@ def current_evidence(
     answered = answer_run(project, run, protocol)
     if answered is None or answered.answer.outdated:
         return None, []
-    return answered.found, project.shelf.disturbed(answered.found.evidence)
+    return answered.found, project.index.disturbed(answered.found.evidence)
 
 
 def find_released(
-    project: Project, asked: ResolvedClaim, dataset: DatasetEntry | None
+    project: Project, resolved: ResolvedClaim, dataset: DatasetEntry | None
 ) -> Found | None:
     """Evidence of the released weights of a claim, on the images that a dataset's entry lists.
 
     Args:
         project: with the evidence.
-        asked: the claim; of the dataset its number is about, or of the copies under a corruption.
+        resolved: the claim; its dataset is that of the images, or of their corrupted copies.
         dataset: the entry; None takes any images.
     """
-    if asked.protocol is None or asked.weights is None:
+    if resolved.protocol is None or resolved.weights is None:
         return None
-    split, inference = asked.claim.split, asked.protocol.inference_fp32
-    released = project.shelf.released(clean_dataset(asked.claim), split, inference, asked.weights)
-    return best(released, dataset, split, asked.protocol)
+    split, inference = resolved.claim.split, resolved.protocol.inference_fp32
+    released = project.index.released(
+        clean_dataset(resolved.claim), split, inference, resolved.weights
+    )
+    return best(released, dataset, split, resolved.protocol)
 
 
 def clean_dataset(claim: Claim) -> str:
@@ -85,11 +87,11 @@ def clean_dataset(claim: Claim) -> str:
     return claim.dataset.removesuffix("_c") if claim.corruption else claim.dataset
 
 
-def corrupted_copies(shelf: Shelf, clean: Evidence, corruption: str) -> list[Evidence]:
-    """Evidence under one corruption, read again: the shelf keeps no single images of it."""
+def corrupted_copies(index: EvidenceIndex, clean: Evidence, corruption: str) -> list[Evidence]:
+    """Evidence under one corruption, read again: the index holds no single images of it."""
     return [
         read_evidence(found.path)
-        for found in shelf.disturbed(clean)
+        for found in index.disturbed(clean)
         if (found.evidence.identity.condition or {}).get("corruption") == corruption
     ]
 
@@ -99,10 +101,10 @@ def _of_released(found: Found) -> Answered:
     return Answered(Answer((found.evidence,), level, found.by), found)
 
 
-def _retrained(project: Project, asked: ResolvedClaim, protocol: Protocol) -> Answered | None:
+def _retrained(project: Project, resolved: ResolvedClaim, protocol: Protocol) -> Answered | None:
     """Evidence of all seeds that saw the same images; of an earlier form of a run, if of none."""
-    runs = [run for run in project.runs if asked.claim.id in run.retrains]
-    each = {run.name: _trained(project, run, asked.dataset, protocol) for run in runs}
+    runs = [run for run in project.runs if resolved.claim.id in run.retrains]
+    each = {run.name: _trained(project, run, resolved.dataset, protocol) for run in runs}
     known = [one for one in each.values() if one]
     seeds = [one.found for one in known if not one.answer.outdated]
     if not seeds:
@@ -130,11 +132,11 @@ def _trained(
     project: Project, run: Run, dataset: DatasetEntry | None, protocol: Protocol
 ) -> Answered | None:
     """Evidence of the weights a run asks for, else of what it trained before."""
-    shelf, asked = project.shelf, project.trainings[run.name]
+    index, asked = project.index, project.trainings[run.name]
     question = run.dataset, run.split, protocol.inference_fp32
-    if found := best(shelf.trained(*question, asked), dataset, run.split, protocol):
+    if found := best(index.trained(*question, asked), dataset, run.split, protocol):
         return Answered(Answer((found.evidence,), "retrained"), found)
-    before = shelf.trained_before(*question, run.name)
+    before = index.trained_before(*question, run.name)
     if (found := best(before, dataset, run.split, protocol)) is None:
         return None
     outdated = first_change(training_in(found.evidence), asked)

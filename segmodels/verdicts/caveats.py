@@ -6,7 +6,7 @@ import dataclasses
 
 from segmodels.metrics.precision_effect import effect_sentence, effect_under
 from segmodels.protocols.protocol import Protocol
-from segmodels.verdicts.shelf import Found
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.verdict import Verdict
 
 _OTHER_IMAGES = (
@@ -30,8 +30,8 @@ def with_caveats(verdict: Verdict, found: Found, protocol: Protocol) -> Verdict:
     if effect := effect_sentence(evidence, effect_under(evidence, protocol)):
         verdict = dataclasses.replace(verdict, reason=f"{effect} {verdict.reason}")
     if found.contradicts:
-        told = _CONTRADICTS.format(evidence.key)
-        verdict = dataclasses.replace(verdict, reason=f"{told} {verdict.reason}")
+        sentence = _CONTRADICTS.format(evidence.key)
+        verdict = dataclasses.replace(verdict, reason=f"{sentence} {verdict.reason}")
     return capped(verdict, found)
 
 

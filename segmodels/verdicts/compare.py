@@ -49,9 +49,9 @@ def blocked(found: Sequence[Obstacle], rules: Rules) -> Verdict:
     if unknown := [o.kind for o in found if o.kind not in order]:
         raise SegmodelsError(f"params/verdict.yaml: obstacle {unknown[0]!r} is missing.")
     ranked = sorted(found, key=lambda o: order.index(o.kind))
-    told = " ".join(dict.fromkeys(o.text for o in ranked))
+    reasons = " ".join(dict.fromkeys(o.text for o in ranked))
     help_ = f"To change that: {rules.obstacles[ranked[0].kind].fix}."
-    return Verdict("blocked", f"{told} {help_}", obstacle=ranked[0].kind)
+    return Verdict("blocked", f"{reasons} {help_}", obstacle=ranked[0].kind)
 
 
 def judge(
@@ -81,7 +81,7 @@ def judge(
     allowed = rules.tolerance.of(answer.level)
     status: Status
     gap, margin = seen.verified - claim.value, _rounding(claim) + allowed.points
-    if seen.status != "measured":  # stale or partial: the numbers are shown, the word stays
+    if seen.status != "measured":  # stale or partial: the numbers are added, the status stays
         status, reason = seen.status, seen.reason + _inside(claim, seen)
     elif answer.level == "retrained":
         values, confidence = seen.seeds or (seen.verified,), rules.interval.confidence
@@ -100,8 +100,8 @@ def judge(
 
 def _selected(answer: Answer) -> str:
     """Why some of the seeds decide nothing: nobody knows how the others would have come out."""
-    told = "; ".join(answer.absent)
-    return f"Other runs retrain it too and do not count now ({told}): a selection says nothing."
+    absent = "; ".join(answer.absent)
+    return f"Other runs retrain it too and do not count now ({absent}): a selection says nothing."
 
 
 def judge_corrupted(
@@ -215,8 +215,8 @@ def measure(
     if metric != "mIoU":
         return found
     interval = _known(trained_interval(answer.evidence, protocol, rules.interval))
-    told = over(answer.evidence, rules.interval)
-    return dataclasses.replace(found, interval=interval, over=told if interval else "")
+    images = over(answer.evidence, rules.interval)
+    return dataclasses.replace(found, interval=interval, over=images if interval else "")
 
 
 def skipped_sentence(evidence: Evidence) -> str:
@@ -249,8 +249,8 @@ def _shortcomings(
     if evidence.skipped:
         yield "partial", f"{skipped_sentence(evidence)} {command}"
     if lost := evidence.weights_origin.get("skipped_images"):
-        told = f"The weights were trained without {lost} images that could not be read."
-        yield "partial", f"{told} {command}"
+        cause = f"The weights were trained without {lost} images that could not be read."
+        yield "partial", f"{cause} {command}"
     if not evidence.complete:
         seen = f"{len(evidence.images)} of {evidence.expected_images}"
         yield "partial", f"Only {seen} images were evaluated: {command}"

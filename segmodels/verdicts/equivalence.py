@@ -20,7 +20,7 @@ from typing import Literal
 
 from segmodels.metrics.student import t_quantile
 
-Side = Literal["within", "above", "beneath", "undecided"]
+Position = Literal["within", "above", "beneath", "undecided"]
 
 #: More seeds than anybody trains: beyond that it is said that they would be too many.
 _MANY_SEEDS = 100
@@ -46,7 +46,7 @@ class Equivalence:
             single trainings lie from their mean.
     """
 
-    side: Side
+    side: Position
     seeds: int
     value: float
     gap: float
@@ -136,7 +136,7 @@ def _half_widths(spread: float, seeds: int, confidence: float) -> tuple[float, f
     return t * spread / math.sqrt(seeds), t * spread * math.sqrt(1 + 1 / seeds)
 
 
-def _side(gap: float, mean: float, single: float, margin: float) -> Side:
+def _side(gap: float, mean: float, single: float, margin: float) -> Position:
     if abs(gap) + mean <= margin + 1e-9:  # 52.9 - 52.8 is a little more than 0.1 in binary
         return "within"
     if abs(gap) - single > margin + 1e-9:

@@ -12,9 +12,9 @@ from segmodels.metrics.intervals import Interval, mean_interval
 from segmodels.metrics.robustness import Robustness, summarise
 from segmodels.metrics.scores import comparable, score, score_per_image
 from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.evidence_index import Found, conditions
 from segmodels.verdicts.project import Project
 from segmodels.verdicts.rounding import rounded
-from segmodels.verdicts.shelf import Found, conditions
 
 #: Images named as those of the lowest mIoU.
 _LOWEST = 5
@@ -93,11 +93,11 @@ def _lowest(evidence: Evidence, protocol: Protocol) -> tuple[tuple[str, float], 
 
 def _robustness(project: Project, clean: Found, protocol: Protocol) -> Robustness | None:
     """What disturbed copies of evidence came to; None without any."""
-    disturbed = project.shelf.disturbed(clean.evidence)
+    disturbed = project.index.disturbed(clean.evidence)
     files = {found.evidence.key: found.path for found in disturbed}
 
     def interval_of(seeds: list[Evidence]) -> Interval | None:
-        # The shelf merges their images; a few at a time they fit in memory.
+        # The index merges their images; a few at a time they fit in memory.
         whole = [read_evidence(files[evidence.key]) for evidence in seeds]
         if not comparable(whole):
             return None

@@ -21,15 +21,15 @@ from segmodels.verdicts.answering import (
 )
 from segmodels.verdicts.caveats import capped, of_other_images, with_caveats
 from segmodels.verdicts.compare import blocked, judge, judge_corrupted, judge_cost, measure
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.instructions import to_do
 from segmodels.verdicts.matching import answers, other_network
 from segmodels.verdicts.project import Project, load_project
 from segmodels.verdicts.resolved import ResolvedClaim, is_cost, resolve
 from segmodels.verdicts.row import Row
+from segmodels.verdicts.row_subject import short_title
 from segmodels.verdicts.rows import row_of_claim, row_of_cost, row_of_measurement, row_of_statement
-from segmodels.verdicts.shelf import Found
 from segmodels.verdicts.statements import judge_statement
-from segmodels.verdicts.subject import short_title
 from segmodels.verdicts.verdict import Verdict
 
 
@@ -98,53 +98,54 @@ def _place_of_measurement(row: Row) -> tuple[str, str, str, str]:
 
 
 def _claim_row(project: Project, claim: Claim) -> Row:
-    asked = resolve(project, claim)
+    resolved = resolve(project, claim)
     if is_cost(claim):
         counted = project.costs.counted(claim)
-        verdict = judge_cost(claim, counted, asked.obstacles, project.rules)
-        return row_of_cost(project, claim, _with_todo(project, asked, verdict))
-    verdict, found = _judged_claim(project, asked)
-    return row_of_claim(project, asked, _with_todo(project, asked, verdict), found)
+        verdict = judge_cost(claim, counted, resolved.obstacles, project.rules)
+        return row_of_cost(project, claim, _with_todo(project, resolved, verdict))
+    verdict, found = _judged_claim(project, resolved)
+    return row_of_claim(project, resolved, _with_todo(project, resolved, verdict), found)
 
 
-def _with_todo(project: Project, asked: ResolvedClaim, verdict: Verdict) -> Verdict:
+def _with_todo(project: Project, resolved: ResolvedClaim, verdict: Verdict) -> Verdict:
     """A verdict; that on a blocked claim with what would help."""
     if verdict.status != "blocked":
         return verdict
-    todo = to_do(asked.obstacles, asked.weights, asked.dataset, project.rules.obstacles)
+    todo = to_do(resolved.obstacles, resolved.weights, resolved.dataset, project.rules.obstacles)
     return dataclasses.replace(verdict, todo=tuple(todo))
 
 
-def _judged_claim(project: Project, asked: ResolvedClaim) -> tuple[Verdict, Found | None]:
+def _judged_claim(project: Project, resolved: ResolvedClaim) -> tuple[Verdict, Found | None]:
     """The verdict on an mIoU or an accuracy, and the evidence that stands for it in the row."""
-    claim = asked.claim
+    claim = resolved.claim
     if claim.metric == "mIoU-c":
-        return _judge_corrupted(project, asked), None
-    answered = answer_claim(project, asked)
-    if other := other_network(claim, asked.weights, answered.answer.evidence if answered else ()):
-        return blocked([other, *asked.obstacles], project.rules), None
-    return _judge_score(project, asked, answered), answered.found if answered else None
+        return _judge_corrupted(project, resolved), None
+    answered = answer_claim(project, resolved)
+    compared = answered.answer.evidence if answered else ()
+    if other := other_network(claim, resolved.weights, compared):
+        return blocked([other, *resolved.obstacles], project.rules), None
+    return _judge_score(project, resolved, answered), answered.found if answered else None
 
 
-def _judge_score(project: Project, asked: ResolvedClaim, answered: Answered | None) -> Verdict:
+def _judge_score(project: Project, resolved: ResolvedClaim, answered: Answered | None) -> Verdict:
     """The verdict on a number of clean images, with what there is to say about its evidence."""
     answer = answered.answer if answered else None
-    verdict = judge(asked.claim, asked.protocol, answer, asked.obstacles, project.rules)
-    if answered is None or asked.protocol is None:
-        return of_other_images(verdict, find_released(project, asked, None))
-    return with_caveats(verdict, answered.found, asked.protocol)
+    verdict = judge(resolved.claim, resolved.protocol, answer, resolved.obstacles, project.rules)
+    if answered is None or resolved.protocol is None:
+        return of_other_images(verdict, find_released(project, resolved, None))
+    return with_caveats(verdict, answered.found, resolved.protocol)
 
 
-def _judge_corrupted(project: Project, asked: ResolvedClaim) -> Verdict:
+def _judge_corrupted(project: Project, resolved: ResolvedClaim) -> Verdict:
     """The verdict on a mean over the severities of one corruption of the clean dataset."""
-    claim, rules = asked.claim, project.rules
-    if asked.protocol is None or asked.weights is None:
-        return judge(claim, asked.protocol, None, asked.obstacles, rules)
-    clean = find_released(project, asked, project.datasets.get(clean_dataset(claim)))
-    if other := other_network(claim, asked.weights, [clean.evidence] if clean else ()):
-        return blocked([other, *asked.obstacles], rules)
-    copies = corrupted_copies(project.shelf, clean.evidence, claim.corruption) if clean else []
-    verdict = judge_corrupted(claim, asked.protocol, copies, asked.obstacles, rules)
+    claim, rules = resolved.claim, project.rules
+    if resolved.protocol is None or resolved.weights is None:
+        return judge(claim, resolved.protocol, None, resolved.obstacles, rules)
+    clean = find_released(project, resolved, project.datasets.get(clean_dataset(claim)))
+    if other := other_network(claim, resolved.weights, [clean.evidence] if clean else ()):
+        return blocked([other, *resolved.obstacles], rules)
+    copies = corrupted_copies(project.index, clean.evidence, claim.corruption) if clean else []
+    verdict = judge_corrupted(claim, resolved.protocol, copies, resolved.obstacles, rules)
     return capped(verdict, clean if copies else None)
 
 

@@ -12,8 +12,8 @@ from segmodels.evidence import Evidence
 from segmodels.metrics.precision_effect import effect_under
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.obstacles import OTHER_NETWORK, Obstacle
-from segmodels.verdicts.shelf import Found
 
 
 def asks_for(run: Run, claim: Claim) -> bool:
@@ -100,10 +100,10 @@ def best(
     """
     listed = dataset.splits.get(split, Split()) if dataset else Split()
     fitting = [found for found in candidates if _is_of(listed, found.evidence)]
-    asked = [f for f in fitting if f.evidence.identity.precision == protocol.precision]
-    told = [f for f in fitting if effect_under(f.evidence, protocol)]
-    lesser = told if protocol.precision == "fp32" else []
-    return max(asked or lesser, key=_merit, default=None)
+    exact = [f for f in fitting if f.evidence.identity.precision == protocol.precision]
+    with_effect = [f for f in fitting if effect_under(f.evidence, protocol)]
+    lesser = with_effect if protocol.precision == "fp32" else []
+    return max(exact or lesser, key=_merit, default=None)
 
 
 def _is_of(listed: Split, evidence: Evidence) -> bool:

@@ -72,9 +72,9 @@ def _measure(claim: Claim) -> Iterator[Obstacle]:
     if claim.metric == "fps":
         yield Obstacle("another device", "A speed is never compared across devices.")
     elif not claim.protocol and claim.metric != "top1":
-        said = f"says only: {claim.stated}" if claim.stated else "says nothing about it"
+        statement = f"says only: {claim.stated}" if claim.stated else "says nothing about it"
         yield Obstacle(
-            "protocol not stated", f"How it was measured is not known; the source {said}."
+            "protocol not stated", f"How it was measured is not known; the source {statement}."
         )
 
 

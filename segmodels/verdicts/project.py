@@ -21,10 +21,10 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocols
 from segmodels.runs.run import Run, load_run, run_names
 from segmodels.training.provenance import Training, training_fingerprint, training_of
+from segmodels.verdicts.evidence_index import EvidenceIndex
 from segmodels.verdicts.matching import as_prepared
 from segmodels.verdicts.retrained import wrong_retrains
 from segmodels.verdicts.rules import Rules, load_rules
-from segmodels.verdicts.shelf import Shelf
 
 Claims = Mapping[tuple[str, str], Sequence[Claim]]
 
@@ -45,7 +45,7 @@ class Project:
         datasets: entries of `params/datasets.yaml`, with the fingerprints of what is here where
             none are registered.
         protocols: entries of `params/protocols.yaml`.
-        shelf: the evidence.
+        index: the evidence.
         costs: parameters and operations that were counted.
         trainings: what would train the weights of a run now, by the run's name.
         by_network: the claims about a model on a dataset.
@@ -60,7 +60,7 @@ class Project:
     weights: Mapping[str, WeightsEntry]
     datasets: Mapping[str, DatasetEntry]
     protocols: Mapping[str, Protocol]
-    shelf: Shelf
+    index: EvidenceIndex
     costs: Costs
     trainings: Mapping[str, Training]
     by_network: Claims
@@ -97,7 +97,7 @@ def load_project(evidence_folder: Path, link_from: Path, local: Path | None = No
         weights=weights,
         datasets=datasets,
         protocols=load_protocols(),
-        shelf=Shelf(evidence_folder, local),
+        index=EvidenceIndex(evidence_folder, local),
         costs=Costs(),
         trainings=dict(_trainings(runs, datasets, descriptions)),
         by_network=_by_network(claims.values()),

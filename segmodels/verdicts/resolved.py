@@ -13,7 +13,7 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.obstacles import Obstacle, obstacles
 from segmodels.verdicts.project import Project
 
-Entry = TypeVar("Entry")
+ParamsEntry = TypeVar("ParamsEntry")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _any_dataset(project: Project, claim: Claim) -> bool:
     return claim.dataset == "any" and claim.dataset not in project.datasets
 
 
-def _named(claim: Claim, kind: str, known: Mapping[str, Entry]) -> Entry:
+def _named(claim: Claim, kind: str, known: Mapping[str, ParamsEntry]) -> ParamsEntry:
     """The entry of the name in that field of a claim."""
     try:
         return pick(kind, getattr(claim, kind), known)

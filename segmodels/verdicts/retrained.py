@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from segmodels.claims import SCORES, Claim
 from segmodels.core.files import digest
 from segmodels.runs.run import Run
-from segmodels.verdicts.shelf import Found
+from segmodels.verdicts.evidence_index import Found
 
 _SAME = ("model", "recipe", "overrides", "dataset", "split")
 

@@ -10,7 +10,7 @@ from segmodels.efficiency.latency import LatencyProtocol
 from segmodels.metrics.robustness import Robustness
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.evidence_summary import EvidenceSummary
-from segmodels.verdicts.subject import Subject
+from segmodels.verdicts.row_subject import RowSubject
 from segmodels.verdicts.verdict import Verdict
 from segmodels.verdicts.weights_summary import WeightsSummary
 
@@ -36,7 +36,7 @@ class Row:
         command: what measures again.
     """
 
-    subject: Subject
+    subject: RowSubject
     verdict: Verdict
     command: str
     protocol: Method | None = None

@@ -8,41 +8,41 @@ from __future__ import annotations
 from segmodels.claims import Claim, Statement
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.evidence_summary import summarise_evidence
 from segmodels.verdicts.matching import answers
 from segmodels.verdicts.project import Project
 from segmodels.verdicts.resolved import ResolvedClaim
 from segmodels.verdicts.row import Row
-from segmodels.verdicts.shelf import Found
-from segmodels.verdicts.subject import Measurement, Subject
+from segmodels.verdicts.row_subject import Measurement, RowSubject
 from segmodels.verdicts.verdict import Verdict
 from segmodels.verdicts.weights_summary import summarise_weights
 
 
 def row_of_claim(
-    project: Project, asked: ResolvedClaim, verdict: Verdict, found: Found | None
+    project: Project, resolved: ResolvedClaim, verdict: Verdict, found: Found | None
 ) -> Row:
     """The row of a claim about an mIoU or an accuracy.
 
     Args:
         project: with the runs that may answer it.
-        asked: the claim, and what it names.
+        resolved: the claim, and what it names.
         verdict: on it.
         found: the evidence it rests on; None where there is none, it is of another network, or
             the number is a mean over severities.
     """
-    claim, protocol = asked.claim, asked.protocol
+    claim, protocol = resolved.claim, resolved.protocol
     run = next((run for run in project.runs if answers(run, claim)), None)
     known = found if protocol else None
     return Row(
-        subject=Subject(claim),
+        subject=RowSubject(claim),
         verdict=verdict.rounded(),
         command=f"segmodels verify {claim.id}",
         protocol=protocol,
-        weights=summarise_weights(asked.weights, claim.weights, known),
+        weights=summarise_weights(resolved.weights, claim.weights, known),
         evidence=summarise_evidence(project, known, protocol) if known and protocol else None,
         answered_by=run.name if run else None,
-        figure=_figure_of_claim(project, asked, run, known) if known else None,
+        figure=_figure_of_claim(project, resolved, run, known) if known else None,
     )
 
 
@@ -50,7 +50,7 @@ def row_of_cost(project: Project, claim: Claim, verdict: Verdict) -> Row:
     """The row of a claim about parameters, operations or a speed."""
     counted = verdict.level == "counted"
     return Row(
-        subject=Subject(claim),
+        subject=RowSubject(claim),
         verdict=verdict.rounded(),
         command="segmodels efficiency",
         protocol=project.costs.protocol(claim),
@@ -60,7 +60,7 @@ def row_of_cost(project: Project, claim: Claim, verdict: Verdict) -> Row:
 
 def row_of_statement(statement: Statement, verdict: Verdict) -> Row:
     """The row of a statement."""
-    return Row(Subject(statement), verdict.rounded(), command="segmodels leaderboard")
+    return Row(RowSubject(statement), verdict.rounded(), command="segmodels leaderboard")
 
 
 def row_of_measurement(
@@ -69,7 +69,7 @@ def row_of_measurement(
     """The row of a number of our own: of a run under one of its protocols."""
     model = found.evidence.identity.model.get("name", run.model)
     return Row(
-        subject=Subject(Measurement(run.name, model, run.dataset, run.split)),
+        subject=RowSubject(Measurement(run.name, model, run.dataset, run.split)),
         verdict=verdict.rounded(),
         command=f"segmodels evaluate {run.name}",
         protocol=protocol,
@@ -80,14 +80,14 @@ def row_of_measurement(
 
 
 def _figure_of_claim(
-    project: Project, asked: ResolvedClaim, run: Run | None, found: Found
+    project: Project, resolved: ResolvedClaim, run: Run | None, found: Found
 ) -> str | None:
     """The picture of the run that answers a claim; without one that of `segmodels verify`, which
     evaluates without a run of its own.
     """
     if run:
         return _figure_of_run(project, run, found)
-    claim = asked.claim
+    claim = resolved.claim
     verified = found.path.parent.as_posix().endswith(f"/{claim.id}/{claim.protocol}")
     return _figure(project, f"{claim.id}-{claim.protocol}", found) if verified else None
 

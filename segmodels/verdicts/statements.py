@@ -10,13 +10,13 @@ from segmodels.claims import CostPart, EvidencePart, Statement
 from segmodels.efficiency.claims import Costs
 from segmodels.errors import SegmodelsError, pick
 from segmodels.evidence import Evidence, read_evidence
-from segmodels.metrics.comparison import Difference, Training, compare
+from segmodels.metrics.comparison import Difference, TrainingCounts, compare
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run, load_run
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.part_result import PartOutcome, PartResult
 from segmodels.verdicts.retrained import wrong_seeds
 from segmodels.verdicts.rules import Rules
-from segmodels.verdicts.shelf import Found
 from segmodels.verdicts.verdict import Status, Verdict, each_once
 from segmodels.versions import EVALUATOR
 
@@ -43,7 +43,7 @@ def judge_statement(
     """
     tests = sum(isinstance(part, EvidencePart) for part in statement.parts)
     try:
-        findings = [
+        results = [
             _cost(part, costs)
             if isinstance(part, CostPart)
             else _measured(part, evidence_of, protocols, rules, tests)
@@ -51,9 +51,9 @@ def judge_statement(
         ]
     except SegmodelsError as error:
         raise SegmodelsError(f"statement {statement.id!r}: {error}") from None
-    every = [*findings, *(PartResult("", "open", text, True) for text in statement.missing)]
-    told = " ".join([*(finding.sentence for finding in every), *_at_once(tests, rules)])
-    return Verdict(_status(findings, bool(statement.missing)), told, parts=tuple(every))
+    every = [*results, *(PartResult("", "open", text, True) for text in statement.missing)]
+    reason = " ".join([*(part.sentence for part in every), *_at_once(tests, rules)])
+    return Verdict(_status(results, bool(statement.missing)), reason, parts=tuple(every))
 
 
 def _at_once(tests: int, rules: Rules) -> list[str]:
@@ -67,16 +67,16 @@ def _confidence(tests: int, rules: Rules) -> float:
     return 1 - (1 - rules.interval.confidence) / tests
 
 
-def _status(findings: list[PartResult], missing: bool) -> Status:
-    decisive = {finding.outcome for finding in findings if finding.counts}
-    every = all(finding.counts for finding in findings) and not missing
+def _status(results: list[PartResult], missing: bool) -> Status:
+    decisive = {result.outcome for result in results if result.counts}
+    every = all(result.counts for result in results) and not missing
     if every and decisive == {"holds"}:
         return "verified"
     if decisive == {"fails"}:
         return "below"
-    if any(finding.outcome in ("holds", "holds_here") for finding in findings):
+    if any(result.outcome in ("holds", "holds_here") for result in results):
         return "partial"
-    undecided = any(finding.counts and finding.measured for finding in findings)
+    undecided = any(result.counts and result.measured for result in results)
     return "inconclusive" if undecided else "unverified"
 
 
@@ -104,7 +104,7 @@ def _measured(
     sides = [_side(names, evidence_of, protocol) for names in (part.subject, part.other)]
     if not all(sides):
         return _open(part, f"segmodels evaluate {' and '.join(part.runs)}")
-    trainings: list[list[Training]] = [[(one.clean.evidence, ()) for one in s] for s in sides]
+    trainings: list[list[TrainingCounts]] = [[(one.clean.evidence, ()) for one in s] for s in sides]
     if part.quantity == "kept":
         changed = (
             _elsewhere(part, sides, evidence_of, protocols)
@@ -145,10 +145,10 @@ def _elsewhere(
     sides: Sequence[list[_Trained]],
     evidence_of: EvidenceOf,
     protocols: Mapping[str, Protocol],
-) -> list[list[Training]]:
+) -> list[list[TrainingCounts]]:
     """The trainings of both sides under the other protocols; empty unless all of it is here."""
     others = [pick("protocol", name, protocols) for name in part.under]
-    changed: list[list[Training]] = []
+    changed: list[list[TrainingCounts]] = []
     for side in sides:
         found = [[evidence_of(one.run, other)[0] for other in others] for one in side]
         known = [[one for one in each if one and decides(one)] for each in found]
@@ -173,7 +173,7 @@ def _open(part: EvidencePart, why: str) -> PartResult:
     return PartResult(part.about, "open", f"not measured yet ({why}).", part.as_published)
 
 
-def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[Training]]:
+def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[TrainingCounts]]:
     """The trainings under equal conditions of one kind, which all of them went through."""
     kinds = [
         [
@@ -216,10 +216,11 @@ def _compared(part: EvidencePart, found: Difference, rules: Rules) -> PartResult
     unknown = math.isnan(low)
     interval = "of unknown interval" if unknown else f"{low:+.2f} to {high:+.2f}"
     text = f"{close}{numbers}, difference {interval} over {found.over} ({part.budget})."
-    return PartResult(part.about, outcome, text, part.as_published, _SAID[outcome], measured=True)
+    in_words = _IN_WORDS[outcome]
+    return PartResult(part.about, outcome, text, part.as_published, in_words, measured=True)
 
 
-_SAID: dict[PartOutcome, str] = {
+_IN_WORDS: dict[PartOutcome, str] = {
     "holds": "so it is",
     "holds_here": "so it is, on these images alone",
     "fails": "the opposite",

@@ -1,6 +1,6 @@
-"""Evidence that somebody else computed: looked at as closely as can be, then shown as theirs.
+"""Evidence that somebody else computed: checked as far as can be, at a level of its own.
 
-Counts that were made up, but consistently, cannot be told from counted ones without the weights
+Counts that were made up, but consistently, look like counted ones without the weights
 and the images. So evidence of others has a level of its own, carries their name in the record
 itself, and never stands in for evidence that was computed here.
 """
@@ -68,13 +68,13 @@ def admit(
         )
     check_answers(path, evidence, *descriptions)
     if (counted := evidence.identity.evaluator) != EVALUATOR:
-        told = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
-        raise SegmodelsError(f"{path}: {told}")
+        reason = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
+        raise SegmodelsError(f"{path}: {reason}")
     _compare_with_ours(path, evidence, folders)
     place = folders[-1] / THIRD_PARTY / by
-    kept = place / path.name
-    if kept.is_file() and read_evidence(kept).images != evidence.images:
-        raise SegmodelsError(f"{path}: {by} gave other counts before; remove {kept} first.")
+    copy = place / path.name
+    if copy.is_file() and read_evidence(copy).images != evidence.images:
+        raise SegmodelsError(f"{path}: {by} gave other counts before; remove {copy} first.")
     return write_evidence(place, replace(evidence, counted=Counted("checked", by, url)))
 
 

@@ -1,4 +1,4 @@
-"""Judging: a claim and what was measured give a verdict. Numbers in, one sentence out, no torch."""
+"""Verdicts: what they are, and the evidence that is compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 from segmodels.evidence import Evidence
 from segmodels.metrics.intervals import Interval
-from segmodels.verdicts.equivalence import Side
+from segmodels.verdicts.equivalence import Position
 from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.rounding import rounded, rounded_interval
 from segmodels.verdicts.rules import Level
@@ -42,7 +42,7 @@ STATUSES: dict[Status, str] = {
 
 
 #: What trainings say of a printed number, as a verdict.
-_SIDES: dict[Side, Status] = {
+_SIDES: dict[Position, Status] = {
     "within": "verified",
     "above": "better",
     "beneath": "below",
@@ -140,7 +140,7 @@ def _known(interval: Interval) -> Interval | None:
 
 
 def each_once(trainings: Iterable[Evidence]) -> list[Evidence]:
-    """Evidence of trainings without those told twice: no two come to equal weights, or counts."""
+    """Evidence of trainings without repeats: no two have equal weights, or equal counts."""
     once: list[Evidence] = []
     for evidence in trainings:
         same = (

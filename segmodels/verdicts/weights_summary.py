@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segmodels.assets.entries import WeightsEntry
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.matching import has_released_weights
-from segmodels.verdicts.shelf import Found
 
 
 @dataclass(frozen=True)

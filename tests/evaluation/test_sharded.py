@@ -13,7 +13,7 @@ import small_project
 
 from segmodels import cli, steps
 from segmodels.cli import evaluating
-from segmodels.cli.progress import Progress
+from segmodels.cli.progress import ProgressBar
 from segmodels.core import paths
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.shards import shard_file
@@ -228,7 +228,7 @@ def test_a_bar_for_those_who_watch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    progress = Progress()
+    progress = ProgressBar()
     for done in (3, 4, 5):  # two were finished by an earlier attempt
         progress(done, 5)
     error = capsys.readouterr().err

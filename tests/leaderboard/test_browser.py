@@ -18,7 +18,7 @@ from PIL import Image
 from synthetic import project
 
 from segmodels.leaderboard import Row, folder, render_html
-from segmodels.metrics.robustness import Curve, Point, Robustness
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.verdict import STATUSES
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -42,7 +42,7 @@ PAGES = [
 
 def some_rows() -> list[Row]:
     """Six featured claims, claims of every status, other protocols, and a hostile one."""
-    curve = Curve("corruption", "fog", (Point(1.0, 45.0, 0.9), Point(3.0, 30.0, 0.6)))
+    curve = Curve("corruption", "fog", (CurvePoint(1.0, 45.0, 0.9), CurvePoint(3.0, 30.0, 0.6)))
     page = {"source": "SOTAVerified page of arXiv 2411.03033", "paper": "depict", "title": ""}
     shown = [
         unrun(claim=f"depict_{i}", model="depict_sa_l", dataset=dataset, claimed=value, **page)

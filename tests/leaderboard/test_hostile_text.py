@@ -18,16 +18,16 @@ from synthetic import project
 from segmodels.claims import Claim, Statement
 from segmodels.claims.claim import Dispute
 from segmodels.leaderboard import Row, render_html, render_markdown
-from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim
+from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.table_data import table_data
 from segmodels.metrics.averages import AVERAGES
-from segmodels.metrics.robustness import Curve, Point, Robustness
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.evidence_summary import EvidenceSummary
 from segmodels.verdicts.part_result import PartResult
-from segmodels.verdicts.subject import Measurement, Subject
+from segmodels.verdicts.row_subject import Measurement, RowSubject
 from segmodels.verdicts.verdict import Verdict
 from segmodels.verdicts.weights_summary import WeightsSummary
 
@@ -74,7 +74,7 @@ def rows_of(text: str) -> list[Row]:
     numbers = {"verified": 50.1, "gap": 0.1, "interval": (49.0, 51.0), "tolerance": 0.2}
     verified = record(Verdict, text, status="verified", **numbers)
     blocked = record(Verdict, text, status="blocked", todo=(text, f"  {text}"))
-    curve = Curve("corruption", text, (Point(1.0, 40.0, 0.8, (39.0, 41.0)),))
+    curve = Curve("corruption", text, (CurvePoint(1.0, 40.0, 0.8, (39.0, 41.0)),))
     counts: dict[str, Any] = {"images": 6, "expected_images": 6, "evaluator": 4}
     evidence = record(
         EvidenceSummary,
@@ -94,11 +94,15 @@ def rows_of(text: str) -> list[Row]:
         "figure": text,
     }
     statement = model(Statement, text, parts=(), missing=())
-    own = Subject(record(Measurement, text))
+    own = RowSubject(record(Measurement, text))
     return [
-        Row(Subject(claim), verified, answered_by=text, **behind),
-        Row(Subject(claim.model_copy(update={"id": "second"})), blocked, command=text),
-        Row(Subject(statement), record(Verdict, text, status="partial", parts=parts), command=text),
+        Row(RowSubject(claim), verified, answered_by=text, **behind),
+        Row(RowSubject(claim.model_copy(update={"id": "second"})), blocked, command=text),
+        Row(
+            RowSubject(statement),
+            record(Verdict, text, status="partial", parts=parts),
+            command=text,
+        ),
         Row(own, record(Verdict, text, status="measured", verified=50.0), **behind),
     ]
 

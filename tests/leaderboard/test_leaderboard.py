@@ -19,7 +19,7 @@ from segmodels.metrics.scores import score
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
 from segmodels.training.provenance import training_of
-from segmodels.verdicts.subject import short_title
+from segmodels.verdicts.row_subject import short_title
 
 RUN = "model: espnet_p2_q8\ndataset: toy\nsplit: test\n"
 

@@ -20,16 +20,16 @@ from segmodels.leaderboard import (
     render_json,
     render_markdown,
 )
-from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.badge import badge_words, render_badge
-from segmodels.leaderboard.charts.axis import Axis
 from segmodels.leaderboard.charts.bars import common_span, interval_bar, places
 from segmodels.leaderboard.charts.gaps import gap_section, protocol_gaps
 from segmodels.leaderboard.charts.pair import pairs
+from segmodels.leaderboard.charts.scale import Scale
 from segmodels.leaderboard.charts.scatter import scatter_section
 from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.statements import statement_section
+from segmodels.leaderboard.links import page_names
+from segmodels.leaderboard.statement_section import statement_section
 from segmodels.leaderboard.table_data import first_to_last, table_data
 from segmodels.leaderboard.words import side, signed
 from segmodels.verdicts.verdict import STATUSES
@@ -372,10 +372,10 @@ def test_other_averages_and_the_lowest_images_are_on_the_page() -> None:
 
 
 def test_an_axis_has_round_ticks_and_stops_at_its_ends() -> None:
-    axis = Axis(47.0, 53.0, 100.0, 0.0)
+    axis = Scale(47.0, 53.0, 100.0, 0.0)
     assert axis.ticks() == [47, 48, 49, 50, 51, 52, 53]
     assert [axis.at(v) for v in (47, 50, 53, 99)] == [100, 50, 0, 0]
-    assert Axis(-0.7, 0.7, 0, 1).ticks() == pytest.approx([-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6])
+    assert Scale(-0.7, 0.7, 0, 1).ticks() == pytest.approx([-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6])
 
 
 def test_marks_of_the_scatter_lead_to_their_rows() -> None:
@@ -398,7 +398,7 @@ def test_costs_have_a_figure_of_their_own_in_percent_of_the_claim() -> None:
     figure = scatter_section(rows)
     assert figure.count("<figure>") == 1
     assert scatter_section([*rows, make_row()]).count("<figure>") == 3
-    axis = Axis(8.0, 1200.0, 0.0, 1.0, log=True)
+    axis = Scale(8.0, 1200.0, 0.0, 1.0, log=True)
     assert axis.ticks() == [10, 100, 1000]
     assert axis.at(100) == pytest.approx(0.504, abs=1e-3)
 

@@ -41,8 +41,8 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
 from segmodels.steps import evaluation, stored
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.matching import best
-from segmodels.verdicts.shelf import Found
 
 PLAIN, STRICT = (
     Protocol(name="plain", version=1, title="plain"),

@@ -14,7 +14,7 @@ from segmodels.evidence import Counted, Shard, write_evidence
 from segmodels.leaderboard import headline
 from segmodels.runs.run import load_run
 from segmodels.training.provenance import training_of
-from segmodels.verdicts.shelf import Found
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.statements import decides
 
 FULL = ("verified", "better", "below")

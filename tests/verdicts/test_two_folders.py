@@ -15,7 +15,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.evidence import Counted, Evidence, write_evidence
 from segmodels.leaderboard import write_local, write_published
 from segmodels.leaderboard.boards import where_counted
-from segmodels.verdicts.shelf import Shelf
+from segmodels.verdicts.evidence_index import EvidenceIndex
 
 HERE, THERE = "b2" * 32, "c3" * 32
 
@@ -80,7 +80,7 @@ def test_a_copy_counts_once(board: Board) -> None:
     board.keep(*found, local=True)
     row = board.row("toy_strict", local=True)
     assert (row.robustness, row.evidence_file) == (alone.robustness, alone.evidence_file)
-    assert len(Shelf(board.evidence, board.local).disturbed(evidence())) == 1
+    assert len(EvidenceIndex(board.evidence, board.local).disturbed(evidence())) == 1
     assert row.figure == "local/figures/toy-run-strict.png"  # its picture was drawn here
 
 

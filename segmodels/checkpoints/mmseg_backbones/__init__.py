@@ -1,6 +1,6 @@
 """From mmsegmentation's names of a backbone's tensors to ours; one file per backbone.
 
-Each has ``renamed(tensors)``. It changes keys below ``backbone.`` and hands on all others.
+Each has ``renamed(tensors)``. It changes keys below ``backbone.`` and passes on all others.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ INDEX = ".relative_position_index"
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors under our names, patch merging in our order."""
-    kept = {key: tensor for key, tensor in tensors.items() if not key.endswith(INDEX)}
-    return dict(_converted(key, tensor) for key, tensor in kept.items())
+    learned = {key: tensor for key, tensor in tensors.items() if not key.endswith(INDEX)}
+    return dict(_converted(key, tensor) for key, tensor in learned.items())
 
 
 def _converted(key: str, tensor: Tensor) -> tuple[str, Tensor]:

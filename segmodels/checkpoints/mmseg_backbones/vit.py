@@ -29,7 +29,7 @@ def renamed(tensors: Mapping[str, Tensor], encoder: str = "backbone") -> dict[st
     """The same tensors under our names.
 
     Args:
-        tensors: a state dict of mmsegmentation; what is not below ``backbone.`` is handed on.
+        tensors: a state dict of mmsegmentation; what is not below ``backbone.`` is passed on.
         encoder: what the ViT is called in our network.
     """
     return {_rename(key, encoder): tensor for key, tensor in tensors.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segmodels.leaderboard.environment import render_part
+from segmodels.leaderboard.templating import render_part
 from segmodels.leaderboard.words import bounds, digits, number
 from segmodels.verdicts.row import Row
 

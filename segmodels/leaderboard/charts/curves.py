@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segmodels.leaderboard.environment import render_part
-from segmodels.metrics.robustness import Curve, Point, Robustness, mean_share
+from segmodels.leaderboard.templating import render_part
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, mean_share
 from segmodels.verdicts.row import Row
 
 _WIDTH, _HEIGHT, _EDGE = 120, 36, 3
@@ -14,7 +14,7 @@ _OPEN = 3
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """One disturbance: a small curve, and its numbers.
 
     Attributes:
@@ -32,19 +32,19 @@ class Line:
     clean: str
     zero: str
     path: list[tuple[str, str]]
-    points: list[Point | None]
+    points: list[CurvePoint | None]
     mean: float
     share: str
 
 
 @dataclass(frozen=True)
-class Table:
+class CurveTable:
     """Disturbances of one kind: the strengths, and a line for each of them."""
 
     title: str
     strength: str
     levels: list[float]
-    lines: list[Line]
+    lines: list[CurveLine]
 
 
 def robustness_section(rows: list[Row]) -> str:
@@ -71,14 +71,14 @@ def _facts(found: Robustness) -> list[str]:
     return facts
 
 
-def _tables(found: Robustness) -> list[Table]:
+def _tables(found: Robustness) -> list[CurveTable]:
     kinds = dict.fromkeys(curve.kind for curve in found.curves)
     return [_table(kind, [c for c in found.curves if c.kind == kind], found) for kind in kinds]
 
 
-def _table(kind: str, curves: list[Curve], found: Robustness) -> Table:
+def _table(kind: str, curves: list[Curve], found: Robustness) -> CurveTable:
     levels = sorted({point.level for curve in curves for point in curve.points})
-    return Table(
+    return CurveTable(
         title=kind.replace("_", " "),
         strength="severity" if kind == "corruption" else "",
         levels=levels,
@@ -86,14 +86,14 @@ def _table(kind: str, curves: list[Curve], found: Robustness) -> Table:
     )
 
 
-def _line(curve: Curve, levels: list[float], found: Robustness) -> Line:
+def _line(curve: Curve, levels: list[float], found: Robustness) -> CurveLine:
     values = [point.miou for point in curve.points]
     top = max([found.clean, *values]) or 1.0
     heights = [f"{_height(value, top):.1f}" for value in (found.clean, *values)]
     step = (_WIDTH - 2 * _EDGE) / max(1, len(values))
     by_level = {point.level: point for point in curve.points}
     share = mean_share(curve.points)
-    return Line(
+    return CurveLine(
         name=curve.name.replace("_", " "),
         label=f"{curve.name}: {', '.join(f'{value:.1f}' for value in values)}",
         clean=heights[0],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from segmodels.leaderboard.addresses import page_names
-from segmodels.leaderboard.environment import render_part
+from segmodels.leaderboard.links import page_names
+from segmodels.leaderboard.templating import render_part
 from segmodels.verdicts.row import Row
 
-#: Checkpoints shown at once; the others are one click away.
+#: Checkpoints whose tables are open; the others are one click away.
 _OPEN = 8
 
 

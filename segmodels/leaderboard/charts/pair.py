@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segmodels.leaderboard.addresses import page_names
+from segmodels.leaderboard.links import page_names
 from segmodels.verdicts.row import Row
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from segmodels.leaderboard.charts.axis import Axis
-from segmodels.leaderboard.charts.figure import Figure, Mark
+from segmodels.leaderboard.charts.diagram import Diagram, Mark
 from segmodels.leaderboard.charts.pair import Pair, pairs
-from segmodels.leaderboard.environment import render_part
+from segmodels.leaderboard.charts.scale import Scale
+from segmodels.leaderboard.templating import render_part
 from segmodels.leaderboard.words import bounds, digits, metric, number, side, signed, tone
 from segmodels.verdicts.row import Row
 
@@ -41,13 +41,13 @@ def scatter_section(rows: list[Row]) -> str:
     return render_part("scatter.html", figures=figures, **size, **edges) if figures else ""
 
 
-def _of_scores(found: list[Pair]) -> Iterator[Figure]:
+def _of_scores(found: list[Pair]) -> Iterator[Diagram]:
     if found:
         yield _both(found)
         yield _gaps(found)
 
 
-def _both(found: list[Pair]) -> Figure:
+def _both(found: list[Pair]) -> Diagram:
     values = [v for p in found for v in (p.claimed, p.verified)]
     low, high = max(0.0, min(values) - 3), min(100.0, max(values) + 3)
     caption = (
@@ -57,27 +57,27 @@ def _both(found: list[Pair]) -> Figure:
     return _figure(
         found,
         ("Verified over claimed", caption, "verified"),
-        Axis(low, high, _LEFT, _WIDTH - _RIGHT),
-        Axis(low, high, _HEIGHT - _BOTTOM, _TOP),
+        Scale(low, high, _LEFT, _WIDTH - _RIGHT),
+        Scale(low, high, _HEIGHT - _BOTTOM, _TOP),
         lambda p: (p.verified, p.low, p.high),
         f"M{_LEFT} {_HEIGHT - _BOTTOM}L{_WIDTH - _RIGHT} {_TOP}",
     )
 
 
-def _gaps(found: list[Pair]) -> Figure:
+def _gaps(found: list[Pair]) -> Diagram:
     claims = [p.claimed for p in found]
     reach = min(10.0, max(0.5, 1.15 * max(max(abs(p.gap), _half(p)) for p in found)))
     caption = "The same rows: gap in percentage points over the claimed number."
     return _figure(
         found,
         ("Gap over claimed", caption, "gap"),
-        Axis(max(0.0, min(claims) - 3), min(100.0, max(claims) + 3), _LEFT, _WIDTH - _RIGHT),
-        Axis(-reach, reach, _HEIGHT - _BOTTOM, _TOP),
+        Scale(max(0.0, min(claims) - 3), min(100.0, max(claims) + 3), _LEFT, _WIDTH - _RIGHT),
+        Scale(-reach, reach, _HEIGHT - _BOTTOM, _TOP),
         lambda p: (p.gap, p.low - p.claimed, p.high - p.claimed),
     )
 
 
-def _of_costs(found: list[Pair]) -> Iterator[Figure]:
+def _of_costs(found: list[Pair]) -> Iterator[Diagram]:
     if not found:
         return
     claims = [p.claimed for p in found]
@@ -89,8 +89,8 @@ def _of_costs(found: list[Pair]) -> Iterator[Figure]:
     yield _figure(
         found,
         ("Gap of costs", caption, "gap, %"),
-        Axis(min(claims) / 1.5, max(claims) * 1.5, _LEFT, _WIDTH - _RIGHT, log=True),
-        Axis(-reach, reach, _HEIGHT - _BOTTOM, _TOP),
+        Scale(min(claims) / 1.5, max(claims) * 1.5, _LEFT, _WIDTH - _RIGHT, log=True),
+        Scale(-reach, reach, _HEIGHT - _BOTTOM, _TOP),
         lambda p: (p.share, p.share, p.share),
     )
 
@@ -102,11 +102,11 @@ def _half(pair: Pair) -> float:
 def _figure(
     found: list[Pair],
     words: tuple[str, str, str],
-    x: Axis,
-    y: Axis,
+    x: Scale,
+    y: Scale,
     heights: Heights,
     line: str = "",
-) -> Figure:
+) -> Diagram:
     """A figure of some pairs.
 
     Args:
@@ -123,7 +123,7 @@ def _figure(
         f"{signed(max(gaps))}. The table above holds every number."
     )
     crowd = len(found) > _LINKED
-    return Figure(
+    return Diagram(
         label=label,
         caption=caption,
         up=up,
@@ -135,7 +135,7 @@ def _figure(
     )
 
 
-def _round(axis: Axis) -> list[float]:
+def _round(axis: Scale) -> list[float]:
     return [round(tick, 4) for tick in axis.ticks()]
 
 
@@ -145,7 +145,7 @@ def _tick(value: float, axis: str) -> str:
     return ("+" if value > 0 else "\u2212" if value < 0 else "") + f"{abs(value):g}"
 
 
-def _mark(pair: Pair, x: Axis, y: Axis, height: tuple[float, float, float]) -> Mark:
+def _mark(pair: Pair, x: Scale, y: Scale, height: tuple[float, float, float]) -> Mark:
     middle, low, high = (f"{y.at(h):.1f}" for h in height)
     return Mark(
         page=pair.page,
@@ -172,7 +172,7 @@ def _title(row: Row) -> str:
     )
 
 
-def _crowds(found: list[Pair], x: Axis, y: Axis, heights: Heights) -> list[tuple[str, str]]:
+def _crowds(found: list[Pair], x: Scale, y: Scale, heights: Heights) -> list[tuple[str, str]]:
     """One path of dots per verdict."""
     dots: dict[str, list[str]] = defaultdict(list)
     for p in found:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from segmodels.errors import SegmodelsError
-from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.exports.json import render_csv, render_json
 from segmodels.leaderboard.exports.latex import render_latex
 from segmodels.leaderboard.exports.model_index import render_model_index
+from segmodels.leaderboard.links import page_names
 from segmodels.verdicts.row import Row
 
 #: Names of the formats.

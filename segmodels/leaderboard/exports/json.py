@@ -11,8 +11,8 @@ import io
 import json
 from typing import Any
 
-from segmodels.leaderboard.addresses import page_names
 from segmodels.leaderboard.headline import counts, headline
+from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.words import disputed
 from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.row import Row

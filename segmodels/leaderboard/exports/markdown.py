@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from segmodels.leaderboard.addresses import is_file, is_web
 from segmodels.leaderboard.headline import GROUPS, counts, group, headline
+from segmodels.leaderboard.links import is_file, is_web
 from segmodels.leaderboard.table_data import part
 from segmodels.leaderboard.words import bounds, digits, disputed, metric, paper, signed
 from segmodels.verdicts.row import Row
@@ -21,7 +21,7 @@ _INTRO = (
 _NUMBERS = "Claim | Metric | Protocol | >Claimed | >Verified | >Gap | Interval | Verdict"
 _OWN = "Model | Run | Metric | Protocol | >Measured | Interval | Level"
 _STATEMENTS = "Statement | Verdict | Reason"
-_STRESS = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
+_ROBUSTNESS = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
 _OPEN = "Claim | Model | Dataset | Metric | >Claimed | Why"
 
 
@@ -36,18 +36,18 @@ def render_markdown(rows: list[Row], remark: str = "", docs: str = "../docs") ->
     kinds: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         kinds[part(row)].append(row)
-    stressed = {row.evidence_key: row for row in reversed(rows) if row.robustness}.values()
-    shown = kinds["shown"]
+    disturbed = {row.evidence_key: row for row in reversed(rows) if row.robustness}.values()
+    featured = kinds["featured"]
     return "\n".join(
         [
             *_summary(rows, remark, docs),
-            *_table("Claims that SOTAVerified shows", _NUMBERS, map(_claim_cells, shown)),
-            *_reasons(shown),
+            *_table("Claims that SOTAVerified shows", _NUMBERS, map(_claim_cells, featured)),
+            *_reasons(featured),
             *_table("Scores", _NUMBERS, map(_claim_cells, kinds["scores"])),
             *_table("Costs", _NUMBERS, map(_claim_cells, kinds["costs"])),
             *_table("Statements", _STATEMENTS, map(_statement_cells, kinds["statement"])),
             *_table("Our own measurements", _OWN, map(_own_cells, kinds["own"])),
-            *_table("Robustness", _STRESS, map(_stress_cells, reversed(stressed))),
+            *_table("Robustness", _ROBUSTNESS, map(_robustness_cells, reversed(disturbed))),
             *_not_checked(kinds["open"]),
         ]
     )
@@ -55,7 +55,7 @@ def render_markdown(rows: list[Row], remark: str = "", docs: str = "../docs") ->
 
 def _summary(rows: list[Row], remark: str, docs: str) -> list[str]:
     """Counts in sentences, and of scores and of costs a line per paper."""
-    said = (
+    verdicts = (
         f"- {GROUPS[name]}: {', '.join(f'{number} {status}' for status, number in of.items())}"
         for name, of in counts(rows).items()
     )
@@ -64,7 +64,7 @@ def _summary(rows: list[Row], remark: str, docs: str) -> list[str]:
         "",
         " ".join(filter(None, [headline(rows), remark, _INTRO.format(docs=docs)])),
         "",
-        *said,
+        *verdicts,
         "",
         *_papers("Scores by paper", [row for row in rows if group(row) == "scores"]),
         *_papers("Costs by paper", [row for row in rows if group(row) == "costs"]),
@@ -134,12 +134,12 @@ def _own_cells(row: Row) -> list[str]:
     return [*names, _checked(row), _interval(row), word + _cell(row.verdict.level or "")]
 
 
-def _stress_cells(row: Row) -> list[str]:
+def _robustness_cells(row: Row) -> list[str]:
     found = row.robustness
     clean = "" if found is None else f"{found.clean:.2f}"
     mean = "" if found is None or found.mean is None else f"{found.mean:.2f}"
-    kept = "" if found is None or found.ratio is None else f"{found.ratio:.0%}"
-    return [_cell(row.subject.model), f"`{_cell(row.protocol_name)}`", clean, mean, kept]
+    retained = "" if found is None or found.ratio is None else f"{found.ratio:.0%}"
+    return [_cell(row.subject.model), f"`{_cell(row.protocol_name)}`", clean, mean, retained]
 
 
 def _how(row: Row) -> list[str]:
@@ -156,9 +156,9 @@ def _checked(row: Row) -> str:
     """The number, linked to its evidence."""
     if row.verdict.verified is None:
         return ""
-    shown = f"{row.verdict.verified:.{digits(row)}f}"
+    number = f"{row.verdict.verified:.{digits(row)}f}"
     file = row.evidence_file or ""
-    return f"[{shown}]({_address(file)})" if is_file(file) else shown
+    return f"[{number}]({_address(file)})" if is_file(file) else number
 
 
 def _interval(row: Row) -> str:
@@ -186,10 +186,10 @@ def _fold(rows: list[Row]) -> list[str]:
         for place, reason in enumerate(dict.fromkeys(r.verdict.reason for r in rows), 1)
     }
     counted = Counter(row.verdict.obstacle or row.verdict.status for row in rows)
-    told = ", ".join(f"{number} {_cell(why)}" for why, number in counted.most_common())
+    obstacles = ", ".join(f"{number} {_cell(why)}" for why, number in counted.most_common())
     return [
         "<details>",
-        f"<summary><b>{_cell(paper(rows[0]))}</b>: {told}</summary>",
+        f"<summary><b>{_cell(paper(rows[0]))}</b>: {obstacles}</summary>",
         "",
         *_lines(_OPEN, (_open_cells(row, reasons[row.verdict.reason]) for row in rows)),
         "",

@@ -9,9 +9,9 @@ import numpy as np
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.robustness.corruptions import blur, digital, noise, weather
-from segmodels.robustness.corruptions.base import Corruption
+from segmodels.robustness.corruptions.base import Corrupt
 
-CORRUPTIONS: dict[str, Corruption] = {
+CORRUPTIONS: dict[str, Corrupt] = {
     "gaussian_noise": noise.gaussian_noise,
     "shot_noise": noise.shot_noise,
     "impulse_noise": noise.impulse_noise,

@@ -30,7 +30,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Diagram:
     """A diagram; places are pixels.
 
     Attributes:

@@ -1,6 +1,6 @@
 """The templates: all HTML and SVG of the leaderboard stands in them.
 
-Claims are written by strangers, so everything that enters a template is escaped.
+Anybody may write a claim, so everything that enters a template is escaped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from segmodels.leaderboard import addresses, words
+from segmodels.leaderboard import links, words
 from segmodels.leaderboard.parts import OUTCOMES, summary
 from segmodels.leaderboard.pieces import file_link, link, prose
 from segmodels.leaderboard.todo import tells_everything, todo_items
@@ -26,7 +26,7 @@ _CONSTANTS = {
     "GENERATOR": words.GENERATOR,
     "OUTCOMES": OUTCOMES,
     "STATUSES": STATUSES,
-    "UP": addresses.UP,
+    "UP": links.UP,
 }
 
 
@@ -48,7 +48,7 @@ def environment() -> Environment:
     )
     made.filters.update({function.__name__: function for function in _FILTERS})
     made.globals = dict(_CONSTANTS)
-    made.tests["file"] = addresses.is_file
+    made.tests["file"] = links.is_file
     return made
 
 

@@ -42,7 +42,7 @@ class Found:
     Attributes:
         path: its `<key>.json`.
         evidence: what stands there.
-        unpinned: that it is of the weights asked for is told by their name alone.
+        unpinned: whether only their name says that it is of the weights asked for.
         local: it lies where this machine keeps what it counted.
         published: file of published evidence with the very same counts, if it is local.
         contradicts: published evidence of the very same evaluation has other counts.
@@ -61,7 +61,7 @@ class Found:
         return self.evidence.counted.third_party
 
 
-class Shelf:
+class EvidenceIndex:
     """All evidence: clean by question and weights, disturbed by what was disturbed.
 
     A question is a dataset, a split and an inference. What this machine counted stands for
@@ -137,11 +137,11 @@ class Shelf:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Indexed:
     """Evidence of one folder.
 
     Attributes:
-        found: as it stands on the shelf.
+        found: as the index gives it.
         counts: equal for equal counts of every image.
     """
 
@@ -157,7 +157,7 @@ class _Piece:
         """Whether this project counted all of it."""
         return self.found.evidence.counted.ours and self.found.evidence.shard is None
 
-    def beside(self, published: _Piece | None) -> Found:
+    def beside(self, published: _Indexed | None) -> Found:
         """What this machine keeps, beside published evidence of the same key."""
         if published is None or not self.ours:
             return replace(self.found, local=True)
@@ -166,13 +166,13 @@ class _Piece:
         return replace(self.found, local=True, published=published.found.path)
 
 
-def _pieces(folder: Path, descriptions: Iterable[Path]) -> list[_Piece]:
+def _pieces(folder: Path, descriptions: Iterable[Path]) -> list[_Indexed]:
     """All that can be judged by of the evidence of a folder, sorted by path.
 
     Raises:
         SegmodelsError: a piece is broken, or two count one and the same thing otherwise.
     """
-    pieces: list[_Piece] = []
+    pieces: list[_Indexed] = []
     ours: dict[str, tuple[Path, int]] = {}
     for path in evidence_files(folder):
         evidence = read_evidence(path)
@@ -181,10 +181,10 @@ def _pieces(folder: Path, descriptions: Iterable[Path]) -> list[_Piece]:
         if evidence.counted.ours:
             _check_same(*ours.setdefault(evidence.key, (path, counts)), path, counts)
         if evidence.identity.condition is None:
-            pieces.append(_Piece(Found(path, evidence), counts))
+            pieces.append(_Indexed(Found(path, evidence), counts))
         elif evidence.shard is None and len(evidence.images) == images_asked(evidence):
             # A few at a time fit in memory with all their images.
-            pieces.append(_Piece(Found(path, merge_images(evidence)), counts))
+            pieces.append(_Indexed(Found(path, merge_images(evidence)), counts))
     return pieces
 
 

@@ -9,7 +9,7 @@ from segmodels.claims import Claim, Statement
 from segmodels.claims.claim import Dispute
 
 #: `relative` is a statement that compares networks.
-Kind = Literal["claim", "relative", "measurement"]
+RowKind = Literal["claim", "relative", "measurement"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Subject:
+class RowSubject:
     """A claim, a statement or a measurement under the words that all three have.
 
     A text that its kind does not have is "": a statement has no dataset, a measurement no paper.
@@ -56,7 +56,7 @@ class Subject:
         return None if isinstance(self.entry, Measurement) else self.entry
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RowKind:
         """Which of the three it is."""
         if isinstance(self.entry, Statement):
             return "relative"

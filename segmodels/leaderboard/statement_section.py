@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.addresses import page_names
-from segmodels.leaderboard.environment import render_part
+from segmodels.leaderboard.links import page_names
+from segmodels.leaderboard.templating import render_part
 from segmodels.verdicts.row import Row
 
 

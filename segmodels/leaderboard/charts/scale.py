@@ -10,7 +10,7 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.
 
 
 @dataclass(frozen=True)
-class Axis:
+class Scale:
     """A range of numbers laid over a range of pixels, by their logarithm if `log`."""
 
     low: float

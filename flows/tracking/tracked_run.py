@@ -24,7 +24,7 @@ _SCORING = ("void", "ignore_classes")
 
 
 @dataclass(frozen=True)
-class Entry:
+class TrackedRun:
     """One MLflow run: a piece of evidence with all rows it answers, or a counted claim.
 
     Attributes:
@@ -166,13 +166,13 @@ class Entry:
         return next((path for path in found if path.is_file()), None)
 
 
-def entries(rows: Iterable[Row]) -> list[Entry]:
+def tracked_runs(rows: Iterable[Row]) -> list[TrackedRun]:
     """Rows that hold a number, those of one piece of evidence together."""
     by_key: dict[str, list[Row]] = {}
     for row in rows:
         if row.evidence_key or (row.subject.id and row.verdict.verified is not None):
             by_key.setdefault(row.evidence_key or f"claim {row.subject.id}", []).append(row)
-    return [Entry(key, tuple(sorted(group, key=_rank))) for key, group in by_key.items()]
+    return [TrackedRun(key, tuple(sorted(group, key=_rank))) for key, group in by_key.items()]
 
 
 def key_of(tags: Mapping[str, str]) -> str:

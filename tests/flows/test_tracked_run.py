@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from page_rows import make_measurement, make_row, unrun
 
-from flows.tracking.entry import SUMMARY, entries, key_of
 from flows.tracking.registry import aliases
+from flows.tracking.tracked_run import SUMMARY, key_of, tracked_runs
 from segmodels.leaderboard import Row
 
 
@@ -29,14 +29,14 @@ def cost(**changes: object) -> Row:
 def test_what_becomes_a_run() -> None:
     other = make_row(claim=None, claimed=None, gap=None, kind="measurement", protocol="toy-ms")
     statement = unrun(claim="said", kind="relative")
-    found = entries([other, make_row(), unrun(claim="dark"), cost(), statement])
+    found = tracked_runs([other, make_row(), unrun(claim="dark"), cost(), statement])
     assert [entry.key for entry in found] == ["0123456789abcdef", "claim size"]
     assert [entry.name for entry in found] == ["net_toy", "size"]
     assert [row.protocol_name for row in found[0].rows] == ["toy-ss", "toy-ms"]
 
 
 def test_the_key_is_found_again_in_the_tags() -> None:
-    for entry in entries([make_row(), cost()]):
+    for entry in tracked_runs([make_row(), cost()]):
         assert key_of(entry.tags) == entry.key
         assert key_of(entry.identity) == entry.key
     assert key_of({"kind": SUMMARY}) == SUMMARY
@@ -47,7 +47,7 @@ def test_the_key_is_found_again_in_the_tags() -> None:
 
 def test_of_two_claims_that_share_evidence_the_authors_name_the_run() -> None:
     quoted = make_row(claim="quoted", claimant="quoted (others)", claimed=49.0)
-    (entry,) = entries([quoted, make_row(claimant="authors")])
+    (entry,) = tracked_runs([quoted, make_row(claimant="authors")])
     assert entry.name == "net_toy"
     assert entry.tags["claim"] == "net_toy, quoted"
     assert entry.metrics["claimed_mIoU"] == 50.0
@@ -62,7 +62,7 @@ def test_a_claim_about_miou_names_the_run_and_other_metrics_keep_their_names() -
         make_measurement(protocol="toy-ms", verified=51),
         make_row(claim="quoted", metric="mAcc", protocol="toy-ms", verified=69, claimant="quoted"),
     ]
-    (entry,) = entries([accuracy, *others, make_row()])
+    (entry,) = tracked_runs([accuracy, *others, make_row()])
     assert (entry.name, entry.tags["metric"]) == ("net_toy", "mIoU")
     assert entry.tags["claim"] == "net_toy, net_toy_accuracy, quoted"
     found = {name: value for name, value in entry.metrics.items() if "m" in name}
@@ -82,7 +82,7 @@ def test_a_claim_about_miou_names_the_run_and_other_metrics_keep_their_names() -
 
 
 def test_metrics_are_named_after_what_they_measure() -> None:
-    measured, counted = entries([make_row(), cost(gap=-0.02)])
+    measured, counted = tracked_runs([make_row(), cost(gap=-0.02)])
     told = {"claimed_mIoU": 50.0, "verified_mIoU": 50.02, "gap": 0.02}
     assert told.items() <= measured.metrics.items()
     told = {"claimed_params_M": 13.7, "verified_params_M": 13.68, "gap_params_M": -0.02}
@@ -93,7 +93,7 @@ def test_metrics_are_named_after_what_they_measure() -> None:
 
 def test_a_run_that_knows_former_names_keeps_them_true() -> None:
     other = make_row(claim=None, claimed=None, kind="measurement", protocol="toy-ms", verified=51)
-    (entry,) = entries([make_row(), other])
+    (entry,) = tracked_runs([make_row(), other])
     assert entry.metrics_for([]) == entry.metrics
     known = ["claimed", "verified", "verified.toy-ms", "gap", "images", "mine"]
     added = {"claimed": 50.0, "verified": 50.02, "verified.toy-ms": 51.0}
@@ -112,21 +112,21 @@ def test_the_digest_follows_everything_that_is_told() -> None:
         {"notes": "a remark"},
     ]
     rows = [row, *(make_row(**change) for change in changes)]
-    digests = [entries([r])[0].tags["digest"] for r in rows]
+    digests = [tracked_runs([r])[0].tags["digest"] for r in rows]
     assert len(set(digests)) == len(rows)
-    assert entries([make_row()])[0].tags["digest"] == digests[0]
+    assert tracked_runs([make_row()])[0].tags["digest"] == digests[0]
 
 
 def test_a_picture_that_changed_is_told_again(tmp_path: Path) -> None:
     row = make_row(figure="figures/a.png")
-    without = entries([row])[0]
+    without = tracked_runs([row])[0]
     assert without.files == [tmp_path / "reports" / str(row.evidence_file)]
     digests = {without.tags["digest"]}
     path = tmp_path / "reports" / "figures" / "a.png"
     path.parent.mkdir(parents=True)
     for content in (b"one", b"two"):
         path.write_bytes(content)
-        entry = entries([row])[0]
+        entry = tracked_runs([row])[0]
         assert entry.files[0] == path
         digests.add(entry.tags["digest"])
     assert len(digests) == 3
@@ -134,7 +134,7 @@ def test_a_picture_that_changed_is_told_again(tmp_path: Path) -> None:
 
 def test_parameters_hold_how_labels_were_decided_and_not_how_they_were_scored() -> None:
     fields = {"flip": True, "scales": [1.0], "void": "error", "ignore_classes": ["sky"]}
-    measured, counted = entries([make_row(settings=fields), cost(settings=fields)])
+    measured, counted = tracked_runs([make_row(settings=fields), cost(settings=fields)])
     unset = ("resize_short", "resize_long", "resize_multiple", "window", "stride")
     assert measured.params == {
         "model": "net",
@@ -149,7 +149,7 @@ def test_parameters_hold_how_labels_were_decided_and_not_how_they_were_scored() 
 
 
 def test_the_table_is_one_that_mlflow_shows() -> None:
-    (entry,) = entries([make_row()])
+    (entry,) = tracked_runs([make_row()])
     data = [["sky", 90.0], ["road", 10.04], ["car", None]]
     assert entry.tables == {"per_class.json": {"columns": ["class", "IoU"], "data": data}}
     shown = json.loads(entry.tags["mlflow.loggedArtifacts"])
