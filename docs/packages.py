@@ -66,7 +66,18 @@ def render() -> str:
     lines = [f"| `{name}` | {sentence(name)} | {_listed(name, names)} |" for name in names]
     arrows = sum(len(imports(name, names)) for name in names)
     foot = f"\n{len(names)} packages and modules, {arrows} arrows between them, no circle.\n"
-    return HEAD + "\n".join(lines) + "\n" + foot
+    drawn = f"\nArrows that others imply are left out of the picture.\n\n{picture(names)}\n"
+    return HEAD + "\n".join(lines) + "\n" + foot + drawn
+
+
+def picture(names: list[str]) -> str:
+    """The arrows as a diagram that forges draw, without those that others already imply."""
+    lines = []
+    for name in names:
+        direct = imports(name, names)
+        implied = {far for near in direct for far in imports(near, names, indirect=True)}
+        lines += [f"  {name} --> {other}" for other in names if other in direct - implied]
+    return "\n".join(["```mermaid", "flowchart TD", *lines, "```"])
 
 
 def _listed(name: str, names: list[str]) -> str:
