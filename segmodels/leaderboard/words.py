@@ -29,7 +29,7 @@ LEVELS = {
     "counted": "parameters and operations, counted from the network itself",
 }
 #: A cost on either side of its print: neither is a failure, so both get their own words.
-_SIDES = {"below": "fewer than printed", "better": "more than printed"}
+_BESIDE_PRINT = {"below": "fewer than printed", "better": "more than printed"}
 
 
 def metric(row: Row) -> str:
@@ -75,7 +75,7 @@ def bounds(row: Row) -> str:
 def side(row: Row) -> str:
     """`fewer than printed` or `more than printed` for parameters and operations, else ""."""
     counted = row.subject.metric in ("params_M", "GFLOPs")
-    return _SIDES.get(row.verdict.status, "") if counted else ""
+    return _BESIDE_PRINT.get(row.verdict.status, "") if counted else ""
 
 
 def tone(row: Row) -> str:

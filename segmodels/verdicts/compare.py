@@ -16,8 +16,9 @@ from segmodels.metrics.scores import Score, comparable, score
 from segmodels.metrics.severities import BySeverity, by_severity
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.equivalence import compare_seeds, sentence
+from segmodels.verdicts.rounding import known_interval
 from segmodels.verdicts.rules import Rules
-from segmodels.verdicts.verdict import _SIDES, LEVELS, Answer, Status, Verdict, _known, each_once
+from segmodels.verdicts.verdict import LEVELS, STATUS_OF, Answer, Status, Verdict, each_once
 from segmodels.versions import EVALUATOR
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def judge(
     elif answer.level == "retrained":
         values, confidence = seen.seeds or (seen.verified,), rules.interval.confidence
         found = compare_seeds(values, claim.value, margin, confidence, allowed.seeds)
-        status, reason = _SIDES[found.side], sentence(found)
+        status, reason = STATUS_OF[found.side], sentence(found)
         if answer.absent:
             status, reason = "inconclusive", f"{reason} {_selected(answer)}"
     else:
@@ -140,7 +141,7 @@ def judge_corrupted(
     judged = Verdict(status, reason, value, gap, None, LEVELS["released"], tolerance)
     if not comparable(used) or len(set(map(len, found.values()))) > 1:
         return judged
-    interval = _known(mean_interval(used, protocol, rules.interval))
+    interval = known_interval(mean_interval(used, protocol, rules.interval))
     return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
 
 
@@ -208,13 +209,13 @@ def measure(
     found = Verdict(status, why, fmean(values), level=level)
     if len(values) > 1:
         level = f"{level[:-1]}, {fmean(values):.2f} ± {stdev(values):.2f})"
-        known = around(fmean(values), of_seeds(values), rules.interval.confidence)
+        spread = around(fmean(values), of_seeds(values), rules.interval.confidence)
         found = dataclasses.replace(
-            found, level=level, seeds=tuple(values), seed_interval=_known(known)
+            found, level=level, seeds=tuple(values), seed_interval=known_interval(spread)
         )
     if metric != "mIoU":
         return found
-    interval = _known(trained_interval(answer.evidence, protocol, rules.interval))
+    interval = known_interval(trained_interval(answer.evidence, protocol, rules.interval))
     images = over(answer.evidence, rules.interval)
     return dataclasses.replace(found, interval=interval, over=images if interval else "")
 

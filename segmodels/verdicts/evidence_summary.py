@@ -14,7 +14,7 @@ from segmodels.metrics.scores import comparable, score, score_per_image
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.evidence_index import Found, conditions
 from segmodels.verdicts.project import Project
-from segmodels.verdicts.rounding import rounded
+from segmodels.verdicts.rounding import known_interval, rounded, rounded_interval
 
 #: Images named as those of the lowest mIoU.
 _LOWEST = 5
@@ -101,14 +101,9 @@ def _robustness(project: Project, clean: Found, protocol: Protocol) -> Robustnes
         whole = [read_evidence(files[evidence.key]) for evidence in seeds]
         if not comparable(whole):
             return None
-        return _known(mean_interval(whole, protocol, project.rules.interval))
+        interval = mean_interval(whole, protocol, project.rules.interval)
+        return rounded_interval(known_interval(interval))
 
     if not disturbed:
         return None
     return summarise(clean.evidence, conditions(disturbed), protocol, interval_of)
-
-
-def _known(interval: Interval) -> Interval | None:
-    """Four decimals; None where nothing is known."""
-    low, high = interval
-    return None if math.isnan(low) or math.isnan(high) else (round(low, 4), round(high, 4))

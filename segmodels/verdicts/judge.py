@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from segmodels.claims import Claim, Statement
-from segmodels.protocols.protocol import Protocol
-from segmodels.runs.run import Run
 from segmodels.verdicts.answering import (
     Answered,
     answer_claim,
-    answer_run,
     clean_dataset,
     corrupted_copies,
     current_evidence,
     find_released,
 )
 from segmodels.verdicts.caveats import capped, of_other_images, with_caveats
-from segmodels.verdicts.compare import blocked, judge, judge_corrupted, judge_cost, measure
+from segmodels.verdicts.compare import blocked, judge, judge_corrupted, judge_cost
 from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.instructions import to_do
-from segmodels.verdicts.matching import answers, other_network
+from segmodels.verdicts.matching import other_network
+from segmodels.verdicts.measurements import measurement_rows
 from segmodels.verdicts.project import Project, load_project
 from segmodels.verdicts.resolved import ResolvedClaim, is_cost, resolve
 from segmodels.verdicts.row import Row
-from segmodels.verdicts.row_subject import short_title
-from segmodels.verdicts.rows import row_of_claim, row_of_cost, row_of_measurement, row_of_statement
+from segmodels.verdicts.rows import row_of_claim, row_of_cost, row_of_statement
 from segmodels.verdicts.statements import judge_statement
 from segmodels.verdicts.verdict import Verdict
 
@@ -55,7 +51,7 @@ def build_rows(
     return [
         *(_claim_row(project, claim) for claim in claims),
         *(_statement_row(project, statement) for statement in project.statements),
-        *_distinct(row for run in project.runs for row in _measurements(project, run)),
+        *measurement_rows(project),
     ]
 
 
@@ -85,16 +81,6 @@ def _place(claim: Claim) -> tuple[bool, str, str, float]:
     if claim.featured:
         return False, claim.paper, "", 0.0
     return True, claim.paper, claim.metric, -claim.value
-
-
-def _distinct(rows: Iterable[Row]) -> list[Row]:
-    """Measurements by dataset and model, each once."""
-    measured = list({(row.evidence_key, row.protocol_name): row for row in rows}.values())
-    return sorted(measured, key=_place_of_measurement)
-
-
-def _place_of_measurement(row: Row) -> tuple[str, str, str, str]:
-    return row.subject.dataset, row.subject.model, row.run or "", row.protocol_name
 
 
 def _claim_row(project: Project, claim: Claim) -> Row:
@@ -155,39 +141,3 @@ def _statement_row(project: Project, statement: Statement) -> Row:
         statement, project.costs, evidence_of, project.protocols, project.rules
     )
     return row_of_statement(statement, verdict)
-
-
-def _measurements(project: Project, run: Run) -> Iterator[Row]:
-    """The rows of a run's protocols that have evidence and are no claim's."""
-    claims = project.by_network.get((run.model, run.dataset), ())
-    for protocol in (project.protocols[name] for name in run.protocols):
-        answered = answer_run(project, run, protocol)
-        if answered and not any(_answered_by(run, protocol, claim) for claim in claims):
-            yield _measurement(project, run, protocol, answered, claims)
-
-
-def _answered_by(run: Run, protocol: Protocol, claim: Claim) -> bool:
-    return claim.protocol == protocol.name and answers(run, claim)
-
-
-def _measurement(
-    project: Project, run: Run, protocol: Protocol, answered: Answered, claims: Sequence[Claim]
-) -> Row:
-    reason, command = _why_measured(run, protocol, claims), f"segmodels evaluate {run.name}"
-    verdict = measure(protocol, answered.answer, reason, command, project.rules)
-    verdict = with_caveats(verdict, answered.found, protocol)
-    return row_of_measurement(project, run, protocol, verdict, answered.found)
-
-
-def _why_measured(run: Run, protocol: Protocol, claims: Iterable[Claim]) -> str:
-    """Why a number of our own stands beside no printed one."""
-    printed = [claim for claim in claims if claim.metric == "mIoU"]
-    if not printed:
-        return "No published number is known for this model on this dataset."
-    here = [c for c in printed if (c.protocol, c.split) == (protocol.name, run.split)]
-    claim = (here or printed)[0]
-    claims_it = f"{short_title(claim.title, claim.paper)} claims {claim.printed}"
-    if here:
-        return f"{claims_it} under this protocol, but with other weights."
-    under = claim.protocol or "a protocol it does not state"
-    return f"No published number uses this protocol; {claims_it} under {under}."

@@ -1,4 +1,4 @@
-"""Numbers as the leaderboard keeps them: four decimals."""
+"""Numbers as the leaderboard has them: known, and with four decimals."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def rounded(value: float | None) -> float | None:
 def rounded_interval(interval: Interval | None) -> Interval | None:
     """Both ends with four decimals."""
     return interval and (round(interval[0], 4), round(interval[1], 4))
+
+
+def known_interval(interval: Interval) -> Interval | None:
+    """An interval; None where an end is NaN."""
+    return None if any(map(math.isnan, interval)) else interval

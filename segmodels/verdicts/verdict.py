@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -42,7 +41,7 @@ STATUSES: dict[Status, str] = {
 
 
 #: What trainings say of a printed number, as a verdict.
-_SIDES: dict[Position, Status] = {
+STATUS_OF: dict[Position, Status] = {
     "within": "verified",
     "above": "better",
     "beneath": "below",
@@ -133,10 +132,6 @@ class Verdict:
             seeds=tuple(round(value, 4) for value in self.seeds),
             seed_interval=rounded_interval(self.seed_interval),
         )
-
-
-def _known(interval: Interval) -> Interval | None:
-    return None if any(map(math.isnan, interval)) else interval
 
 
 def each_once(trainings: Iterable[Evidence]) -> list[Evidence]:

@@ -1,0 +1,63 @@
+"""Measurements of our own: numbers of runs that no claim asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from segmodels.claims import Claim
+from segmodels.protocols.protocol import Protocol
+from segmodels.runs.run import Run
+from segmodels.verdicts.answering import Answered, answer_run
+from segmodels.verdicts.caveats import with_caveats
+from segmodels.verdicts.compare import measure
+from segmodels.verdicts.matching import answers
+from segmodels.verdicts.project import Project
+from segmodels.verdicts.row import Row
+from segmodels.verdicts.row_subject import short_title
+from segmodels.verdicts.rows import row_of_measurement
+
+
+def measurement_rows(project: Project) -> list[Row]:
+    """The rows of all runs, by dataset and model, each once."""
+    rows = (row for run in project.runs for row in _measurements(project, run))
+    return sorted({(row.evidence_key, row.protocol_name): row for row in rows}.values(), key=_place)
+
+
+def _place(row: Row) -> tuple[str, str, str, str]:
+    return row.subject.dataset, row.subject.model, row.run or "", row.protocol_name
+
+
+def _measurements(project: Project, run: Run) -> Iterator[Row]:
+    """The rows of a run's protocols that have evidence and are no claim's."""
+    claims = project.by_network.get((run.model, run.dataset), ())
+    for protocol in (project.protocols[name] for name in run.protocols):
+        answered = answer_run(project, run, protocol)
+        if answered and not any(_answered_by(run, protocol, claim) for claim in claims):
+            yield _measurement(project, run, protocol, answered, claims)
+
+
+def _answered_by(run: Run, protocol: Protocol, claim: Claim) -> bool:
+    return claim.protocol == protocol.name and answers(run, claim)
+
+
+def _measurement(
+    project: Project, run: Run, protocol: Protocol, answered: Answered, claims: Sequence[Claim]
+) -> Row:
+    reason, command = _why_measured(run, protocol, claims), f"segmodels evaluate {run.name}"
+    verdict = measure(protocol, answered.answer, reason, command, project.rules)
+    verdict = with_caveats(verdict, answered.found, protocol)
+    return row_of_measurement(project, run, protocol, verdict, answered.found)
+
+
+def _why_measured(run: Run, protocol: Protocol, claims: Iterable[Claim]) -> str:
+    """Why a number of our own stands beside no printed one."""
+    printed = [claim for claim in claims if claim.metric == "mIoU"]
+    if not printed:
+        return "No published number is known for this model on this dataset."
+    here = [c for c in printed if (c.protocol, c.split) == (protocol.name, run.split)]
+    claim = (here or printed)[0]
+    claims_it = f"{short_title(claim.title, claim.paper)} claims {claim.printed}"
+    if here:
+        return f"{claims_it} under this protocol, but with other weights."
+    under = claim.protocol or "a protocol it does not state"
+    return f"No published number uses this protocol; {claims_it} under {under}."
