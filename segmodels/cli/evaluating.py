@@ -41,7 +41,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from segmodels.metrics.precision_effect import effect_sentence
     from segmodels.runs.run import load_run
     from segmodels.steps.verify import evaluated_protocol
-    from segmodels.verdicts.compare import skipped_sentence
+    from segmodels.verdicts.shortcomings import skipped_sentence
 
     run = load_run(chosen.run)
     if chosen.protocol and chosen.protocol not in run.protocols:

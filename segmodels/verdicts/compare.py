@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from segmodels.claims import Claim
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
-from segmodels.metrics.intervals import around, mean_interval, of_seeds, over, trained_interval
-from segmodels.metrics.scores import Score, comparable, score
-from segmodels.metrics.severities import BySeverity, by_severity
+from segmodels.metrics.intervals import around, of_seeds, over, trained_interval
+from segmodels.metrics.scores import Score, score
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.equivalence import compare_seeds, sentence
+from segmodels.verdicts.gap import rounding_of, status_of_gap
 from segmodels.verdicts.rounding import known_interval
 from segmodels.verdicts.rules import Rules
-from segmodels.verdicts.verdict import LEVELS, STATUS_OF, Answer, Status, Verdict, each_once
-from segmodels.versions import EVALUATOR
+from segmodels.verdicts.shortcomings import NO_LABELS, shortcomings
+from segmodels.verdicts.verdict import STATUS_OF, Answer, Status, Verdict, each_once
 
 if TYPE_CHECKING:
     from segmodels.verdicts.obstacles import Obstacle
-
-
-#: Images that were left out and are named in a sentence.
-_NAMED = 3
-
-
-_NO_LABELS = "The evidence holds no labelled pixel."
 
 
 #: What a metric is of a score.
@@ -81,7 +74,7 @@ def judge(
         return seen
     allowed = rules.tolerance.of(answer.level)
     status: Status
-    gap, margin = seen.verified - claim.value, _rounding(claim) + allowed.points
+    gap, margin = seen.verified - claim.value, rounding_of(claim) + allowed.points
     if seen.status != "measured":  # stale or partial: the numbers are added, the status stays
         status, reason = seen.status, seen.reason + _inside(claim, seen)
     elif answer.level == "retrained":
@@ -91,7 +84,7 @@ def judge(
         if answer.absent:
             status, reason = "inconclusive", f"{reason} {_selected(answer)}"
     else:
-        status, reason = _compare(gap, margin, "points")
+        status, reason = status_of_gap(gap, margin, "points")
     if answer.left_out:
         reason += f" Seeds left out, because they saw other images: {answer.left_out}."
     if twice := len(answer.evidence) - max(1, len(seen.seeds)):
@@ -103,58 +96,6 @@ def _selected(answer: Answer) -> str:
     """Why some of the seeds decide nothing: nobody knows how the others would have come out."""
     absent = "; ".join(answer.absent)
     return f"Other runs retrain it too and do not count now ({absent}): a selection says nothing."
-
-
-def judge_corrupted(
-    claim: Claim,
-    protocol: Protocol,
-    copies: Sequence[Evidence],
-    obstacles: Sequence[Obstacle],
-    rules: Rules,
-) -> Verdict:
-    """Compare a published mean over severities of one corruption with evidence of each.
-
-    Args:
-        claim: of metric `mIoU-c`, a mean over the severities that the rules list for its
-            corruption.
-        protocol: how counts become a score.
-        copies: disturbed evidence of the claim's weights, image by image; several seeds of one
-            severity are averaged. The interval of the mean leaves out the same images under each.
-        obstacles: why there may be none.
-        rules: of the tolerance and the interval.
-    """
-    wanted = rules.corruptions.of(claim.corruption)
-    found = by_severity(copies, claim.corruption, wanted)
-    used = [evidence for seeds in found.values() for evidence in seeds]
-    if not used:
-        return judge(claim, None, None, obstacles, rules)
-    value = fmean(
-        fmean(score(evidence, protocol).miou for evidence in seeds) for seeds in found.values()
-    )
-    if math.isnan(value):
-        return Verdict("unverified", _NO_LABELS, level=LEVELS["released"])
-    gap, tolerance = value - claim.value, _rounding(claim) + rules.tolerance.released.points
-    lacks = _corrupted_shortcomings(claim, protocol, found, wanted)
-    status, reason = next(lacks, None) or _compare(gap, tolerance, "points")
-    if seeds := max(map(len, found.values())) - 1:
-        reason += f" Each severity is the mean of {seeds + 1} seeds."
-    judged = Verdict(status, reason, value, gap, None, LEVELS["released"], tolerance)
-    if not comparable(used) or len(set(map(len, found.values()))) > 1:
-        return judged
-    interval = known_interval(mean_interval(used, protocol, rules.interval))
-    return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
-
-
-def _corrupted_shortcomings(
-    claim: Claim, protocol: Protocol, found: BySeverity, wanted: Sequence[int]
-) -> Iterator[tuple[Status, str]]:
-    """Why evidence of a corruption says less than a whole, current evaluation."""
-    command = f"segmodels verify {claim.id}"
-    if len(found) < len(wanted):
-        number = f"{len(found)} of {len(wanted)} severities"
-        yield "partial", f"Only {number} were evaluated by a seed that all have: {command}"
-    for evidence in (one for seeds in found.values() for one in seeds):
-        yield from _shortcomings(evidence, protocol, "", command)
 
 
 def judge_cost(
@@ -172,8 +113,8 @@ def judge_cost(
         return blocked(obstacles, rules)
     if counted is None:
         return Verdict("unverified", "Nobody has counted it yet: segmodels efficiency")
-    tolerance, gap = _rounding(claim), counted - claim.value
-    status, reason = _compare(gap, tolerance, claim.unit)
+    tolerance, gap = rounding_of(claim), counted - claim.value
+    status, reason = status_of_gap(gap, tolerance, claim.unit)
     return Verdict(status, reason, counted, gap, None, "counted", tolerance)
 
 
@@ -199,11 +140,11 @@ def measure(
     level = answer.describe()
     values = [_MEASURED[metric](score(evidence, protocol)) for evidence in answer.evidence]
     if any(math.isnan(value) for value in values):
-        return Verdict("unverified", _NO_LABELS, level=level)
+        return Verdict("unverified", NO_LABELS, level=level)
     lacks = (
         lack
         for evidence in answer.evidence
-        for lack in _shortcomings(evidence, protocol, answer.outdated, command)
+        for lack in shortcomings(evidence, protocol, answer.outdated, command)
     )
     status, why = next(lacks, None) or ("measured", reason)
     found = Verdict(status, why, fmean(values), level=level)
@@ -220,43 +161,6 @@ def measure(
     return dataclasses.replace(found, interval=interval, over=images if interval else "")
 
 
-def skipped_sentence(evidence: Evidence) -> str:
-    """How many images could not be read and were left out, and the first of them with why."""
-    skipped = list(evidence.skipped.items())
-    named = "; ".join(f"{name} ({reason})" for name, reason in skipped[:_NAMED])
-    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
-    were = "was" if len(skipped) == 1 else "were"
-    number = f"{len(skipped)} of {evidence.expected_images} images"
-    return f"{number} could not be read and {were} left out: {named}{more}."
-
-
-def _shortcomings(
-    evidence: Evidence, protocol: Protocol, outdated: str, command: str
-) -> Iterator[tuple[Status, str]]:
-    """Why evidence says less than a whole, current evaluation; the weightiest first."""
-    if run := evidence.weights_origin.get("trained"):  # `verify` trains nothing
-        command = f"segmodels evaluate {run}"
-    counted, precision = evidence.identity.evaluator, evidence.identity.precision
-    if outdated:
-        yield "stale", f"Its weights are of an earlier form of the run ({outdated}): {command}"
-    if counted != EVALUATOR:
-        yield "stale", f"Counted by evaluator {counted}, now it is {EVALUATOR}: {command}"
-    if precision != protocol.precision:
-        yield "partial", f"Only counted in {precision}, not in {protocol.precision}: {command}"
-    if evidence.counted.how == "unknown":
-        yield "partial", f"Who counted it is not recorded: {command}"
-    if evidence.shard is not None:
-        yield "partial", f"It is shard {evidence.shard} of an evaluation: segmodels evidence merge"
-    if evidence.skipped:
-        yield "partial", f"{skipped_sentence(evidence)} {command}"
-    if lost := evidence.weights_origin.get("skipped_images"):
-        cause = f"The weights were trained without {lost} images that could not be read."
-        yield "partial", f"{cause} {command}"
-    if not evidence.complete:
-        seen = f"{len(evidence.images)} of {evidence.expected_images}"
-        yield "partial", f"Only {seen} images were evaluated: {command}"
-
-
 def _inside(claim: Claim, seen: Verdict) -> str:
     """What a part of the images says: whether the printed number lies in their interval."""
     if seen.status != "partial" or seen.interval is None:
@@ -264,21 +168,6 @@ def _inside(claim: Claim, seen: Verdict) -> str:
     low, high = seen.interval
     side = "inside" if low <= claim.value <= high else "outside"
     return f" The printed number lies {side} the interval of those images."
-
-
-def _rounding(claim: Claim) -> float:
-    return 0.5 * 10.0**-claim.decimals + claim.uncertainty
-
-
-def _compare(gap: float, tolerance: float, unit: str) -> tuple[Status, str]:
-    if abs(gap) <= tolerance + 1e-9:  # 52.9 - 52.8 is a little more than 0.1 in binary
-        return "verified", f"Within {tolerance:.3g} {unit} of the printed number."
-    status: Status = "better" if gap > 0 else "below"
-    side = "above" if gap > 0 else "below"
-    return (
-        status,
-        f"{abs(gap):.2f} {unit} {side} the printed number; {tolerance:.3g} are tolerated.",
-    )
 
 
 def _check_match(claim: Claim, protocol: Protocol, evidence: Evidence) -> None:

@@ -16,7 +16,8 @@ from segmodels.verdicts.answering import (
     find_released,
 )
 from segmodels.verdicts.caveats import capped, of_other_images, with_caveats
-from segmodels.verdicts.compare import blocked, judge, judge_corrupted, judge_cost
+from segmodels.verdicts.compare import blocked, judge, judge_cost
+from segmodels.verdicts.corrupted import judge_corrupted
 from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.instructions import to_do
 from segmodels.verdicts.matching import other_network

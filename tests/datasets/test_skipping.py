@@ -33,7 +33,8 @@ from segmodels.metrics.scores import score
 from segmodels.models import create_model
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
-from segmodels.verdicts.compare import judge, judge_corrupted
+from segmodels.verdicts.compare import judge
+from segmodels.verdicts.corrupted import judge_corrupted
 from segmodels.verdicts.rules import load_rules
 from segmodels.verdicts.third_party import objections
 from segmodels.verdicts.verdict import Answer

@@ -13,7 +13,8 @@ from segmodels.metrics.intervals import IntervalRule, mean_interval
 from segmodels.metrics.scores import score
 from segmodels.metrics.severities import ALL, Severities
 from segmodels.protocols.protocol import Protocol
-from segmodels.verdicts.compare import blocked, judge, judge_corrupted, judge_cost, measure
+from segmodels.verdicts.compare import blocked, judge, judge_cost, measure
+from segmodels.verdicts.corrupted import judge_corrupted
 from segmodels.verdicts.obstacles import Obstacle
 from segmodels.verdicts.rules import (
     ObstacleRule,

@@ -1,0 +1,74 @@
+"""Comparing a published mean over the severities of one corruption with evidence of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from segmodels.claims import Claim
+from segmodels.evidence import Evidence
+from segmodels.metrics.intervals import mean_interval, over
+from segmodels.metrics.scores import comparable, score
+from segmodels.metrics.severities import BySeverity, by_severity
+from segmodels.protocols.protocol import Protocol
+from segmodels.verdicts.compare import judge
+from segmodels.verdicts.gap import rounding_of, status_of_gap
+from segmodels.verdicts.obstacles import Obstacle
+from segmodels.verdicts.rounding import known_interval
+from segmodels.verdicts.rules import Rules
+from segmodels.verdicts.shortcomings import NO_LABELS, shortcomings
+from segmodels.verdicts.verdict import LEVELS, Status, Verdict
+
+
+def judge_corrupted(
+    claim: Claim,
+    protocol: Protocol,
+    copies: Sequence[Evidence],
+    obstacles: Sequence[Obstacle],
+    rules: Rules,
+) -> Verdict:
+    """Compare a published mean over severities of one corruption with evidence of each.
+
+    Args:
+        claim: of metric `mIoU-c`, a mean over the severities that the rules list for its
+            corruption.
+        protocol: how counts become a score.
+        copies: disturbed evidence of the claim's weights, image by image; several seeds of one
+            severity are averaged. The interval of the mean leaves out the same images under each.
+        obstacles: why there may be none.
+        rules: of the tolerance and the interval.
+    """
+    wanted = rules.corruptions.of(claim.corruption)
+    found = by_severity(copies, claim.corruption, wanted)
+    used = [evidence for seeds in found.values() for evidence in seeds]
+    if not used:
+        return judge(claim, None, None, obstacles, rules)
+    value = fmean(
+        fmean(score(evidence, protocol).miou for evidence in seeds) for seeds in found.values()
+    )
+    if math.isnan(value):
+        return Verdict("unverified", NO_LABELS, level=LEVELS["released"])
+    gap, tolerance = value - claim.value, rounding_of(claim) + rules.tolerance.released.points
+    lacks = _shortcomings(claim, protocol, found, wanted)
+    status, reason = next(lacks, None) or status_of_gap(gap, tolerance, "points")
+    if seeds := max(map(len, found.values())) - 1:
+        reason += f" Each severity is the mean of {seeds + 1} seeds."
+    judged = Verdict(status, reason, value, gap, None, LEVELS["released"], tolerance)
+    if not comparable(used) or len(set(map(len, found.values()))) > 1:
+        return judged
+    interval = known_interval(mean_interval(used, protocol, rules.interval))
+    return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
+
+
+def _shortcomings(
+    claim: Claim, protocol: Protocol, found: BySeverity, wanted: Sequence[int]
+) -> Iterator[tuple[Status, str]]:
+    """Why evidence of a corruption says less than a whole, current evaluation."""
+    command = f"segmodels verify {claim.id}"
+    if len(found) < len(wanted):
+        number = f"{len(found)} of {len(wanted)} severities"
+        yield "partial", f"Only {number} were evaluated by a seed that all have: {command}"
+    for evidence in (one for seeds in found.values() for one in seeds):
+        yield from shortcomings(evidence, protocol, "", command)
