@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.core.entry import Entry, Overrides, Several, Words
+from segmodels.core.entry import Entry, Overrides, Several, Size, Words
 
 Metric = Literal["mIoU", "mAcc", "aAcc", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
 
@@ -47,8 +47,6 @@ Name = Annotated[
 ]
 Arxiv = Annotated[str, Field(pattern=r"^(\d{4}\.\d{4,5})?$", title="a number as 2103.14030")]
 Address = Annotated[str, Field(pattern=r"^(https://\S+)?$", title="an address with https://")]
-Side = Annotated[int, Field(ge=1, le=100_000)]
-Size = Annotated[tuple[Side, Side], Field(strict=False)]
 
 
 class Dispute(Entry):

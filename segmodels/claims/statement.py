@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.claims.claim import Name, Size
-from segmodels.core.entry import Entry, Overrides, Several, Words
+from segmodels.claims.claim import Name
+from segmodels.core.entry import Entry, Overrides, Several, Size, Words
 
 Relation = Literal["higher", "lower"]
 

@@ -16,7 +16,6 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     JsonValue,
-    PositiveInt,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -89,11 +88,11 @@ class Entry(BaseModel):
         return made
 
 
-Kind = TypeVar("Kind", bound=Entry)
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
 Item = TypeVar("Item")
 
 
-def read_entry(kind: type[Kind], where: str, raw: object, **given: Any) -> Kind:
+def read_entry(kind: type[AnyEntry], where: str, raw: object, **given: Any) -> AnyEntry:
     """An entry from the plain values of a file.
 
     Args:
@@ -144,5 +143,8 @@ Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 #: Arguments of a network, by name.
 Overrides = dict[str, JsonValue]
 
+#: Side of an image; a longer one is a slip of the keyboard.
+Pixels = Annotated[int, Field(ge=1, le=100_000)]
+
 #: Height and width in pixels.
-Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from segmodels.errors import nearest
 
 #: The steps from an entry to one of its values.
-Place = tuple[int | str, ...]
+Location = tuple[int | str, ...]
 
 #: What pydantic expects, in words; for what is not here its own are good.
 _EXPECTED = {
@@ -60,7 +60,7 @@ def faults(where: str, kind: type[BaseModel], given: object, error: ValidationEr
     return [f"{where}: {_line(kind, given, one)}" for one in found]
 
 
-def unknown_field(kind: type[BaseModel], place: Place, given: object) -> str:
+def unknown_field(kind: type[BaseModel], place: Location, given: object) -> str:
     """That no field is known by this name at this place of an entry, and which are."""
     known = sorted(_node(kind.model_json_schema(), place[:-1]).get("properties", {}))
     near = nearest(str(place[-1]), known)
@@ -93,7 +93,7 @@ def _line(kind: type[BaseModel], given: object, fault: ErrorDetails) -> str:
     return f"{field}: expected {expected}, found {_short(fault['input'])}.{_hint(fault)}"
 
 
-def _written(place: Place, given: object) -> str:
+def _written(place: Location, given: object) -> str:
     """A place as people write it: `files[name].sha256[0]`."""
     text = ""
     for rank, step in enumerate(place):
@@ -108,7 +108,7 @@ def _written(place: Place, given: object) -> str:
     return text.removeprefix(".")
 
 
-def _node(schema: dict[str, Any], place: Place) -> dict[str, Any]:
+def _node(schema: dict[str, Any], place: Location) -> dict[str, Any]:
     """The JSON schema of what stands at a place."""
     node = _resolved(schema, schema)
     for step in place:

@@ -20,16 +20,18 @@ _MISSING = "(absent)"
 
 
 @dataclass(frozen=True)
-class Difference:
+class StageDifference:
     """One thing that differs: where in the chain, both values, and what it means or the fix."""
 
     stage: str
     text: str
 
 
-def differences(a: Side, b: Side) -> list[Difference]:
+def differences(a: Side, b: Side) -> list[StageDifference]:
     """All that differs, in the order of `STAGES`; empty for equal evidence."""
-    return [Difference(name, text) for name, compare in STAGES.items() for text in compare(a, b)]
+    return [
+        StageDifference(name, text) for name, compare in STAGES.items() for text in compare(a, b)
+    ]
 
 
 def _weights(a: Side, b: Side) -> Iterator[str]:

@@ -39,8 +39,8 @@ Sides = Annotated[int | tuple[int, int], BeforeValidator(_shortest)]
 
 Void = Literal["ignore", "error"]
 Library = Literal["opencv", "opencv-float", "pillow", "torch"]
-Average = Literal["probabilities", "logits"]
-Place = Literal["image", "input"]
+Averaged = Literal["probabilities", "logits"]
+ArgmaxAt = Literal["image", "input"]
 Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
 Factor = Annotated[float, Field(gt=0)]
 
@@ -111,8 +111,8 @@ class Protocol(Entry):
     normalize: Arithmetic = "plain"
     pad_multiple: PositiveInt | None = None
     upsample_once: bool = False
-    average: Average = "probabilities"
-    argmax_at: Place = "image"
+    average: Averaged = "probabilities"
+    argmax_at: ArgmaxAt = "image"
     precision: Precision = "fp32"
     void: Void = "ignore"
     ignore_classes: Several[str] = ()

@@ -57,7 +57,7 @@ def test_an_augmentation_that_is_left_out_is_that_of_the_papers(write):
         ({"lr": float("nan")}, "field 'lr': expected a finite number, found nan"),
         ({"crop": 32}, "field 'crop': expected a list, found 32"),
         ({"crop": [32]}, r"field 'crop.1.' is missing"),
-        ({"crop": [32, 0]}, r"field 'crop.1.': expected greater than 0, found 0"),
+        ({"crop": [32, 0]}, r"field 'crop.1.': expected greater than or equal to 1, found 0"),
         ({"crop": ["a", "b"]}, r"field 'crop.0.': expected a whole number, found 'a'"),
         ({"crop": [32.5, 32]}, r"field 'crop.0.': expected a whole number, found 32.5"),
         ({"scale": [2, 1]}, "field 'scale' is .smallest, largest."),
