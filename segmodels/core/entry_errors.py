@@ -36,6 +36,16 @@ _EXPECTED = {
     "string_too_short": "text that says something",
 }
 
+_BEYOND = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+
+#: Bounds of JSON schema, in words.
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+
 #: What is no expectation in pydantic's words.
 _BARE = re.compile(r"^\w+ should (be |have )?| after validation, not \d+$")
 
@@ -87,10 +97,17 @@ def _line(kind: type[BaseModel], given: object, fault: ErrorDetails) -> str:
         if text.startswith("expected "):
             text += f", found {_short(fault['input'])}"
         return f"{field}: {text}." if place else f"{text}."
-    expected = _EXPECTED.get(sort) or _BARE.sub("", fault["msg"])
-    if sort == "string_pattern_mismatch":  # the field's title says what the pattern is
-        expected = _node(kind.model_json_schema(), place).get("title", expected)
+    expected = _EXPECTED.get(sort) or _limits(kind, fault) or _BARE.sub("", fault["msg"])
     return f"{field}: expected {expected}, found {_short(fault['input'])}.{_hint(fault)}"
+
+
+def _limits(kind: type[BaseModel], fault: ErrorDetails) -> str:
+    """Both bounds of a number, or the title of a text, which says what its pattern means."""
+    if fault["type"] not in ("string_pattern_mismatch", *_BEYOND):
+        return ""
+    node = _node(kind.model_json_schema(), fault["loc"])
+    bounds = [words.format(node[name]) for name, words in _BOUNDS.items() if name in node]
+    return " and ".join(bounds) or str(node.get("title", ""))
 
 
 def _written(place: Location, given: object) -> str:

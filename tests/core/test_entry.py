@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.core.docstrings import attributes_of, summary_of
-from segmodels.core.entry import Entry, Number, Several, Words, read_entry
+from segmodels.core.entry import Entry, Number, Several, Share, Words, read_entry
 from segmodels.errors import SegmodelsError
 
 
@@ -56,6 +56,7 @@ class SmallThing(Entry):
     low: Number = 0.5
     high: Number = 1
     size: PositiveInt | None = None
+    share: Share = 0.5
     flag: bool = False
     void: Literal["ignore", "error"] = "ignore"
     files: Several[Archive] = ()
@@ -86,7 +87,8 @@ def read(**fields: Any) -> SmallThing:
         ({"size": 1.0}, "field 'size': expected a whole number, found 1.0."),
         ({"size": "3"}, "field 'size': expected a whole number, found '3'."),
         ({"size": True}, "field 'size': expected a whole number, found True."),
-        ({"size": 0}, "field 'size': expected greater than 0, found 0."),
+        ({"size": 0}, "field 'size': expected above 0, found 0."),
+        ({"share": 75}, "field 'share': expected at least 0 and at most 1, found 75."),
         ({"low": True}, "field 'low': expected a number, found True."),
         ({"low": float("inf")}, "field 'low': expected a finite number, found inf."),
         (

@@ -53,7 +53,7 @@ OPERATIONS = {
         ({"counts": "linear"}, "'counts': expected a list, found 'linear'"),
         ({"quantity": "seconds"}, "'quantity': expected 'parameters' or 'operations'"),
         ({"part": "neck"}, "field 'part': expected 'whole'"),
-        ({"classes": 0}, "field 'classes': expected greater than 0, found 0"),
+        ({"classes": 0}, "field 'classes': expected above 0, found 0"),
         ({"unused": True}, "are for parameters"),
         ({"quantity": "parameters"}, "are for operations"),
         ({"unit": None}, "`unit` is missing: MACs or 2xMACs"),

@@ -116,10 +116,10 @@ def test_a_file_with_two_devices_is_refused(protocol):
     [
         (
             {"iterations": 0},
-            "latency protocol 'x': field 'iterations': expected greater than 0, found 0",
+            "latency protocol 'x': field 'iterations': expected above 0, found 0",
         ),
-        ({"batch": 0}, "field 'batch': expected greater than 0"),
-        ({"warm_up": -1}, "field 'warm_up': expected greater than or equal to 0"),
+        ({"batch": 0}, "field 'batch': expected above 0"),
+        ({"warm_up": -1}, "field 'warm_up': expected at least 0"),
         ({"precision": "int8"}, "field 'precision': expected 'fp32' or 'bf16', found 'int8'"),
         ({"labels": None}, "field 'labels': expected true or false, found nothing"),
         ({"size": 512}, "unknown field 'size'"),

@@ -134,9 +134,15 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
             "expected 1, 2, 3, 4 or 5, found 6",
         ),
         ("{title: t, corruptions: [contrast], severities: [1.5]}", "2, 3, 4 or 5, found 1.5"),
-        ("{title: t, corruptions: [contrast], seeds: [-1]}", "'seeds.0.': expected .* 0, found -1"),
+        (
+            "{title: t, corruptions: [contrast], seeds: [-1]}",
+            "expected at least 0 and at most 4294967296, found -1",
+        ),
         ("{title: t, parameter_noise: [a]}", "'parameter_noise.0.': expected a number, found 'a'"),
-        ("{title: t, parameter_noise: [-0.1]}", "'parameter_noise.0.': expected .* 0, found -0.1"),
+        (
+            "{title: t, parameter_noise: [-0.1]}",
+            "expected at least 0 and at most 1000000.0, found -0.1",
+        ),
         ("{title: t, parameter_noise: [.nan]}", "expected a finite number, found nan"),
         ("[1]", "expected fields, found list"),
     ],

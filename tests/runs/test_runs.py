@@ -81,7 +81,7 @@ def test_where_weights_lie(project):
         ({"seed": 0.5}, "field 'seed': expected a whole number, found 0.5"),
         ({"seed": None}, "field 'seed': expected a whole number, found nothing"),
         ({"overrides": None}, "field 'overrides': expected fields by name, found nothing"),
-        ({"seed": -1}, "field 'seed': expected greater than or equal to 0, found -1"),
+        ({"seed": -1}, "field 'seed': expected at least 0, found -1"),
         ({"overrides": [1]}, "field 'overrides': expected fields by name, found"),
     ],
 )

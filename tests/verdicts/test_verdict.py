@@ -407,7 +407,12 @@ GOOD = "{released: {points: 1}, retrained: {points: 1}, third_party: {points: 1}
             "{seeds: 2}",
             "seeds': expected .* 0, found 0",
         ),
-        (GOOD, "{confidence: 95}", "{seeds: 2}", "'interval.confidence': expected less than 1"),
+        (
+            GOOD,
+            "{confidence: 95}",
+            "{seeds: 2}",
+            "'interval.confidence': expected above 0 and below 1",
+        ),
         (GOOD, "{confidence: 0.9}", "{seeds: 0}", "'statements.seeds': expected .* 0, found 0"),
         (
             GOOD.replace("released", "relased"),
