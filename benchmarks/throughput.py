@@ -79,7 +79,8 @@ def evaluated(model: SegModel, taken: Sequence[Pixels], protocol: Protocol) -> l
     waiting: list[Pending[Counts]] = []
     usual = Batching.usual(next(model.parameters()).device, protocol)
     for start in range(0, len(taken), usual.images):
-        labels = predict_many(model, taken[start : start + usual.images], protocol, usual)
+        batch = predict_many(model, taken[start : start + usual.images], protocol, usual)
+        labels = [one.labels for one in batch]
         begun = [begin_to_count(_truth(), one, *_SHAPE) for one in labels]
         for counted in waiting:
             counted.result()

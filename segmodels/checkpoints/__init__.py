@@ -89,7 +89,7 @@ def load_checkpoint(
 
     Raises:
         SegmodelsError: there is no such path, the format is unknown, the file is broken,
-            or a tensor is missing, left over or misshapen.
+            or a tensor is missing, left over, misshapen or not finite.
     """
     source = Source(Path(path), layer_norm_eps)
     if layer_norm_eps not in get_args(LayerNormEps):
@@ -99,8 +99,21 @@ def load_checkpoint(
         raise SegmodelsError(f"There is no checkpoint at {source.path}.")
     for form in FORMATS.values():
         if form.recognises(source):
-            return _moved(form.load(source), device)
+            return _moved(_checked(source.path, form.load(source)), device)
     raise SegmodelsError(_unknown(source))
+
+
+def _checked(path: Path, model: SegModel) -> SegModel:
+    """Refuse weights that are not numbers: every label would follow from them, and mean nothing."""
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            wrong = int((~torch.isfinite(tensor)).sum())
+            raise SegmodelsError(
+                f"{path}: tensor {name!r} holds {wrong} of {tensor.numel()} values that are not "
+                f"finite (NaN or infinity). A training that diverged leaves such weights; take an "
+                f"earlier snapshot."
+            )
+    return model
 
 
 def _moved(model: SegModel, device: str | torch.device) -> SegModel:

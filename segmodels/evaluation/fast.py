@@ -28,6 +28,7 @@ from segmodels.evaluation.device import to_device
 from segmodels.evaluation.geometry import decided_at
 from segmodels.evaluation.interpolation import Band
 from segmodels.evaluation.precision import full_precision
+from segmodels.evaluation.prediction import Prediction, are_finite
 from segmodels.evaluation.views import mirrored_views
 from segmodels.evaluation.windows import Batching, LowResolution, low_resolutions
 from segmodels.models.base import SegModel
@@ -43,7 +44,7 @@ def fast_labels(
     inputs: Sequence[Iterable[Tensor]],
     protocol: Protocol,
     batching: Batching,
-) -> list[Tensor]:
+) -> list[Prediction]:
     """Label every pixel of some images whose windows share forward passes.
 
     Args:
@@ -54,15 +55,19 @@ def fast_labels(
         batching: how many windows share a forward pass.
 
     Returns:
-        uint8 (H, W) for each image, where the model is, so that they can be counted there.
+        the labels of each image, where the model is, so that they can be counted there.
     """
     sizes = [decided_at(one, protocol) for one in images]
     views = (mirrored_views(model, given, protocol) for given in inputs)
     maps = low_resolutions(model, views, sizes, protocol, batching)
     return [
-        _at_image(_labels(of_image, protocol), one)
+        Prediction(_at_image(_labels(of_image, protocol), one), _finite(of_image))
         for of_image, one in zip(maps, images, strict=True)
     ]
+
+
+def _finite(maps: Sequence[LowResolution]) -> Tensor:
+    return torch.stack([are_finite(one.logits) for one in maps]).all()
 
 
 def covers(model: SegModel) -> bool:

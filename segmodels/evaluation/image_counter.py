@@ -18,6 +18,7 @@ from segmodels.evaluation.drawn import Drawn
 from segmodels.evaluation.label_maps import MapFile, write_map
 from segmodels.evaluation.pending import Pending
 from segmodels.evaluation.predict import predict_many
+from segmodels.evaluation.prediction import Prediction, check_finite
 from segmodels.evaluation.resume import Line
 from segmodels.evaluation.stream import PreparedImage, Stream
 from segmodels.evaluation.subject import Subject
@@ -70,16 +71,18 @@ class ImageCounter:
 
         Returns:
             a line for each image. Its `result` raises SegmodelsError when a label or prediction
-            is out of range; the message names the image.
+            is out of range, or scores are not finite; the message names the image.
         """
         predictions = predicted(self.subject, batch, self.protocol)
         return [self._count(*pair) for pair in zip(batch, predictions, strict=True)]
 
-    def _count(self, image: PreparedImage, prediction: Tensor) -> _ImageCount:
+    def _count(self, image: PreparedImage, prediction: Prediction) -> _ImageCount:
         outputs, name = self.subject.model.num_classes, image.sample.name
-        counts = begin_to_count(image.sample.label, prediction, self.classes, outputs, VOID)
-        labels = arriving(prediction) if self.store.wants(name) else None
-        return _ImageCount(name, image.digest, counts, labels, self.store)
+        labels = prediction.labels
+        counts = begin_to_count(image.sample.label, labels, self.classes, outputs, VOID)
+        finite = arriving(prediction.finite)
+        kept = arriving(labels) if self.store.wants(name) else None
+        return _ImageCount(name, image.digest, counts, finite, kept, self.store)
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,13 @@ class _ImageCount:
     image: str
     digest: str
     counts: Pending[Counts]
+    finite: Pending[Tensor]
     labels: Pending[Tensor] | None
     store: LabelStore
 
     def result(self) -> Line:
         try:
+            check_finite(bool(self.finite.result()))
             matrix = self.counts.result()
         except SegmodelsError as error:
             raise SegmodelsError(f"image {self.image!r}: {error}") from None
@@ -103,8 +108,10 @@ class _ImageCount:
         return Line(self.digest, ImageCounts.from_matrix(self.image, matrix), written)
 
 
-def predicted(subject: Subject, batch: Sequence[PreparedImage], protocol: Protocol) -> list[Tensor]:
-    """Labels uint8 (H, W) of a batch of images, where the model is."""
+def predicted(
+    subject: Subject, batch: Sequence[PreparedImage], protocol: Protocol
+) -> list[Prediction]:
+    """Predictions of a batch of images, where the model is."""
     inputs = [one.inputs for one in batch if one.inputs is not None]
     batching = _batching(subject, protocol)
     images = [one.image for one in batch]
@@ -123,7 +130,7 @@ def predict_images(
     """The labels uint8 (H, W) of some images of a split, by the path that counts them."""
 
     def begin(batch: Sequence[PreparedImage]) -> list[Pending[Tensor]]:
-        return [arriving(labels) for labels in predicted(subject, batch, protocol)]
+        return [arriving(one.labels) for one in predicted(subject, batch, protocol)]
 
     for labels in stream_of(subject, dataset, protocol).results(places, begin):
         yield labels.numpy()

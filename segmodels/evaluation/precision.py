@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
@@ -166,6 +166,21 @@ def inference() -> Iterator[None]:
     """
     with full_precision(), torch.inference_mode():
         yield
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The network in eval mode for the block, and afterwards in whatever modes it was.
+
+    In training mode dropout draws and BatchNorm takes the statistics of the image, and keeps them.
+    """
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def is_compiled(precision: Precision) -> bool:

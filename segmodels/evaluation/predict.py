@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from segmodels.core.arrays import Pixels
 from segmodels.evaluation.fast import covers, fast_labels
-from segmodels.evaluation.precision import inference
+from segmodels.evaluation.precision import evaluating, inference
+from segmodels.evaluation.prediction import Prediction
 from segmodels.evaluation.reference import predict
 from segmodels.evaluation.views import network_inputs
 from segmodels.evaluation.windows import Batching
@@ -24,7 +24,7 @@ def predict_fast(
     """Label every pixel of one image; the meaning is that of the reference path's `predict`.
 
     Args:
-        model: a network in eval mode that carries its preprocessing. Whether
+        model: a network that carries its preprocessing, asked in eval mode. Whether
             `optimize_for_inference` was called is left to the caller.
         image: uint8 (H, W, 3), RGB.
         protocol: how to look at it.
@@ -37,11 +37,11 @@ def predict_fast(
 
     Raises:
         SegmodelsError: the model does not say how pixels become input, or has more outputs
-            than a byte can number.
+            than a byte can number, or gives scores that are not finite.
     """
     batching = None if window_batch is None else Batching(window_batch, window_batch)
-    (labels,) = predict_many(model, [image], protocol, batching)
-    return np.asarray(labels.cpu().numpy(), dtype=np.uint8)
+    (prediction,) = predict_many(model, [image], protocol, batching)
+    return prediction.checked()
 
 
 @inference()
@@ -51,7 +51,7 @@ def predict_many(
     protocol: Protocol,
     batching: Batching | None = None,
     inputs: Sequence[Iterable[Tensor]] | None = None,
-) -> list[Tensor]:
+) -> list[Prediction]:
     """`predict_fast` of several images whose windows share forward passes.
 
     Args:
@@ -62,11 +62,19 @@ def predict_many(
         inputs: what `network_inputs` gives for each image, where that was done ahead.
 
     Returns:
-        uint8 (H, W) for each image, where the model is, so that they can be counted there.
+        the labels of each image, where the model is, so that they can be counted there.
     """
     device = next(model.parameters()).device
     if not covers(model):
-        return [torch.from_numpy(predict(model, one, protocol)).to(device) for one in images]
+        return [_by_reference(model, one, protocol, device) for one in images]
     inputs = inputs or [network_inputs(model, one, protocol) for one in images]
     batching = batching or Batching.usual(device, protocol)
-    return fast_labels(model, images, inputs, protocol, batching)
+    with evaluating(model):
+        return fast_labels(model, images, inputs, protocol, batching)
+
+
+def _by_reference(
+    model: SegModel, image: Pixels, protocol: Protocol, device: torch.device
+) -> Prediction:
+    labels = torch.from_numpy(predict(model, image, protocol)).to(device)
+    return Prediction(labels, torch.ones((), dtype=torch.bool, device=device))  # it refuses others

@@ -27,7 +27,8 @@ from segmodels.evaluation.geometry import (
     fitted,
     window_origins,
 )
-from segmodels.evaluation.precision import inference, lowres_logits
+from segmodels.evaluation.precision import evaluating, inference, lowres_logits
+from segmodels.evaluation.prediction import are_finite, check_finite
 from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Precision, Protocol, Sides, pair
@@ -40,7 +41,8 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
     """Label every pixel of one image.
 
     Args:
-        model: a network in eval mode that carries its preprocessing.
+        model: a network that carries its preprocessing. It is asked in eval mode, whatever its
+            mode is, and left as it was.
         image: uint8 (H, W, 3), RGB.
         protocol: how to look at it.
 
@@ -48,8 +50,8 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
         uint8 (H, W), the index of the winning output.
 
     Raises:
-        SegmodelsError: the model does not say how pixels become input, or has more outputs
-            than a byte can number.
+        SegmodelsError: the model does not say how pixels become input, has more outputs than a
+            byte can number, or gives scores that are not finite.
     """
     if model.num_classes > 256:
         raise SegmodelsError(
@@ -61,9 +63,11 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
     if len(protocol.scales) == 1 and not protocol.flip:
         # With one view softmax cannot change the winner, so its rounding is left out.
         (view,) = views
-        winner = view_logits(model, view, size, protocol).argmax(dim=0)
+        scores = view_logits(model, view, size, protocol)
     else:
-        winner = predict_views(model, views, size, protocol).argmax(dim=0)
+        scores = predict_views(model, views, size, protocol)
+    check_finite(bool(are_finite(scores)))
+    winner = scores.argmax(dim=0)
     return nearest(winner.to(torch.uint8).cpu().numpy(), image.shape[0], image.shape[1])
 
 
@@ -106,7 +110,7 @@ def predict_views(
 
 def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     """Logits (num_classes, H, W) of one view, resized to the image and mirrored back."""
-    with inference():
+    with inference(), evaluating(model):
         return _view_logits(model, view, size, protocol)
 
 

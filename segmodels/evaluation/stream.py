@@ -23,7 +23,7 @@ from segmodels.datasets.fingerprint import sample_digest
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.pending import Pending
-from segmodels.evaluation.precision import full_precision
+from segmodels.evaluation.precision import evaluating, full_precision
 from segmodels.evaluation.views import network_inputs
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
@@ -89,7 +89,7 @@ class Stream:
         Raises:
             SegmodelsError: an image cannot be read, or the GPU's memory is full.
         """
-        with full_precision(), _single_threaded(), self._enough_memory():
+        with full_precision(), _single_threaded(), self._enough_memory(), evaluating(self.model):
             if is_fed(self.model):
                 ready = _in_order(self._with_inputs, indices, cores())
                 yield from _one_behind(map(begin, _batches(ready, self.images)))

@@ -28,6 +28,7 @@ from segmodels.evaluation import image_counter, stream
 from segmodels.evaluation.evaluate import evaluate
 from segmodels.evaluation.image_counter import ImageCounter
 from segmodels.evaluation.predict import predict_many
+from segmodels.evaluation.prediction import Prediction
 from segmodels.evaluation.reference import predict
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, write_evidence
@@ -527,7 +528,8 @@ def test_values_out_of_range_name_the_image(
         sample = dataclasses.replace(sample, label=np.full_like(sample.label, 9))
     else:
         wrong_labels = torch.full(sample.label.shape, 8, dtype=torch.uint8)
-        monkeypatch.setattr(image_counter, "predict_many", lambda *_: [wrong_labels])
+        prediction = Prediction(wrong_labels, torch.tensor(True))
+        monkeypatch.setattr(image_counter, "predict_many", lambda *_: [prediction])
     (pending,) = ImageCounter(subject, PLAIN, 8).begin([stream.prepared(sample, None)])
     with pytest.raises(SegmodelsError, match=f"image '00001': {wrong} holds"):
         pending.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -316,9 +317,10 @@ def test_the_stage_keeps_what_gives_the_evidence(
     real = module.predict_many
 
     def elsewhere(*arguments: Any) -> Any:
-        found = [labels.clone() for labels in real(*arguments)]
-        found[0][0, 0] ^= 1
-        return found
+        first, *rest = real(*arguments)
+        labels = first.labels.clone()
+        labels[0, 0] ^= 1
+        return [dataclasses.replace(first, labels=labels), *rest]
 
     monkeypatch.setattr(module, "predict_many", elsewhere)
     with pytest.raises(SegmodelsError, match="do not give the counts of evidence"):

@@ -72,8 +72,8 @@ def unsure(name: str, shift: list[float]) -> dict[str, list[int]]:
     found = {}
     for kind in PROTOCOLS:
         image, how = scene(kind).image, protocol(kind)
-        (labels,) = predict_many(plain, [image], how)
-        draws = [predict_many(noisy, [image], how)[0] for _ in range(DRAWS)]
+        (labels,) = (one.labels for one in predict_many(plain, [image], how))
+        draws = [predict_many(noisy, [image], how)[0].labels for _ in range(DRAWS)]
         moved = torch.stack([one != labels for one in draws]).any(dim=0)
         found[kind] = torch.nonzero(moved.flatten()).flatten().tolist()
     return found

@@ -1,0 +1,132 @@
+"""Numbers that are none, and networks that are not in eval mode."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small_project
+import torch
+from paper_gpu import paper_gpu
+
+import segmodels as sm
+from segmodels import steps
+from segmodels.core.arrays import Pixels
+from segmodels.datasets.opening import open_dataset
+from segmodels.errors import SegmodelsError
+from segmodels.evaluation.evaluate import evaluate
+from segmodels.evaluation.predict import predict_fast
+from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.models.base import SegModel
+from segmodels.models.preprocessing import IMAGENET
+from segmodels.protocols.protocol import Protocol
+from segmodels.runs.run import load_run
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+ONE_VIEW = Protocol(name="one", version=1, title="one")
+VIEWS = Protocol(name="views", version=1, title="views", scales=(0.5, 1.0), flip=True)
+WINDOWS = Protocol(name="windows", version=1, title="windows", window=32, stride=16)
+PROTOCOLS = [ONE_VIEW, VIEWS, WINDOWS]
+WAYS = [sm.predict, predict_fast]
+
+
+def network(name: str = "segformer_nano") -> SegModel:
+    torch.manual_seed(0)
+    model = sm.create_model(name, num_classes=5).eval()
+    model.preprocessing = IMAGENET
+    return model
+
+
+def spoil(model: SegModel, value: float) -> str:
+    """Make one number of the last layer another; returns the name of its tensor."""
+    name, tensor = list(model.named_parameters())[-1]
+    with torch.no_grad():
+        tensor.view(-1)[-1] = value
+    return name
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda one: one.name)
+@pytest.mark.parametrize("predict", WAYS)
+def test_scores_that_are_not_finite_give_no_labels(
+    predict: Callable[..., Pixels], protocol: Protocol, value: float
+) -> None:
+    model = network()
+    assert predict(model, IMAGE, protocol).shape == (64, 96)
+    spoil(model, value)
+    with pytest.raises(SegmodelsError, match="scores are not finite"):
+        predict(model, IMAGE, protocol)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_do_not_load(value: float, tmp_path: Path) -> None:
+    model = network()
+    name = spoil(model, value)
+    sm.save_checkpoint(model, tmp_path / "weights")
+    with pytest.raises(SegmodelsError, match=rf"weights.*tensor '{name}' holds 1 of \d+ values"):
+        sm.load_checkpoint(tmp_path / "weights")
+
+
+def test_statistics_that_are_not_finite_do_not_load(tmp_path: Path) -> None:
+    model = network("unet")
+    name, buffer = next(item for item in model.named_buffers() if item[0].endswith("running_var"))
+    buffer[0] = math.nan
+    sm.save_checkpoint(model, tmp_path / "weights")
+    with pytest.raises(SegmodelsError, match=f"tensor '{name}'"):
+        sm.load_checkpoint(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_an_evaluation_names_the_image(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_project.enter(tmp_path / "project", monkeypatch)
+    run = load_run("published")
+    steps.ensure_inputs(run)
+    dataset = open_dataset("shapes", "test")
+    with paper_gpu():
+        subject = steps.subject_of(run, device)
+        real, calls = subject.model.forward_lowres, []
+
+        def spoiled(images: torch.Tensor) -> Any:
+            calls.append(len(images))
+            logits = real(images)
+            if len(calls) == 2 or device == "cuda":
+                logits[-1, 0, 0, 0] = math.nan
+            return logits
+
+        monkeypatch.setattr(subject.model, "forward_lowres", spoiled)
+        subject = dataclasses.replace(subject, images=1)
+        with pytest.raises(SegmodelsError, match=r"image '0000\d': the network's scores are not"):
+            evaluate(subject, dataset, ONE_VIEW)
+
+
+@pytest.mark.parametrize("name", ["segformer_b0", "unet"])
+@pytest.mark.parametrize("predict", WAYS)
+def test_training_mode_is_left_as_it_was_and_decides_nothing(
+    predict: Callable[..., Pixels], name: str
+) -> None:
+    model = network(name)
+    expected = predict(model, IMAGE, ONE_VIEW)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    model.train()
+    first = next(iter(model.children()))
+    first.eval()  # a frozen part stays frozen
+    modes = [module.training for module in model.modules()]
+    np.testing.assert_array_equal(predict(model, IMAGE, ONE_VIEW), expected)
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_views_are_predicted_in_eval_mode_too() -> None:
+    model = network("unet")
+    views = list(image_views(model, IMAGE, ONE_VIEW))
+    expected = predict_views(model, views, (64, 96), ONE_VIEW)
+    model.train()
+    assert torch.equal(predict_views(model, views, (64, 96), ONE_VIEW), expected)
+    assert model.training
