@@ -15,8 +15,9 @@ import numpy as np
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.datasets.reading.archives import archives_of, unpack
-from segmodels.datasets.reading.base import Dataset, Files, read_grey
+from segmodels.datasets.reading.base import Dataset, Files
 from segmodels.datasets.reading.packed import AnyPath
+from segmodels.datasets.reading.pictures import read_grey
 from segmodels.errors import SegmodelsError
 
 _STORED_VOID = 11

@@ -14,11 +14,12 @@ import numpy as np
 
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.datasets.camvid import CamVid
-from segmodels.datasets.reading.base import Files, read_rgb
+from segmodels.datasets.reading.base import Files
 from segmodels.datasets.reading.encoding import Encoding
 from segmodels.datasets.reading.folder import FolderDataset
 from segmodels.datasets.reading.layouts import Layout
 from segmodels.datasets.reading.packed import AnyPath
+from segmodels.datasets.reading.pictures import read_rgb
 from segmodels.errors import SegmodelsError
 
 #: Colours of label_colors.txt by the class that SegNet's training gives them. Void is black.

@@ -14,11 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from segmodels.core.arrays import VOID, Pixels
-from segmodels.datasets.reading.base import Files, read_grey
+from segmodels.datasets.reading.base import Files
 from segmodels.datasets.reading.encoding import Encoding, contiguous, values
 from segmodels.datasets.reading.folder import FolderDataset
 from segmodels.datasets.reading.layouts import Layout
 from segmodels.datasets.reading.packed import AnyPath
+from segmodels.datasets.reading.pictures import read_grey
 from segmodels.errors import SegmodelsError
 
 _TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)

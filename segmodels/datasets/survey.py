@@ -26,8 +26,12 @@ from segmodels.datasets.fingerprint import digests
 from segmodels.datasets.reading.base import Dataset, Files
 from segmodels.datasets.reading.encoding import value_counts
 from segmodels.datasets.reading.packed import AnyPath
+from segmodels.datasets.reading.pictures import turn_of
 from segmodels.errors import SegmodelsError, UnreadableError
 from segmodels.versions import DATASETS
+
+#: Raised when image files are decoded to other values, so that they are looked at again.
+_PICTURES = 2
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,14 @@ def overlap(a: Survey, b: Survey) -> list[tuple[str, str]]:
     return [(path, theirs[one]) for path, one in a.images.items() if one in theirs]
 
 
+def turned(dataset: Dataset) -> dict[str, str]:
+    """Photographs that EXIF asks to be turned or mirrored, by name, with what it asks."""
+    with ThreadPoolExecutor(cores()) as pool:
+        turns = pool.map(lambda files: turn_of(files.image), dataset.files)
+        names = [files.name for files in dataset.files]
+        return {name: turn for name, turn in zip(names, turns, strict=True) if turn}
+
+
 def empty_files(dataset: Dataset) -> list[str]:
     """Images and labels without a byte, or gone."""
     paths = (path for files in dataset.files for path in (files.image, files.label))
@@ -182,7 +194,7 @@ def look_at(dataset: Dataset, index: int) -> Look:
 
 def _states(dataset: Dataset) -> list[str]:
     """For each sample a digest of where its files are, their sizes and times, and the reader."""
-    reader = [dataset.name, dataset.encoding, DATASETS]
+    reader = [dataset.name, dataset.encoding, DATASETS, _PICTURES]
     return [
         digest([*reader, *_place(dataset, files.image), *_place(dataset, files.label)])
         for files in dataset.files

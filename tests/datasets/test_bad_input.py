@@ -14,8 +14,9 @@ from test_layouts import COPIES
 from segmodels.datasets import Dataset
 from segmodels.datasets.camvid_720 import CamVid720
 from segmodels.datasets.description import describe_split
-from segmodels.datasets.reading.base import Files, read_grey
+from segmodels.datasets.reading.base import Files
 from segmodels.datasets.reading.folder import FolderDataset
+from segmodels.datasets.reading.pictures import read_grey
 from segmodels.datasets.survey import survey
 from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segmodels.datasets.reading.base import Dataset, Files, read_grey, read_rgb
+from segmodels.datasets.reading.base import Dataset, Files
+from segmodels.datasets.reading.pictures import read_grey, read_rgb
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segmodels.datasets.copies import add_dataset
-from segmodels.datasets.reading.base import read_grey
 from segmodels.datasets.reading.palette import reordered, voc_palette
+from segmodels.datasets.reading.pictures import read_grey
 from segmodels.errors import SegmodelsError
 
 GREY = [level for level in range(256) for _ in range(3)]

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from PIL import Image
 
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.arrays import VOID, Pixels
-from segmodels.datasets.reading.packed import AnyPath, Member
-from segmodels.datasets.reading.palette import reordered
+from segmodels.datasets.reading.packed import AnyPath
+from segmodels.datasets.reading.pictures import AGAIN, read_grey, read_rgb
 from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
-
-_AGAIN = "Download and prepare the dataset again."
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ class Dataset(ABC):
         #: Samples that are left out because they cannot be read, with the reason.
         self.skipped: dict[str, str] = {}
         if not self.files:
-            raise SegmodelsError(f"{root}: split {split!r} holds no images. {_AGAIN}")
+            raise SegmodelsError(f"{root}: split {split!r} holds no images. {AGAIN}")
 
     @classmethod
     @abstractmethod
@@ -165,64 +159,3 @@ class Dataset(ABC):
                 f"{files.image.name} is {image.shape[1]}x{image.shape[0]}",
             )
         return Sample(files.name, image, label)
-
-
-def read_rgb(path: AnyPath) -> Pixels:
-    """Decode an image file to uint8 (H, W, 3) RGB."""
-    return _decode(path, "RGB")
-
-
-def read_grey(path: AnyPath) -> Pixels:
-    """Decode a single-channel label file to uint8 (H, W), palette indices kept as they are."""
-    return _decode(path, None)
-
-
-#: What Pillow raises for damaged files, depending on where the damage is.
-_UNDECODABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-
-
-def _decode(path: AnyPath, mode: str | None) -> Pixels:
-    source = io.BytesIO(path.read_bytes()) if isinstance(path, Member) else path
-    try:
-        with Image.open(source) as opened:
-            picture: Any = opened if mode in (None, opened.mode) else opened.convert(mode)
-            pixels = np.asarray(picture)
-            palette = opened.getpalette() if mode is None and opened.mode == "P" else None
-    except FileNotFoundError:
-        raise SegmodelsError(f"{path}: missing. {_AGAIN}") from None
-    except _UNDECODABLE as error:
-        raise UnreadableError(path, f"cannot be decoded ({error})", _AGAIN) from None
-    if mode is None and (pixels.ndim != 2 or pixels.dtype != np.uint8):
-        raise SegmodelsError(
-            f"{path}: a label file is 8-bit with one channel, "
-            f"this one decodes to {pixels.dtype} {pixels.shape}. {_told_by(pixels)}"
-        )
-    if palette is not None and (wrong := reordered(pixels, palette)):
-        raise SegmodelsError(
-            f"{path}: {wrong} An image optimiser renumbered it: the picture is the same, the "
-            f"labels are not. Use the original file."
-        )
-    return pixels
-
-
-def _told_by(pixels: Any) -> str:
-    """What people put where labels belong."""
-    if pixels.ndim == 3:
-        return (
-            "In colours it is a picture of the labels, or numbers packed into colours (panoptic, "
-            "full ADE20K); use the file that holds the numbers of the classes."
-        )
-    if pixels.dtype == np.bool_:
-        return "Two values are the mask of one class; use the file with all classes."
-    return (
-        "More than 8 bits are instance ids (Cityscapes instanceIds) or raw ids of a larger list; "
-        "use the file that holds the numbers of the classes."
-    )

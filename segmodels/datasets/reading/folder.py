@@ -14,10 +14,11 @@ from segmodels.core.arrays import Pixels
 from segmodels.core.entry import Entry, Several, read_entry
 from segmodels.core.files import read_json, write_json
 from segmodels.datasets.reading.archives import archives_of
-from segmodels.datasets.reading.base import Dataset, Files, read_grey
+from segmodels.datasets.reading.base import Dataset, Files
 from segmodels.datasets.reading.encoding import Encoding
 from segmodels.datasets.reading.layouts import Layout, Place, find_place, what_is_missing
 from segmodels.datasets.reading.packed import AnyPath, Member, open_tree
+from segmodels.datasets.reading.pictures import read_grey
 from segmodels.errors import SegmodelsError
 
 #: In a prepared folder: where the files really are.
