@@ -7,6 +7,7 @@ from pathlib import Path
 from segmodels.assets.checksums import fault
 from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.files import sha256_of_file
+from segmodels.core.listing import without_strays
 from segmodels.core.settings import MIRROR, mirror_dir
 from segmodels.errors import SegmodelsError
 
@@ -30,7 +31,9 @@ def find_in_mirror(file: RemoteFile, owner: str = "") -> Path | None:
 def mirror_candidates(file: RemoteFile) -> list[Path]:
     """Files of its name in the mirror."""
     mirror = mirror_dir()
-    return sorted(p for p in mirror.rglob(file.name) if p.is_file()) if mirror else []
+    if mirror is None:
+        return []
+    return [path for path in without_strays(mirror, mirror.rglob(file.name)) if path.is_file()]
 
 
 def _alike(file: RemoteFile, owner: str, found: list[Path]) -> list[Path]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from segmodels.claims.claim import Address, Arxiv, Claim, Name
 from segmodels.claims.statement import Statement
 from segmodels.core.entry import Entry, Words, read_entry
+from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, pick
@@ -76,9 +77,7 @@ def claim_files(folder: Path | None = None) -> list[Path]:
     folder = folder or project_root() / "params" / "claims"
     if not folder.is_dir():
         raise SegmodelsError(f"{folder}: no such folder; it holds the claims, one file a paper.")
-    for path in sorted(folder.glob("*.yml")):
-        raise SegmodelsError(f"{path}: files of claims end in .yaml; rename it.")
-    return sorted(folder.glob("*.yaml"))
+    return yaml_files(folder, "claims")
 
 
 def read_file(path: Path) -> tuple[list[Claim | Statement], list[str]]:

@@ -109,19 +109,17 @@ def _checked(dataset: Dataset, again: bool) -> bool:
         print(f"{named}: left out {name} ({reason})")
     print(f"{named}: {len(found.good)} images and their labels, all good")
     dataset.leave_out(skipped)
-    _note_turns(dataset)
+    _note_turns(named, found.turned)
     _compare(dataset)
     return True
 
 
-def _note_turns(dataset: Dataset) -> None:
+def _note_turns(named: str, turns: Mapping[str, str]) -> None:
     """OpenCV turns photographs as EXIF asks; Pillow, label files and segmodels do not."""
-    from segmodels.datasets.survey import turned
-
-    if turns := turned(dataset):
+    if turns:
         listed = ", ".join(f"{name} {turn}" for name, turn in list(turns.items())[:_LISTED])
         print(
-            f"note: {dataset.name} {dataset.split}: EXIF asks for {len(turns)} photographs to be "
+            f"note: {named}: EXIF asks for {len(turns)} photographs to be "
             f"turned ({listed}). They are read as they lie, as their labels are; OpenCV would turn "
             f"them (docs/pixels.md)."
         )

@@ -20,6 +20,7 @@ from PIL import Image
 
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.arrays import VOID
+from segmodels.core.listing import without_strays
 from segmodels.datasets.reading.base import Dataset, Files, Sample
 from segmodels.errors import SegmodelsError
 
@@ -92,7 +93,8 @@ class Shapes(Dataset):
     def list_files(self) -> list[Files]:
         """All numbers of the split, ascending."""
         labels = self.root / f"{self.split}-labels"
-        paths = sorted((self.root / self.split).glob("*.png"))
+        folder = self.root / self.split
+        paths = without_strays(folder, folder.glob("*.png"))
         return [Files(path.stem, path, labels / path.name) for path in paths]
 
 

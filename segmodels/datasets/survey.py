@@ -44,6 +44,7 @@ class Look:
         size: height and width.
         labels: pixels by label that occurs, `VOID` included.
         fault: why it cannot be used, with the file; the others then say nothing.
+        turn: what EXIF asks a viewer to do with the photograph (`turn_of`).
         reason: the same in short if only this sample is damaged, and could be left out.
     """
 
@@ -53,6 +54,7 @@ class Look:
     labels: tuple[tuple[int, int], ...] = ()
     fault: str = ""
     reason: str = ""
+    turn: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Survey:
         """Names of the samples that could be left out, with the reason."""
         pairs = zip(self.files, self.looks, strict=True)
         return {files.name: look.reason for files, look in pairs if look.reason}
+
+    @property
+    def turned(self) -> dict[str, str]:
+        """Photographs that EXIF asks to be turned or mirrored, by name, with what it asks."""
+        return {files.name: look.turn for files, look in self.good if look.turn}
 
     @property
     def good(self) -> list[tuple[Files, Look]]:
@@ -154,14 +161,6 @@ def overlap(a: Survey, b: Survey) -> list[tuple[str, str]]:
     return [(path, theirs[one]) for path, one in a.images.items() if one in theirs]
 
 
-def turned(dataset: Dataset) -> dict[str, str]:
-    """Photographs that EXIF asks to be turned or mirrored, by name, with what it asks."""
-    with ThreadPoolExecutor(cores()) as pool:
-        turns = pool.map(lambda files: turn_of(files.image), dataset.files)
-        names = [files.name for files in dataset.files]
-        return {name: turn for name, turn in zip(names, turns, strict=True) if turn}
-
-
 def empty_files(dataset: Dataset) -> list[str]:
     """Images and labels without a byte, or gone."""
     paths = (path for files in dataset.files for path in (files.image, files.label))
@@ -189,7 +188,8 @@ def look_at(dataset: Dataset, index: int) -> Look:
     counts = value_counts(sample.label)
     labels = tuple((int(label), int(counts[label])) for label in np.flatnonzero(counts))
     image, whole = digests(sample)
-    return Look(image, whole, (height, width), labels)
+    turn = turn_of(dataset.files[index].image)
+    return Look(image, whole, (height, width), labels, turn=turn)
 
 
 def _states(dataset: Dataset) -> list[str]:
@@ -239,6 +239,7 @@ def _read(path: Path) -> dict[str, Look]:
                 labels,
                 str(entry["fault"]),
                 str(entry["reason"]),
+                str(entry["turn"]),
             )
         except (ValueError, KeyError, TypeError):
             continue

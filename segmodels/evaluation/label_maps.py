@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segmodels.core.arrays import VOID
 from segmodels.core.files import atomic_path, naming, read_json, sha256_of_file, write_json
+from segmodels.core.listing import without_strays
 from segmodels.datasets.reading.base import Dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.counting import count_pairs
@@ -152,8 +153,7 @@ def evidence_of(folder: Path) -> str:
 
 def map_folders(folder: Path) -> list[Path]:
     """Every folder of maps at or below a folder, sorted; unfinished ones left out."""
-    found = (path.parent for path in folder.rglob(_MANIFEST))
-    return sorted(path for path in found if not path.name.startswith("."))
+    return [path.parent for path in without_strays(folder, folder.rglob(_MANIFEST))]
 
 
 def check_maps(folder: Path, evidence: Evidence, dataset: Dataset) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.core.files import atomic_path, digest, naming, read_json, readable_json
+from segmodels.core.listing import without_strays
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import KEY_LENGTH, Identity
@@ -122,8 +123,17 @@ def find_evidence(folder: Path) -> Iterable[Evidence]:
 
 
 def evidence_files(folder: Path) -> list[Path]:
-    """Every `<key>.json` below a folder, sorted."""
-    return [path for path in sorted(folder.rglob("*.json")) if _KEY.fullmatch(path.stem)]
+    """Every `<key>.json` below a folder, sorted.
+
+    Raises:
+        SegmodelsError: one ends in another spelling of `.json`, and would be passed over.
+    """
+    found = without_strays(folder, folder.rglob("*.[jJ][sS][oO][nN]"))
+    keyed = [path for path in found if _KEY.fullmatch(path.stem)]
+    for path in keyed:
+        if path.suffix != ".json":
+            raise SegmodelsError(f"{path}: files of evidence end in .json; rename it.")
+    return keyed
 
 
 def _read_shard(entry: dict[str, Any] | None) -> Shard | None:

@@ -16,6 +16,7 @@ from pydantic.json_schema import SkipJsonSchema
 from segmodels.assets.entries import load_dataset_entry, load_weights_entry
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
+from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
@@ -85,7 +86,7 @@ class Run(Entry):
 
 def run_names() -> list[str]:
     """Names of all runs, sorted."""
-    return sorted(path.stem for path in (project_root() / "params" / "runs").glob("*.yaml"))
+    return [path.stem for path in yaml_files(project_root() / "params" / "runs", "runs")]
 
 
 def load_run(name: str) -> Run:
@@ -137,7 +138,7 @@ def _check_names(run: Run) -> None:
         load_weights_entry(run.weights)
     for protocol in run.protocols:
         load_protocol(protocol)
-    recipes = [path.stem for path in (params / "recipes").glob("*.yaml")]
+    recipes = [path.stem for path in yaml_files(params / "recipes", "recipes")]
     if run.recipe and run.recipe not in recipes:
         raise UnknownNameError("recipe", run.recipe, recipes)
     if run.robustness:

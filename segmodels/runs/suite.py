@@ -11,6 +11,7 @@ from pydantic import Field
 from segmodels.assets.entries import load_dataset_entry
 from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.files import write_text
+from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
@@ -56,7 +57,7 @@ class Active(Entry):
 
 def suite_names() -> list[str]:
     """Names of all suites, sorted."""
-    return sorted(path.stem for path in (project_root() / "params" / "suites").glob("*.yaml"))
+    return [path.stem for path in yaml_files(project_root() / "params" / "suites", "suites")]
 
 
 def load_suite(name: str) -> list[Run]:

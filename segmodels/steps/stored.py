@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segmodels.core import paths
 from segmodels.core.files import sweep
+from segmodels.core.listing import without_strays
 from segmodels.core.locks import only_one
 from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
@@ -120,7 +121,7 @@ def _forget_what_was_kept(key: str) -> None:
 def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
     """Where evidence of a key lies in a folder, or in this project: here first, then published."""
     folders = [folder] if folder else paths.evidence_folders()
-    return [path for one in folders for path in sorted(one.rglob(f"{key}.json"))]
+    return [path for one in folders for path in without_strays(one, one.rglob(f"{key}.json"))]
 
 
 def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:

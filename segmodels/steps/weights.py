@@ -10,6 +10,7 @@ from segmodels.assets.fetch import fetch_weights
 from segmodels.checkpoints import load_checkpoint
 from segmodels.core import paths
 from segmodels.core.files import check_writable, digest, read_json, sha256_of_file, write_json
+from segmodels.core.listing import is_stray
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.described import described_split
@@ -117,9 +118,6 @@ def made_by(folder: Path) -> Training:
     return {name: metadata[name] for name in TRAINING_FIELDS if name in metadata}
 
 
-#: What systems and programs leave in folders, beside hidden files.
-_STRAY_NAMES, _STRAY_ENDS = ("thumbs.db", "desktop.ini"), (".part", ".tmp", ".lock")
-
 #: Ends of files that a reader of checkpoints would open.
 _READ = (".safetensors", ".bin", ".pth", ".pt", ".npz", ".json", ".yml", ".yaml")
 
@@ -174,12 +172,7 @@ def weights_digest(path: Path, names: Collection[str] = ()) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and not _is_stray(path)]
-
-
-def _is_stray(path: Path) -> bool:
-    name = path.name.lower()
-    return name.startswith(".") or name in _STRAY_NAMES or name.endswith(_STRAY_ENDS)
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and not is_stray(path.name)]
 
 
 def check_model(path: Path, found: str, expected: str) -> None:

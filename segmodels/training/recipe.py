@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.core.entry import AboveZero, Entry, NotNegative, Share, Size, read_entry
+from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import UnknownNameError
@@ -108,5 +109,5 @@ def load_recipe(name: str, folder: Path | None = None) -> Recipe:
     folder = folder or project_root() / "params" / "recipes"
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise UnknownNameError("recipe", name, (p.stem for p in folder.glob("*.yaml")))
+        raise UnknownNameError("recipe", name, (p.stem for p in yaml_files(folder, "recipes")))
     return read_entry(Recipe, str(path), read_yaml(path), name=name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from segmodels.assets.entries import DatasetEntry
+from segmodels.core.listing import has_stray_part
 from segmodels.errors import SegmodelsError
 
 #: What zipfile and tarfile raise for damaged archives, depending on where the damage is; a
@@ -57,7 +58,7 @@ def _unpack_zip(archive: Path, folder: Path, target: Target) -> int:
     written = 0
     with zipfile.ZipFile(archive) as packed:
         for member in packed.namelist():
-            if place := target(member):
+            if not has_stray_part(member) and (place := target(member)):
                 with packed.open(member) as source:
                     written += _write(source, folder / place)
     return written
@@ -68,7 +69,8 @@ def _unpack_tar(archive: Path, folder: Path, target: Target) -> int:
     with tarfile.open(archive) as packed:
         for member in packed:
             source = packed.extractfile(member) if member.isfile() else None
-            if source is not None and (place := target(member.name)):
+            stray = has_stray_part(member.name)
+            if source is not None and not stray and (place := target(member.name)):
                 written += _write(source, folder / place)
     return written
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segmodels.core.listing import has_stray_part, is_stray
 from segmodels.datasets.reading.base import Files
 from segmodels.datasets.reading.packed import AnyPath, Member
 from segmodels.errors import SegmodelsError
@@ -82,8 +83,13 @@ class Layout:
     def _names(self, root: AnyPath, split: str, images: AnyPath) -> list[str]:
         if self.listing:
             return read_listing(root / self.needs(split)[2])
-        suffix = self.image_suffix
-        return sorted(n.removesuffix(suffix) for n in _walk(images) if n.endswith(suffix))
+        suffix, found = self.image_suffix, list(_walk(images))
+        for name in sorted(found):
+            if not name.endswith(suffix) and _spelled(name).endswith(_spelled(suffix)):
+                raise SegmodelsError(
+                    f"{images / name}: images of this layout end in {suffix}; rename it."
+                )
+        return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
 
     def _check(self, what: str, folder: AnyPath, wanted: Iterable[AnyPath]) -> None:
         """One look at the folder instead of one at every file."""
@@ -94,25 +100,52 @@ class Layout:
             raise SegmodelsError(f"{lost[0]}: missing{others}. Unpack the archive again.")
 
 
-def _walk(folder: AnyPath) -> Iterator[str]:
+def _walk(folder: AnyPath, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Relative names of the files of a folder and of its folders, unsorted.
+
+    Left out are files that are nobody's data, and links to a folder that they lie in.
+
+    Args:
+        folder: on a disk or in an archive.
+        above: the folders it lies in, by device and number.
 
     Raises:
         SegmodelsError: a folder may not be read, or its disk has gone.
     """
     if isinstance(folder, Member):
-        yield from folder.walk()
+        yield from (name for name in folder.walk() if not has_stray_part(name))
         return
     try:
+        about = folder.stat()
         with os.scandir(folder) as entries:
-            here = list(entries)
+            found = [(one, _is_folder(one)) for one in entries if not is_stray(one.name)]
     except OSError as error:
         raise SegmodelsError(f"{folder}: cannot be read ({error.strerror or error}).") from None
-    for entry in here:
-        if entry.is_dir():
-            yield from (f"{entry.name}/{inner}" for inner in _walk(Path(entry.path)))
+    number = (about.st_dev, about.st_ino)
+    if number in above:
+        return
+    for entry, is_folder in found:
+        if is_folder:
+            inside = _walk(Path(entry.path), above | {number})
+            yield from (f"{entry.name}/{inner}" for inner in inside)
         else:
             yield entry.name
+
+
+def _spelled(name: str) -> str:
+    """A name without its upper case, and with one of the spellings of an ending."""
+    lower = name.lower()
+    for long, short in ((".jpeg", ".jpg"), (".jpe", ".jpg"), (".tiff", ".tif")):
+        lower = lower.removesuffix(long) + short if lower.endswith(long) else lower
+    return lower
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Also of a link; one that leads in a circle is a file, which reading it will tell."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def read_listing(path: AnyPath) -> list[str]:

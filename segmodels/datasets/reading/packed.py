@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from segmodels.core.listing import has_stray_part
 from segmodels.datasets.reading.archives import Target
 from segmodels.errors import SegmodelsError, UnreadableError
 
@@ -138,7 +139,7 @@ class Tree:
                 f"{path}: damaged ({error}). Delete it and download it again."
             ) from None
         for one in members:
-            if place := self.target(one.filename):
+            if not has_stray_part(one.filename) and (place := self.target(one.filename)):
                 self.entries[place] = _Entry(
                     number,
                     one.filename,
