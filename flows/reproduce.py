@@ -38,7 +38,9 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows import dvc_stages
 from flows.devices import Pool, devices, visible_gpus
 from flows.dvc_stages import Outcome
+from flows.schedule import asking_prefect, schedule, schedule_options
 from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, StageRunner, Work
+from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.errors import SegmodelsError
 
 #: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
@@ -195,19 +197,20 @@ def main(
     module: str = "flows.reproduce",
 ) -> int:
     """Run one of the flows from the command line, or serve it; return the exit code."""
+    return ended(lambda: _run(target, arguments, module))
+
+
+def _run(target: Flow[..., Any], arguments: Sequence[str] | None, module: str) -> int:
     parser = _parser(target, module)
     given = vars(parser.parse_args(arguments))
-    serve, cron = given.pop("serve"), given.pop("cron")
-    if serve and not PREFECT_API_URL.value():
-        parser.error("--serve needs a server: `prefect server start`, and set PREFECT_API_URL")
-    if serve:
-        target.serve(name="nightly", cron=cron, parameters=given)
-        return 0
-    try:
+    serve, cron, zone = given.pop("serve"), given.pop("cron"), given.pop("timezone")
+    timetable = schedule(parser, serve, cron, zone)
+    with asking_prefect():
+        if serve:
+            target.serve(name="nightly", schedule=timetable, parameters=given)
+            return DONE
         state: Any = target(**given, return_state=True)
-    except KeyboardInterrupt:
-        return 130
-    return 0 if state.is_completed() else 1
+    return DONE if state.is_completed() else ERROR
 
 
 def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
@@ -222,8 +225,7 @@ def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
     }
     for name in inspect.signature(target.fn).parameters:
         parser.add_argument("--" + name.replace("_", "-"), **options[name])
-    parser.add_argument("--serve", action="store_true", help="stay and run as a deployment")
-    parser.add_argument("--cron", metavar="'0 3 * * *'", help="with --serve: the schedule")
+    schedule_options(parser)
     return parser
 
 

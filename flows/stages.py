@@ -10,7 +10,6 @@ import argparse
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from tqdm import tqdm
 from flows import devices, tracking
 from segmodels import steps
 from segmodels.core import paths
-from segmodels.core.exits import CRASHED, DONE, ended
+from segmodels.core.exits import DONE, ended
 from segmodels.core.settings import forced
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import (
@@ -155,6 +154,10 @@ STAGES: dict[str, Callable[..., None]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage; returns one of the codes of `segmodels.core.exits`, with one line unless
     done."""
+    return ended(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.stages", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("names", nargs="*", help="what the stage works on, as dvc.yaml gives it")
@@ -162,23 +165,10 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = list(inspect.signature(STAGES[chosen.stage]).parameters)
     if len(chosen.names) != len(wanted):
         parser.error(f"{chosen.stage} takes {' '.join(wanted).upper() or 'no name'}")
-
-    def run() -> int:
-        check_active()
-        STAGES[chosen.stage](*chosen.names)
-        return DONE
-
-    return ended(run)
-
-
-def program() -> int:
-    """`main`, with a code of its own for a mistake of ours: retries tell it from wrong input."""
-    try:
-        return main()
-    except Exception:
-        traceback.print_exc()
-        return CRASHED
+    check_active()
+    STAGES[chosen.stage](*chosen.names)
+    return DONE
 
 
 if __name__ == "__main__":
-    raise SystemExit(program())
+    raise SystemExit(main())

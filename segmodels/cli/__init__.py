@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from segmodels.cli import (
     board,
@@ -19,7 +20,11 @@ from segmodels.cli import (
     schema,
 )
 from segmodels.cli.common import Command
-from segmodels.core.exits import DONE, ended
+from segmodels.core.exits import ended
+from segmodels.core.settings import DEBUG
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["main"]
 
@@ -30,23 +35,32 @@ _GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosi
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns one of the codes of `segmodels.core.exits`."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see flows/stages.py
+    return ended(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
     chosen = _parser().parse_args(arguments)
-    return ended(lambda: _run(chosen))
+    if getattr(chosen, "debug", False):
+        os.environ[DEBUG] = "1"  # also for the processes that are started
+    command: Command = chosen.command
+    return command(chosen)
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    try:
-        command: Command = chosen.command
-        code = command(chosen)
-        sys.stdout.flush()  # a reader that went away is noticed here, not at exit
-        return code
-    except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+class _Parser(argparse.ArgumentParser):
+    """A parser that knows `--debug`, as do those of its commands."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        text = "show the traceback of an error, for a report"
+        self.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=text)
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """As argparse does, but what cannot be written is an error."""
+        (file or sys.stdout).write(self.format_help())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="segmodels", description="Published semantic-segmentation results, checked."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

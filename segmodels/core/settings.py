@@ -15,6 +15,7 @@ IMAGES = "SEGMODELS_IMAGES"
 WORKERS = "SEGMODELS_WORKERS"
 CONNECTIONS = "SEGMODELS_CONNECTIONS"
 FORCE = "SEGMODELS_FORCE"
+DEBUG = "SEGMODELS_DEBUG"
 
 #: As many as browsers and download managers take without being thought rude.
 _CONNECTIONS = 4
@@ -98,6 +99,11 @@ def forced() -> bool:
     if named not in ("0", "1"):
         raise SegmodelsError(f"{FORCE}={named} is neither 0 nor 1.")
     return named == "1"
+
+
+def debugging() -> bool:
+    """Whether errors are shown with a traceback (`SEGMODELS_DEBUG=1`); commands have `--debug`."""
+    return os.environ.get(DEBUG, "0") not in ("", "0")
 
 
 def loading_workers() -> int | None:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
-from segmodels.core.exits import DONE, ERROR, PASSING, STOPPED, ended
+from segmodels.core.exits import CRASHED, DONE, ERROR, PASSING, STOPPED, ended
 from segmodels.errors import PassingError, SegmodelsError
 
 
@@ -18,14 +23,47 @@ def fails(error):
     [
         (SegmodelsError("wrong"), ERROR, "error: wrong"),
         (PassingError("nobody answers"), PASSING, "error: nobody answers"),
-        (OSError(28, "No space left", "/a/b"), ERROR, "error: /a/b: No space left."),
-        (PermissionError(13, "Permission denied"), ERROR, "error: Permission denied."),
         (KeyboardInterrupt(), STOPPED, "stopped; finished work is kept and taken up next time"),
+        (ConnectionRefusedError(111, "Connection refused"), PASSING, "error: Connection refused."),
+        (FileNotFoundError(2, "missing", "a"), ERROR, "error: a: missing."),
+        (OSError("cannot\nidentify"), ERROR, "error: cannot identify."),
+        (MemoryError(), ERROR, "error: There is not enough memory for this."),
     ],
 )
 def test_the_end_is_one_line_and_a_code(error, code, line, capsys):
     assert ended(fails(error)) == code
     assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO),
+        *(errno.EMFILE, errno.ENFILE, errno.ELOOP, errno.ENAMETOOLONG),
+    ],
+)
+def test_what_the_system_refuses_comes_with_a_remedy(number, capsys):
+    assert ended(fails(OSError(number, os.strerror(number), "/a/b"))) == ERROR
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: /a/b: {os.strerror(number)}. ")
+    assert line.endswith(".\n")
+    assert line.count("\n") == 1
+
+
+def test_a_move_names_both_places(capsys):
+    ended(fails(OSError(errno.EACCES, "Permission denied", "/a", None, "/b")))
+    assert capsys.readouterr().err.startswith("error: /a -> /b: Permission denied. ")
+
+
+def test_a_folder_that_was_deleted_under_us(tmp_path: Path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert ended(lambda: len(str(Path.cwd()))) == ERROR
+    assert capsys.readouterr().err == (
+        "error: The current folder no longer exists; change into another.\n"
+    )
 
 
 def test_work_that_is_done_says_nothing(capsys):
@@ -34,7 +72,30 @@ def test_work_that_is_done_says_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), FileNotFoundError(2, "missing", "a")])
-def test_what_is_not_foreseen_is_raised(error):
-    with pytest.raises(type(error)):
-        ended(fails(error))
+def test_what_is_not_foreseen_asks_for_a_report(capsys):
+    assert ended(fails(ZeroDivisionError("by\nzero"))) == CRASHED
+    line = capsys.readouterr().err
+    assert line.startswith(
+        "error: This is a mistake in segmodels, not yours (ZeroDivisionError: by"
+    )
+    assert "test_exits.py line " in line
+    assert "segmodels --debug" in line
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), SegmodelsError("wrong"), OSError("wrong")])
+def test_a_traceback_for_those_who_ask(error, capsys, monkeypatch):
+    monkeypatch.setenv("SEGMODELS_DEBUG", "1")
+    assert ended(fails(error)) in (ERROR, CRASHED)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "Traceback (most recent call last):"
+    assert shown[-1].startswith("error: ")
+
+
+def test_streams_that_were_closed_lead_nowhere(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert ended(lambda: print("to nobody") or (sys.stdout.write("nor this") and 3)) == 3
+    assert ended(fails(SegmodelsError("unheard"))) == ERROR
+    sys.stdout.close()
+    sys.stderr.close()
