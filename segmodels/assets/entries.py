@@ -25,8 +25,8 @@ from segmodels.errors import SegmodelsError, pick
 State = Literal["ok", "gated", "lost", "unpublished", "unsupported"]
 
 #: What fixes the bytes of weights: a sha256 of their `authors`, one that was noted here at `first
-#: sight`, or nothing (`no`).
-Pinned = Literal["authors", "first sight", "no"]
+#: sight`, one of a file that `its user` added, or nothing (`no`).
+Pinned = Literal["authors", "first sight", "its user", "no"]
 
 #: The file that alone identifies weights in our own format; the other one describes it.
 OWN = "model.safetensors"
@@ -82,6 +82,8 @@ class WeightsEntry(_Source):
         """What fixes the bytes of these weights."""
         if not self.files or not all(file.accepted for file in self.files):
             return "no"
+        if any(not file.sha256 and file.pin and file.pin.origin == "user" for file in self.files):
+            return "its user"
         theirs = all(file.sha256 and file.sha256_from == "authors" for file in self.files)
         return "authors" if theirs else "first sight"
 
@@ -181,6 +183,9 @@ def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
 
 
 def _pinned(path: Path, entry: WeightsEntry, pins: Pins) -> WeightsEntry:
+    if not entry.files and pins and all(pin.origin == "user" for pin in pins.values()):
+        files = tuple(RemoteFile(name=name, url=pins[name].url, pin=pins[name]) for name in pins)
+        return entry.replace(files=files, unseen=True)
     for name in pins.keys() - {file.name for file in entry.files}:
         raise SegmodelsError(
             f"{path}: weights {entry.name!r} have no file {name!r} any more; remove its note."

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from segmodels.assets.added import added_file, is_added
 from segmodels.assets.addresses import names_branch
 from segmodels.assets.announcement import announce
 from segmodels.assets.checksums import fault
@@ -51,6 +52,9 @@ def _fetched(file: RemoteFile, folder: Path, owner: str = "") -> Fetched:
         return Fetched(target, "folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if added := added_file(file, owner):
+            copy_file(added, target)
+            return Fetched(target, "user")
         mirrored = find_in_mirror(file, owner)
         if mirrored:
             copy_file(mirrored, target)
@@ -82,8 +86,11 @@ def fetch_weights(
     Raises:
         SegmodelsError: it cannot be obtained; the message gives the registered reason.
     """
-    if entry.state != "ok":
-        raise SegmodelsError(f"weights {entry.name!r} are {entry.state}: {entry.reason}")
+    if entry.state != "ok" and not is_added(entry):
+        raise SegmodelsError(
+            f"weights {entry.name!r} are {entry.state}: {entry.reason}. With their file: segmodels "
+            f"weights add {entry.name} FILE"
+        )
     announce(entry.name, entry.licence, entry.files, folder)
     came = [(file, _fetched(file, folder, entry.name)) for file in entry.files]
     accept(folder)

@@ -16,7 +16,7 @@ import yaml
 from pydantic import ConfigDict, Field, NonNegativeInt
 
 from segmodels.core.entry import Entry, read_entry
-from segmodels.core.files import write_text
+from segmodels.core.files import naming, write_text
 from segmodels.core.locks import only_one
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
@@ -25,8 +25,9 @@ from segmodels.errors import SegmodelsError
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", title="a sha256 (64 digits 0-9a-f)")]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", title="a commit (40 digits 0-9a-f)")]
 
-#: Where a file came from: its `address`, the `mirror`, or the `folder` it lay in already.
-Origin = Literal["address", "mirror", "folder"]
+#: Where a file came from: its `address`, the `mirror`, the `folder` it lay in already, or a `user`
+#: who added it (`segmodels weights add`).
+Origin = Literal["address", "mirror", "folder", "user"]
 
 _HEADER = """\
 # Released files as they first came here (trust on first use), for files whose sha256 does not stand
@@ -102,6 +103,18 @@ def note_pins(path: Path, entry: str, found: Pins) -> None:
             f"({refused.strerror or refused}). The files are kept. Make the folder writable and "
             f"fetch again, or add their sha256 to params/weights.yaml: {sums}"
         ) from error
+
+
+def remove_pins(path: Path, entry: str) -> None:
+    """Remove all pins of an entry from the file.
+
+    Raises:
+        SegmodelsError: the file cannot be read or written.
+    """
+    lock = project_root() / ".cache" / f"{path.stem}.lock"
+    with only_one(lock, "noting weights", wait=True), naming(path):
+        others = {name: pins for name, pins in read_pins(path).items() if name != entry}
+        write_text(path, _text(others))
 
 
 def _merged(path: Path, entry: str, found: Pins, known: Pins) -> dict[str, Pin]:

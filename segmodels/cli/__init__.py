@@ -18,6 +18,7 @@ from segmodels.cli import (
     listing,
     project,
     schema,
+    weights,
 )
 from segmodels.cli.common import Command
 from segmodels.core.exits import ended
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 #: In the order of `segmodels --help`.
-_GROUPS = (listing, data, checking, evaluating, evidence, board, costs, diagnosis, project, schema)
+_GROUPS = (
+    *(listing, data, weights, checking, evaluating, evidence),
+    *(board, costs, diagnosis, project, schema),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

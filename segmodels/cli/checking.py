@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmodels.cli.common import Add, device_option, force_option
@@ -23,6 +24,8 @@ def add(commands: Add) -> None:
     about = "check a published claim: fetch, evaluate or count, judge"
     verify = commands("verify", _verify, about)
     verify.add_argument("claim")
+    have = "files that you have of its weights, as `segmodels weights add` takes them"
+    verify.add_argument("--weights", type=Path, nargs="+", metavar="FILE", help=have)
     device_option(verify)
     force_option(verify)
 
@@ -46,6 +49,8 @@ def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.steps.verify import verify
     from segmodels.verdicts.rules import load_rules
 
+    if chosen.weights:
+        _add_weights(chosen.claim, chosen.weights)
     row = verify(chosen.claim, Options(chosen.device, progress, force=chosen.force))
     subject, verdict = row.subject, row.verdict
     print(f"{subject.id}: {_compared(subject, verdict)}")
@@ -64,6 +69,21 @@ def _verify(chosen: argparse.Namespace) -> int:
     for line in verdict.todo or filter(None, [verdict.reason]):
         print(f"  {line}")
     return 0
+
+
+def _add_weights(claim_id: str, files: list[Path]) -> None:
+    from segmodels.claims import load_claim
+    from segmodels.cli.weights import print_added
+    from segmodels.errors import SegmodelsError
+    from segmodels.steps.adding import add_weights
+
+    claim = load_claim(claim_id)
+    if claim.weights is None:
+        raise SegmodelsError(
+            f"claim {claim.id!r} names no weights: an entry of params/weights.yaml and the field "
+            f"'weights' of the claim would say which they are."
+        )
+    print_added(claim.weights, add_weights(claim.weights, files))
 
 
 def _compared(subject: RowSubject, verdict: Verdict) -> str:

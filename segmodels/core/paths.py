@@ -17,6 +17,11 @@ def released_weights(name: str) -> Path:
     return project_root() / "weights" / "released" / name
 
 
+def added_weights(name: str) -> Path:
+    """Copies of the files that a user added as a released checkpoint."""
+    return project_root() / "weights" / "added" / name
+
+
 def trained_weights(run: str) -> Path:
     """Weights trained here."""
     return project_root() / "weights" / "trained" / run

@@ -18,6 +18,7 @@ Facts = list[tuple[str, Pieces]]
 #: What stands on the page for each value of `WeightsSummary.pinned`.
 _PINNED = {
     "authors": "by their authors, who publish the sha256",
+    "its user": "by a user, who added the file: no checksum of the authors says that it is theirs",
     "first sight": "by us at first sight: the file that came first was noted",
     "no": "not at all: no sha256 is registered, and none was noted yet",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segmodels.assets.added import is_added
 from segmodels.assets.entries import DatasetEntry, load_dataset_entry, load_weights_entry
 from segmodels.assets.fetch import archives_at_hand
 from segmodels.claims import COUNTED, SCORES, Claim, Statement, load_claims, load_statements
@@ -39,7 +40,7 @@ def verify(claim_id: str, options: Options = USUAL) -> Row:
         from segmodels.steps.costs import count_wanted
 
         count_wanted()
-    elif _obtainable(entry):
+    elif obtainable(entry):
         _evaluate(entry, options)
     return _judged(entry)
 
@@ -60,14 +61,17 @@ def _evaluate(claim: Claim, options: Options) -> None:
 def _to_do(entry: Claim | Statement, judged: Row) -> bool:
     """What is blocked for everybody may be open for whoever has a copy of the images."""
     if judged.verdict.status == "blocked":
-        return isinstance(entry, Claim) and _obtainable(entry)
+        return isinstance(entry, Claim) and obtainable(entry)
     return judged.verdict.status in _OPEN
 
 
-def _obtainable(claim: Claim) -> bool:
+def obtainable(claim: Claim) -> bool:
+    """Whether a score can be counted here: its weights and images are here, or can be fetched."""
     if claim.weights is None or claim.metric not in SCORES:
         return False
     weights, dataset = load_weights_entry(claim.weights), load_dataset_entry(claim.dataset)
+    if is_added(weights):
+        weights = weights.replace(state="ok")
     if obstacles(claim, weights, None):
         return False
     return not obstacles(claim, weights, dataset) or _has_copy(dataset)

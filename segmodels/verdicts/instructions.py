@@ -59,9 +59,5 @@ def _about_weights(entry: WeightsEntry) -> Iterator[str]:
     if entry.licence:
         yield f"  licence: {' '.join(entry.licence.split())}"
     for file in entry.files:
-        yield f"  file: {file.name}, into the folder that {MIRROR} names"
-    if not entry.files:
-        yield (
-            f"  name the downloaded file and its sha256 in params/weights.yaml ({entry.name}), set "
-            f"its state to ok, and put it into the folder that {MIRROR} names"
-        )
+        yield f"  file: {file.name}"
+    yield f"  with the file here: segmodels weights add {entry.name} FILE"

@@ -265,7 +265,7 @@ def test_two_that_note_at_once_lose_nothing(tmp_path, project):
         ),
         (
             f"odd: {{a.bin: {{sha256: {SHA}, bytes: 3, url: u, from: x}}}}",
-            "'from': expected 'address', 'mirror' or 'folder', found 'x'",
+            "'from': expected 'address', 'mirror', 'folder' or 'user', found 'x'",
         ),
         (
             f"odd: {{a.bin: {{sha256: {SHA}, bytes: 3, url: u, from: mirror, revision: v1}}}}",

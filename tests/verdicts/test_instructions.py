@@ -21,7 +21,7 @@ def test_what_is_gated_says_where_to_register_and_where_to_put_it():
 
 def test_weights_in_a_drive_say_what_to_do_with_them():
     text = "\n".join(instructions(load_claim("depict_sa_l_ade20k_ss")))
-    for words in ("drive.google.com", "params/weights.yaml", "SEGMODELS_MIRROR"):
+    for words in ("drive.google.com", "segmodels weights add depict-sa-vit-large-ade20k FILE"):
         assert words in text
 
 

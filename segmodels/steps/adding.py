@@ -1,0 +1,76 @@
+"""Weights that a user has: checked, copied and noted, or forgotten."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from segmodels.assets.added import check_added, is_described, pins_of
+from segmodels.assets.entries import load_weights_entry
+from segmodels.assets.pins import lock_path, note_pins, remove_pins
+from segmodels.assets.transfer import copy_file
+from segmodels.checkpoints import load_checkpoint
+from segmodels.core import paths
+from segmodels.core.files import naming
+from segmodels.core.settings import project_root
+from segmodels.errors import SegmodelsError
+from segmodels.steps.weights import check_model, weights_path
+
+
+def add_weights(name: str, files: Sequence[Path]) -> Path:
+    """Use files that a user has as the weights of an entry of `params/weights.yaml`.
+
+    They must load strictly as the entry's network. Copies go to `weights/added`, their sha256 into
+    `params/weights.lock.yaml`; from then on no other file is taken for them.
+
+    Returns:
+        the folder of the copies.
+
+    Raises:
+        UnknownNameError: no such entry; the message suggests the nearest.
+        SegmodelsError: a file is missing, is another one, or is no such network.
+    """
+    entry = load_weights_entry(name)
+    if entry.state == "unsupported":
+        raise SegmodelsError(f"weights {name!r} cannot be read here: {entry.reason}.")
+    check_added(entry, files)
+    folder = paths.added_weights(name)
+    draft = folder.with_name(f".{name}.adding")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with naming(draft):
+            draft.mkdir(parents=True)
+            for path in files:
+                copy_file(path, draft / path.name)
+        names = [path.name for path in files]
+        model = load_checkpoint(weights_path(draft, names))
+        check_model(files[0], model.config["name"], entry.model)
+        note_pins(_lock(), name, pins_of(entry, files))
+        with naming(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def forget_weights(name: str) -> None:
+    """Remove the copies of weights that a user added, and their note.
+
+    Raises:
+        UnknownNameError: no such entry.
+        SegmodelsError: nothing was added under this name.
+    """
+    entry = load_weights_entry(name)
+    added, noted = paths.added_weights(name), bool(entry.files) and not is_described(entry)
+    if not added.is_dir() and not noted:
+        raise SegmodelsError(f"weights {name!r} were not added: there is nothing to forget.")
+    for folder in (added, paths.released_weights(name)):
+        shutil.rmtree(folder, ignore_errors=True)
+    if noted:
+        remove_pins(_lock(), name)
+
+
+def _lock() -> Path:
+    return lock_path(project_root() / "params" / "weights.yaml")
