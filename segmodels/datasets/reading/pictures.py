@@ -9,8 +9,6 @@ the file is called.
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,17 +22,6 @@ from segmodels.datasets.reading.palette import reordered
 from segmodels.errors import SegmodelsError, UnreadableError
 
 AGAIN = "Download and prepare the dataset again."
-
-#: What Pillow raises for damaged files, depending on where the damage is.
-_UNDECODABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 #: Modes in which Pillow opens photographs of 8 bits, and what becomes RGB as in OpenCV.
 _EIGHT_BITS = frozenset(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"))
@@ -136,7 +123,7 @@ def _opened(path: AnyPath) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. {AGAIN}") from None
-    except _UNDECODABLE as error:
+    except Exception as error:  # of damaged files Pillow raises a dozen kinds, TypeError among them
         raise UnreadableError(path, f"cannot be decoded ({error})", AGAIN) from None
 
 
