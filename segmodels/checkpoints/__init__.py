@@ -21,8 +21,11 @@ from segmodels.checkpoints import (
     timm_vit,
 )
 from segmodels.checkpoints.backbone import BackboneReport, load_backbone
+from segmodels.checkpoints.diagnosis import diagnosis, kind_of
 from segmodels.checkpoints.native import save_checkpoint
-from segmodels.checkpoints.source import LayerNormEps, Source
+from segmodels.checkpoints.shards import CONFIG
+from segmodels.checkpoints.source import LayerNormEps, Source, read_json
+from segmodels.checkpoints.strict import some
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 
@@ -124,12 +127,27 @@ def _moved(model: SegModel, device: str | torch.device) -> SegModel:
 
 
 def _unknown(source: Source) -> str:
+    looks = "; ".join(form.looks for form in FORMATS.values())
     if source.path.is_dir():
-        names = sorted(item.name for item in source.path.iterdir())
-        found = f"the folder holds {', '.join(names[:8]) or 'nothing'}"
-    elif source.keys:
-        found = f"the file holds {', '.join(sorted(source.keys)[:4])}, …"
+        found = f"the folder holds {_listed(source.path)}"
+    elif kind_of(source.path) is None:
+        return f"{source.path} {diagnosis(source.path)}"
+    elif source.names:
+        found = f"the file holds {_beginnings(source)}"
     else:
         found = f"{source.path.stat().st_size} bytes that are no state dict"
-    looks = "; ".join(form.looks for form in FORMATS.values())
     return f"{source.path} is no checkpoint known here: {found}. Known layouts: {looks}."
+
+
+def _listed(folder: Path) -> str:
+    """The files of a folder, and which network its config.json describes."""
+    names = sorted(item.name for item in folder.iterdir())
+    described = read_json(folder / CONFIG) if CONFIG in names else {}
+    kinds = [described[name] for name in ("model_type", "architecture") if name in described]
+    network = f", and {CONFIG} describes {kinds[0]!r}" if kinds else ""
+    return (", ".join(names[:8]) or "nothing") + network
+
+
+def _beginnings(source: Source) -> str:
+    """How the names of the tensors begin, without what wrappers put in front."""
+    return some(sorted({".".join(name.split(".")[:2]) for name in source.names}))

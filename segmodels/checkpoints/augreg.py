@@ -14,6 +14,7 @@ from torch import Tensor
 
 from segmodels.checkpoints.imagenet import ImageNet, classifier
 from segmodels.checkpoints.source import Source
+from segmodels.checkpoints.states import check_weights
 from segmodels.checkpoints.strict import shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
@@ -65,6 +66,8 @@ def read(source: Source) -> ImageNet:
         for key, value in source.content.items()
         if key.startswith(prefix)
     }
+    for key, value in arrays.items():
+        check_weights(source.path, key, value)
     query = "Transformer/encoderblock_0/MultiHeadDotProductAttention_1/query/kernel"
     heads = shape(source.path, arrays, query, 3)[1]
     ours = {_rename(key): _axes(source, key, value) for key, value in arrays.items()}

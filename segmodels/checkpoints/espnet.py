@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from segmodels.checkpoints.source import Source
-from segmodels.checkpoints.strict import build, count, shape, tensors_of
+from segmodels.checkpoints.states import tensors_of
+from segmodels.checkpoints.strict import build, count, shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.espnet import SKIPS
@@ -61,7 +62,7 @@ PUBLISHED = {
 
 def recognises(source: Source) -> bool:
     """A state dict that has both ESPNet's encoder and its decoder."""
-    return source.keys >= MARKS or source.keys >= {f"module.{key}" for key in MARKS}
+    return source.names >= MARKS
 
 
 def load(source: Source) -> SegModel:
@@ -70,7 +71,7 @@ def load(source: Source) -> SegModel:
     Their statistics are not in the files but in the authors' code. Other files (retrained,
     with other classes) come without.
     """
-    path, tensors = source.path, tensors_of(source.path, source.content)
+    path, tensors = source.path, tensors_of(source.path, source.state)
     num_classes = shape(path, tensors, "classifier.weight", 4)[1]
     inputs = shape(path, tensors, "conv.conv.weight", 4)[1]
     skips = {channels + num_classes: name for name, channels in SKIPS.items()}

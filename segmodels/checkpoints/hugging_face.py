@@ -18,15 +18,15 @@ from torch import Tensor
 
 from segmodels.checkpoints.imagenet import ImageNet, classifier
 from segmodels.checkpoints.nvlabs_segformer import name_of
-from segmodels.checkpoints.source import Source, read_json, read_safetensors, read_torch
-from segmodels.checkpoints.strict import build, shape, tensors_of
+from segmodels.checkpoints.shards import CONFIG, is_named, weights_of
+from segmodels.checkpoints.source import Source, read_json
+from segmodels.checkpoints.strict import build, shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
 
 logger = logging.getLogger(__name__)
 
-CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 EPS = {"hugging_face": 1e-5, "original": 1e-6}
 
 #: Their names as patterns, ours as replacements; {n} counts stages from 1 instead of 0.
@@ -55,10 +55,8 @@ IN_BLOCK = {
 
 
 def recognises(source: Source) -> bool:
-    """A folder whose config.json says SegFormer, or one of the two weights files in it."""
-    config = source.folder / CONFIG
-    named = source.path.is_dir() or source.path.name in (CONFIG, *WEIGHTS)
-    return named and config.is_file() and read_json(config).get("model_type") == "segformer"
+    """A folder whose config.json says SegFormer, or one of the files in it."""
+    return is_named(source) and read_json(source.folder / CONFIG).get("model_type") == "segformer"
 
 
 def load(source: Source) -> SegModel:
@@ -140,20 +138,6 @@ def _in_block(rest: str) -> str:
         if f".{theirs}." in rest:
             return rest.replace(f".{theirs}.", f".{ours}.")
     return rest
-
-
-def weights_of(source: Source) -> tuple[Path, dict[str, Tensor]]:
-    """The weights file of a folder with a config.json, and its tensors.
-
-    Raises:
-        SegmodelsError: there is none, or it is broken.
-    """
-    names = (source.path.name, *WEIGHTS) if source.path.name in WEIGHTS else WEIGHTS
-    for path in (source.folder / name for name in names):
-        if path.is_file():
-            safe = path.suffix == ".safetensors"
-            return path, tensors_of(path, read_safetensors(path) if safe else read_torch(path))
-    raise SegmodelsError(f"{source.folder} has a {CONFIG} but none of {' and '.join(WEIGHTS)}.")
 
 
 def _config(

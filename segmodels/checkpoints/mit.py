@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segmodels.checkpoints.imagenet import MIT_MARK, ImageNet, classifier
 from segmodels.checkpoints.source import Source
-from segmodels.checkpoints.strict import tensors_of
+from segmodels.checkpoints.states import tensors_of
 from segmodels.models.base import SegModel
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from segmodels.checkpoints.mmseg_config import Described
 from segmodels.checkpoints.mmseg_networks import NETWORKS, File, KnownNetwork
 from segmodels.checkpoints.source import Source
-from segmodels.checkpoints.strict import build, count, some, tensors_of
+from segmodels.checkpoints.states import tensors_of
+from segmodels.checkpoints.strict import build, count, some
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 

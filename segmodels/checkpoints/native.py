@@ -17,7 +17,9 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from segmodels.checkpoints.source import Source, read_json, read_safetensors
+from segmodels.checkpoints.readers import read_safetensors
+from segmodels.checkpoints.source import Source, read_json
+from segmodels.checkpoints.states import check_weights
 from segmodels.checkpoints.strict import build
 from segmodels.core.files import temporary_folder
 from segmodels.errors import SegmodelsError
@@ -53,7 +55,10 @@ def load(source: Source) -> SegModel:
             f"{weights} has sha256 {found}, but {DESCRIPTION} beside it describes "
             f"{description['weights_sha256']}: cut short, changed, or from another save."
         )
-    model = build(weights, description["config"], read_safetensors(weights))
+    tensors = read_safetensors(weights)
+    for name, tensor in tensors.items():
+        check_weights(weights, name, tensor)
+    model = build(weights, description["config"], tensors)
     names, preprocessing = description["class_names"], description["preprocessing"]
     model.class_names = None if names is None else tuple(names)
     model.preprocessing = None if preprocessing is None else Preprocessing.from_dict(preprocessing)

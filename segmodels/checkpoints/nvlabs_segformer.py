@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from segmodels.checkpoints.source import Source
-from segmodels.checkpoints.strict import build, count, shape, tensors_of
+from segmodels.checkpoints.states import tensors_of
+from segmodels.checkpoints.strict import build, count, shape
 from segmodels.models.base import SegModel
 from segmodels.models.mit import STAGES
 from segmodels.models.preprocessing import IMAGENET

@@ -12,9 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
+from segmodels.checkpoints.diagnosis import diagnosis, kind_of
 from segmodels.checkpoints.imagenet import nearest
-from segmodels.checkpoints.source import Source, read_torch, read_yaml
-from segmodels.checkpoints.strict import build, count, shape, tensors_of
+from segmodels.checkpoints.source import Source, read_yaml
+from segmodels.checkpoints.states import tensors_of
+from segmodels.checkpoints.strict import build, count, shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import HALF, IMAGENET_ROUNDED
@@ -33,17 +35,18 @@ def recognises(source: Source) -> bool:
     """A folder with a variant.yml, or a training snapshot of an encoder and a decoder."""
     if source.path.is_dir():
         return source.has(WEIGHTS) and (source.folder / VARIANT).is_file()
-    model = source.content.get("model") if "model" in source.keys else None
-    return isinstance(model, Mapping) and any("encoder.pos_embed" in str(key) for key in model)
+    return "model" in source.keys and "encoder.pos_embed" in source.names
 
 
 def load(source: Source) -> SegModel:
     """Read the snapshot's ``model`` and ignore its optimiser; heads come from the YAML."""
     path = source.folder / WEIGHTS if source.path.is_dir() else source.path
-    snapshot = read_torch(path) if source.path.is_dir() else source.content
-    if not isinstance(snapshot, Mapping) or "model" not in snapshot:
+    file = Source(path)
+    if kind_of(path) is None:
+        raise SegmodelsError(f"{path} {diagnosis(path)}")
+    if "model" not in file.keys:
         raise SegmodelsError(f"{path} holds no 'model'; Segmenter's training writes one.")
-    tensors = tensors_of(path, snapshot["model"], "'model'")
+    tensors = tensors_of(path, file.state, "'model'")
     variant = _Variant(path.parent / VARIANT)
     kind = _kind(path, tensors)
     config = {**_encoder(path, tensors, variant), **_decoder(path, tensors, variant, kind)}

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import pickle
-import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
-from segmodels.checkpoints.inert import load_inert
+from segmodels.checkpoints.diagnosis import kind_of
+from segmodels.checkpoints.readers import read_any
+from segmodels.checkpoints.states import chosen, unwrapped
 from segmodels.errors import SegmodelsError
 
 LayerNormEps = Literal["hugging_face", "original"]
@@ -46,13 +39,8 @@ class Source:
     @cached_property
     def content(self) -> Any:
         """What the file given holds; None for a folder or a file of another kind."""
-        if not self.path.is_file():
-            return None
-        if self.path.suffix == ".safetensors":
-            return read_safetensors(self.path)
-        if is_npz(self.path):
-            return read_npz(self.path)
-        return read_torch(self.path) if is_torch(self.path) else None
+        known = self.path.is_file() and kind_of(self.path)
+        return read_any(self.path) if known else None
 
     @property
     def keys(self) -> frozenset[str]:
@@ -61,16 +49,14 @@ class Source:
 
     @property
     def state(self) -> Any:
-        """The state dict in the file given: what lies under ``state_dict`` or ``model``, or all."""
-        for name in ("state_dict", "model"):
-            if name in self.keys:
-                return self.content[name]
-        return self.content
+        """The state dict in the file given, as it is there (``states.chosen``)."""
+        return chosen(self.path, self.content)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Names of the tensors in the state dict, without a ``module.`` prefix."""
-        return frozenset(name.removeprefix("module.") for name in _strings(self.state))
+        """Names of the tensors in the state dict, without the prefixes of wrappers."""
+        names = _strings(self.state)
+        return frozenset(unwrapped(self.path, names).values())
 
 
 def _strings(values: Any) -> frozenset[str]:
@@ -87,106 +73,6 @@ def _tuple(loader: _TupleLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
 
 
 _TupleLoader.add_constructor("tag:yaml.org,2002:python/tuple", _tuple)
-
-
-#: How PyTorch's safe reader words its refusal of objects.
-OBJECTS = re.compile(r"Unsupported (global|class)|Can only |Trying to (load|call) ")
-
-
-def is_torch(path: Path) -> bool:
-    """Whether a file starts as PyTorch's do: a zip archive, or a pickle before 1.6."""
-    with path.open("rb") as file:
-        magic = file.read(2)
-    return magic == b"PK" or magic[:1] == b"\x80"
-
-
-def is_npz(path: Path) -> bool:
-    """Whether a file is NumPy's archive of arrays, or at least claims to be one."""
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            return False
-    if path.suffix == ".npz":
-        return True
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return False
-    return bool(names) and all(name.endswith(".npy") for name in names)
-
-
-def read_torch(path: Path) -> Any:
-    """Read a PyTorch file as tensors and plain values, onto the CPU.
-
-    Objects in which training frameworks keep their books become placeholders (``inert``).
-
-    Raises:
-        SegmodelsError: not a PyTorch file, cut short, or it holds code.
-    """
-    if not is_torch(path):
-        raise SegmodelsError(f"{path} is not a PyTorch file.")
-    # Memory-mapped, the optimiser state of a training snapshot is never read from disk.
-    mapped = zipfile.is_zipfile(path)
-    try:
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-        except pickle.UnpicklingError:  # an object, or a broken file: then it fails again
-            return load_inert(path, mapped)
-    except Exception as error:  # torch raises half a dozen kinds
-        raise SegmodelsError(_unreadable(path, error)) from error
-
-
-def _unreadable(path: Path, error: Exception) -> str:
-    reason = str(error).strip()
-    found = OBJECTS.search(reason)
-    if found is not None:
-        start = found.start()
-        return (
-            f"{path} holds Python objects besides tensors and is not opened, since that could "
-            f"run code ({_first_line(reason[start:])}). Re-save it with only its state dict."
-        )
-    size = path.stat().st_size
-    return (
-        f"{path} cannot be read: not written by PyTorch, or cut short at {size} bytes "
-        f"({type(error).__name__}: {_first_line(reason)}). Download it again."
-    )
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0][:200] if text else "no reason given"
-
-
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file onto the CPU.
-
-    Raises:
-        SegmodelsError: the file is broken or cut short.
-    """
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        size = path.stat().st_size
-        raise SegmodelsError(
-            f"{path} ({size} bytes) is not a whole safetensors file ({error}). Download it again."
-        ) from error
-
-
-def read_npz(path: Path) -> dict[str, Tensor]:
-    """Read an archive of NumPy arrays onto the CPU.
-
-    Raises:
-        SegmodelsError: the file is broken or cut short, or holds anything but numbers.
-    """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
-        size = path.stat().st_size
-        raise SegmodelsError(
-            f"{path} ({size} bytes) is not a whole archive of arrays ({error}). Download it again."
-        ) from error
-    except TypeError as error:  # text and other things torch has no type for
-        raise SegmodelsError(f"{path} holds arrays that are no numbers ({error}).") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -72,23 +72,6 @@ def compare(
         raise SegmodelsError(f"{path} does not fit {name!r}. Tensors: {'; '.join(problems)}.")
 
 
-def tensors_of(path: Path, values: Any, what: str = "state dict") -> dict[str, Tensor]:
-    """A mapping checked to hold nothing but named tensors, without a ``module.`` prefix.
-
-    Raises:
-        SegmodelsError: it is something else.
-    """
-    if not isinstance(values, Mapping) or not values:
-        raise SegmodelsError(f"{path}: its {what} is not a mapping of names to tensors.")
-    for key, value in values.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise SegmodelsError(
-                f"{path}: its {what} holds {key!r}, a {type(value).__name__} and not a tensor."
-            )
-    wrapped = all(key.startswith("module.") for key in values)
-    return {key.removeprefix("module.") if wrapped else key: v for key, v in values.items()}
-
-
 def shape(path: Path, tensors: Mapping[str, Tensor], key: str, dimensions: int) -> tuple[int, ...]:
     """Shape of one tensor from which the architecture is read.
 

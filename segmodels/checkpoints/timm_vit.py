@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segmodels.checkpoints.hugging_face import CONFIG, WEIGHTS, weights_of
 from segmodels.checkpoints.imagenet import VIT_MARKS, ImageNet, classifier
+from segmodels.checkpoints.shards import CONFIG, is_named, weights_of
 from segmodels.checkpoints.source import Source, read_json
-from segmodels.checkpoints.strict import tensors_of
+from segmodels.checkpoints.states import tensors_of
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import Preprocessing
@@ -59,9 +59,7 @@ def read(source: Source) -> ImageNet:
 
 
 def _is_folder(source: Source) -> bool:
-    config = source.folder / CONFIG
-    named = source.path.is_dir() or source.path.name in (CONFIG, *WEIGHTS)
-    return named and config.is_file() and "architecture" in read_json(config)
+    return is_named(source) and "architecture" in read_json(source.folder / CONFIG)
 
 
 def _folder(source: Source) -> ImageNet:

@@ -63,5 +63,5 @@ def test_a_wrong_augreg_file_is_named(tmp_path, vit, change, message) -> None:
 
 def test_text_is_no_array_of_numbers(tmp_path, vit) -> None:
     np.savez(tmp_path / "text.npz", **jax_arrays(vit, heads=3), note=np.array(["hello"]))
-    with pytest.raises(SegmodelsError, match="arrays that are no numbers"):
+    with pytest.raises(SegmodelsError, match="arrays that are no plain numbers"):
         load_checkpoint(tmp_path / "text.npz")

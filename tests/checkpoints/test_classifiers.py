@@ -37,9 +37,9 @@ def test_code_in_any_of_the_files_is_not_run(tmp_path, monkeypatch, vit) -> None
     (folder / "config.json").write_text('{"architecture": "vit_tiny_patch16_224"}')
     (tmp_path / "bomb.pth").replace(folder / "pytorch_model.bin")
     for name, message in {
-        "bomb.npz": "allow_pickle=False",
+        "bomb.npz": "Python objects besides numbers.*could run code",
         "hub": "could run code",
-        "bomb.safetensors": "not a whole safetensors file",
+        "bomb.safetensors": "could run code",  # told by its content, not by its name
     }.items():
         with pytest.raises(SegmodelsError, match=message):
             load_checkpoint(tmp_path / name)
