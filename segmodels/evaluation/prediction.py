@@ -16,6 +16,10 @@ _NOT_FINITE = (
 )
 
 
+class NotFiniteError(SegmodelsError):
+    """A network gives scores that are NaN or infinite."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Labels of one image, where the model is; nobody has waited for them yet.
@@ -40,9 +44,9 @@ class Prediction:
 
 
 def check_finite(finite: bool) -> None:
-    """Refuse labels that rest on scores that are not finite (SegmodelsError)."""
+    """Refuse labels that rest on scores that are not finite (NotFiniteError)."""
     if not finite:
-        raise SegmodelsError(_NOT_FINITE)
+        raise NotFiniteError(_NOT_FINITE)
 
 
 def are_finite(scores: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.counting import count_pairs
+from segmodels.evaluation.prediction import NotFiniteError
 from segmodels.evaluation.reference import predict
 from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
 from segmodels.models import create_model
@@ -110,6 +111,11 @@ def _loop(job: Job, state: _State, snapshot: Path, progress: CurveProgress | Non
                 saved = time.monotonic()
 
 
+def _diverged(job: Job, text: str) -> SegmodelsError:
+    advice = f"Lower 'lr' or lengthen 'warmup' in params/recipes/{job.recipe.name}.yaml."
+    return SegmodelsError(f"run {job.run!r}: {text}. {advice}")
+
+
 def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tensor) -> float:
     recipe, model = job.recipe, state.model.train()
     torch.manual_seed(job.seed * 1_000_003 + state.step)  # dropout and drop path
@@ -121,10 +127,7 @@ def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tenso
     losses = [share * pixel_loss(logits.float(), labels, weight) for logits, share in heads]
     loss = torch.stack(losses).sum()
     if not torch.isfinite(loss):
-        raise SegmodelsError(
-            f"run {job.run!r}: the loss is {loss.item()} at step {state.step}. Lower 'lr' or "
-            f"lengthen 'warmup' in params/recipes/{recipe.name}.yaml."
-        )
+        raise _diverged(job, f"the loss is {loss.item()} at step {state.step}")
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -154,7 +157,11 @@ def _look(job: Job, state: _State) -> CurveRow:
     total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)
     for index in range(min(recipe.validate_images, len(job.val))):
         sample = job.val.read(index)
-        prediction = predict(model, sample.image, protocol)
+        try:
+            prediction = predict(model, sample.image, protocol)
+        except NotFiniteError:
+            text = f"the scores of {sample.name!r} are not finite after step {state.step}"
+            raise _diverged(job, text) from None
         total += count_pairs(sample.label, prediction, classes, model.num_classes, VOID)
     loss, state.losses = float(np.mean(state.losses)), []
     return {

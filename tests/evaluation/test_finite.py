@@ -91,13 +91,11 @@ def test_an_evaluation_names_the_image(
     dataset = open_dataset("shapes", "test")
     with paper_gpu():
         subject = steps.subject_of(run, device)
-        real, calls = subject.model.forward_lowres, []
+        real = subject.model.forward_lowres
 
         def spoiled(images: torch.Tensor) -> Any:
-            calls.append(len(images))
             logits = real(images)
-            if len(calls) == 2 or device == "cuda":
-                logits[-1, 0, 0, 0] = math.nan
+            logits[-1, 0, 0, 0] = math.nan
             return logits
 
         monkeypatch.setattr(subject.model, "forward_lowres", spoiled)

@@ -113,6 +113,7 @@ def test_a_download_that_fails_leaves_nothing_in_params(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = params(root)
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     monkeypatch.delenv("SEGMODELS_MIRROR")
     with pytest.raises(SegmodelsError, match="cannot be downloaded"):
         verify("toy_no_run")
@@ -141,6 +142,7 @@ def test_a_run_of_that_name_is_not_overwritten(root: Path) -> None:
 
 
 def test_weights_that_cannot_be_fetched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segmodels.assets.retries._BACKOFF", 0.0)
     monkeypatch.delenv("SEGMODELS_MIRROR")
     with pytest.raises(SegmodelsError, match=r"model\.\w+: cannot be downloaded"):
         verify("toy_open")
