@@ -17,7 +17,7 @@ from segmodels.checkpoints.strict import compare
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.classifier import MiTClassifier, ViTClassifier
-from segmodels.models.mit import MiT
+from segmodels.models.mit import STAGES, MiT
 from segmodels.models.vit import ViT, resize_positions
 
 #: How to tell each format of ImageNet weights, and how to read it.
@@ -137,6 +137,8 @@ def _check(weights: ImageNet, module: nn.Module) -> None:
     found, wanted = ("MiT" if is_mit else "ViT" for is_mit in (weights.is_mit, _is_mit(module)))
     if found != wanted:
         raise SegmodelsError(f"{weights.path} holds a {found}, the model's encoder is a {wanted}.")
+    if isinstance(module, MiT):
+        _check_heads(weights, module)
     if not isinstance(module, ViT):
         return
     if ("dist_token" in weights.tensors) != (module.extra == 2):
@@ -148,6 +150,17 @@ def _check(weights: ImageNet, module: nn.Module) -> None:
     if weights.heads not in (None, heads):
         raise SegmodelsError(
             f"{weights.path} has {weights.heads} attention heads, the model's encoder {heads}."
+        )
+
+
+def _check_heads(weights: ImageNet, module: MiT) -> None:
+    """Heads of each stage, which no tensor shows, where the file says them."""
+    stated = (weights.overrides or {}).get("heads")
+    blocks: list[Any] = [getattr(module, f"block{number}")[0] for number in STAGES]
+    heads = [block.attn.heads for block in blocks]
+    if stated not in (None, heads):
+        raise SegmodelsError(
+            f"{weights.path} has {stated} attention heads, the model's encoder {heads}."
         )
 
 

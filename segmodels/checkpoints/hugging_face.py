@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segmodels.checkpoints.hugging_face_config import Described
+from segmodels.checkpoints.hugging_face_processor import preprocessing_of
 from segmodels.checkpoints.imagenet import ImageNet, classifier
 from segmodels.checkpoints.nvlabs_segformer import name_of
 from segmodels.checkpoints.shards import CONFIG, is_named, weights_of
@@ -23,7 +25,6 @@ from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.strict import build, shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-from segmodels.models.preprocessing import IMAGENET
 
 logger = logging.getLogger(__name__)
 
@@ -60,18 +61,17 @@ def recognises(source: Source) -> bool:
 
 
 def load(source: Source) -> SegModel:
-    """Read the folder; class names come from its config.json."""
-    described = read_json(source.folder / CONFIG)
+    """Read the folder; class names and pixels come from its descriptions."""
     path, tensors = weights_of(source)
     tensors = renamed(tensors)
-    _warn(source, path)
     if "classifier.weight" in tensors:
         return classifier(_encoder(source, path, tensors))
-    config = _config(source.folder / CONFIG, described, path, tensors)
+    described = _described(source, path)
+    config = _config(described, path, tensors)
     config["norm_eps"] = EPS[source.layer_norm_eps]
     model = build(path, config, tensors)
-    model.preprocessing = IMAGENET
-    model.class_names = _classes(described.get("id2label"), model.num_classes)
+    model.preprocessing = preprocessing_of(source.folder)
+    model.class_names = described.classes(model.num_classes)
     return model
 
 
@@ -89,28 +89,35 @@ def read(source: Source) -> ImageNet:
 
 
 def _encoder(source: Source, path: Path, tensors: Mapping[str, Tensor]) -> ImageNet:
-    described = read_json(source.folder / CONFIG)
+    described = _described(source, path)
     bare = {
         re.sub("^classifier", "head", key.removeprefix("backbone.")): value
         for key, value in tensors.items()
     }
-    head = bare.get("head.weight")
+    head, hidden = bare.get("head.weight"), bare.get("block1.0.mlp.fc1.weight")
+    if hidden is not None:
+        described.check_expansion(hidden.shape[0] // hidden.shape[1])
     return ImageNet(
         path,
         bare,
-        preprocessing=IMAGENET,
-        class_names=_classes(described.get("id2label"), 0 if head is None else len(head)),
-        overrides={"norm_eps": EPS[source.layer_norm_eps]},
+        preprocessing=preprocessing_of(source.folder),
+        class_names=None if head is None else described.classes(len(head)),
+        overrides={**described.sizes(), "norm_eps": EPS[source.layer_norm_eps]},
     )
 
 
-def _warn(source: Source, path: Path) -> None:
+def _described(source: Source, path: Path) -> Described:
+    """The folder's config.json, with a word on its eps."""
+    where = source.folder / CONFIG
+    described = Described(where, read_json(where))
+    described.check_eps(source.layer_norm_eps)
     if source.layer_norm_eps == "hugging_face":
         logger.warning(
             "%s: LayerNorm eps 1e-5 in the blocks as in Hugging Face's port; the original "
             "SegFormer has 1e-6 there (layer_norm_eps='original').",
             path,
         )
+    return described
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -140,31 +147,14 @@ def _in_block(rest: str) -> str:
     return rest
 
 
-def _config(
-    where: Path, described: Mapping[str, Any], path: Path, tensors: Mapping[str, Tensor]
-) -> dict[str, Any]:
-    fields = {
-        "widths": "hidden_sizes",
-        "depths": "depths",
-        "heads": "num_attention_heads",
-        "reductions": "sr_ratios",
-    }
-    for theirs in (*fields.values(), "decoder_hidden_size"):
-        if theirs not in described:
-            raise SegmodelsError(f"{where} lacks the field {theirs!r}.")
-    config = {ours: list(described[theirs]) for ours, theirs in fields.items()}
-    hidden = shape(path, tensors, "backbone.block1.0.mlp.fc1.weight", 2)[0]
+def _config(described: Described, path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    width, sizes = described.decoder_width(), described.sizes()
+    hidden, inputs = shape(path, tensors, "backbone.block1.0.mlp.fc1.weight", 2)
+    described.check_expansion(hidden // inputs)
     return {
-        "name": name_of(config["widths"], config["depths"]),
+        "name": name_of(sizes["widths"], sizes["depths"]),
         "num_classes": shape(path, tensors, "decode_head.linear_pred.weight", 4)[0],
-        "expansion": hidden // config["widths"][0],
-        "decoder_width": described["decoder_hidden_size"],
-        **config,
+        "expansion": hidden // inputs,
+        "decoder_width": width,
+        **sizes,
     }
-
-
-def _classes(labels: Any, num_classes: int) -> tuple[str, ...] | None:
-    """Class names in the order of the logits, if there is one for each."""
-    wanted = [str(index) for index in range(num_classes)]
-    fits = isinstance(labels, Mapping) and set(labels) == set(wanted)
-    return tuple(str(labels[index]) for index in wanted) if fits else None
