@@ -13,6 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 from segmodels.assets.groups import Grouping
 from segmodels.assets.pins import Pins, Sha256, lock_path, read_pins
 from segmodels.assets.remote_file import RemoteFile
+from segmodels.core.arguments import path_to, words
 from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.settings import project_root
@@ -169,7 +170,8 @@ def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.
     """
-    path = path or project_root() / "params" / "weights.yaml"
+    file = project_root() / "params" / "weights.yaml"
+    path = file if path is None else path_to("path", path)
     entries, pins = {}, read_pins(lock_path(path))
     for name, raw in read_yaml(path).items():
         entry = read_entry(WeightsEntry, f"{path}, weights {name!r}", raw, name=name)
@@ -207,7 +209,8 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.
     """
-    path = path or project_root() / "params" / "datasets.yaml"
+    file = project_root() / "params" / "datasets.yaml"
+    path = file if path is None else path_to("path", path)
     return {
         name: read_entry(DatasetEntry, f"{path}, dataset {name!r}", raw, name=name)
         for name, raw in read_yaml(path).items()
@@ -216,9 +219,9 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
 
 def load_weights_entry(name: str) -> WeightsEntry:
     """One released checkpoint by name (UnknownNameError suggests the nearest)."""
-    return pick("weights", name, load_weights_entries())
+    return pick("weights", words("name", name), load_weights_entries())
 
 
 def load_dataset_entry(name: str) -> DatasetEntry:
     """One dataset by name (UnknownNameError suggests the nearest)."""
-    return pick("dataset", name, load_dataset_entries())
+    return pick("dataset", words("name", name), load_dataset_entries())

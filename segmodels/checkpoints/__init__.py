@@ -26,6 +26,7 @@ from segmodels.checkpoints.native import save_checkpoint
 from segmodels.checkpoints.shards import CONFIG
 from segmodels.checkpoints.source import LayerNormEps, Source, read_json
 from segmodels.checkpoints.strict import some
+from segmodels.core.arguments import described, path_to, wrong
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 
@@ -94,10 +95,10 @@ def load_checkpoint(
         SegmodelsError: there is no such path, the format is unknown, the file is broken,
             or a tensor is missing, left over, misshapen or not finite.
     """
-    source = Source(Path(path), layer_norm_eps)
-    if layer_norm_eps not in get_args(LayerNormEps):
+    source = Source(path_to("path", path), layer_norm_eps)
+    if not (isinstance(layer_norm_eps, str) and layer_norm_eps in get_args(LayerNormEps)):
         known = " or ".join(map(repr, get_args(LayerNormEps)))
-        raise SegmodelsError(f"layer_norm_eps must be {known}, got {layer_norm_eps!r}.")
+        raise wrong("layer_norm_eps", known, layer_norm_eps)
     if not source.path.exists():
         raise SegmodelsError(f"There is no checkpoint at {source.path}.")
     for form in FORMATS.values():
@@ -121,9 +122,12 @@ def _checked(path: Path, model: SegModel) -> SegModel:
 
 def _moved(model: SegModel, device: str | torch.device) -> SegModel:
     try:
-        return model.to(device)
+        return model.to(torch.device(device))
+    except (TypeError, ValueError):
+        raise wrong("device", "a device as in 'cpu' or 'cuda:0'", device) from None
     except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
-        raise SegmodelsError(f"The model cannot be moved to device {device!r}: {error}.") from error
+        place, why = described(str(device)), " ".join(str(error).split())[:300]
+        raise SegmodelsError(f"The model cannot be moved to device {place}: {why}.") from error
 
 
 def _unknown(source: Source) -> str:

@@ -14,6 +14,7 @@ from segmodels.checkpoints import augreg, hugging_face, mit, native, timm_vit
 from segmodels.checkpoints.imagenet import ImageNet, grid_of
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.strict import compare
+from segmodels.core.arguments import an, path_to
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.classifier import MiTClassifier, ViTClassifier
@@ -76,8 +77,8 @@ def load_backbone(model: SegModel, path: str | Path) -> BackboneReport:
         SegmodelsError: the model has no such encoder, the file holds no such weights, or they
             do not fit. The model is unchanged then.
     """
-    encoder = _encoder_of(model)
-    weights = _read(Source(Path(path)))
+    encoder = _encoder_of(an(SegModel, "model", model, "create_model"))
+    weights = _read(Source(path_to("path", path)))
     _check(weights, encoder.module)
     wanted = encoder.module.state_dict()
     resized = _resized(weights, encoder.module)

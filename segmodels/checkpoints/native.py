@@ -21,6 +21,7 @@ from segmodels.checkpoints.readers import read_safetensors
 from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.states import check_weights
 from segmodels.checkpoints.strict import build
+from segmodels.core.arguments import an, path_to, wrong
 from segmodels.core.files import temporary_folder
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
@@ -97,9 +98,12 @@ def save_checkpoint(
         SegmodelsError: the model was not built by name, the metadata is not JSON, or the folder is
             a file.
     """
+    an(SegModel, "model", model, "create_model")
     if "name" not in model.config:
         raise SegmodelsError("Only models from create_model or load_checkpoint can be saved.")
-    folder = Path(folder)
+    folder = path_to("folder", folder)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise wrong("metadata", "values by name", metadata)
     if folder.is_file():
         raise SegmodelsError(f"{folder} is a file; a checkpoint is a folder.")
     weights = save(_saved(model))

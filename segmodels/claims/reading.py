@@ -11,6 +11,7 @@ from pydantic import Field
 
 from segmodels.claims.claim import Address, Arxiv, Claim, Name
 from segmodels.claims.statement import Statement
+from segmodels.core.arguments import path_to, words
 from segmodels.core.entry import Entry, Words, read_entry
 from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
@@ -65,7 +66,7 @@ def load_claim(claim_id: str, folder: Path | None = None) -> Claim:
     Raises:
         UnknownNameError: no such claim; the message suggests the nearest.
     """
-    return pick("claim", claim_id, load_claims(folder))
+    return pick("claim", words("claim_id", claim_id), load_claims(folder))
 
 
 def claim_files(folder: Path | None = None) -> list[Path]:
@@ -74,7 +75,8 @@ def claim_files(folder: Path | None = None) -> list[Path]:
     Raises:
         SegmodelsError: there is no such folder, or a file in it would not be read.
     """
-    folder = folder or project_root() / "params" / "claims"
+    home = project_root() / "params" / "claims"
+    folder = home if folder is None else path_to("folder", folder)
     if not folder.is_dir():
         raise SegmodelsError(f"{folder}: no such folder; it holds the claims, one file a paper.")
     return yaml_files(folder, "claims")

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segmodels.core.arguments import MOST_CLASSES, whole, wrong
 from segmodels.core.arrays import VOID, Counts, Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.pending import Deferred, Pending
@@ -56,6 +57,8 @@ def confusion_matrix(
     Raises:
         SegmodelsError: shapes differ or a value lies outside its range.
     """
+    num_classes = whole("num_classes", num_classes, 1, MOST_CLASSES)
+    ignore_index = whole("ignore_index", ignore_index)
     return count_pairs(label, prediction, num_classes, num_classes, ignore_index)[:num_classes]
 
 
@@ -118,7 +121,10 @@ def _integers(what: str, values: Labels) -> Labels:
         if values.device.type != "cpu":
             return values
         values = values.numpy()
-    found: npt.NDArray[Any] = np.asarray(values)
+    try:
+        found: npt.NDArray[Any] = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):  # lists of different lengths
+        raise wrong(what, "whole numbers, an array of any shape", values) from None
     if found.dtype == np.bool_:
         return found.view(np.uint8)
     if found.size and found.dtype.kind not in "iu":

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segmodels.core.arguments import an, rgb, whole, wrong
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.geometry import (
@@ -43,16 +44,19 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
     Args:
         model: a network that carries its preprocessing. It is asked in eval mode, whatever its
             mode is, and left as it was.
-        image: uint8 (H, W, 3), RGB.
+        image: uint8 (H, W, 3), RGB, or an RGB image of Pillow.
         protocol: how to look at it.
 
     Returns:
         uint8 (H, W), the index of the winning output.
 
     Raises:
-        SegmodelsError: the model does not say how pixels become input, has more outputs than a
-            byte can number, or gives scores that are not finite.
+        SegmodelsError: an argument is of a wrong type; the model does not say how pixels become
+            input, has more outputs than a byte can number, or gives scores that are not finite.
     """
+    an(SegModel, "model", model, "create_model or load_checkpoint")
+    an(Protocol, "protocol", protocol, "load_protocol")
+    image = rgb("image", image)
     if model.num_classes > 256:
         raise SegmodelsError(
             f"predict returns uint8 labels, but the model has {model.num_classes} outputs; take "
@@ -93,11 +97,19 @@ def predict_views(
 
     Returns:
         float (num_classes, H, W), sums to 1 over classes; of averaged logits the softmax.
+
+    Raises:
+        SegmodelsError: an argument is of a wrong type, or there is no view.
     """
+    an(SegModel, "model", model, "create_model or load_checkpoint")
+    an(Protocol, "protocol", protocol, "load_protocol")
+    size = _checked_size(size)
     total: Tensor | None = None
     number = 0
+    if not isinstance(views, Iterable) or getattr(views, "ndim", None) == 0:
+        raise wrong("views", "pairs of a tensor and how it is mirrored", views)
     for view in views:
-        scores = view_logits(model, view, size, protocol)
+        scores = view_logits(model, _checked_view(view), size, protocol)
         soft = protocol.average == "probabilities"
         scores = scores.softmax(dim=0) if soft else scores.clone()
         total = scores if total is None else total.add_(scores)
@@ -106,6 +118,22 @@ def predict_views(
         raise SegmodelsError("predict_views was given no view.")
     mean = total.div_(number)
     return mean if protocol.average == "probabilities" else mean.softmax(dim=0)
+
+
+def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    if not isinstance(size, Sequence) or len(size) != 2:
+        raise wrong("size", "height and width", size)
+    height, width = (whole("size", side, 1) for side in size)
+    return height, width
+
+
+def _checked_view(view: View) -> View:
+    pair = isinstance(view, tuple | list) and len(view) == 2 and isinstance(view[0], Tensor)
+    if not pair or view[0].ndim != 4 or view[0].shape[:2] != (1, 3) or not view[0].numel():
+        raise wrong("views", "pairs of a float tensor (1, 3, h, w) and how it is mirrored", view)
+    if not view[0].is_floating_point():
+        raise wrong("views", "float tensors", view[0])
+    return view[0], view[1]
 
 
 def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:

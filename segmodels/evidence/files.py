@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from segmodels.core.arguments import path_to
 from segmodels.core.files import atomic_path, digest, naming, read_json, readable_json
 from segmodels.core.listing import without_strays
 from segmodels.errors import SegmodelsError
@@ -78,6 +79,7 @@ def read_evidence(path: Path) -> Evidence:
     Raises:
         SegmodelsError: a file is missing, was edited, or does not add up.
     """
+    path = path_to("path", path)
     head = read_json(path)
     try:
         evidence = Evidence(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from segmodels.core.arguments import matrix
 from segmodels.core.arrays import Counts, Floats
-from segmodels.errors import SegmodelsError
 from segmodels.protocols.protocol import Void
 
 
@@ -55,6 +55,9 @@ def iou_per_class(counts: Counts) -> Floats:
 def mean_iou(counts: Counts) -> float:
     """The papers' mIoU of a square matrix: IoU over the whole split, averaged over the
     classes that occur (union > 0), in 0..1. Not a mean over images.
+
+    Raises:
+        SegmodelsError: it is no square matrix of whole numbers of at least 0.
     """
     return float(mean_of(iou_per_class(counts)))
 
@@ -73,7 +76,4 @@ def mean_accuracy(counts: Counts) -> float:
 
 
 def _square(counts: Counts) -> Counts:
-    counts = np.asarray(counts)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
-        raise SegmodelsError(f"a confusion matrix is (C, C), not {counts.shape}.")
-    return counts
+    return matrix("counts", counts)

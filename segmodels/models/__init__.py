@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from segmodels.core.arguments import MOST_CLASSES, whole, words
+from segmodels.core.fields import check_fields
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.models.registry import MODELS
 
@@ -19,7 +21,7 @@ __all__ = ["create_model", "list_models"]
 
 def list_models(pattern: str = "*") -> list[str]:
     """Sorted names that match a shell pattern, e.g. ``"segformer*"``. Does not import torch."""
-    return sorted(fnmatch.filter(MODELS, pattern))
+    return sorted(fnmatch.filter(MODELS, words("pattern", pattern)))
 
 
 def create_model(
@@ -41,8 +43,9 @@ def create_model(
         UnknownNameError: no such model.
         SegmodelsError: the model does not know an override, or the values do not fit.
     """
-    if name not in MODELS:
+    if words("name", name) not in MODELS:
         raise UnknownNameError("model", name, MODELS)
+    num_classes = whole("num_classes", num_classes, 1, MOST_CLASSES)
     entry = MODELS[name]
     model_class = _load(entry.builder)
     known = [field.name for field in fields(model_class.Config)]
@@ -50,10 +53,20 @@ def create_model(
     arguments = {**entry.defaults, **overrides, "num_classes": num_classes}
     if image_size is not None and "image_size" in known:
         arguments["image_size"] = image_size
-    model = model_class(model_class.Config(**arguments))
+    model = _built(name, model_class, arguments)
     model.config = {"name": name, **model.config}
     model.preprocessing = entry.preprocessing
     return model
+
+
+def _built(name: str, model_class: type[SegModel], arguments: Mapping[str, Any]) -> SegModel:
+    check_fields(model_class.Config, arguments)
+    try:
+        return model_class(model_class.Config(**arguments))
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        problem = " ".join(str(e).split())[:200]
+        raise SegmodelsError(f"Model {name!r} cannot be built with {given}: {problem}.") from e
 
 
 def _load(address: str) -> type[SegModel]:

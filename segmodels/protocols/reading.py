@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segmodels.core.arguments import path_to, words
 from segmodels.core.entry import read_entry
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
@@ -17,7 +18,8 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
     Raises:
         SegmodelsError: an entry has a missing, unknown or impossible field.
     """
-    path = path or project_root() / "params" / "protocols.yaml"
+    file = project_root() / "params" / "protocols.yaml"
+    path = file if path is None else path_to("path", path)
     return {
         name: read_entry(Protocol, f"{path}, protocol {name!r}", entry, name=name)
         for name, entry in read_yaml(path).items()
@@ -30,4 +32,4 @@ def load_protocol(name: str, path: Path | None = None) -> Protocol:
     Raises:
         UnknownNameError: no such protocol; the message suggests the nearest.
     """
-    return pick("protocol", name, load_protocols(path))
+    return pick("protocol", words("name", name), load_protocols(path))

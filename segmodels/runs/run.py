@@ -14,6 +14,7 @@ from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.entries import load_dataset_entry, load_weights_entry
+from segmodels.core.arguments import words
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.listing import yaml_files
@@ -97,7 +98,7 @@ def load_run(name: str) -> Run:
         SegmodelsError: a field is missing, unknown or impossible.
     """
     path = project_root() / "params" / "runs" / f"{name}.yaml"
-    if not path.is_file():
+    if words("name", name) not in run_names():
         raise UnknownNameError("run", name, run_names())
     run = read_entry(Run, str(path), read_yaml(path), name=name)
     return checked_run(str(path), run)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.arguments import words
 from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.files import write_text
 from segmodels.core.listing import yaml_files
@@ -68,7 +69,7 @@ def load_suite(name: str) -> list[Run]:
         SegmodelsError: it lists an unknown run, or a run of it is broken.
     """
     path = project_root() / "params" / "suites" / f"{name}.yaml"
-    if not path.is_file():
+    if words("name", name) not in suite_names():
         raise UnknownNameError("suite", name, suite_names())
     return [_listed(path, run) for run in read_entry(Suite, str(path), read_yaml(path)).runs]
 

@@ -167,7 +167,7 @@ def test_small_models_are_small() -> None:
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("unet", {"num_classes": 0}, "num_classes must be at least 1"),
+        ("unet", {"num_classes": 0}, "'num_classes': expected a whole number of at least 1"),
         ("unet", {"levels": 0}, "levels of at least 1"),
         ("espnet_p2_q8", {"skip": "b2"}, "'skip' must be 'b1' or 'stem'"),
         ("espnet_p2_q8", {"num_classes": 4}, "at least 5"),

@@ -87,13 +87,16 @@ def test_bad_arguments_are_named(scene):
         corrupt(scene, "gausian_noise", 1)
     for severity in (0, 6, 2.5, -1):
         with pytest.raises(
-            SegmodelsError, match=f"severity of 'contrast' is 1 to 5, not {severity}"
+            SegmodelsError,
+            match=f"'severity': expected .* at least 1 and at most 5, found {severity}",
         ):
             corrupt(scene, "contrast", severity)
-    with pytest.raises(SegmodelsError, match="seed of 'contrast' is 0 or more, not -1"):
+    with pytest.raises(SegmodelsError, match=r"'seed': expected .* at least 0, found -1"):
         corrupt(scene, "contrast", 1, seed=-1)
     for image in (scene.astype(float), scene[..., 0], scene[..., :2]):
-        with pytest.raises(SegmodelsError, match=r"corrupt needs uint8 \(H, W, 3\), not"):
+        with pytest.raises(
+            SegmodelsError, match=r"'image': expected an image, uint8 \(H, W, 3\), .*, found"
+        ):
             corrupt(image, "contrast", 1)
 
 

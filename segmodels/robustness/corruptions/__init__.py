@@ -6,8 +6,9 @@ import zlib
 
 import numpy as np
 
+from segmodels.core.arguments import rgb, whole, words
 from segmodels.core.arrays import Pixels
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import UnknownNameError
 from segmodels.robustness.corruptions import blur, digital, noise, weather
 from segmodels.robustness.corruptions.base import Corrupt
 
@@ -28,7 +29,7 @@ def corrupt(image: Pixels, name: str, severity: int, seed: int = 0, key: str = "
     """Corrupt one image.
 
     Args:
-        image: uint8 (H, W, 3), RGB; not changed.
+        image: uint8 (H, W, 3), RGB, or an RGB image of Pillow; not changed.
         name: a key of `CORRUPTIONS`.
         severity: 1 (mild) to 5.
         seed: of the random corruptions.
@@ -39,15 +40,11 @@ def corrupt(image: Pixels, name: str, severity: int, seed: int = 0, key: str = "
 
     Raises:
         UnknownNameError: no such corruption; the message suggests the nearest.
-        SegmodelsError: severity outside 1..5, or not a uint8 RGB image.
+        SegmodelsError: severity outside 1..5, not a uint8 RGB image, or another wrong argument.
     """
+    image, name, key = rgb("image", image), words("name", name), words("key", key)
     if name not in CORRUPTIONS:
         raise UnknownNameError("corruption", name, CORRUPTIONS)
-    if severity not in range(1, 6):
-        raise SegmodelsError(f"severity of {name!r} is 1 to 5, not {severity}.")
-    if seed < 0:
-        raise SegmodelsError(f"seed of {name!r} is 0 or more, not {seed}.")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise SegmodelsError(f"corrupt needs uint8 (H, W, 3), not {image.dtype} {image.shape}.")
-    words = [zlib.crc32(text.encode()) for text in (name, key)]
-    return CORRUPTIONS[name](image, severity, np.random.default_rng([seed, severity, *words]))
+    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
+    texts = [zlib.crc32(text.encode("utf-8", "surrogatepass")) for text in (name, key)]
+    return CORRUPTIONS[name](image, severity, np.random.default_rng([seed, severity, *texts]))
