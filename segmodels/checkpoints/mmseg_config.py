@@ -7,6 +7,8 @@ network are assumed.
 
 from __future__ import annotations
 
+import ast
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,15 +23,29 @@ from segmodels.models.preprocessing import Preprocessing
 KNOWN: dict[str, set[tuple[float, ...]]] = {
     "dilations": {(1, 1, 2, 4), (1, 1, 1, 2, 2, 4, 4), (1, 12, 24, 36)},
     "strides": {(1, 2, 1, 1), (1, 2, 2, 1, 1, 1, 1), (4, 2, 2, 2)},
+    "pool_scales": {(1, 2, 3, 6)},
 }
+
+#: What those sizes are like in the networks here.
+LIKE = {"pool_scales": "(1, 2, 3, 6)"}
 
 #: Switches that change numbers and that the networks here do not have.
 FOREIGN = {
     "align_corners=True": "it upsamples with aligned corners",
     "multi_grid=(": "its backbone has a multi-grid",
+    "contract_dilation=False": "the first block of a stage is dilated as the others",
+    "style='caffe'": "its blocks stride in the first convolution",
 }
 
-NUMBERS = r"[\d\s.,]*"
+#: A tuple or list of plain values, given to a name by ``name=`` or by ``'name':``.
+LISTED = r"(?<![\w.]){name}['\"]?\s*[=:]\s*([(\[][^()\[\]]*[)\]])"
+
+#: What a name is given that is neither a list nor a number, such as a variable.
+WORD = r"(?<![\w.]){name}['\"]?\s*[=:]\s*([A-Za-z_]\w*)"
+
+#: Activations of the networks known here.
+ACTIVATION = re.compile(r"act_cfg['\"]?[=:](?:dict\()?\{?['\"]?type['\"]?[=:]['\"](\w+)['\"]")
+ACTIVATIONS = {"ReLU", "ReLU6", "GELU"}
 
 
 @dataclass(frozen=True)
@@ -58,23 +74,97 @@ class Described:
         return tuple(map(str, names))
 
     def numbers(self, name: str) -> set[tuple[float, ...]]:
-        """Every tuple or list of numbers the config gives to a name."""
-        found = re.findall(rf"\b{name}\s*=\s*[(\[]({NUMBERS})[)\]]", self.text)
-        return {_numbers(values) for values in found}
+        """Every tuple or list of numbers the config gives to a name.
+
+        Raises:
+            SegmodelsError: a list holds something else.
+        """
+        found = re.findall(LISTED.format(name=name), self.text)
+        return {self._read(name, values) for values in found}
+
+    def _read(self, name: str, text: str) -> tuple[float, ...]:
+        """Numbers as Python writes them: 1.2e2 and -1 too."""
+        try:
+            values = ast.literal_eval(text)
+            numbers = values if isinstance(values, (tuple, list)) else (values,)
+            if all(math.isfinite(number) for number in numbers):
+                return tuple(map(float, numbers))
+        except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError):
+            pass
+        raise SegmodelsError(
+            f"{self.path}: its config has {name}={' '.join(text.split())[:80]}; expected numbers."
+        )
 
     def one(self, name: str) -> tuple[float, ...] | None:
-        """The numbers of a name that has the same ones everywhere in the config."""
-        found = self.numbers(name)
-        return found.pop() if len(found) == 1 else None
+        """The numbers of a name; None if the config does not give it any.
+
+        Raises:
+            SegmodelsError: it gives different ones in different places.
+        """
+        found = sorted(self.numbers(name))
+        if len(found) > 1:
+            self._refuse_two(name, [str(list(numbers)) for numbers in found])
+        return found[0] if found else None
+
+    def _refuse_two(self, name: str, found: list[str]) -> None:
+        raise SegmodelsError(
+            f"{self.path}: its config says {name} {len(found)} times in different ways "
+            f"({' and '.join(found[:3])}), and not which of them the weights are for."
+        )
+
+    def whole(self, name: str) -> set[int]:
+        """Every single whole number that the config gives to a name."""
+        found = re.findall(rf"(?<![\w.]){name}['\"]?\s*[=:]\s*(\d+)\b(?!\.)", self.text)
+        return {int(number) for number in found}
+
+    def check_whole(self, name: str, ours: int) -> None:
+        """Compare what the config says about a size with what the tensors show, or imply.
+
+        Raises:
+            SegmodelsError: it says another.
+        """
+        stated = self.whole(name)
+        if stated and ours not in stated:
+            found = " and ".join(map(str, sorted(stated)))
+            raise SegmodelsError(
+                f"{self.path}: its config has {name} {found}; the network of these tensors here "
+                f"has {ours}."
+            )
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """The normalisation, if the config gives one and only one."""
-        mean, std = self.one("mean"), self.one("std")
-        if mean is None or std is None or len(mean) != 3 or len(std) != 3:
+        """The normalisation; None if the config has none.
+
+        Raises:
+            SegmodelsError: it has several, or one that is no three numbers each; it is named.
+        """
+        given = {name: self.one(name) for name in ("mean", "std")}
+        words = {
+            f"{name}={word}"
+            for name in given
+            for word in re.findall(WORD.format(name=name), self.text)
+        }
+        if words:
+            raise SegmodelsError(
+                f"{self.path}: its config has {' and '.join(sorted(words))} instead of numbers, so "
+                f"that its pixels are not known."
+            )
+        mean, std = given["mean"], given["std"]
+        if mean is None and std is None:
             return None
-        is_rgb = re.search(r"\b(bgr_)?to_rgb\s*=\s*True", self.text) is not None
-        return Preprocessing("RGB" if is_rgb else "BGR", mean, std)
+        values = {"mean": list(mean or ()), "std": list(std or ())}
+        try:
+            return Preprocessing.from_dict({"channels": self._channels(), **values})
+        except SegmodelsError as error:
+            raise SegmodelsError(f"{self.path}: in its config, {error}") from error
+
+    def _channels(self) -> str:
+        """The order of channels; where no switch is given, that of the step that normalises."""
+        found = set(re.findall(r"(?<![\w.])(?:bgr_)?to_rgb['\"]?\s*[=:]\s*(\w+)", self.text))
+        if len(found) > 1:
+            self._refuse_two("to_rgb", sorted(found))
+        usual = "False" if "data_preprocessor" in self.text else "True"
+        return "RGB" if (found.pop() if found else usual) in ("True", "true") else "BGR"
 
     def check(self) -> None:
         """Refuse networks whose tensors look like ours and that compute something else.
@@ -94,9 +184,10 @@ class Described:
                 found = ", ".join(str(int(value)) for value in values)
                 raise SegmodelsError(
                     f"{self.path}: its config has the {name} ({found}); the networks here have "
-                    f"those that keep 1/8 of the image."
+                    f"{LIKE.get(name, 'those that keep 1/8 of the image')}."
                 )
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in re.findall(r"\d+\.?\d*", text))
+        for name in sorted(set(ACTIVATION.findall(flat)) - ACTIVATIONS):
+            raise SegmodelsError(
+                f"{self.path}: its config has the activation {name}; the networks here have "
+                f"{', '.join(sorted(ACTIVATIONS))}."
+            )

@@ -150,12 +150,14 @@ def _outputs(file: File, config: Config) -> list[int]:
 def _vit(file: File, width: int, patch_size: int) -> Config:
     tokens = file.shape("backbone.pos_embed", 3)[1]
     side = square(file.path, tokens, extra=1)
+    heads = heads_of(file.path, width)
+    file.described.check_whole("num_heads", heads)
     return {
         "image_size": [patch_size * side, patch_size * side],
         "patch_size": patch_size,
         "width": width,
         "layers": count(file.tensors, "backbone.layers."),
-        "heads": heads_of(file.path, width),
+        "heads": heads,
     }
 
 
@@ -192,6 +194,7 @@ def _upernet(file: File) -> tuple[Config, Tensors]:
         "channels": file.shape("decode_head.conv_seg.weight", 4)[1],
         "auxiliary": file.auxiliary,
     }
+    file.described.check_whole("window_size", config["window"])
     sizes = {**config, "depths": tuple(config["depths"]), "heads": tuple(config["heads"])}
     return {"name": nearest(("upernet_swin_",), sizes), **config}, ours
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from segmodels.checkpoints.mmseg_config import Described
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, count, shape
@@ -26,13 +27,15 @@ def recognises(source: Source) -> bool:
 
 
 def load(source: Source) -> SegModel:
-    """Read the file; class names come from its meta data."""
-    path, content = source.path, source.content
+    """Read the file; class names and pixels come from its meta data if they are there."""
+    path, meta = source.path, source.content.get("meta")
+    described = Described(path, meta if isinstance(meta, Mapping) else {})
+    described.check()
     tensors = tensors_of(path, source.state)
     tensors = {key: value for key, value in tensors.items() if key not in UNUSED}
     model = build(path, config_of(path, tensors), tensors)
-    model.preprocessing = IMAGENET
-    model.class_names = _classes(content.get("meta"), model.num_classes)
+    model.preprocessing = described.preprocessing or IMAGENET
+    model.class_names = described.class_names(model.num_classes)
     return model
 
 
@@ -67,11 +70,3 @@ def name_of(widths: list[int], depths: list[int]) -> str:
 def _reduction(tensors: Mapping[str, Tensor], stage: int) -> int:
     kernel = tensors.get(f"backbone.block{stage}.0.attn.sr.weight")
     return 1 if kernel is None else kernel.shape[-1]
-
-
-def _classes(meta: Any, num_classes: int) -> tuple[str, ...] | None:
-    """Class names in the meta data, if there is one for each logit."""
-    names = meta.get("CLASSES") if isinstance(meta, Mapping) else None
-    if not isinstance(names, (list, tuple)) or len(names) != num_classes:
-        return None
-    return tuple(map(str, names))

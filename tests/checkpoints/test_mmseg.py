@@ -17,7 +17,7 @@ from segmodels.checkpoints import load_checkpoint
 from segmodels.checkpoints.mmseg_backbones import mit
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
-from segmodels.models.preprocessing import HALF, IMAGENET
+from segmodels.models.preprocessing import HALF, IMAGENET, Preprocessing
 
 FOLDER = Path(__file__).parent.parent / "reference"
 CASES = {
@@ -107,8 +107,74 @@ def test_pixels_come_from_the_config(tmp_path) -> None:
         "std": [4.0, 5.0, 6.0],
         "divisor": 1.0,
     }
-    several = load_checkpoint(write(tmp_path / "two.pth", state, cfg=f"{text}mean=[0., 0., 0.]"))
-    assert several.preprocessing == HALF
+
+
+MEANS, STDS = "mean=[1.5, 2.0, 3.0]", "std=[4.0, 5.0, 6.0]"
+
+
+@pytest.mark.parametrize(
+    ("text", "channels", "mean", "std"),
+    [
+        ("mean=[1.2e2, 1e2, 90], std=[4, 5, 6], to_rgb=True", "RGB", (120, 100, 90), (4, 5, 6)),
+        ("mean=(-1, -2.5, 0), std=(4, 5, 6), to_rgb=True", "RGB", (-1, -2.5, 0), (4, 5, 6)),
+        ("'mean': [1, 2, 3], 'std': [4, 5, 6], 'to_rgb': False", "BGR", (1, 2, 3), (4, 5, 6)),
+        (f"{MEANS}, {STDS}\n" * 2, "RGB", (1.5, 2, 3), (4, 5, 6)),
+        (f"data_preprocessor=dict({MEANS}, {STDS})", "BGR", (1.5, 2, 3), (4, 5, 6)),
+        (f"{MEANS}, {STDS}, init_cfg=dict(std=0.01)", "RGB", (1.5, 2, 3), (4, 5, 6)),
+    ],
+)
+@pytest.mark.parametrize("network", ["mmseg", "nvlabs"])
+def test_a_stated_normalisation_is_taken_as_python_reads_it(
+    tmp_path, network, text, channels, mean, std
+) -> None:
+    path = write(tmp_path / "a.pth", a_state(network), cfg=text)
+    assert load_checkpoint(path).preprocessing == Preprocessing(channels, mean, std)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{MEANS}, {STDS}\nmean=[0., 0., 0.]", r"says mean 2 times.*\[0.0, 0.0, 0.0\]"),
+        (f"{MEANS}, {STDS}\nstd=[1, 1, 1]", r"says std 2 times"),
+        (f"{MEANS}, {STDS}, to_rgb=True\nbgr_to_rgb=False", "says to_rgb 2 times"),
+        (MEANS, "'std' must hold 3 numbers"),
+        (f"mean=[1, 2], {STDS}", "'mean' must hold 3 numbers"),
+        (f"{MEANS}, std=[1, 1, 0]", "'std' must be positive"),
+        (f"{MEANS}, std=[1, 1, -1]", "'std' must be positive"),
+        (f"mean=[0.5*255, 1, 1], {STDS}", r"has mean=\[0.5\*255, 1, 1\]; expected numbers"),
+        (f"mean=['a', 1, 1], {STDS}", "expected numbers"),
+        (f"mean=[1e999, 1, 1], {STDS}", "expected numbers"),
+        (f"mean=MEAN, {STDS}", "has mean=MEAN instead of numbers"),
+        ("mean=None, std=None", "has mean=None and std=None instead of numbers"),
+    ],
+)
+@pytest.mark.parametrize("network", ["mmseg", "nvlabs"])
+def test_a_normalisation_that_is_not_clear_is_refused(tmp_path, network, text, message) -> None:
+    with pytest.raises(SegmodelsError, match=rf"a\.pth: .*{message}"):
+        load_checkpoint(write(tmp_path / "a.pth", a_state(network), cfg=text))
+
+
+def a_state(network: str) -> dict[str, torch.Tensor]:
+    if network == "mmseg":
+        return state_of(read("segmenter_linear"))
+    return dict(create_model("segformer_nano", num_classes=5).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("segmenter_linear", "num_heads=12", "has num_heads 12.*has 6"),
+        ("upernet_swin", "window_size=12", "has window_size 12"),
+        ("pspnet_mobilenetv2", "pool_scales=(1, 2, 4, 8)", r"pool_scales \(1, 2, 4, 8\)"),
+        ("fcn_resnet50", "style='caffe'", "stride in the first convolution"),
+        ("fcn_resnet50", "contract_dilation=False", "contract_dilation"),
+        ("setr_mla", "out_indices=(0, 1)\nout_indices=(1, 2)", "says out_indices 2 times"),
+        ("fcn_resnet50", "act_cfg=dict(type='SiLU')", "activation SiLU"),
+    ],
+)
+def test_sizes_that_no_tensor_shows_are_compared(tmp_path, name, text, message) -> None:
+    with pytest.raises(SegmodelsError, match=message):
+        load_checkpoint(write(tmp_path / "odd.pth", state_of(read(name)), cfg=text))
 
 
 @pytest.mark.parametrize(
