@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir, project_root
+from segmodels.errors import SegmodelsError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -73,8 +74,21 @@ _DEFAULTS = {
 
 
 def default_uri() -> str:
-    """Where MLflow writes when nobody says otherwise."""
-    return f"sqlite:///{project_root() / 'mlflow.db'}"
+    """Where MLflow writes when nobody says otherwise.
+
+    Raises:
+        SegmodelsError: the address would mean a file outside the project.
+    """
+    path = project_root() / "mlflow.db"
+    if "?" not in str(path):
+        return f"sqlite:///{path}"
+    near = os.path.relpath(path)  # what stands behind a question mark is no path to SQLAlchemy
+    if "?" in near:
+        raise SegmodelsError(
+            f"{path}: a database cannot lie below a folder with '?' in its name. Go into the "
+            f"project, or set MLFLOW_TRACKING_URI."
+        )
+    return f"sqlite:///{near}"
 
 
 @contextmanager

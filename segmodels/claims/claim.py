@@ -141,6 +141,9 @@ class Claim(Entry):
         """Fields that do not fit each other."""
         if self.metric in PERCENT and self.value > 100:
             yield f"field 'value' is a percentage, not {self.value}"
+        if self.metric in PERCENT and 0 < self.value < 1 and self.decimals > 1:
+            share = self.value
+            yield f"field 'value' is a percentage; expected {100 * share:g}, found {share}"
         if round(self.value, self.decimals) != self.value:
             yield f"field 'decimals' is {self.decimals}, but 'value' is {self.value}"
         if (self.metric == "mIoU-c") != bool(self.corruption):

@@ -28,10 +28,25 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        if number and isinstance(node, yaml.ScalarNode) and ":" in node.value:
+            problem = f"{node.value} would be a number of base 60 to YAML; put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_scalar(node)
+
 
 # Sets, pairs and bytes would pass as lists or be somebody's surprise; no file needs them.
 for _tag in ("set", "omap", "pairs", "binary"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_undefined)
+
+
+#: What people meant where the parser's words do not say it.
+_FIXES = {
+    "mapping values are not allowed": " A text with a colon in it needs quotes.",
+    "cannot start any token": " A text that begins with such a sign needs quotes.",
+    "did not find expected key": " A text that begins with a quote or bracket needs quotes.",
+}
 
 
 @lru_cache(maxsize=32)
@@ -56,7 +71,9 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise SegmodelsError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SegmodelsError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from None
+        problem = " ".join(str(error).split())
+        fix = next((words for sign, words in _FIXES.items() if sign in problem), "")
+        raise SegmodelsError(f"{path}: not valid YAML ({problem}).{fix}") from None
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -165,6 +165,10 @@ def test_defaults_stand_for_what_claims_leave_out(write):
         (CLAIM.format(id="a", value=101), "'value' is a percentage, not 101"),
         (CLAIM.format(id="a", value="high"), "field 'value': expected a number, found 'high'"),
         (CLAIM.format(id="a", value=".nan"), "field 'value': expected a finite number, found nan"),
+        (
+            CLAIM.format(id="a", value=0.374).replace("decimals: 1", "decimals: 3"),
+            "'value' is a percentage; expected 37.4, found 0.374",
+        ),
         (CLAIM.format(id="a", value=50.25), "'decimals' is 1, but 'value' is 50.25"),
         (CLAIM.format(id="A b", value=50), "field 'id': expected a name of a-z, .*, found 'A b'"),
         (

@@ -13,6 +13,7 @@ from toy_board import Board
 from segmodels import cli
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard.exports import FORMATS, export
+from segmodels.leaderboard.exports.json import _cell
 from segmodels.leaderboard.exports.latex import escape, render_latex
 from segmodels.leaderboard.exports.model_index import render_model_index
 
@@ -150,3 +151,13 @@ def test_the_command_knows_every_format(capsys: pytest.CaptureFixture[str]) -> N
         cli.main(["leaderboard", "--format", "word"])
     error = capsys.readouterr().err
     assert [kind for kind in FORMATS if kind not in error] == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+cmd", "@sum", "\t=1", "\r=1"])
+def test_no_cell_of_csv_is_a_formula(text: str) -> None:
+    assert _cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", [-0.5, 3, None, "a=1", "1-2"])
+def test_other_cells_stay_as_they_are(value: object) -> None:
+    assert _cell(value) is value

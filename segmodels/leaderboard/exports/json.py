@@ -118,6 +118,10 @@ def whole(row: Row, page: str) -> dict[str, Any]:
     return {"schema": SCHEMA, "page": page, **_known(fields(row))}
 
 
+#: What begins a formula in spreadsheets.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
 def short(row: Row, page: str) -> dict[str, Any]:
     """The fields of `SHORT`."""
     low, high = row.verdict.interval or (None, None)
@@ -159,8 +163,13 @@ def render_csv(rows: list[Row]) -> str:
     writer = csv.DictWriter(out, SHORT, restval="", lineterminator="\r\n")
     writer.writeheader()
     for row, page in zip(rows, page_names(rows), strict=True):
-        writer.writerow(short(row, page))
+        writer.writerow({name: _cell(value) for name, value in short(row, page).items()})
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe, which it hides."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _line(value: dict[str, Any]) -> str:
