@@ -61,9 +61,21 @@ def load(source: Source) -> SegModel:
         check_weights(weights, name, tensor)
     model = build(weights, description["config"], tensors)
     names, preprocessing = description["class_names"], description["preprocessing"]
-    model.class_names = None if names is None else tuple(names)
+    model.class_names = _names(source.folder / DESCRIPTION, names, model.num_classes)
     model.preprocessing = None if preprocessing is None else Preprocessing.from_dict(preprocessing)
     return model
+
+
+def _names(path: Path, names: Any, number: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not texts or len(names) != number:
+        raise SegmodelsError(
+            f"{path}: the field 'class_names' must hold {number} names, one for each class of the "
+            f"weights, got {str(names)[:80]}."
+        )
+    return tuple(names)
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from segmodels.checkpoints.source import Source, read_yaml
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, count, shape
 from segmodels.errors import SegmodelsError
+from segmodels.errors import nearest as nearest_name
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import HALF, IMAGENET_ROUNDED
 
@@ -28,6 +29,22 @@ MARKS = {
     "mask": "decoder.proj_dec.weight",
     "sa": "decoder.net.layers.0.fn.proj",
     "ca": "decoder.cnet.layers.0.fn.proj",
+}
+
+#: Fields of ``net_kwargs`` and of its decoder.
+NET = (
+    *("image_size", "patch_size", "d_model", "n_heads", "n_layers", "n_cls", "d_ff", "channels"),
+    *("mlp_expansion_ratio", "normalization", "distilled", "backbone", "decoder"),
+    *("dropout", "drop_path_rate"),
+)
+DECODER = ("name", "n_layers", "n_heads", "n_cls", "dropout", "drop_path_rate")
+
+#: What the YAML calls a decoder; DEPICT's have the name of Segmenter's.
+DECODERS = {
+    "linear": "linear",
+    "mask": "mask_transformer",
+    "sa": "mask_transformer",
+    "ca": "mask_transformer",
 }
 
 
@@ -49,7 +66,9 @@ def load(source: Source) -> SegModel:
     tensors = tensors_of(path, file.state, "'model'")
     variant = _Variant(path.parent / VARIANT)
     kind = _kind(path, tensors)
+    variant.check_names(kind)
     config = {**_encoder(path, tensors, variant), **_decoder(path, tensors, variant, kind)}
+    variant.check_sizes(kind, config)
     model = build(path, {"name": name_of(config, kind), **config}, tensors)
     model.preprocessing = variant.choice("normalization", NORMALIZATIONS)
     return model
@@ -73,6 +92,47 @@ class _Variant:
         if not isinstance(part, dict):
             raise SegmodelsError(f"{self.path} lacks the section {name!r}.")
         return part
+
+    def check_names(self, kind: str) -> None:
+        """Refuse fields that are not known; DEPICT's decoder may have others, for its training."""
+        parts: dict[str, tuple[dict[str, Any], tuple[str, ...]]]
+        parts = {"net_kwargs": (self.net, NET)}
+        if kind in ("linear", "mask"):
+            parts["net_kwargs.decoder"] = (self.decoder, DECODER)
+        for part, (values, known) in parts.items():
+            for name in values:
+                if name not in known:
+                    raise SegmodelsError(
+                        f"{self.path}: {part}.{name} is not known here, and might change what the "
+                        f"network computes.{nearest_name(str(name), known)}"
+                    )
+
+    def check_sizes(self, kind: str, config: Mapping[str, Any]) -> None:
+        """Compare what it says about sizes with what the tensors show."""
+        width = config["width"]
+        shown = {
+            "patch_size": config["patch_size"],
+            "d_model": width,
+            "n_layers": config["layers"],
+            "n_cls": config["num_classes"],
+            "distilled": config["distilled"],
+            "d_ff": 4 * width,
+            "mlp_expansion_ratio": 4,
+            "channels": 3,
+        }
+        decoder = {"n_cls": config["num_classes"], "name": DECODERS[kind]}
+        if kind in ("mask", "sa"):
+            decoder["n_layers"] = config["decoder_layers"]
+        for part, values, wanted in (
+            ("net_kwargs", self.net, shown),
+            ("net_kwargs.decoder", self.decoder, decoder),
+        ):
+            for name, value in wanted.items():
+                if name in values and values[name] != value:
+                    raise SegmodelsError(
+                        f"{self.path}: {part}.{name} is {values[name]!r}, but the tensors beside "
+                        f"it are those of {value!r}: it belongs to another training."
+                    )
 
     def number(self, name: str) -> int:
         """A whole number of ``net_kwargs``."""
@@ -139,8 +199,15 @@ def _decoder(
     if kind == "mask":
         rate = float(variant.decoder.get("drop_path_rate", 0.0))
         layers = count(tensors, "decoder.blocks.")
+        heads = variant.decoder.get("n_heads")
+        if heads is not None and (type(heads) is not int or heads < 1):
+            raise SegmodelsError(
+                f"{variant.path}: net_kwargs.decoder.n_heads must be a positive number, "
+                f"got {heads!r}."
+            )
         return {
             **config,
+            **({} if heads is None else {"decoder_heads": heads}),
             "decoder": kind,
             "decoder_layers": layers,
             "decoder_drop_path": rate,

@@ -13,19 +13,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segmodels.checkpoints.imagenet import VIT_MARKS, ImageNet, classifier
+from segmodels.checkpoints.imagenet import (
+    VIT_MARKS,
+    ImageNet,
+    classifier,
+    grid_of,
+    heads_of,
+)
 from segmodels.checkpoints.shards import CONFIG, is_named, weights_of
 from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.states import tensors_of
+from segmodels.checkpoints.strict import count, shape
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import Preprocessing
+from segmodels.models.registry import VITS
 
 logger = logging.getLogger(__name__)
 
 ARCHITECTURE = re.compile(
-    r"(vit_(tiny|small|base|large)|deit_(tiny|small|base)(_distilled)?)_patch\d+_\d+"
+    r"(?:vit_(?P<vit>tiny|small|base|large)|deit_(?P<deit>tiny|small|base)(?:_distilled)?)"
+    r"_patch(?P<patch>\d+)_\d+"
 )
+
+#: Arguments with which timm builds a network that must be those of the networks here.
+FIXED: dict[str, tuple[Any, ...]] = {
+    "qkv_bias": (True,),
+    "mlp_ratio": (4,),
+    "class_token": (True,),
+    "global_pool": ("token",),
+    "act_layer": ("gelu", None),
+    "in_chans": (3,),
+    "pos_embed": ("learn",),
+}
+
+#: Arguments of the training alone.
+TRAINED = ("drop_rate", "drop_path_rate", "attn_drop_rate", "proj_drop_rate", "pos_drop_rate")
 
 
 def recognises(source: Source) -> bool:
@@ -73,6 +96,7 @@ def _folder(source: Source) -> ImageNet:
             f"with pooling 'token'."
         )
     path, tensors = weights_of(source)
+    _check(where, described, ImageNet(path, tensors))
     return ImageNet(
         path,
         tensors,
@@ -81,13 +105,64 @@ def _folder(source: Source) -> ImageNet:
     )
 
 
+def _check(where: Path, described: Mapping[str, Any], weights: ImageNet) -> None:
+    """Compare what config.json says about the network with its tensors."""
+    tensors = weights.tensors
+    width, _, patch, _ = shape(weights.path, tensors, "patch_embed.proj.weight", 4)
+    side = patch * grid_of(weights)[0]
+    arguments = described.get("model_args") or {}
+    if not isinstance(arguments, Mapping):
+        raise SegmodelsError(f"{where}: the field 'model_args' must be a mapping.")
+    head = tensors.get("head.weight")
+    known = {
+        **FIXED,
+        "img_size": (side, [side, side]),
+        "patch_size": (patch, [patch, patch]),
+        "embed_dim": (width,),
+        "depth": (count(tensors, "blocks."),),
+        "num_classes": (0,) if head is None else (len(head),),
+        "num_heads": (heads_of(where, width),),
+    }
+    for name, value in arguments.items():
+        if name not in TRAINED and (name not in known or value not in known[name]):
+            expected = " or ".join(map(repr, known[name])) if name in known else "none"
+            raise SegmodelsError(
+                f"{where}: model_args.{name} is {value!r}; the network of these tensors here "
+                f"has {expected}."
+            )
+    _check_stated(where, described, width, patch, 0 if head is None else len(head))
+
+
+def _check_stated(
+    where: Path, described: Mapping[str, Any], width: int, patch: int, classes: int
+) -> None:
+    """Compare the architecture's name and the numbers beside it."""
+    named = ARCHITECTURE.fullmatch(str(described["architecture"]))
+    size = named and f"vit_{named['vit'] or named['deit']}"
+    stated = {
+        "architecture": (size and VITS[size][0]["width"], width),
+        "patch in 'architecture'": (named and int(named["patch"]), patch),
+        "num_features": (described.get("num_features", width), width),
+        "num_classes": (described.get("num_classes") or classes, classes or None),
+    }
+    for name, (said, found) in stated.items():
+        if said != found and found is not None:
+            raise SegmodelsError(
+                f"{where}: the field {name} says {said!r}, the tensors beside it {found!r}."
+            )
+
+
 def _preprocessing(where: Path, values: Any) -> Preprocessing | None:
     """timm's mean and standard deviation, which are of values from 0 to 1.
 
     Its interpolation belongs to the resize of images to the ImageNet crop, not to the weights.
     """
-    if not isinstance(values, Mapping) or "mean" not in values or "std" not in values:
+    if values is None or (isinstance(values, Mapping) and not {"mean", "std"} & values.keys()):
         return None
+    if not isinstance(values, Mapping) or not {"mean", "std"} <= values.keys():
+        raise SegmodelsError(
+            f"{where}: the field 'pretrained_cfg' must give both 'mean' and 'std', or neither."
+        )
     try:
         mean, std = ([round(255 * v, 6) for v in values[name]] for name in ("mean", "std"))
     except TypeError as error:
@@ -95,7 +170,10 @@ def _preprocessing(where: Path, values: Any) -> Preprocessing | None:
             f"{where}: pretrained_cfg.mean and .std must hold numbers, got "
             f"{values['mean']!r} and {values['std']!r}."
         ) from error
-    return Preprocessing.from_dict({"channels": "RGB", "mean": mean, "std": std})
+    try:
+        return Preprocessing.from_dict({"channels": "RGB", "mean": mean, "std": std})
+    except SegmodelsError as error:
+        raise SegmodelsError(f"{where}: in pretrained_cfg, {error}") from error
 
 
 def _classes(described: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ MASK = {"name": "mask_transformer", "n_layers": 2, "dropout": 0.1, "drop_path_ra
 TINY = {"image_size": 64, "layers": 2}
 CASES = {
     "segmenter_vit_tiny_patch16_linear": ({"name": "linear"}, TINY),
-    "segmenter_vit_small_patch32_mask": (MASK, {**TINY, "decoder_layers": 1}),
+    "segmenter_vit_small_patch32_mask": ({**MASK, "n_layers": 1}, {**TINY, "decoder_layers": 1}),
     "segmenter_deit_tiny_distilled_patch16_linear": ({"name": "linear"}, TINY),
     "depict_sa_vit_tiny_patch16": (
         {"name": "mask_transformer", "n_layers": 2, "n_heads": 6, "dropout": 0.0},
@@ -77,6 +77,13 @@ def test_a_missing_variant_is_named(folder) -> None:
         ("normalization: vit", "normalization: raw", r"must be one of vit, deit, got 'raw'"),
         ("- 64", "- wide", r"image_size is no size"),
         ("- 64\n  - 64", "- 128\n  - 128", r"encoder\.pos_embed is \(1, 65, 96\) instead of"),
+        ("patch_size: 8", "patch_size: 16", r"net_kwargs\.patch_size is 16.*those of 8"),
+        ("d_model: 96", "d_model: 192", r"net_kwargs\.d_model is 192.*another training"),
+        ("n_layers: 4", "n_layers: 12", r"net_kwargs\.n_layers is 12"),
+        ("n_cls: 4", "n_cls: 150", r"net_kwargs\.n_cls is 150.*those of 4"),
+        ("distilled: false", "distilled: true", r"net_kwargs\.distilled is True"),
+        ("name: mask_transformer", "name: linear", r"decoder\.name is 'linear'"),
+        ("dropout: 0.0", "activation: relu", r"net_kwargs\.activation is not known here"),
         ("n_cls: 4", "n_cls: !!python/object/apply:os.getcwd []", r"not plain YAML"),
     ],
 )
@@ -86,6 +93,18 @@ def test_a_wrong_variant_is_named(folder, old, new, message) -> None:
     path.write_text(path.read_text().replace("    - 64", "  - 64").replace(old, new))
     with pytest.raises(SegmodelsError, match=message):
         load_checkpoint(folder)
+
+
+def test_heads_of_a_mask_decoder_are_used_where_they_are_said(tmp_path, write_folder) -> None:
+    model = create_model("segmenter_vit_tiny_patch16_mask", num_classes=4, **TINY)
+    folder = write_folder(model, tmp_path / "a", **MASK, n_heads=6)
+    assert load_checkpoint(folder).config["decoder_heads"] == 6
+    odd = write_folder(model, tmp_path / "b", **MASK, n_head=6)
+    with pytest.raises(SegmodelsError, match=r"decoder\.n_head is not known.*'n_heads'"):
+        load_checkpoint(odd)
+    short = write_folder(model, tmp_path / "c", **{**MASK, "n_layers": 1})
+    with pytest.raises(SegmodelsError, match=r"decoder\.n_layers is 1.*those of 2"):
+        load_checkpoint(short)
 
 
 def test_differences_are_counted_and_named(folder) -> None:

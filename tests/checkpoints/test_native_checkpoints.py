@@ -119,6 +119,8 @@ def test_a_cut_file_is_refused(saved) -> None:
         ({"config": {"name": "nonsense"}}, r"cannot be built: Unknown model 'nonsense'"),
         ({"config": {"name": "unet", "depth": 3}}, r"no argument 'depth'"),
         ({"config": {"name": "unet", "width": "wide"}}, r"cannot be built"),
+        ({"class_names": ["a", "b"]}, r"'class_names' must hold 5 names"),
+        ({"class_names": "abcde"}, r"'class_names' must hold 5 names"),
         ({"preprocessing": {"channels": "RGB"}}, r"lacks the field 'mean'"),
     ],
 )

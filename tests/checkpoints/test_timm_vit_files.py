@@ -145,3 +145,27 @@ def test_relatives_are_refused(tmp_path, name, arguments, message) -> None:
     torch.save(of_timm(name, **arguments).state_dict(), tmp_path / "relative.pth")
     with pytest.raises(SegmodelsError, match=message):
         load_checkpoint(tmp_path / "relative.pth")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_args": {"img_size": 384}}, r"model_args\.img_size is 384"),
+        ({"model_args": {"patch_size": 8}}, r"model_args\.patch_size is 8"),
+        ({"model_args": {"act_layer": "relu"}}, r"model_args\.act_layer is 'relu'"),
+        ({"model_args": {"num_heads": 4}}, r"model_args\.num_heads is 4.*has 3"),
+        ({"model_args": {"pre_norm": True}}, r"model_args\.pre_norm is True"),
+        ({"model_args": [1]}, "'model_args' must be a mapping"),
+        ({"num_classes": CLASSES + 1}, "num_classes says"),
+        ({"num_features": 384}, "num_features says 384"),
+        ({"architecture": "vit_small_patch16_224"}, "architecture says 384"),
+        ({"architecture": "vit_tiny_patch32_224"}, "patch in 'architecture' says 32"),
+        ({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5]}}, "both 'mean' and 'std'"),
+        ({"pretrained_cfg": {"mean": [0, 0, 0], "std": [0, 1, 1]}}, r"json: .*must be positive"),
+    ],
+)
+def test_what_timm_s_config_says_is_compared(tmp_path, vit, changes, message) -> None:
+    with pytest.raises(SegmodelsError, match=message):
+        load_checkpoint(write_folder(tmp_path / "hub", vit, **changes))
+    arguments = {"img_size": SIDE, "drop_path_rate": 0.1, "qkv_bias": True, "depth": 2}
+    assert load_checkpoint(write_folder(tmp_path / "fits", vit, model_args=arguments))
