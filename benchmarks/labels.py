@@ -4,7 +4,7 @@
 
 Every image of a run's split under its first protocol, with its trained or released weights:
 `predict_fast`, which evaluations use, and the same after `optimize_for_inference` ("folded"),
-against `inference.predict`. "beyond ties" are those whose two best probabilities in the reference
+against the reference path. "beyond ties" are those whose two best probabilities in the reference
 are more than 1e-6 apart. Runs need their weights and data:
 `segmodels suite quick camvid && dvc repro`.
 """

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import Flow
 
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow
+from segmodels.errors import UnknownNameError
 
 #: What each part does, and the groups of stages that it brings up to date.
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -45,8 +46,13 @@ globals().update(FLOWS)
 
 def program(arguments: Sequence[str]) -> int:
     """Run the part that is named first; returns the exit code."""
-    if not arguments or arguments[0] not in FLOWS:
-        sys.stderr.write(f"usage: python -m flows.parts {{{','.join(FLOWS)}}} [options]\n")
+    named = arguments[0] if arguments else "--help"
+    if named in ("-h", "--help"):
+        print("usage: python -m flows.parts PART [--help] [options]\n")
+        print("\n".join(f"  {name:12} {does}" for name, (does, _) in PARTS.items()))
+        return 0 if arguments else 2
+    if named not in FLOWS:
+        print(f"error: {UnknownNameError('part', named, FLOWS)}", file=sys.stderr)
         return 2
     return main(FLOWS[arguments[0]], arguments[1:], f"flows.parts {arguments[0]}")
 

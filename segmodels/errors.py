@@ -13,7 +13,7 @@ _LISTED = 20
 
 
 class SegmodelsError(Exception):
-    """Bad input, told in one sentence that names the file, the field and the fix.
+    """Bad input, as one sentence that names the file, the field and the fix.
 
     Everything that a person can cause (a wrong name, a broken file, an unreachable
     address) is raised as this class, so that the command line prints one line for it and
@@ -32,7 +32,7 @@ class UnknownNameError(SegmodelsError):
     """A name that no registry knows; the message has the three nearest, and all if they are few."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+        names = sorted(set(known))  # of several kinds, one may be there twice
         super().__init__(f"Unknown {kind} {name!r}.{nearest(name, names)} {_known(names)}")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segmodels.training.curve import CurveRow
 
 
-class Curve:
+class CurveLog:
     """Sends points of a curve as they come; gives up for good at the first failure."""
 
     def __init__(self, run: str) -> None:
@@ -63,9 +63,9 @@ class Curve:
 
 
 @contextmanager
-def training(run: str) -> Iterator[Curve]:
+def training(run: str) -> Iterator[CurveLog]:
     """Log a training while it goes on; yields what takes its points and its weights."""
-    curve = Curve(run)
+    curve = CurveLog(run)
     try:
         yield curve
     except BaseException:

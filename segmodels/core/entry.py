@@ -80,11 +80,11 @@ class Entry(BaseModel):
         schema["description"] = summary_of(cls) or cls.__name__
         words = attributes_of(cls)
         for name, field in cls.model_fields.items():
-            shown = schema.get("properties", {}).get(field.validation_alias or name)
-            if shown is not None:
+            described = schema.get("properties", {}).get(field.validation_alias or name)
+            if described is not None:
                 if field.title is None:
-                    shown.pop("title", None)  # pydantic's, which repeats the name
-                shown |= {"description": words[name]} if name in words else {}
+                    described.pop("title", None)  # pydantic's, which repeats the name
+                described |= {"description": words[name]} if name in words else {}
         return made
 
 
@@ -144,7 +144,7 @@ Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Overrides = dict[str, JsonValue]
 
 #: Side of an image; a longer one is a slip of the keyboard.
-Pixels = Annotated[int, Field(ge=1, le=100_000)]
+SideLength = Annotated[int, Field(ge=1, le=100_000)]
 
 #: Height and width in pixels.
-Size = Annotated[tuple[Pixels, Pixels], Field(strict=False)]
+Size = Annotated[tuple[SideLength, SideLength], Field(strict=False)]

@@ -99,8 +99,8 @@ def refusal(error: OSError) -> str:
         return "The current folder no longer exists; change into another."
     words = error.strerror or " ".join(str(error).split()) or type(error).__name__
     paths = [str(one) for one in (error.filename, error.filename2) if one not in (None, "")]
-    said = f"{' -> '.join(paths)}: {words}." if paths else f"{words}."
-    return " ".join(filter(None, [said, _FIXES.get(error.errno or 0)]))
+    refused = f"{' -> '.join(paths)}: {words}." if paths else f"{words}."
+    return " ".join(filter(None, [refused, _FIXES.get(error.errno or 0)]))
 
 
 def _unforeseen(error: Exception) -> str:

@@ -16,23 +16,23 @@ from torch import Tensor
 from segmodels.evaluation.pending import Deferred, Pending
 
 #: An array of any type and shape.
-Values = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 
 
-def ready_for(values: Values | Tensor, device: torch.device) -> Tensor:
+def ready_for(values: Array | Tensor, device: torch.device) -> Tensor:
     """An array as a tensor in memory from which the device can copy by itself."""
     here = values if isinstance(values, Tensor) else torch.from_numpy(_owned(values))
     return here if device.type != "cuda" or here.is_pinned() else here.pin_memory()
 
 
-def to_device(values: Values | Tensor, device: torch.device) -> Tensor:
+def to_device(values: Array | Tensor, device: torch.device) -> Tensor:
     """An array or a tensor as a tensor on a device."""
     if isinstance(values, Tensor) and values.device.type != "cpu":
         return values.to(device)
     return ready_for(values, device).to(device, non_blocking=device.type == "cuda")
 
 
-def _owned(values: Values) -> Values:
+def _owned(values: Array) -> Array:
     """Contiguous, and PyTorch may write to it."""
     return np.require(values, requirements=["C", "W"])
 

@@ -22,7 +22,7 @@ _RIGHT, _WRONG, _UNKNOWN = (228, 228, 222), (196, 52, 40), (0, 0, 0)
 _EVIDENCE = "evidence"
 
 #: The labels uint8 (H, W) that a network gives an image, by its position and the sample.
-Labels = Callable[[int, Sample], Pixels]
+LabelsOfImage = Callable[[int, Sample], Pixels]
 
 
 def colour(labels: Pixels, palette: tuple[tuple[int, int, int], ...]) -> Pixels:
@@ -39,7 +39,7 @@ def error(labels: Pixels, prediction: Pixels) -> Pixels:
 
 
 def draw_picture(
-    dataset: Dataset, labels: Labels, path: Path, number: int = NUMBER, evidence: str = ""
+    dataset: Dataset, labels: LabelsOfImage, path: Path, number: int = NUMBER, evidence: str = ""
 ) -> None:
     """Write a PNG: one row per image (evenly spread over the split), columns image, truth,
     prediction, error.
@@ -72,7 +72,7 @@ def evidence_of_picture(path: Path) -> str | None:
         return None
 
 
-def _row(sample: Sample, place: int, dataset: Dataset, labels: Labels) -> Pixels:
+def _row(sample: Sample, place: int, dataset: Dataset, labels: LabelsOfImage) -> Pixels:
     prediction = labels(place, sample)
     # Void truth is black; black there in the prediction too lets the eye compare like with like.
     drawn = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)

@@ -23,7 +23,7 @@ from segmodels.evaluation.label_maps import MapFile
 from segmodels.evidence import ImageCounts
 
 #: Position of an image in its split, and its name.
-Place = tuple[int, str]
+ImagePlace = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Line:
         return json.dumps({**entry, "sum": digest([place, entry])}) + "\n"
 
     @classmethod
-    def from_text(cls, text: str, place: Place) -> Line:
+    def from_text(cls, text: str, place: ImagePlace) -> Line:
         """Parse one line (ValueError, KeyError or TypeError when it is not that of the place)."""
         entry = json.loads(text)
         position, name = place
@@ -72,7 +72,7 @@ def head(arithmetic: Mapping[str, str]) -> str:
 
 
 def read_lines(
-    scratch: Path, arithmetic: Mapping[str, str], places: Sequence[Place], draft: Path | None
+    scratch: Path, arithmetic: Mapping[str, str], places: Sequence[ImagePlace], draft: Path | None
 ) -> list[Line]:
     """Finished images of an interrupted evaluation; what follows the last good line is cut off.
 
@@ -158,7 +158,7 @@ def _difference(head_line: bytes, arithmetic: Mapping[str, str]) -> str:
     return difference(begun, arithmetic) if whole else "its first line is damaged"
 
 
-def _line(text: bytes, place: Place) -> Line | None:
+def _line(text: bytes, place: ImagePlace) -> Line | None:
     try:
         return Line.from_text(text.decode(), place) if text.endswith(b"\n") else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

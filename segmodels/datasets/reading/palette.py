@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from segmodels.core.arrays import Pixels
-
-Colour = tuple[int, int, int]
+from segmodels.datasets.classes import Colour
 
 _ALL = 256
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Height and width in pixels.
-Size = tuple[int, int]
+PixelSize = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,6 @@ class Box:
         return slice(self.left, self.left + self.width)
 
     @property
-    def size(self) -> Size:
+    def size(self) -> PixelSize:
         """Height and width."""
         return self.height, self.width

@@ -9,14 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from segmodels.core.arrays import VOID, Pixels
-from segmodels.training.augmentation.box import Box, Size
+from segmodels.training.augmentation.box import Box, PixelSize
 from segmodels.training.augmentation.scale import nearest
 
 # OpenCV hands counts over as float32, in which every integer up to 2**24 is exact.
 _EXACT = 2**24
 
 
-def boxes(size: Size, crop: Size, corners: Iterable[tuple[float, float]]) -> Iterator[Box]:
+def boxes(
+    size: PixelSize, crop: PixelSize, corners: Iterable[tuple[float, float]]
+) -> Iterator[Box]:
     """The box of a crop for every corner.
 
     Args:
@@ -30,7 +32,9 @@ def boxes(size: Size, crop: Size, corners: Iterable[tuple[float, float]]) -> Ite
         yield Box(int(down * tops), int(right * lefts), height, width)
 
 
-def choose(label: Pixels, size: Size, tries: Iterator[Box], limit: float) -> tuple[Box, Pixels]:
+def choose(
+    label: Pixels, size: PixelSize, tries: Iterator[Box], limit: float
+) -> tuple[Box, Pixels]:
     """The first box that is varied enough, else the last, with its labels.
 
     Args:

@@ -13,12 +13,12 @@ from segmodels.core.arrays import VOID, Pixels
 from segmodels.evaluation.resize import view_size
 from segmodels.models.preprocessing import Preprocessing
 from segmodels.protocols.protocol import Protocol
-from segmodels.training.augmentation.box import Size
+from segmodels.training.augmentation.box import PixelSize
 from segmodels.training.augmentation.crop import boxes, choose
 from segmodels.training.augmentation.draws import Draws
 from segmodels.training.augmentation.scale import resized_part
 
-Values = npt.NDArray[np.float32]
+Levels = npt.NDArray[np.float32]
 
 _RAMP = np.arange(256, dtype=np.uint8)[:, None, None].repeat(3, axis=2)
 
@@ -40,7 +40,7 @@ class Augmentation:
     """
 
     preprocessing: Preprocessing
-    crop: Size
+    crop: PixelSize
     resize_short: int | None = None
     resize_long: int | None = None
     scale: tuple[float, float] = (0.5, 2.0)
@@ -50,11 +50,11 @@ class Augmentation:
 
     def __call__(
         self, image: Pixels, label: Pixels, random: np.random.Generator
-    ) -> tuple[Values, Pixels]:
+    ) -> tuple[Levels, Pixels]:
         """Augment an image with what a generator draws; see `apply`."""
         return self.apply(image, label, Draws.of(random, self.scale, self.flip, self.photometric))
 
-    def apply(self, image: Pixels, label: Pixels, draws: Draws) -> tuple[Values, Pixels]:
+    def apply(self, image: Pixels, label: Pixels, draws: Draws) -> tuple[Levels, Pixels]:
         """Augment an image.
 
         Args:
@@ -74,7 +74,7 @@ class Augmentation:
             pixels, labels = _mirrored(pixels), _mirrored(labels)
         return self._normalised(*draws.distortion.prepared(pixels)), self._padded(labels)
 
-    def size(self, height: int, width: int, ratio: float) -> Size:
+    def size(self, height: int, width: int, ratio: float) -> PixelSize:
         """Height and width of an image after the random resize, rounded as mmcv does."""
         return view_size(height, width, self._target, ratio)
 
@@ -89,11 +89,11 @@ class Augmentation:
         )
 
     @cached_property
-    def _levels(self) -> Values:
+    def _levels(self) -> Levels:
         """(3, 256): what each grey level becomes, per channel of the network's input."""
         return np.ascontiguousarray(self.preprocessing.apply(_RAMP)[:, 0].T)
 
-    def _normalised(self, pixels: Pixels, table: Pixels) -> Values:
+    def _normalised(self, pixels: Pixels, table: Pixels) -> Levels:
         """Look every value up once: the last change of colours and normalisation together."""
         out = np.zeros((3, *self.crop), dtype=np.float32)
         height, width = pixels.shape[:2]

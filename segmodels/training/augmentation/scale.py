@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segmodels.core.arrays import Pixels
-from segmodels.training.augmentation.box import Box, Size
+from segmodels.training.augmentation.box import Box, PixelSize
 
 # Source pixels beyond the last one that is looked at, so that the cut changes no pixel.
 _MARGIN = 2
 
 
-def resized_part(image: Pixels, size: Size, box: Box) -> Pixels:
+def resized_part(image: Pixels, size: PixelSize, box: Box) -> Pixels:
     """The pixels of a box in an image that OpenCV resizes (bilinear, no antialiasing).
 
     Args:
@@ -40,7 +40,7 @@ def resized_part(image: Pixels, size: Size, box: Box) -> Pixels:
     return image[box.rows, box.columns]
 
 
-def _resized_above(image: Pixels, before: Size, size: Size, box: Box) -> Pixels:
+def _resized_above(image: Pixels, before: PixelSize, size: PixelSize, box: Box) -> Pixels:
     """The resized image down to the last row and column of the box, or somewhat further."""
     down, right = size[0] / before[0], size[1] / before[1]
     height = min(before[0], int(box.rows.stop / down) + _MARGIN)
