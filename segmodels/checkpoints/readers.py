@@ -26,6 +26,12 @@ from segmodels.errors import SegmodelsError
 OBJECTS = re.compile(r"Unsupported (global|class)|Can only |Trying to (load|call) ")
 NAME = re.compile(r"GLOBAL (\S+)")
 
+#: What ``zipfile`` raises for damaged archives; a changed flag makes it think of encryption.
+BROKEN_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError),
+    NotImplementedError,
+)
+
 RESAVE = "save its state dict alone: torch.save(MODEL.state_dict(), NEW)"
 
 
@@ -91,7 +97,7 @@ def _unreadable(path: Path, reason: str) -> str:
     if not zipfile.is_zipfile(path):
         return f"cannot be read: cut short at {size} bytes, or damaged. {AGAIN}"
     if bad := _damaged_record(path):
-        return f"cannot be read: damaged in {bad} ({size} bytes). {AGAIN}"
+        return f"cannot be read: damaged in {printable(bad)} ({size} bytes). {AGAIN}"
     return (
         f"is whole ({size} bytes) but does not hold what torch.save writes. Where it is trusted, "
         f"{RESAVE}."
@@ -103,7 +109,7 @@ def _damaged_record(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error):
+    except BROKEN_ZIP:
         return "its list of records"
 
 
@@ -160,7 +166,7 @@ def read_npz(path: Path) -> dict[str, Tensor]:
             return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files}
     except TypeError as error:  # text and other things torch has no type for
         raise SegmodelsError(f"{path} holds arrays that are no plain numbers.") from error
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
+    except BROKEN_ZIP as error:
         if "allow_pickle" in str(error):
             raise SegmodelsError(
                 f"{path} holds Python objects besides numbers and is not opened, since that could "

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from segmodels.checkpoints.arrays import Array, Inert
+from segmodels.checkpoints.diagnosis import printable
 from segmodels.errors import SegmodelsError
 
 #: Keys under which training programs put the weights.
@@ -137,8 +138,9 @@ def unwrapped(path: Path, names: Iterable[str]) -> dict[str, str]:
     twice = _first_repeated(ours)
     if twice:
         raise SegmodelsError(
-            f"{path} holds two sets of weights in one state dict: {' and '.join(twice)} are the "
-            f"same tensor under two names. Save the one that is meant alone."
+            f"{path} holds two sets of weights in one state dict: "
+            f"{' and '.join(map(printable, twice))} are the same tensor under two names. "
+            f"Save the one that is meant alone."
         )
     return ours
 
@@ -167,8 +169,9 @@ def _check_one_set(path: Path, names: list[str]) -> None:
     if averaged and others:
         raise SegmodelsError(
             f"{path} holds two sets of weights in one state dict: {len(averaged)} averaged tensors "
-            f"({averaged[0]}, …) beside {len(others)} others ({others[0]}, …). It does not say "
-            f"which of them a number belongs to; save the one that is meant alone."
+            f"({printable(averaged[0])}, …) beside {len(others)} others "
+            f"({printable(others[0])}, …). It does not say which of them a "
+            f"number belongs to; save the one that is meant alone."
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segmodels.checkpoints.diagnosis import printable
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
@@ -95,5 +96,5 @@ def count(tensors: Mapping[str, Tensor], prefix: str) -> int:
 
 def some(names: Sequence[str]) -> str:
     """The first few names, and dots if there are more."""
-    listed = ", ".join(names[:LISTED])
+    listed = ", ".join(map(printable, names[:LISTED]))
     return f"{listed}, …" if len(names) > LISTED else listed

@@ -223,3 +223,24 @@ def test_a_network_of_another_kind_is_named(tmp_path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "mask2former"}')
     (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
     assert "'mask2former'" in told(tmp_path)
+
+
+def test_names_in_a_file_cannot_break_the_line(tmp_path) -> None:
+    torch.save({"state_dict": {"a\nb\x1b[2J.c": torch.zeros(1)}}, tmp_path / "a.pth")
+    assert "a b?[2J.c" in told(tmp_path / "a.pth")
+    path = tmp_path / "b.pth"
+    torch.save({"state_dict": {"a": torch.zeros(1)}}, path)
+    path.write_bytes(path.read_bytes().replace(b"b/byteorder", b"b\nbyteorder"))
+    told(path)
+
+
+@pytest.mark.parametrize("flag", [0x01, 0x20, 0x40])
+def test_a_changed_flag_of_a_record_is_damage(tmp_path, flag) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"state_dict": {"a": torch.zeros(1)}}, path)
+    data = bytearray(path.read_bytes())
+    for start in (b"PK\x01\x02", b"PK\x03\x04"):
+        data[data.index(start) + (8 if start[2] == 1 else 6)] |= flag
+    data[data.index(b"state_dict")] = 0xFF
+    path.write_bytes(data)
+    assert "cannot be read: damaged" in told(path)
