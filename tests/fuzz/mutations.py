@@ -84,7 +84,13 @@ ODD_TEXT = [
     ),
 ]
 
-values = st.sampled_from(ODD_VALUES) | st.integers() | st.floats() | st.text(max_size=20)
+#: Each drawn anew: what is put into a tree may be changed there.
+values = (
+    st.sampled_from(ODD_VALUES).map(copy.deepcopy)
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+)
 
 
 def places(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
