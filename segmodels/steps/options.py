@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segmodels.core.progress import Progress
 from segmodels.protocols.protocol import Precision
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Options:
     """
 
     device: str = "cpu"
-    progress: Callable[[int, int], None] | None = None
+    progress: Progress | None = None
     curve: CurveProgress | None = None
     force: bool = False
     precision: Precision | None = None
