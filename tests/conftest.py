@@ -41,9 +41,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_is_left_open() -> Iterator[None]:
-    """What a file of tests leaves open is charged to it, and not to whatever runs next."""
+    """What a file of tests leaves open is charged to it, and not to whatever runs next.
+
+    What survives is modules and shared servers: looked at once, or each file would pay for all
+    that was imported before it.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
