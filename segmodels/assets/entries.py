@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.groups import Grouping
+from segmodels.assets.own_dataset import OwnDataset, check_name, load_own_datasets
 from segmodels.assets.pins import Pins, Sha256, lock_path, read_pins
 from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.arguments import path_to, words
@@ -149,6 +150,7 @@ class DatasetEntry(_Source):
         note: remarks for those who fetch it.
         settings: what the reader itself understands (the synthetic set's seed and sizes).
         groups: which images hang together; None where they are independent.
+        own: the description of a user's own dataset (`params/datasets/<name>.yaml`).
     """
 
     title: Words
@@ -158,6 +160,12 @@ class DatasetEntry(_Source):
     splits: dict[str, Split] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     groups: Grouping | None = None
+    own: SkipJsonSchema[OwnDataset | None] = None
+
+    @property
+    def file(self) -> str:
+        """The file it stands in, as people name it."""
+        return f"params/datasets/{self.name}.yaml" if self.own else "params/datasets.yaml"
 
     def fingerprint(self, split: str) -> str | None:
         """The registered fingerprint of a split; None where there is none."""
@@ -204,17 +212,38 @@ def _pinned(path: Path, entry: WeightsEntry, pins: Pins) -> WeightsEntry:
 
 
 def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
-    """All entries of `params/datasets.yaml`.
+    """All entries of `params/datasets.yaml`, and the user's own datasets of `params/datasets`.
+
+    Args:
+        path: another file; then without the user's own.
 
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.
     """
-    file = project_root() / "params" / "datasets.yaml"
-    path = file if path is None else path_to("path", path)
-    return {
-        name: read_entry(DatasetEntry, f"{path}, dataset {name!r}", raw, name=name)
-        for name, raw in read_yaml(path).items()
+    file = project_root() / "params" / "datasets.yaml" if path is None else path_to("path", path)
+    entries = {
+        name: read_entry(DatasetEntry, f"{file}, dataset {name!r}", raw, name=name, own=None)
+        for name, raw in read_yaml(file).items()
     }
+    for own in load_own_datasets().values() if path is None else ():
+        check_name(own, entries)
+        entries[own.name] = entry_of(own)
+    return entries
+
+
+def entry_of(own: OwnDataset) -> DatasetEntry:
+    """A user's own dataset as an entry among the others."""
+    splits = {name: Split(fingerprint=own.fingerprints.get(name)) for name in own.splits}
+    return DatasetEntry(
+        name=own.name,
+        state="ok",
+        source="a user's own files",
+        licence=own.licence,
+        title=own.title or own.name,
+        splits=splits,
+        groups=own.groups,
+        own=own,
+    )
 
 
 def load_weights_entry(name: str) -> WeightsEntry:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segmodels.cli.common import SKIP, Add
+from segmodels.cli.common import SKIP, Add, relative
 from segmodels.cli.progress import progress
 from segmodels.errors import SegmodelsError
 
@@ -21,7 +21,7 @@ _LISTED = 20
 _ACTIONS = {
     "list": "every dataset, its state and size",
     "show": "licence, where to get it, which layouts are known",
-    "add": "use a copy where it lies",
+    "add": "use a copy where it lies, or a dataset of your own by the file that describes it",
     "check": "decode every image and label of what is here",
     "forget": "do not use the copy any more; it is left alone",
     "masks": "write train.pth and val.pth of Pascal Context as PNG",
@@ -37,10 +37,9 @@ def add(commands: Add) -> None:
     for parser, command in zip(parsers.values(), does, strict=True):
         parser.set_defaults(command=command)
     for name in ("show", "add", "check", "forget"):
-        parsers[name].add_argument("name")
-    parsers["add"].add_argument(
-        "path", type=Path, help="its folder, one above it, or a zip archive"
-    )
+        parsers[name].add_argument("name", help="or FILE.yaml that describes your own")
+    copied = "its folder, one above it, or a zip archive; none for a dataset of your own"
+    parsers["add"].add_argument("path", type=Path, nargs="?", help=copied)
     again = "decode what is remembered too, as a failing disk changes neither size nor time"
     parsers["check"].add_argument("--again", action="store_true", help=again)
     parsers["masks"].add_argument("path", type=Path, help="the folder VOC2010 with both files")
@@ -67,8 +66,16 @@ def _show(chosen: argparse.Namespace) -> int:
 
 
 def _add(chosen: argparse.Namespace) -> int:
+    from segmodels.assets.own_dataset import is_description
     from segmodels.datasets.copies import add_dataset
 
+    if is_description(chosen.name):
+        return _add_own(chosen)
+    if chosen.path is None:
+        raise SegmodelsError(
+            f"data add {chosen.name}: name its folder too; a dataset of your own is added by the "
+            f"file that describes it, as {chosen.name}.yaml."
+        )
     found = add_dataset(chosen.name, chosen.path, chosen.split, chosen.skip_unreadable)
     print(f"{chosen.name}: {found.place.layout.title}, in {found.place.root}")
     for split, number in found.images.items():
@@ -79,17 +86,43 @@ def _add(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _add_own(chosen: argparse.Namespace) -> int:
+    from segmodels.datasets.own import add_own
+
+    file = Path(chosen.name)
+    if chosen.path is not None or chosen.split or chosen.skip_unreadable:
+        raise SegmodelsError(
+            f"data add {chosen.name}: the file says where the images are and which splits there "
+            f"are; nothing stands behind it."
+        )
+    copy, splits = add_own(file)
+    about = splits[0].about
+    print(f"{about.name}: {len(about.class_names)} classes, in {about.place}")
+    for dataset in splits:
+        print(f"  {dataset.split}: {len(dataset)} images, each with its labels")
+    print(f"  kept as {relative(copy)}; to decode every image: segmodels data check {about.name}")
+    return 0
+
+
 def _check(chosen: argparse.Namespace) -> int:
     from segmodels.datasets.copies import skip_unreadable
     from segmodels.datasets.opening import open_dataset
+    from segmodels.datasets.own import OwnFolder
     from segmodels.datasets.registry import splits_here
+    from segmodels.datasets.shared_images import check_shared
 
     if chosen.skip_unreadable:
         skip_unreadable(chosen.name)
     splits = chosen.split or splits_here(chosen.name)
-    whole = (open_dataset(chosen.name, split, whole=True) for split in splits)
-    good = [_checked(dataset, chosen.again) for dataset in whole]
-    return 0 if all(good) else 1
+    whole = {split: open_dataset(chosen.name, split, whole=True) for split in splits}
+    good = [_checked(dataset, chosen.again) for dataset in whole.values()]
+    if not all(good):
+        return 1
+    for dataset in list(whole.values())[:1]:
+        if isinstance(dataset, OwnFolder):
+            for text in check_shared(dataset.about, whole):
+                print(f"note: {text}")
+    return 0
 
 
 def _checked(dataset: Dataset, again: bool) -> bool:

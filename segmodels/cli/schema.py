@@ -34,6 +34,7 @@ FILES = {
     "datasets": "params/datasets.yaml",
     "efficiency": "params/efficiency.yaml",
     "models": "params/models.yaml",
+    "own-datasets": "params/datasets/*.yaml",
     "protocols": "params/protocols.yaml",
     "recipes": "params/recipes/*.yaml",
     "robustness": "params/robustness.yaml",
@@ -69,6 +70,7 @@ def _models() -> dict[str, Any]:
     from pydantic import Field
 
     from segmodels.assets.entries import DatasetEntry, WeightsEntry
+    from segmodels.assets.own_dataset import OwnDataset
     from segmodels.assets.pins import Pin
     from segmodels.efficiency.convention import Convention
     from segmodels.efficiency.latency import LatencyProtocol
@@ -84,6 +86,7 @@ def _models() -> dict[str, Any]:
     return {
         "active": Active,
         "datasets": dict[str, DatasetEntry],
+        "own-datasets": OwnDataset,
         "efficiency": dict[str, cost],
         "models": dict[str, Family],
         "protocols": dict[str, Protocol],

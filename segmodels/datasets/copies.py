@@ -47,9 +47,14 @@ def skip_unreadable(name: str) -> None:
     """Go on without images of a copy that are damaged, if they are few.
 
     Raises:
-        SegmodelsError: the dataset was made here and can be made again, undamaged.
+        SegmodelsError: the dataset was made here and can be made again, undamaged; or is the
+            user's own.
     """
     copy = registered(name)
+    if load_dataset_entry(name).own:
+        raise SegmodelsError(
+            f"{name} is your own: repair the images that are named, or take them out of its splits."
+        )
     if copy is None:
         raise SegmodelsError(
             f"{name} is no copy of yours: delete {data_folder(name)} and it is made again, "
@@ -76,6 +81,8 @@ def forget_dataset(name: str) -> Path:
         SegmodelsError: none is used.
     """
     copy = registered(name)
+    if copy is None and (entry := load_dataset_entry(name)).own:
+        raise SegmodelsError(f"{name} is your own: remove {entry.file}; nothing uses it then.")
     if copy is None:
         raise SegmodelsError(f"no copy of {name!r} was added.")
     registration_path(name).unlink()

@@ -48,7 +48,7 @@ def check_expected(entry: DatasetEntry, found: dict[str, Any]) -> list[str]:
             continue
         if split not in found["splits"]:
             raise SegmodelsError(
-                f"params/datasets.yaml, dataset {entry.name!r}: "
+                f"{entry.file}, dataset {entry.name!r}: "
                 f"{UnknownNameError('split', split, found['splits'])}"
             )
         actual = found["splits"][split]
@@ -79,8 +79,9 @@ def check_number(entry: DatasetEntry, split: str, found: int) -> list[str]:
 
 
 def _other(entry: DatasetEntry, split: str, field: str, found: object) -> SegmodelsError:
+    other = "The files are not those" if entry.own else "The archive is not the one"
     return SegmodelsError(
-        f"dataset {entry.name!r}, split {split!r}: {field} is {found}, params/datasets.yaml "
-        f"expects {getattr(entry.splits[split], field)}. The archive is not the one the numbers "
+        f"dataset {entry.name!r}, split {split!r}: {field} is {found}, {entry.file} "
+        f"expects {getattr(entry.splits[split], field)}. {other} the numbers "
         f"were measured on, or files were added or lost."
     )

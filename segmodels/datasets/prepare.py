@@ -7,6 +7,7 @@ from typing import Any
 
 from segmodels.assets.entries import load_dataset_entry
 from segmodels.core.files import write_json
+from segmodels.core.notes import note
 from segmodels.core.progress import Progress
 from segmodels.datasets.building import empty_folder, fill_folder, replace_folder
 from segmodels.datasets.described import description_path
@@ -14,6 +15,7 @@ from segmodels.datasets.description import describe
 from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import _here, data_folder, dataset_kind
+from segmodels.datasets.shared_images import check_shared
 
 
 def prepare_dataset(
@@ -29,7 +31,8 @@ def prepare_dataset(
         the description written.
 
     Raises:
-        SegmodelsError: the archive is damaged or its content is not the expected one.
+        SegmodelsError: the archive is damaged or its content is not the expected one; or a user's
+            own dataset has training images in another split.
     """
     kind, entry = dataset_kind(name), load_dataset_entry(name)
     with empty_folder(name) as folder:
@@ -38,6 +41,9 @@ def prepare_dataset(
         copy = registered(name)
         found = describe(kind, splits, progress, copy is not None and copy.skip_unreadable)
         check_expected(entry, found)
+        if entry.own:
+            for text in check_shared(entry.own, splits):
+                note(f"dataset {name!r}: {text}.")
         replace_folder(folder, data_folder(name))
         write_json(description_path(name), found)
     return found

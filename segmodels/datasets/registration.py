@@ -73,6 +73,10 @@ def inspect(
         UnknownNameError: no such split.
         SegmodelsError: it is not there, incomplete, or labels are written in another way.
     """
+    if entry.own:
+        raise SegmodelsError(
+            f"{entry.name} is your own: its folder is the field 'folder' of {entry.file}."
+        )
     if not issubclass(kind, FolderDataset):
         raise SegmodelsError(f"{kind.name} needs no copy of yours: dvc repro makes it.")
     for split in splits:

@@ -28,7 +28,8 @@ def examine_datasets(deep: bool = False) -> Iterator[Finding]:
         deep: decode every image and label, and keep digests of the pixels in the cache; else
             the first, middle and last of each split, and what is kept is used.
     """
-    here = [n for n in sorted(load_dataset_entries()) if n in DATASETS and data_folder(n).is_dir()]
+    known = {n for n, entry in load_dataset_entries().items() if n in DATASETS or entry.own}
+    here = [name for name in sorted(known) if data_folder(name).is_dir()]
     if not here:
         yield Finding("note", "data", "no dataset is here; segmodels data tells where they are.")
     for name in here:
@@ -78,7 +79,7 @@ def _content(
             "bad",
             subject,
             f"{dataset.root}: the decoded content has fingerprint {found.fingerprint[:12]}…, "
-            f"params/datasets.yaml lists {listed[:12]}…: another copy, or changed files. "
+            f"{entry.file} lists {listed[:12]}…: another copy, or changed files. "
             f"Get it again: segmodels data show {entry.name}",
         )
         return

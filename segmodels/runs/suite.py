@@ -39,7 +39,7 @@ class Active(Entry):
 
     Attributes:
         suites, runs: their names.
-        downloaded, generated, registered: datasets, by where they come from.
+        downloaded, generated, registered, own: datasets, by where they come from.
         released: weights that are fetched.
         trained, evaluated, labelled, stressed: stages of dvc.yaml by name.
     """
@@ -49,6 +49,7 @@ class Active(Entry):
     downloaded: Several[str] = ()
     generated: Several[str] = ()
     registered: Several[str] = ()
+    own: Several[str] = ()
     released: Several[str] = ()
     trained: Stages = Field(default_factory=dict)
     evaluated: Stages = Field(default_factory=dict)
@@ -99,8 +100,11 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
         "downloaded": [name for name, entry in datasets.items() if entry.archives],
         "generated": [n for n, entry in datasets.items() if not entry.archives and entry.settings],
         "registered": [
-            n for n, entry in datasets.items() if not entry.archives and not entry.settings
+            n
+            for n, entry in datasets.items()
+            if not entry.archives and not entry.settings and not entry.own
         ],
+        "own": [name for name, entry in datasets.items() if entry.own],
         "released": sorted({run.weights for run in runs if run.weights}),
         "trained": {
             run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe

@@ -16,8 +16,12 @@ from segmodels.steps.weights import fetch_released, train_run, trained_as_asked
 
 
 def ensure_dataset(dataset: str, progress: Progress | None = None) -> None:
-    """Fetch and prepare a dataset unless it is there and as `params/datasets.yaml` says."""
-    if data_folder(dataset).is_dir() and description_path(dataset).is_file():
+    """Fetch and prepare a dataset unless it is there and as `params/datasets.yaml` says.
+
+    A user's own files may have changed since; what did not is not decoded again.
+    """
+    own = load_dataset_entry(dataset).own
+    if not own and data_folder(dataset).is_dir() and description_path(dataset).is_file():
         try:
             check_expected(load_dataset_entry(dataset), description(dataset))
         except SegmodelsError:  # prepared before the entry was changed

@@ -15,6 +15,7 @@ from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.described import described_split
 from segmodels.datasets.opening import open_dataset
+from segmodels.datasets.registry import dataset_kind
 from segmodels.errors import SegmodelsError
 from segmodels.runs.run import Run, load_run
 from segmodels.steps.options import USUAL, Options
@@ -64,9 +65,20 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
     return found and (found.st_ino, found.st_mtime_ns)
 
 
+_LOOKED_AT = "with which a training is looked at"
+
+
 def _job(run: Run, device: str) -> Job:
     if run.recipe is None:
         raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
+    kind = dataset_kind(run.dataset)
+    for split, use in (("train", "on which weights are trained"), ("val", _LOOKED_AT)):
+        if split not in kind.splits:
+            here = ", ".join(kind.splits)
+            raise SegmodelsError(
+                f"run {run.name!r}: dataset {run.dataset!r} has no split {split!r}, {use}; it has "
+                f"{here}."
+            )
     about = described_split(run.dataset, "train")
     return Job(
         run=run.name,

@@ -47,7 +47,7 @@ def unpublishable(evidence: Evidence, *descriptions: Path) -> Iterator[str]:
         yield "it is stale: no protocol in params/protocols.yaml has its inference; count it again."
     entry = load_dataset_entries().get(identity.dataset)
     if entry is None:
-        yield f"its dataset {identity.dataset!r} is not in params/datasets.yaml."
+        yield f"its dataset {identity.dataset!r} is not in params/datasets.yaml or params/datasets."
         return
     prepared = as_prepared(entry, *descriptions)
     listed = prepared.fingerprint(identity.split)

@@ -57,7 +57,7 @@ class Layout:
         if self.missing(root, split):
             return False
         images, labels = (root / folder for folder in self.needs(split)[:2])
-        ours = (name for name in _walk(labels) if name.endswith(self.label_suffix))
+        ours = (name for name in files_below(labels) if name.endswith(self.label_suffix))
         named = (name.removesuffix(self.label_suffix) for name in ours)
         return any((images / f"{name}{self.image_suffix}").is_file() for name in named)
 
@@ -83,9 +83,9 @@ class Layout:
     def _names(self, root: AnyPath, split: str, images: AnyPath) -> list[str]:
         if self.listing:
             return read_listing(root / self.needs(split)[2])
-        suffix, found = self.image_suffix, list(_walk(images))
+        suffix, found = self.image_suffix, list(files_below(images))
         for name in sorted(found):
-            if not name.endswith(suffix) and _spelled(name).endswith(_spelled(suffix)):
+            if not name.endswith(suffix) and spelled(name).endswith(spelled(suffix)):
                 raise SegmodelsError(
                     f"{images / name}: images of this layout end in {suffix}; rename it."
                 )
@@ -93,14 +93,14 @@ class Layout:
 
     def _check(self, what: str, folder: AnyPath, wanted: Iterable[AnyPath]) -> None:
         """One look at the folder instead of one at every file."""
-        here = {str(folder / name) for name in _walk(folder)}
+        here = {str(folder / name) for name in files_below(folder)}
         lost = [path for path in wanted if str(path) not in here]
         if lost:
             others = f" and {len(lost) - 1} more {what}" if len(lost) > 1 else ""
             raise SegmodelsError(f"{lost[0]}: missing{others}. Unpack the archive again.")
 
 
-def _walk(folder: AnyPath, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+def files_below(folder: AnyPath, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Relative names of the files of a folder and of its folders, unsorted.
 
     Left out are files that are nobody's data, and links to a folder that they lie in.
@@ -126,13 +126,13 @@ def _walk(folder: AnyPath, above: frozenset[tuple[int, int]] = frozenset()) -> I
         return
     for entry, is_folder in found:
         if is_folder:
-            inside = _walk(Path(entry.path), above | {number})
+            inside = files_below(Path(entry.path), above | {number})
             yield from (f"{entry.name}/{inner}" for inner in inside)
         else:
             yield entry.name
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     """A name without its upper case, and with one of the spellings of an ending."""
     lower = name.lower()
     for long, short in ((".jpeg", ".jpg"), (".jpe", ".jpg"), (".tiff", ".tif")):

@@ -103,6 +103,23 @@ def read_grey(path: AnyPath) -> Pixels:
     return pixels
 
 
+def read_colours(path: AnyPath) -> Pixels:
+    """Decode a label file whose colours are the labels to uint8 (H, W, 3), RGB.
+
+    Raises:
+        UnreadableError: the file is damaged.
+        SegmodelsError: it is missing, in a coding that changes colours, or not of 8 bits.
+    """
+    with _opened(path) as picture:
+        _check_lossless(path, picture)
+        _check_single(path, picture, "a label file")
+        if picture.mode not in _EIGHT_BITS:
+            raise SegmodelsError(
+                f"{path}: colours of labels have 8 bits; mode {picture.mode!r} has other values."
+            )
+        return np.asarray(picture.convert("RGB"))
+
+
 def turn_of(path: AnyPath) -> str:
     """What EXIF asks a viewer to do with a photograph; empty for nothing. Only OpenCV does it.
 
