@@ -51,6 +51,11 @@ def nothing_is_left_open() -> Iterator[None]:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """What was set aside can be taken apart at the end."""
+    gc.unfreeze()
+
+
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
     """A made-up project with one claim, to which a test adds evidence."""

@@ -112,11 +112,15 @@ def bands(axis: Axis, length: int, device: torch.device) -> tuple[Band, ...]:
 
     Cached, because most images of a data set have few sizes.
     """
-    weights = matrix(axis)[:, slots(axis).flatten().argsort()]
+    return cut(matrix(axis)[:, slots(axis).flatten().argsort()], length, device)
+
+
+def cut(weights: Tensor, length: int, device: torch.device) -> tuple[Band, ...]:
+    """Weights (output, logits) in bands of `length` outputs, each with the logits it mixes."""
     used = weights != 0
     return tuple(
-        _band(weights, used, start, min(start + length, axis.output), device)
-        for start in range(0, axis.output, length)
+        _band(weights, used, start, min(start + length, len(weights)), device)
+        for start in range(0, len(weights), length)
     )
 
 
