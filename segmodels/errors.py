@@ -11,6 +11,9 @@ Known = TypeVar("Known")
 #: More names than this are not listed in a message.
 _LISTED = 20
 
+#: Longer values are cut.
+_LONGEST = 80
+
 
 class SegmodelsError(Exception):
     """Bad input, as one sentence that names the file, the field and the fix.
@@ -47,6 +50,12 @@ def _known(names: Sequence[str]) -> str:
     if len(names) > _LISTED:
         return f"{len(names)} are known."
     return f"Known: {', '.join(names) if names else 'none'}."
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, on one line of at most 80 letters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 class Named(Protocol):

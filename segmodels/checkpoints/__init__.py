@@ -24,7 +24,7 @@ from segmodels.checkpoints.backbone import BackboneReport, load_backbone
 from segmodels.checkpoints.diagnosis import diagnosis, kind_of
 from segmodels.checkpoints.native import save_checkpoint
 from segmodels.checkpoints.shards import CONFIG
-from segmodels.checkpoints.source import LayerNormEps, Source, read_json
+from segmodels.checkpoints.source import LayerNormEps, Source, read_json, told
 from segmodels.checkpoints.strict import some
 from segmodels.core.arguments import described, path_to, wrong
 from segmodels.errors import SegmodelsError
@@ -99,12 +99,12 @@ def load_checkpoint(
     if not (isinstance(layer_norm_eps, str) and layer_norm_eps in get_args(LayerNormEps)):
         known = " or ".join(map(repr, get_args(LayerNormEps)))
         raise wrong("layer_norm_eps", known, layer_norm_eps)
-    if not source.path.exists():
-        raise SegmodelsError(f"There is no checkpoint at {source.path}.")
-    for form in FORMATS.values():
-        if form.recognises(source):
-            return _moved(_checked(source.path, form.load(source)), device)
-    raise SegmodelsError(_unknown(source))
+    source.check_path("There is no checkpoint at")
+    with told():
+        for form in FORMATS.values():
+            if form.recognises(source):
+                return _moved(_checked(source.path, form.load(source)), device)
+        raise SegmodelsError(_unknown(source))
 
 
 def _checked(path: Path, model: SegModel) -> SegModel:

@@ -16,7 +16,7 @@ from segmodels.checkpoints.imagenet import ImageNet, classifier
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import check_weights
 from segmodels.checkpoints.strict import shape
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 from segmodels.models.base import SegModel
 
 #: Alone, or below the optimiser's snapshot; the optimiser's own arrays are not read.
@@ -96,7 +96,7 @@ def _axes(source: Source, key: str, value: Tensor) -> Tensor:
         return merged.T
     if value.ndim == 2:
         return value.T
-    raise SegmodelsError(f"{source.path}: {key!r} has the shape {tuple(value.shape)}.")
+    raise SegmodelsError(f"{source.path}: {shown(key)} has the shape {tuple(value.shape)}.")
 
 
 def _joined(source: Source, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

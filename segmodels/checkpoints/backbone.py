@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segmodels.checkpoints import augreg, hugging_face, mit, native, timm_vit
 from segmodels.checkpoints.imagenet import ImageNet, grid_of
-from segmodels.checkpoints.source import Source
+from segmodels.checkpoints.source import Source, told
 from segmodels.checkpoints.strict import compare
 from segmodels.core.arguments import an, path_to
 from segmodels.errors import SegmodelsError
@@ -78,7 +78,10 @@ def load_backbone(model: SegModel, path: str | Path) -> BackboneReport:
             do not fit. The model is unchanged then.
     """
     encoder = _encoder_of(an(SegModel, "model", model, "create_model"))
-    weights = _read(Source(path_to("path", path)))
+    source = Source(path_to("path", path))
+    source.check_path("There are no weights at")
+    with told():
+        weights = _read(source)
     _check(weights, encoder.module)
     wanted = encoder.module.state_dict()
     resized = _resized(weights, encoder.module)
@@ -110,8 +113,6 @@ def _encoder_of(model: SegModel) -> _Encoder:
 
 
 def _read(source: Source) -> ImageNet:
-    if not source.path.exists():
-        raise SegmodelsError(f"There are no weights at {source.path}.")
     if native.recognises(source):
         return _own(source)
     for recognises, read in READERS:

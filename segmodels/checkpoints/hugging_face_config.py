@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.checkpoints.strict import some
-from segmodels.errors import SegmodelsError, nearest
+from segmodels.errors import SegmodelsError, nearest, shown
 
 #: Their fields of one number for each stage, and ours.
 SIZES = {
@@ -87,8 +87,8 @@ class Described:
         unknown = sorted(self.values.keys() - set(known))
         if unknown:
             raise SegmodelsError(
-                f"{self.path}: the field {unknown[0]!r} is not known here, and might change what "
-                f"the network computes.{nearest(unknown[0], known)} Remove it if it does not."
+                f"{self.path}: the field {shown(unknown[0])} is not known here, and might change "
+                f"what the network computes.{nearest(unknown[0], known)} Remove it if it does not."
             )
         names = self.values.get("architectures") or []
         if not isinstance(names, list) or not set(map(str, names)) <= set(ARCHITECTURES):
@@ -96,7 +96,7 @@ class Described:
 
     def _refuse(self, name: str, found: Any, expected: str) -> None:
         raise SegmodelsError(
-            f"{self.path}: the field {name!r} is {str(found)[:80]!r}; the network of that kind "
+            f"{self.path}: the field {name!r} is {shown(found)}; the network of that kind "
             f"here has {expected}."
         )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.checkpoints.source import read_json
-from segmodels.errors import SegmodelsError, nearest
+from segmodels.errors import SegmodelsError, nearest, shown
 from segmodels.models.preprocessing import IMAGENET, Preprocessing
 
 PROCESSOR, PROCESSORS = "preprocessor_config.json", "processor_config.json"
@@ -93,12 +93,13 @@ def _check_names(path: Path, values: Mapping[str, Any]) -> None:
     for name in STEPS:
         if values.get(name):
             raise SegmodelsError(
-                f"{path}: the field {name!r} is {values[name]!r}, a step that is not done here."
+                f"{path}: the field {name!r} is {shown(values[name])}, a step that is not done "
+                f"here."
             )
     known = (*KINDS, *USED, *LEFT, *STEPS)
     for name in sorted(values.keys() - set(known)):
         raise SegmodelsError(
-            f"{path}: the field {name!r} is not known here, and might change pixels."
+            f"{path}: the field {shown(name)} is not known here, and might change pixels."
             f"{nearest(name, known)} Remove it if it does not."
         )
 
@@ -106,7 +107,9 @@ def _check_names(path: Path, values: Mapping[str, Any]) -> None:
 def _switch(path: Path, values: Mapping[str, Any], name: str) -> bool:
     value = values.get(name)
     if value is not None and not isinstance(value, bool):
-        raise SegmodelsError(f"{path}: the field {name!r} must be true or false, got {value!r}.")
+        raise SegmodelsError(
+            f"{path}: the field {name!r} must be true or false, got {shown(value)}."
+        )
     return value is not False
 
 
@@ -117,7 +120,7 @@ def _factor(path: Path, values: Mapping[str, Any]) -> float:
     value = values.get("rescale_factor", 1 / 255)
     if not _is_number(value) or value <= 0:
         raise SegmodelsError(
-            f"{path}: the field 'rescale_factor' must be a positive number, got {value!r}."
+            f"{path}: the field 'rescale_factor' must be a positive number, got {shown(value)}."
         )
     return float(value)
 
@@ -127,7 +130,7 @@ def _three(path: Path, values: Mapping[str, Any], name: str, usual: list[float])
     value = values.get(name)
     value = usual if value is None else [value] * 3 if _is_number(value) else value
     if not isinstance(value, list) or len(value) != 3 or not all(map(_is_number, value)):
-        raise SegmodelsError(f"{path}: the field {name!r} must hold 3 numbers, got {value!r}.")
+        raise SegmodelsError(f"{path}: the field {name!r} must hold 3 numbers, got {shown(value)}.")
     return value
 
 

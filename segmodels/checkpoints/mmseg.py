@@ -41,6 +41,7 @@ def load(source: Source) -> SegModel:
     described.check()
     config, ours = network.read(File(path, tensors, described))
     model = build(path, config, ours)
+    described.check_model(model.config)
     model.preprocessing = described.preprocessing or model.preprocessing
     model.class_names = described.class_names(model.num_classes)
     return model

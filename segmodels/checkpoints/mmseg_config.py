@@ -12,9 +12,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from segmodels.checkpoints.mmseg_fields import check_model
+from segmodels.checkpoints.mmseg_model import stated_model
 from segmodels.errors import SegmodelsError
 from segmodels.models.preprocessing import Preprocessing
 
@@ -63,6 +66,35 @@ class Described:
         """The config, or nothing."""
         texts = (self.meta.get(name) for name in ("cfg", "config"))
         return next((text for text in texts if isinstance(text, str)), "")
+
+    @cached_property
+    def model(self) -> dict[str, Any] | None:
+        """What the config says of the network; None if it says nothing.
+
+        Raises:
+            SegmodelsError: it says something that only running it would tell.
+        """
+        try:
+            return stated_model(self.text)
+        except ValueError as error:
+            raise SegmodelsError(
+                f"{self.path}: the 'model' of its config cannot be read as plain values ({error}), "
+                f"so that its network is not known."
+            ) from error
+
+    def backbone(self, name: str) -> Any:
+        """What the config gives a field of the backbone; None if nothing."""
+        stated = (self.model or {}).get("backbone")
+        return stated.get(name) if isinstance(stated, dict) else None
+
+    def check_model(self, config: Mapping[str, Any]) -> None:
+        """Compare all that the config says of the network with the arguments of ours.
+
+        Raises:
+            SegmodelsError: a field differs, or is not known; it is named.
+        """
+        if self.model is not None:
+            check_model(self.path, self.model, config)
 
     def class_names(self, num_classes: int) -> tuple[str, ...] | None:
         """Names of the logit channels, if there is one for each."""

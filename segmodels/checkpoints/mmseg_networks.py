@@ -15,7 +15,7 @@ from segmodels.checkpoints.imagenet import heads_of, nearest, square
 from segmodels.checkpoints.mmseg_backbones import mit, mobilenet, resnet, swin, vit
 from segmodels.checkpoints.mmseg_config import Described
 from segmodels.checkpoints.strict import count, shape
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 
 Tensors = dict[str, Tensor]
 Config = dict[str, Any]
@@ -65,8 +65,7 @@ def _segmenter(file: File) -> tuple[Config, Tensors]:
     config = {
         **_vit(file, width, patch_size),
         "imagenet_classes": 0,
-        "norm_eps": 1e-6,
-        "position_resize": "bicubic",
+        "position_resize": file.described.backbone("interpolate_mode") or "bicubic",
     }
     if "decode_head.cls_emb" not in file.tensors:
         return _segmenter_linear(file, config, ours)
@@ -118,6 +117,7 @@ def _setr(file: File) -> tuple[Config, Tensors]:
         "decoder": decoder,
         "patch_bias": "backbone.patch_embed.projection.bias" in file.tensors,
         "channels": first[1] if has_neck else first[0],
+        "position_resize": file.described.backbone("interpolate_mode") or "bilinear",
         "auxiliary": file.auxiliary,
     }
     config["outputs"] = _outputs(file, config)
@@ -158,7 +158,20 @@ def _vit(file: File, width: int, patch_size: int) -> Config:
         "width": width,
         "layers": count(file.tensors, "backbone.layers."),
         "heads": heads,
+        "norm_eps": _norm_eps(file),
     }
+
+
+def _norm_eps(file: File) -> float:
+    """eps of a ViT's LayerNorms: as published, or as the config says; mmcv's own is 1e-5."""
+    norm = file.described.backbone("norm_cfg")
+    eps = norm.get("eps", 1e-5) if isinstance(norm, dict) else 1e-6
+    if not isinstance(eps, float) or not 0 < eps < 1:
+        raise SegmodelsError(
+            f"{file.path}: its config has model.backbone.norm_cfg.eps={shown(eps)}; it must be "
+            f"a small positive number."
+        )
+    return eps
 
 
 def _segformer(file: File) -> tuple[Config, Tensors]:

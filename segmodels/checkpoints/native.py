@@ -23,7 +23,7 @@ from segmodels.checkpoints.states import check_weights
 from segmodels.checkpoints.strict import build
 from segmodels.core.arguments import an, path_to, wrong
 from segmodels.core.files import temporary_folder
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import Preprocessing
 
@@ -62,8 +62,16 @@ def load(source: Source) -> SegModel:
     model = build(weights, description["config"], tensors)
     names, preprocessing = description["class_names"], description["preprocessing"]
     model.class_names = _names(source.folder / DESCRIPTION, names, model.num_classes)
-    model.preprocessing = None if preprocessing is None else Preprocessing.from_dict(preprocessing)
+    where = source.folder / DESCRIPTION
+    model.preprocessing = None if preprocessing is None else _preprocessing(where, preprocessing)
     return model
+
+
+def _preprocessing(path: Path, values: Any) -> Preprocessing:
+    try:
+        return Preprocessing.from_dict(values)
+    except SegmodelsError as error:
+        raise SegmodelsError(f"{path}: {error}") from error
 
 
 def _names(path: Path, names: Any, number: int) -> tuple[str, ...] | None:
@@ -80,9 +88,10 @@ def _names(path: Path, names: Any, number: int) -> tuple[str, ...] | None:
 
 def _described(path: Path) -> dict[str, Any]:
     values = read_json(path)
-    if values.get("format") != FORMAT or values.get("version") != VERSION:
+    form, version = values.get("format"), values.get("version")
+    if (form, version) != (FORMAT, VERSION):
         raise SegmodelsError(
-            f"{path} says format {values.get('format')!r} version {values.get('version')!r}; "
+            f"{path} says format {shown(form)} version {shown(version)}; "
             f"this is {FORMAT!r} version {VERSION}. Update segmodels or save the model again."
         )
     for name in sorted(FIELDS - values.keys()):

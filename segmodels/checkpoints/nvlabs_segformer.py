@@ -34,6 +34,7 @@ def load(source: Source) -> SegModel:
     tensors = tensors_of(path, source.state)
     tensors = {key: value for key, value in tensors.items() if key not in UNUSED}
     model = build(path, config_of(path, tensors), tensors)
+    described.check_model(model.config)
     model.preprocessing = described.preprocessing or IMAGENET
     model.class_names = described.class_names(model.num_classes)
     return model

@@ -17,7 +17,7 @@ from segmodels.checkpoints.imagenet import nearest
 from segmodels.checkpoints.source import Source, read_yaml
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, count, shape
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 from segmodels.errors import nearest as nearest_name
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import HALF, IMAGENET_ROUNDED
@@ -38,6 +38,10 @@ NET = (
     *("dropout", "drop_path_rate"),
 )
 DECODER = ("name", "n_layers", "n_heads", "n_cls", "dropout", "drop_path_rate")
+OF_DEPICT = (*DECODER, "mode")
+
+#: Segmenter's own decoders; the others are DEPICT's, whose ``mode`` is one of them.
+PLAIN = ("linear", "mask")
 
 #: What the YAML calls a decoder; DEPICT's have the name of Segmenter's.
 DECODERS = {
@@ -94,23 +98,24 @@ class _Variant:
         return part
 
     def check_names(self, kind: str) -> None:
-        """Refuse fields that are not known; DEPICT's decoder may have others, for its training."""
-        parts: dict[str, tuple[dict[str, Any], tuple[str, ...]]]
-        parts = {"net_kwargs": (self.net, NET)}
-        if kind in ("linear", "mask"):
-            parts["net_kwargs.decoder"] = (self.decoder, DECODER)
+        """Refuse fields that are not known."""
+        parts: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+            "net_kwargs": (self.net, NET),
+            "net_kwargs.decoder": (self.decoder, DECODER if kind in PLAIN else OF_DEPICT),
+        }
         for part, (values, known) in parts.items():
             for name in values:
                 if name not in known:
+                    near = nearest_name(str(name), known)
                     raise SegmodelsError(
-                        f"{self.path}: {part}.{name} is not known here, and might change what the "
-                        f"network computes.{nearest_name(str(name), known)}"
+                        f"{self.path}: {part}.{shown(str(name))[1:-1]} is not known here, "
+                        f"and might change what the network computes.{near}"
                     )
 
     def check_sizes(self, kind: str, config: Mapping[str, Any]) -> None:
         """Compare what it says about sizes with what the tensors show."""
         width = config["width"]
-        shown = {
+        sizes = {
             "patch_size": config["patch_size"],
             "d_model": width,
             "n_layers": config["layers"],
@@ -120,45 +125,63 @@ class _Variant:
             "mlp_expansion_ratio": 4,
             "channels": 3,
         }
-        decoder = {"n_cls": config["num_classes"], "name": DECODERS[kind]}
+        decoder = {"n_cls": config["num_classes"], "name": DECODERS[kind], "mode": kind}
         if kind in ("mask", "sa"):
             decoder["n_layers"] = config["decoder_layers"]
         for part, values, wanted in (
-            ("net_kwargs", self.net, shown),
+            ("net_kwargs", self.net, sizes),
             ("net_kwargs.decoder", self.decoder, decoder),
         ):
             for name, value in wanted.items():
-                if name in values and values[name] != value:
+                if name in values and not _equal(values[name], value):
                     raise SegmodelsError(
-                        f"{self.path}: {part}.{name} is {values[name]!r}, but the tensors beside "
-                        f"it are those of {value!r}: it belongs to another training."
+                        f"{self.path}: {part}.{name} is {shown(values[name])}, but the tensors "
+                        f"beside it are those of {shown(value)}: it belongs to another training."
                     )
 
     def number(self, name: str) -> int:
         """A whole number of ``net_kwargs``."""
         value = self.net.get(name)
-        if not isinstance(value, int) or value < 1:
+        if type(value) is not int or value < 1:
             raise SegmodelsError(
-                f"{self.path}: net_kwargs.{name} must be a positive number, got {value!r}."
+                f"{self.path}: net_kwargs.{name} must be a positive number, got {shown(value)}."
             )
         return value
+
+    def rate(self, part: str, name: str) -> float:
+        """A share of values left out in training; 0 if none is given."""
+        value = (self.net if part == "net_kwargs" else self.decoder).get(name, 0.0)
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            raise SegmodelsError(
+                f"{self.path}: {part}.{name} must be a number from 0 to below 1, "
+                f"got {shown(value)}."
+            )
+        return float(value)
 
     def choice(self, name: str, known: Mapping[str, Any]) -> Any:
         """What one of a few known words of ``net_kwargs`` stands for."""
         value = self.net.get(name)
         if not isinstance(value, str) or value not in known:
             raise SegmodelsError(
-                f"{self.path}: net_kwargs.{name} must be one of {', '.join(known)}, got {value!r}."
+                f"{self.path}: net_kwargs.{name} must be one of {', '.join(known)}, "
+                f"got {shown(value)}."
             )
         return known[value]
 
     def image_size(self) -> list[int]:
         """(height, width) in pixels for which the position table was made."""
         value = self.net.get("image_size")
-        sides = [value, value] if isinstance(value, int) else list(value or ())
-        if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
-            raise SegmodelsError(f"{self.path}: net_kwargs.image_size is no size, but {value!r}.")
+        sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value, value]
+        if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+            raise SegmodelsError(
+                f"{self.path}: net_kwargs.image_size is no size, but {shown(value)}."
+            )
         return sides
+
+
+def _equal(value: Any, known: Any) -> bool:
+    """Equal as YAML writes it: 1 is not true, 4.0 is 4."""
+    return isinstance(value, bool) == isinstance(known, bool) and bool(value == known)
 
 
 def _kind(path: Path, tensors: Mapping[str, Tensor]) -> str:
@@ -182,8 +205,8 @@ def _encoder(path: Path, tensors: Mapping[str, Tensor], variant: _Variant) -> di
         "heads": variant.number("n_heads"),
         "distilled": "encoder.dist_token" in tensors,
         "imagenet_classes": 0 if head is None else len(head),
-        "dropout": float(variant.net.get("dropout", 0.0)),
-        "drop_path": float(variant.net.get("drop_path_rate", 0.0)),
+        "dropout": variant.rate("net_kwargs", "dropout"),
+        "drop_path": variant.rate("net_kwargs", "drop_path_rate"),
     }
 
 
@@ -194,16 +217,16 @@ def _decoder(
         return {"num_classes": shape(path, tensors, MARKS[kind], 2)[0], "decoder": kind}
     config: dict[str, Any] = {
         "num_classes": shape(path, tensors, "decoder.cls_emb", 3)[1],
-        "decoder_dropout": float(variant.decoder.get("dropout", 0.0)),
+        "decoder_dropout": variant.rate("net_kwargs.decoder", "dropout"),
     }
     if kind == "mask":
-        rate = float(variant.decoder.get("drop_path_rate", 0.0))
+        rate = variant.rate("net_kwargs.decoder", "drop_path_rate")
         layers = count(tensors, "decoder.blocks.")
         heads = variant.decoder.get("n_heads")
         if heads is not None and (type(heads) is not int or heads < 1):
             raise SegmodelsError(
                 f"{variant.path}: net_kwargs.decoder.n_heads must be a positive number, "
-                f"got {heads!r}."
+                f"got {shown(heads)}."
             )
         return {
             **config,
@@ -221,10 +244,10 @@ def _subspaces(
     """Depth and subspaces of DEPICT; 300 rows may be 3 x 100 or 6 x 50, the YAML knows."""
     net = "decoder.net.layers." if kind == "sa" else "decoder.snet.layers."
     heads = variant.decoder.get("n_heads")
-    if not isinstance(heads, int) or heads < 1:
+    if type(heads) is not int or heads < 1:
         raise SegmodelsError(
-            f"{variant.path}: net_kwargs.decoder.n_heads must be a positive number, got {heads!r}; "
-            f"DEPICT's heads cannot be told from the tensors."
+            f"{variant.path}: net_kwargs.decoder.n_heads must be a positive number, "
+            f"got {shown(heads)}; DEPICT's heads cannot be told from the tensors."
         )
     config = {
         "decoder_layers": count(tensors, net),
@@ -240,6 +263,6 @@ def _subspaces(
 
 def name_of(config: Mapping[str, Any], kind: str) -> str:
     """The registered name with this encoder and decoder, or the nearest of the family."""
-    if kind in ("linear", "mask"):
+    if kind in PLAIN:
         return nearest(("segmenter_",), config)
     return nearest(("depict_",), {**config, "attention": kind})

@@ -12,7 +12,7 @@ from segmodels.checkpoints.readers import read_any
 from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.states import chosen, tensors_of
 from segmodels.checkpoints.strict import some
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 
 CONFIG = "config.json"
 
@@ -108,14 +108,15 @@ def _listed(index: Path) -> dict[str, str]:
     if not isinstance(listed, dict) or not listed:
         raise SegmodelsError(
             f"{index}: the field 'weight_map' must say which file holds each tensor, "
-            f"got {listed!r}."
+            f"got {shown(listed)}."
         )
     for key, name in listed.items():
         if not isinstance(name, str) or not re.fullmatch(
             r"(?!\.)[^/\\:\0]+\.(safetensors|bin|pt|pth)", name
         ):
             raise SegmodelsError(
-                f"{index}: 'weight_map' gives for {key!r} the file {name!r}; it must be the name "
-                f"of a file in the same folder, such as 'model-00001-of-00002.safetensors'."
+                f"{index}: 'weight_map' gives for {shown(key)} the file {shown(name)}; it must "
+                f"be the name of a file in the same folder, such as "
+                f"'model-00001-of-00002.safetensors'."
             )
     return listed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from segmodels.checkpoints.diagnosis import kind_of
 from segmodels.checkpoints.readers import read_any
 from segmodels.checkpoints.states import chosen, unwrapped
+from segmodels.core.exits import refusal
 from segmodels.errors import SegmodelsError
 
 LayerNormEps = Literal["hugging_face", "original"]
@@ -25,6 +27,17 @@ class Source:
 
     path: Path
     layer_norm_eps: LayerNormEps = "hugging_face"
+
+    def check_path(self, nothing: str) -> None:
+        """Refuse what is neither a file nor a folder: a pipe would be waited for.
+
+        Raises:
+            SegmodelsError: there is nothing, or something else.
+        """
+        if not self.path.exists():
+            raise SegmodelsError(f"{nothing} {self.path}.")
+        if not (self.path.is_file() or self.path.is_dir()):
+            raise SegmodelsError(f"{self.path} is neither a file nor a folder.")
 
     @property
     def folder(self) -> Path:
@@ -64,6 +77,19 @@ def _strings(values: Any) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str))
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell what the operating system refuses while a checkpoint is read as one sentence.
+
+    Raises:
+        SegmodelsError: it refused something; the message names the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SegmodelsError(refusal(error)) from error
+
+
 class _TupleLoader(yaml.SafeLoader):
     """YAML that can only become plain values; tuples are the one extension."""
 
@@ -83,7 +109,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SegmodelsError(f"{path} is not valid JSON ({error}).") from error
     return _mapping(path, values)
 
@@ -96,7 +122,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_TupleLoader)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:300]
         raise SegmodelsError(f"{path} is not plain YAML ({reason}).") from error
     return _mapping(path, values)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from segmodels.checkpoints.arrays import Array, Inert
 from segmodels.checkpoints.diagnosis import printable
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 
 #: Keys under which training programs put the weights.
 KEYS = (
@@ -117,11 +117,12 @@ def _nested(values: Any, name: str, depth: int) -> list[str]:
 
 
 def _two_sets(path: Path, found: list[str]) -> str:
-    names = " and ".join(map(repr, found))
+    names = " and ".join(map(shown, found))
     return (
         f"{path} holds {len(found)} sets of weights, {names}, and does not say which of them a "
         f"number belongs to (averaged weights score otherwise than the last ones). Save the one "
-        f"that is meant alone: torch.save({{'state_dict': torch.load(FILE)[{found[-1]!r}]}}, NEW)."
+        f"that is meant alone: "
+        f"torch.save({{'state_dict': torch.load(FILE)[{shown(found[-1])}]}}, NEW)."
     )
 
 
@@ -196,10 +197,10 @@ def _tensor(path: Path, what: str, key: Any, value: Any) -> Tensor:
         try:
             value = value.tensor()
         except ValueError as error:
-            raise SegmodelsError(f"{path}: its {what} holds {key!r}, {error}.") from error
+            raise SegmodelsError(f"{path}: its {what} holds {shown(key)}, {error}.") from error
     if not isinstance(key, str) or not isinstance(value, Tensor):
         kind = "an object" if isinstance(value, Inert) else f"a {type(value).__name__}"
-        raise SegmodelsError(f"{path}: its {what} holds {key!r}, {kind} and not a tensor.")
+        raise SegmodelsError(f"{path}: its {what} holds {shown(key)}, {kind} and not a tensor.")
     check_weights(path, key, value)
     return value
 
@@ -223,7 +224,7 @@ def check_weights(path: Path, name: str, tensor: Tensor) -> None:
     else:
         problem = f"holds {kind}"
     raise SegmodelsError(
-        f"{path}: the tensor {name!r} {problem}; weights are float16, bfloat16, float32 or "
+        f"{path}: the tensor {shown(name)} {problem}; weights are float16, bfloat16, float32 or "
         f"float64 here. Give the file as it was before it was converted."
     )
 

@@ -21,18 +21,14 @@ LISTED = 4
 def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SegModel:
     """The network ``create_model(**config)`` with the given tensors, on the CPU, in eval mode.
 
-    Nothing is initialised twice: random tensors are allocated, not drawn.
+    Nothing is initialised twice: random tensors are allocated, not drawn. That the tensors fit is
+    seen on a network without memory, so that sizes made up by a file cost none.
 
     Raises:
         SegmodelsError: the config builds nothing, or tensors are missing, left over or
             misshapen; the file and the first few tensors are named.
     """
-    try:
-        with Undrawn():
-            model = create_model(**config)
-    except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error
-    wanted = model.state_dict()
+    wanted = _built(path, config, "meta").state_dict()
     # PyTorch before 0.4.1 did not count batches; nothing computes with the counter.
     counters = {
         key: torch.zeros((), dtype=torch.long)
@@ -41,8 +37,17 @@ def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     }
     given = {**tensors, **counters}
     compare(path, config["name"], wanted, given)
+    model = _built(path, config, "cpu")
     model.load_state_dict(given)
     return model.eval()
+
+
+def _built(path: Path, config: Mapping[str, Any], device: str) -> SegModel:
+    try:
+        with torch.device(device), Undrawn():
+            return create_model(**config)
+    except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error
 
 
 def compare(

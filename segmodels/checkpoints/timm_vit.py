@@ -24,7 +24,7 @@ from segmodels.checkpoints.shards import CONFIG, is_named, weights_of
 from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import count, shape
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import Preprocessing
 from segmodels.models.registry import VITS
@@ -127,8 +127,8 @@ def _check(where: Path, described: Mapping[str, Any], weights: ImageNet) -> None
         if name not in TRAINED and (name not in known or value not in known[name]):
             expected = " or ".join(map(repr, known[name])) if name in known else "none"
             raise SegmodelsError(
-                f"{where}: model_args.{name} is {value!r}; the network of these tensors here "
-                f"has {expected}."
+                f"{where}: model_args.{shown(name)[1:-1]} is {shown(value)}; the network of these "
+                f"tensors here has {expected}."
             )
     _check_stated(where, described, width, patch, 0 if head is None else len(head))
 
@@ -148,7 +148,8 @@ def _check_stated(
     for name, (said, found) in stated.items():
         if said != found and found is not None:
             raise SegmodelsError(
-                f"{where}: the field {name} says {said!r}, the tensors beside it {found!r}."
+                f"{where}: the field {name} says {shown(said)}, the tensors beside it "
+                f"{shown(found)}."
             )
 
 
@@ -168,7 +169,7 @@ def _preprocessing(where: Path, values: Any) -> Preprocessing | None:
     except TypeError as error:
         raise SegmodelsError(
             f"{where}: pretrained_cfg.mean and .std must hold numbers, got "
-            f"{values['mean']!r} and {values['std']!r}."
+            f"{shown(values['mean'])} and {shown(values['std'])}."
         ) from error
     try:
         return Preprocessing.from_dict({"channels": "RGB", "mean": mean, "std": std})

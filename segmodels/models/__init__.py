@@ -8,13 +8,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from segmodels.core.arguments import MOST_CLASSES, whole, words
+from segmodels.core.arguments import MOST_CLASSES, whole, words, wrong
 from segmodels.core.fields import check_fields
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.models.registry import MODELS
 
 if TYPE_CHECKING:
     from segmodels.models.base import SegModel
+
+#: Arguments that say how often a part is repeated, and more than any network repeats one.
+REPEATED = ("layers", "depths", "decoder_layers", "cross_layers", "p", "q", "auxiliary_convs")
+MOST_BLOCKS = 1000
+
+#: More channels than a layer has, or pixels than a side.
+LARGEST_SIDE = 2**20
 
 __all__ = ["create_model", "list_models"]
 
@@ -61,12 +68,22 @@ def create_model(
 
 def _built(name: str, model_class: type[SegModel], arguments: Mapping[str, Any]) -> SegModel:
     check_fields(model_class.Config, arguments)
+    _check_sizes(arguments)
     try:
         return model_class(model_class.Config(**arguments))
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as e:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         problem = " ".join(str(e).split())[:200]
         raise SegmodelsError(f"Model {name!r} cannot be built with {given}: {problem}.") from e
+
+
+def _check_sizes(arguments: Mapping[str, Any]) -> None:
+    """Refuse sizes with which no network ends being built."""
+    for name, value in arguments.items():
+        most = MOST_BLOCKS if name in REPEATED else LARGEST_SIDE
+        for number in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(number, int) and number > most:
+                raise wrong(name, f"at most {most}", value)
 
 
 def _load(address: str) -> type[SegModel]:

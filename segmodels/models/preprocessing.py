@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 from segmodels.protocols.protocol import Arithmetic
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.channels not in ("RGB", "BGR"):
             raise SegmodelsError(
-                f"Preprocessing field 'channels' must be 'RGB' or 'BGR', got {self.channels!r}."
+                f"Preprocessing field 'channels' must be 'RGB' or 'BGR', "
+                f"got {shown(self.channels)}."
             )
         object.__setattr__(self, "mean", _triple("mean", self.mean))
         object.__setattr__(self, "std", _triple("std", self.std))
@@ -61,13 +62,15 @@ class Preprocessing:
             SegmodelsError: a field is missing, unknown or of the wrong kind; it is named.
         """
         if not isinstance(values, Mapping):
-            raise SegmodelsError(f"Preprocessing must be a mapping, got {values!r}.")
+            raise SegmodelsError(f"Preprocessing must be a mapping, got {shown(values)}.")
         required, optional = {"channels", "mean", "std"}, {"divisor"}
         for name in sorted(required - values.keys()):
             raise SegmodelsError(f"Preprocessing lacks the field {name!r}.")
         for name in sorted(values.keys() - required - optional):
             known = ", ".join(sorted(required | optional))
-            raise SegmodelsError(f"Preprocessing has an unknown field {name!r}. Known: {known}.")
+            raise SegmodelsError(
+                f"Preprocessing has an unknown field {shown(name)}. Known: {known}."
+            )
         return cls(**values)
 
     def apply(
@@ -120,7 +123,9 @@ def _statistics(numbers: Triple, arithmetic: Arithmetic) -> NDArray[np.float32]:
 
 def _triple(name: str, values: object) -> Triple:
     if not isinstance(values, (list, tuple)) or len(values) != 3:
-        raise SegmodelsError(f"Preprocessing field {name!r} must hold 3 numbers, got {values!r}.")
+        raise SegmodelsError(
+            f"Preprocessing field {name!r} must hold 3 numbers, got {shown(values)}."
+        )
     first, second, third = (_number(name, value) for value in values)
     return (first, second, third)
 
@@ -128,7 +133,7 @@ def _triple(name: str, values: object) -> Triple:
 def _number(name: str, value: object) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise SegmodelsError(f"Preprocessing field {name!r} must hold numbers, got {value!r}.")
+        raise SegmodelsError(f"Preprocessing field {name!r} must hold numbers, got {shown(value)}.")
     return float(value)  # type: ignore[arg-type]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
+import os
 import pickle
 import re
 import struct
@@ -20,12 +22,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from segmodels.checkpoints import load_checkpoint
+from segmodels.checkpoints import load_backbone, load_checkpoint, save_checkpoint
 from segmodels.checkpoints.diagnosis import AGAIN
 from segmodels.checkpoints.readers import read_any
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 
+NANO = create_model("segformer_nano", 3).eval()
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d" * 32 + b"\nsize 14912345\n"
 
 
@@ -244,3 +247,46 @@ def test_a_changed_flag_of_a_record_is_damage(tmp_path, flag) -> None:
     data[data.index(b"state_dict")] = 0xFF
     path.write_bytes(data)
     assert "cannot be read: damaged" in told(path)
+
+
+@pytest.mark.parametrize("load", [load_checkpoint, lambda path: load_backbone(NANO, path)])
+def test_what_is_neither_file_nor_folder_is_not_waited_for(tmp_path: Path, load: Any) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(SegmodelsError, match=r"pipe\.pth is neither a file nor a folder"):
+        load(tmp_path / "pipe.pth")
+
+
+@pytest.mark.parametrize("load", [load_checkpoint, lambda path: load_backbone(NANO, path)])
+def test_what_the_system_refuses_is_one_sentence(
+    tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "closed.pth"
+    path.write_bytes(b"\x80\x02")
+
+    def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SegmodelsError, match=r"closed\.pth: Permission denied\. Ask its owner"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("depths", [10**9, 1, 1, 1], "'depths': expected at most 1000"),
+        ("decoder_width", 10**30, "'decoder_width'"),
+        ("decoder_width", 10**6, r"misshapen \(decode_head"),
+        ("widths", [120_000] * 4, "misshapen"),
+    ],
+)
+def test_sizes_that_a_file_makes_up_cost_no_memory(
+    tmp_path: Path, name: str, value: Any, message: str
+) -> None:
+    save_checkpoint(NANO, tmp_path / "nano")
+    path = tmp_path / "nano" / "model.json"
+    about = json.loads(path.read_text())
+    about["config"][name] = value
+    path.write_text(json.dumps(about))
+    with pytest.raises(SegmodelsError, match=message):
+        load_checkpoint(tmp_path / "nano")

@@ -70,7 +70,13 @@ def test_a_missing_variant_is_named(folder) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("n_heads: 2", "n_head: 2", r"decoder\.n_heads must be a positive number, got None"),
+        ("n_heads: 2", "n_head: 2", r"decoder\.n_head is not known here.*'n_heads'"),
+        ("n_heads: 2", "n_layers: 2", r"decoder\.n_heads must be a positive number, got None"),
+        ("n_heads: 2", "n_heads: true", r"decoder\.n_heads must be a positive number, got True"),
+        ("n_heads: 2", "n_heads: 2\n    mode: ca", r"decoder\.mode is 'ca'.*those of 'sa'"),
+        ("n_heads: 2", "n_heads: 2\n    dim_head: 48", r"decoder\.dim_head is not known here"),
+        ("n_heads: 2", "n_heads: 2\n    dropout: low", r"decoder\.dropout must be a number from 0"),
+        ("drop_path_rate: 0.1", "drop_path_rate: 1.5", r"net_kwargs\.drop_path_rate must be a num"),
         ("n_heads: 2", "n_heads: 7", r"does not fit 'depict_sa.*decoder\.net\.layers\.0\.fn\.proj"),
         ("n_heads: 3", "n_heads: 5", r"width 96 does not divide by 5 heads"),
         ("net_kwargs:", "net:", r"lacks the section 'net_kwargs'"),

@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("SEGMODELS_FUZZ", "40"))
 
-campaign = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="SEGMODELS_FUZZ" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+
+def fewer(part: int) -> int:
+    """The number of inputs of a test whose every input costs more, or of which there are many."""
+    return EXAMPLES if "SEGMODELS_FUZZ" in os.environ else max(EXAMPLES // part, 1)
+
+
+def campaign(examples: int = EXAMPLES) -> settings:
+    """How often a test is tried; the normal run tries the same inputs every time."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize="SEGMODELS_FUZZ" not in os.environ,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 #: What people and programs write into fields by mistake.
 ODD_VALUES: list[Any] = [

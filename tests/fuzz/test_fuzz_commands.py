@@ -14,6 +14,8 @@ from mutations import campaign
 
 from segmodels import cli
 
+pytestmark = pytest.mark.fuzz
+
 #: Every command; what draws, trains or counts is given no name that it knows.
 COMMANDS = sorted(
     next(action for action in cli._parser()._actions if action.metavar == "COMMAND").choices
@@ -98,7 +100,7 @@ def test_words_behind_a_command(
     monkeypatch.setenv("SEGMODELS_DEBUG", "")  # and given back, whatever --debug does
     before = {path for path in root.parent.rglob("*") if not path.is_relative_to(root)}
 
-    @campaign
+    @campaign()
     @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=4))
     def odd(words: list[Any]) -> None:
         os.environ["SEGMODELS_DEBUG"] = ""

@@ -18,6 +18,8 @@ from segmodels.evidence import read_evidence
 from segmodels.metrics import score
 from segmodels.protocols import load_protocol
 
+pytestmark = pytest.mark.fuzz
+
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "evidence" / "camvid-unet-half"
 
 
@@ -41,7 +43,7 @@ def test_evidence(tmp_path: Path) -> None:
     plain = load_protocol("camvid-half")
     refused: list[str] = []
 
-    @campaign
+    @campaign()
     @given(st.data())
     def wrong(data: Any) -> None:
         new, few = data.draw(mutated(head)), list(lines)

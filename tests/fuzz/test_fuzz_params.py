@@ -14,6 +14,8 @@ from mutations import campaign, mangled, mutated
 
 from segmodels import cli
 
+pytestmark = pytest.mark.fuzz
+
 FILES = [*small_project.FILES, "weights.yaml", "active.yaml"]
 COMMANDS = (["claims", "validate"], ["suite", "--check"], ["list"])
 
@@ -33,7 +35,7 @@ def test_a_file_in_params(root: Path, name: str, capsys: pytest.CaptureFixture[s
     good = path.read_bytes()
     before = outside(root)
 
-    @campaign
+    @campaign()
     @given(st.data())
     def wrong(data: Any) -> None:
         text = good.decode()

@@ -1,0 +1,273 @@
+"""Every field that a training config of mmsegmentation gives a network is used or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_mmseg import read, state_of, write
+
+from segmodels.checkpoints import load_checkpoint
+from segmodels.checkpoints.mmseg_model import stated_model
+from segmodels.errors import SegmodelsError
+from segmodels.models import create_model
+from segmodels.models.base import SegModel
+
+NORMS = """\
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+backbone_norm_cfg = dict(type='LN', eps=1e-6, requires_grad=True)
+"""
+LOSS = "loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)"
+HEAD = f"num_classes=7, norm_cfg=norm_cfg, align_corners=False, {LOSS}"
+VIT = (
+    "type='VisionTransformer', img_size=(64, 64), patch_size=16, in_channels=3, embed_dims=192, "
+    "num_layers={layers}, num_heads={heads}, drop_path_rate=0.1, norm_cfg=backbone_norm_cfg"
+)
+SETR = f"{VIT}, out_indices=(0, 2), interpolate_mode='bilinear', drop_rate=0.0"
+RESNET = (
+    "type='ResNetV1c', depth=50, num_stages=4, out_indices=(0, 1, 2, 3), dilations=(1, 1, 2, 4), "
+    "strides=(1, 2, 1, 1), norm_cfg=norm_cfg, norm_eval=False, style='pytorch', "
+    "contract_dilation=True"
+)
+MOBILENET = (
+    "type='MobileNetV2', widen_factor=1., strides=(1, 2, 2, 1, 1, 1, 1), "
+    "dilations=(1, 1, 1, 2, 2, 4, 4), out_indices=(1, 2, 4, 6), norm_cfg=norm_cfg"
+)
+SWIN = (
+    "type='SwinTransformer', pretrain_img_size=224, embed_dims=96, patch_size=4, "
+    "window_size={window}, mlp_ratio=4, depths={depths}, num_heads={heads}, strides=(4, 2, 2, 2), "
+    "out_indices=(0, 1, 2, 3), qkv_bias=True, qk_scale=None, patch_norm=True, drop_rate=0., "
+    "attn_drop_rate=0., drop_path_rate=0.3, use_abs_pos_embed=False, "
+    "act_cfg=dict(type='GELU'), norm_cfg=dict(type='LN', requires_grad=True)"
+)
+AUXILIARY = (
+    "auxiliary_head=dict(type='FCNHead', in_channels=9, in_index=2, channels=256, num_convs=1, "
+    f"concat_input=False, dropout_ratio=0.1, {HEAD})"
+)
+
+#: Backbone and the rest of each network, as the published configs write them.
+PUBLISHED: dict[str, tuple[str, str]] = {
+    "segmenter_mask": (
+        f"{VIT}, final_norm=True, with_cls_token=True, interpolate_mode='bicubic'",
+        "decode_head=dict(type='SegmenterMaskTransformerHead', in_channels=192, channels=192, "
+        "num_classes=7, num_layers={decoder_layers}, num_heads={heads}, embed_dims=192, "
+        f"dropout_ratio=0.0, {LOSS})",
+    ),
+    "segmenter_linear": (
+        f"{VIT}, final_norm=True, with_cls_token=True, interpolate_mode='bicubic'",
+        "decode_head=dict(type='FCNHead', in_channels=384, channels=384, num_convs=0, "
+        f"dropout_ratio=0.0, concat_input=False, num_classes=7, {LOSS})",
+    ),
+    "setr_naive": (
+        f"{SETR}, with_cls_token=True",
+        "decode_head=dict(type='SETRUPHead', in_channels=192, channels=256, in_index=3, "
+        f"dropout_ratio=0, num_convs=1, up_scale=4, kernel_size=1, {HEAD}), {AUXILIARY}",
+    ),
+    "setr_pup": (
+        f"{SETR}, with_cls_token=True",
+        "decode_head=dict(type='SETRUPHead', in_channels=192, channels=256, in_index=3, "
+        f"dropout_ratio=0, num_convs=4, up_scale=2, kernel_size=3, {HEAD}), {AUXILIARY}",
+    ),
+    "setr_mla": (
+        f"{SETR}, with_cls_token=False",
+        "neck=dict(type='MLANeck', in_channels=[192, 192], out_channels=256, "
+        "norm_cfg=norm_cfg, act_cfg=dict(type='ReLU')), "
+        "decode_head=dict(type='SETRMLAHead', in_channels=(256, 256), channels=512, "
+        f"in_index=(0, 1, 2, 3), dropout_ratio=0, mla_channels=128, {HEAD})",
+    ),
+    "upernet_swin": (
+        SWIN,
+        "decode_head=dict(type='UPerHead', in_channels=[96, 192, 384, 768], "
+        "in_index=[0, 1, 2, 3], pool_scales=(1, 2, 3, 6), channels=512, dropout_ratio=0.1, "
+        f"{HEAD}), {AUXILIARY}",
+    ),
+    "fcn_resnet50": (
+        RESNET,
+        "decode_head=dict(type='FCNHead', in_channels=2048, in_index=3, channels=512, "
+        f"num_convs=2, concat_input=True, dropout_ratio=0.1, {HEAD}), {AUXILIARY}",
+    ),
+    "pspnet_mobilenetv2": (
+        MOBILENET,
+        "decode_head=dict(type='PSPHead', in_channels=320, in_index=3, channels=512, "
+        f"pool_scales=(1, 2, 3, 6), dropout_ratio=0.1, {HEAD}), {AUXILIARY}",
+    ),
+    "deeplabv3plus_mobilenetv2": (
+        MOBILENET,
+        "decode_head=dict(type='DepthwiseSeparableASPPHead', in_channels=320, in_index=3, "
+        "channels=512, dilations=(1, 12, 24, 36), c1_in_channels=24, c1_channels=48, "
+        f"dropout_ratio=0.1, {HEAD}), {AUXILIARY}",
+    ),
+}
+PIXELS = (
+    "data_preprocessor=dict(type='SegDataPreProcessor', mean=[123.675, 116.28, 103.53], "
+    "std=[58.395, 57.12, 57.375], bgr_to_rgb=True, pad_val=0, seg_pad_val=255, size=(64, 64))"
+)
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, dict[str, torch.Tensor]]:
+    return {}
+
+
+@pytest.fixture
+def load(tmp_path: Path, states: dict[str, Any]) -> Any:
+    def load(name: str, old: str = "", new: str = "") -> SegModel:
+        """The network of a published config in which one text is exchanged."""
+        state = states.setdefault(name, state_of(read(name)))
+        return load_checkpoint(write(tmp_path / "a.pth", state, cfg=text(name, old, new)))
+
+    return load
+
+
+def text(name: str, old: str = "", new: str = "") -> str:
+    sizes = {
+        "layers": 3 if name.startswith("setr") else len(blocks(name)),
+        "heads": {"segmenter_linear": 6, "upernet_swin": "[1, 2, 4, 8]"}.get(name, 3),
+        "depths": "[1, 1, 2, 1]",
+        "window": 3,
+        "decoder_layers": 2,
+    }
+    backbone, rest = PUBLISHED[name]
+    parts = f"backbone=dict({backbone.format(**sizes)}), {rest.format(**sizes)}"
+    whole = f"{NORMS}model = dict(type='EncoderDecoder', {PIXELS}, pretrained=None, {parts}, "
+    whole += "train_cfg=dict(), test_cfg=dict(mode='whole'))\n"
+    assert old in whole
+    return whole.replace(old, new, 1) if old else whole
+
+
+def blocks(name: str) -> set[str]:
+    starts = (key.split(".") for key in read(name)["tensors"])
+    return {parts[2] for parts in starts if parts[:2] == ["backbone", "layers"]}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_config_of_each_network_is_understood(load: Any, name: str) -> None:
+    assert not load(name).training
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("segmenter_mask", "final_norm=True", "final_norm=False", "backbone.final_norm"),
+        ("segmenter_mask", "with_cls_token=True", "with_cls_token=False", "with_cls_token"),
+        ("segmenter_mask", "patch_size=16", "patch_size=32", "backbone.patch_size"),
+        ("segmenter_mask", "in_channels=3,", "in_channels=3, patch_norm=True,", "patch_norm"),
+        ("segmenter_mask", "in_channels=3,", "in_channels=3, qkv_bias=False,", "qkv_bias"),
+        ("segmenter_mask", "in_channels=3,", "act_cfg=dict(type='ReLU'),", "backbone.act_cfg"),
+        ("segmenter_mask", "in_channels=3,", "out_indices=(0,),", "backbone.out_indices"),
+        ("segmenter_mask", "in_channels=3,", "output_cls_token=True,", "output_cls_token"),
+        ("segmenter_mask", "in_channels=3,", "layer_scale=0.1,", "layer_scale, which is not known"),
+        (
+            "segmenter_mask",
+            "embed_dims=192, dropout_ratio",
+            "in_index=2, dropout_ratio",
+            "in_index",
+        ),
+        ("segmenter_mask", "interpolate_mode='bicubic'", "interpolate_mode='area'", "resize"),
+        ("segmenter_linear", "type='FCNHead'", "type='FPNHead'", "decode_head.type='FPNHead'"),
+        ("segmenter_linear", "num_classes=7", "num_classes=150", "decode_head.num_classes"),
+        ("setr_naive", "with_cls_token=True", "with_cls_token=False", "with_cls_token"),
+        ("setr_naive", "up_scale=4", "up_scale=2", "decode_head.up_scale"),
+        ("setr_pup", "up_scale=2", "up_scale=4", "decode_head.up_scale"),
+        ("setr_pup", "in_index=3", "in_index=0", "decode_head.in_index"),
+        ("setr_mla", "with_cls_token=False", "with_cls_token=True", "with_cls_token"),
+        ("setr_mla", "type='MLANeck'", "type='FPN'", "neck.type"),
+        ("setr_mla", "act_cfg=dict(type='ReLU')", "act_cfg=None", "neck.act_cfg"),
+        ("upernet_swin", "patch_norm=True", "patch_norm=False", "backbone.patch_norm"),
+        ("upernet_swin", "qk_scale=None", "qk_scale=0.5", "backbone.qk_scale"),
+        ("upernet_swin", "use_abs_pos_embed=False", "use_abs_pos_embed=True", "use_abs_pos_embed"),
+        ("upernet_swin", "type='GELU'", "type='SiLU'", "act"),
+        ("upernet_swin", "type='LN', requires_grad", "type='LN', eps=1e-3, requires_grad", "eps"),
+        ("upernet_swin", "[0, 1, 2, 3], pool", "[1, 2, 3], pool", "decode_head.in_index"),
+        ("upernet_swin", "'SyncBN',", "'GN', num_groups=32,", "norm_cfg"),
+        ("fcn_resnet50", "depth=50", "depth=101", "backbone.depth"),
+        ("fcn_resnet50", "ResNetV1c", "ResNetV1d", "backbone.type='ResNetV1d'"),
+        ("fcn_resnet50", "in_index=3", "in_index=2", "decode_head.in_index"),
+        ("fcn_resnet50", "num_convs=2", "num_convs=2, dilation=6", "decode_head.dilation"),
+        ("fcn_resnet50", "'SyncBN', requires", "'SyncBN', eps=1e-3, requires", "norm_cfg.eps"),
+        ("fcn_resnet50", "norm_eval=False", "plugins=[dict(cfg=1)]", "backbone.plugins"),
+        ("fcn_resnet50", "style='pytorch'", "style=STYLE", "backbone.style=STYLE"),
+        ("fcn_resnet50", "backbone=dict", "backbonne=dict(), backbone=dict", "'backbone'"),
+        ("fcn_resnet50", "EncoderDecoder", "CascadeEncoderDecoder", "model.type"),
+        ("pspnet_mobilenetv2", "widen_factor=1.", "widen_factor=0.5", "backbone.widen_factor"),
+        ("pspnet_mobilenetv2", "bgr_to_rgb=True", "rgb_to_bgr=True", "data_preprocessor.rgb_to"),
+        ("deeplabv3plus_mobilenetv2", "out_indices=(1, 2, 4, 6)", "out_indices=(0, 1)", "out_ind"),
+    ],
+)
+def test_a_field_that_differs_is_refused_by_its_name(
+    load: Any, name: str, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(SegmodelsError, match=rf"a\.pth.*{message}"):
+        load(name, old, new)
+
+
+def test_eps_and_resize_of_positions_are_those_of_the_config(load: Any) -> None:
+    """mmcv's LayerNorm without eps has 1e-5."""
+    config = load("segmenter_mask", "'LN', eps=1e-6", "'LN'").config
+    assert (config["norm_eps"], config["position_resize"]) == (1e-5, "bicubic")
+    config = load("segmenter_mask", "mode='bicubic'", "mode='bilinear'").config
+    assert (config["norm_eps"], config["position_resize"]) == (1e-6, "bilinear")
+    assert load("setr_pup", "eps=1e-6", "eps=1e-4").config["norm_eps"] == 1e-4
+    with pytest.raises(SegmodelsError, match=r"norm_cfg\.eps='small'"):
+        load("segmenter_mask", "eps=1e-6", "eps='small'")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("", "", ""),
+        ("'mit_b0'", "'MixVisionTransformer', num_heads=[1, 2, 5, 8], mlp_ratio=4", ""),
+        ("'mit_b0'", "'MixVisionTransformer', num_heads=[1, 2, 4, 8]", "backbone.num_heads"),
+        ("'mit_b0'", "'MixVisionTransformer', sr_ratios=[8, 4, 2, 2]", "backbone.sr_ratios"),
+        ("'mit_b0'", "'MSCAN'", "backbone.type='MSCAN'"),
+        ("align_corners=False", "align_corners=True", "aligned corners"),
+        ("'SegFormerHead'", "'SegformerHead'", "decode_head.type"),
+    ],
+)
+def test_nvlabs_files_say_the_same_fields(tmp_path: Path, old: str, new: str, message: str) -> None:
+    config = (
+        f"{NORMS}model = dict(type='EncoderDecoder', backbone=dict(type='mit_b0', "
+        "style='pytorch'), decode_head=dict(type='SegFormerHead', in_channels=[32, 64, 160, 256], "
+        "in_index=[0, 1, 2, 3], feature_strides=[4, 8, 16, 32], channels=128, dropout_ratio=0.1, "
+        "num_classes=4, norm_cfg=norm_cfg, align_corners=False, "
+        f"decoder_params=dict(embed_dim=32), {LOSS}))"
+    )
+    state = create_model("segformer_b0", 4, depths=(1,) * 4, decoder_width=32).state_dict()
+    path = write(tmp_path / "a.pth", state, config=config.replace(old, new, 1))
+    if not message:
+        load_checkpoint(path)
+        return
+    with pytest.raises(SegmodelsError, match=message):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = 3\nmodel = dict(a=x, b=(1, -2.5), c=[None, True], d={'e': 'f'})", "as written"),
+        ("model = dict(a=open('/etc/passwd'))", {"a": "open('/etc/passwd')"}),
+        ("mean=[1, 2, 3]", None),
+    ],
+)
+def test_a_config_is_read_and_never_run(source: str, expected: Any) -> None:
+    if expected == "as written":
+        expected = {"a": 3, "b": [1, -2.5], "c": [None, True], "d": {"e": "f"}}
+    found = stated_model(source)
+    assert (found if expected is None or "b" in expected else {"a": repr(found["a"])}) == expected  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "model = dict(**other)",
+        "model = dict(a=1",
+        "model = \0",
+        "model = " + "[" * 500 + "]" * 500,
+        "model = 3",
+    ],
+)
+def test_a_model_that_cannot_be_read_is_no_silent_default(load: Any, source: str) -> None:
+    with pytest.raises(SegmodelsError, match=r"a\.pth: the 'model' of its config cannot be read"):
+        load("segmenter_mask", text("segmenter_mask"), source)
