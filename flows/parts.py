@@ -16,9 +16,9 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "download": ("Fetch the datasets and the released weights", ("download", "weights")),
     "prepare": (
         "Generate and prepare the datasets, and read copies",
-        ("generate", "prepare", "registered"),
+        ("generate", "prepare", "registered", "own"),
     ),
-    "train": ("Train the active runs", ("train",)),
+    "train": ("Train the active runs", ("train", "own_train")),
     "evaluate": ("Measure the active runs under their protocols", ("evaluate",)),
     "robustness": ("Measure the active runs under stress", ("robustness",)),
     "leaderboard": (

@@ -23,7 +23,7 @@ from flows import dvc_stages
 from flows.devices import Pool
 from flows.dvc_stages import Outcome, Stage
 
-GPU_GROUPS = frozenset({"train", "evaluate", "labels", "robustness"})
+GPU_GROUPS = frozenset({"train", "own_train", "evaluate", "labels", "robustness"})
 GPU_TAG = "gpu"
 MAX_JOBS = 64
 RETRY_SECONDS = 10.0

@@ -15,14 +15,17 @@ from segmodels.versions import SOFTWARE
 
 if TYPE_CHECKING:
     from segmodels.checkpoints import load_backbone, load_checkpoint, save_checkpoint
+    from segmodels.checkpoints.own import own_model
     from segmodels.errors import SegmodelsError
     from segmodels.evaluation.counting import confusion_matrix
     from segmodels.evaluation.reference import predict, predict_views
+    from segmodels.evidence import read_evidence, write_evidence
     from segmodels.metrics.iou import mean_iou
     from segmodels.models import create_model, list_models
     from segmodels.protocols.protocol import Protocol
     from segmodels.protocols.reading import load_protocol
     from segmodels.robustness.corruptions import corrupt
+    from segmodels.steps.from_python import evaluate, load_dataset, score
 
 __version__ = SOFTWARE
 
@@ -32,14 +35,20 @@ _HOMES = {
     "confusion_matrix": "evaluation.counting",
     "corrupt": "robustness.corruptions",
     "create_model": "models",
+    "evaluate": "steps.from_python",
     "list_models": "models",
     "load_backbone": "checkpoints",
     "load_checkpoint": "checkpoints",
+    "load_dataset": "steps.from_python",
     "load_protocol": "protocols",
     "mean_iou": "metrics.iou",
+    "own_model": "checkpoints.own",
     "predict": "evaluation.reference",
     "predict_views": "evaluation.reference",
+    "read_evidence": "evidence",
     "save_checkpoint": "checkpoints",
+    "score": "steps.from_python",
+    "write_evidence": "evidence",
 }
 
 __all__ = [
@@ -49,14 +58,20 @@ __all__ = [
     "confusion_matrix",
     "corrupt",
     "create_model",
+    "evaluate",
     "list_models",
     "load_backbone",
     "load_checkpoint",
+    "load_dataset",
     "load_protocol",
     "mean_iou",
+    "own_model",
     "predict",
     "predict_views",
+    "read_evidence",
     "save_checkpoint",
+    "score",
+    "write_evidence",
 ]
 
 

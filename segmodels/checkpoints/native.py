@@ -20,11 +20,12 @@ from torch import Tensor
 from segmodels.checkpoints.readers import read_safetensors
 from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.states import check_weights
-from segmodels.checkpoints.strict import build
+from segmodels.checkpoints.strict import build, fill_in
 from segmodels.core.arguments import an, path_to, wrong
 from segmodels.core.files import temporary_folder
 from segmodels.errors import SegmodelsError, shown
 from segmodels.models.base import SegModel
+from segmodels.models.own_source import is_own
 from segmodels.models.preprocessing import Preprocessing
 
 FORMAT = "segmodels"
@@ -47,9 +48,46 @@ def recognises(source: Source) -> bool:
 
 
 def load(source: Source) -> SegModel:
-    """Read a folder that ``save_checkpoint`` wrote."""
+    """Read a folder that ``save_checkpoint`` wrote; a network of a user's own is not built."""
     description = _described(source.folder / DESCRIPTION)
-    weights = source.folder / WEIGHTS
+    name = description["config"]["name"]
+    if is_own(name):
+        raise SegmodelsError(
+            f"{source.folder}: the weights of {name}, somebody's own network, whose Python is run "
+            f"only where it is named: as 'model' of a run, or segmodels.own_model('mynet.py:build',"
+            f" weights={str(source.folder)!r})."
+        )
+    tensors = _checked_tensors(source.folder, description)
+    model = build(source.folder / WEIGHTS, description["config"], tensors)
+    names, preprocessing = description["class_names"], description["preprocessing"]
+    where = source.folder / DESCRIPTION
+    model.class_names = _names(where, names, model.num_classes)
+    model.preprocessing = None if preprocessing is None else _preprocessing(where, preprocessing)
+    return model
+
+
+def fill(model: SegModel, folder: Path) -> SegModel:
+    """Give a network of a user's own the weights in a folder that ``save_checkpoint`` wrote.
+
+    Raises:
+        SegmodelsError: they are of another network, or of another form of it; or files are broken.
+    """
+    description = _described(folder / DESCRIPTION)
+    if changed := [k for k, v in description["config"].items() if model.config.get(k) != v]:
+        field = changed[0]
+        raise SegmodelsError(
+            f"{folder}: the weights of a network whose {field} is "
+            f"{description['config'][field]!r}, not {model.config.get(field)!r}."
+        )
+    fill_in(folder / WEIGHTS, model, _checked_tensors(folder, description))
+    names = description["class_names"]
+    model.class_names = _names(folder / DESCRIPTION, names, model.num_classes)
+    return model.eval()
+
+
+def _checked_tensors(folder: Path, description: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a folder, if they are those that its description is of."""
+    weights = folder / WEIGHTS
     found = hashlib.sha256(weights.read_bytes()).hexdigest()
     if found != description["weights_sha256"]:
         raise SegmodelsError(
@@ -59,12 +97,7 @@ def load(source: Source) -> SegModel:
     tensors = read_safetensors(weights)
     for name, tensor in tensors.items():
         check_weights(weights, name, tensor)
-    model = build(weights, description["config"], tensors)
-    names, preprocessing = description["class_names"], description["preprocessing"]
-    model.class_names = _names(source.folder / DESCRIPTION, names, model.num_classes)
-    where = source.folder / DESCRIPTION
-    model.preprocessing = None if preprocessing is None else _preprocessing(where, preprocessing)
-    return model
+    return tensors
 
 
 def _preprocessing(path: Path, values: Any) -> Preprocessing:
@@ -134,10 +167,20 @@ def save_checkpoint(
     return digest
 
 
+def weights_sha256(model: SegModel) -> str:
+    """Hex SHA-256 of the weights file that ``save_checkpoint`` would write."""
+    return hashlib.sha256(save(_saved(model))).hexdigest()
+
+
 def _saved(model: SegModel) -> dict[str, Tensor]:
-    return {
-        key: value.detach().cpu().contiguous() for key, value in sorted(model.state_dict().items())
-    }
+    """The tensors by name, sorted; of two that share their numbers, each with its own."""
+    saved, seen = dict[str, Tensor](), set[int]()
+    for key, value in sorted(model.state_dict().items()):
+        tensor = value.detach().cpu().contiguous()
+        address = tensor.untyped_storage().data_ptr()
+        saved[key] = tensor.clone() if address in seen else tensor
+        seen.add(address)
+    return saved
 
 
 def _describe(model: SegModel, metadata: dict[str, Any], digest: str) -> str:

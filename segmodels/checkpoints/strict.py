@@ -29,6 +29,26 @@ def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
             misshapen; the file and the first few tensors are named.
     """
     wanted = _built(path, config, "meta").state_dict()
+    given = _fitting(path, config["name"], wanted, tensors)
+    model = _built(path, config, "cpu")
+    model.load_state_dict(given)
+    return model.eval()
+
+
+def fill_in(path: Path, model: SegModel, tensors: Mapping[str, Tensor]) -> SegModel:
+    """The network with the given tensors, in eval mode.
+
+    Raises:
+        SegmodelsError: tensors are missing, left over or misshapen.
+    """
+    model.load_state_dict(_fitting(path, model.config["name"], model.state_dict(), tensors))
+    return model.eval()
+
+
+def _fitting(
+    path: Path, name: str, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The tensors of a file, if they are those that a network wants."""
     # PyTorch before 0.4.1 did not count batches; nothing computes with the counter.
     counters = {
         key: torch.zeros((), dtype=torch.long)
@@ -36,10 +56,8 @@ def build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         if key.endswith("num_batches_tracked") and key not in tensors
     }
     given = {**tensors, **counters}
-    compare(path, config["name"], wanted, given)
-    model = _built(path, config, "cpu")
-    model.load_state_dict(given)
-    return model.eval()
+    compare(path, name, wanted, given)
+    return given
 
 
 def _built(path: Path, config: Mapping[str, Any], device: str) -> SegModel:

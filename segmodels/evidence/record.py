@@ -25,7 +25,8 @@ class Evidence:
         expected_images: images in the split, whether evaluated or not.
         weights_origin: where the weights come from: `{"released": name}` for an entry of
             `params/weights.yaml`, `{"trained": run, "training": …}` for our own, where `training`
-            is everything that made them (`segmodels.training.provenance`).
+            is everything that made them (`segmodels.training.provenance`); `{"own": run,
+            "training": …}` for a network of the user's own that came with its weights.
         software: versions of the packages between pixels and counts.
         images: one entry per evaluated image, in dataset order.
         shard: which part of the images these are; None for all of them.

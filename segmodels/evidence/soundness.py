@@ -26,6 +26,7 @@ def unsound(evidence: Evidence) -> Iterator[str]:
     """Faults of a file that would break judging, or mislead it."""
     yield from _wrong_types(evidence)
     yield from _wrong_counted(evidence)
+    yield from _wrong_source(evidence.identity.model)
     yield from _wrong_origin(evidence)
     yield from _wrong_skips(evidence)
     yield from _wrong_effect(evidence)
@@ -85,8 +86,14 @@ def _wrong_origin(evidence: Evidence) -> Iterator[str]:
         yield from _wrong_network(evidence.identity.model, made)
 
 
+def _wrong_source(model: object) -> Iterator[str]:
+    if isinstance(model, dict) and "source" in model and ":" not in str(model.get("name")):
+        yield "field 'identity.model' has a source, which only a network of somebody's own has."
+
+
 def _wrong_network(model: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
     trained = {"name": made.get("model", model.get("name")), **made.get("overrides", {})}
+    trained |= {"source": made["source"]} if "source" in made else {}
     for name, value in trained.items():
         if name in model and digest(model[name]) != digest(value):
             yield (

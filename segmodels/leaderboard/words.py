@@ -25,6 +25,7 @@ METRICS = {
 LEVELS = {
     "released weights": "the file its authors gave out, counted here",
     "retrained": "trained here by a recipe of ours",
+    "own network": "a user's own, with the weights that its function gives it",
     "third party": "counted by somebody else, checked here as far as it can be",
     "counted": "parameters and operations, counted from the network itself",
 }

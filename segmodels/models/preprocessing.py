@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from segmodels.errors import SegmodelsError, shown
+from segmodels.errors import SegmodelsError, nearest, shown
 from segmodels.protocols.protocol import Arithmetic
 
 if TYPE_CHECKING:
@@ -72,6 +72,40 @@ class Preprocessing:
                 f"Preprocessing has an unknown field {shown(name)}. Known: {known}."
             )
         return cls(**values)
+
+    @classmethod
+    def stated(cls, given: object) -> Preprocessing:
+        """Read what people write about a network of their own: `mean` and `std` of pixels in a
+        `range` from 0 to 1 or from 0 to 255, and the order of `channels`, by default RGB.
+
+        Raises:
+            SegmodelsError: a field is missing, unknown or of the wrong kind; it is named.
+        """
+        if isinstance(given, Preprocessing):
+            return given
+        if not isinstance(given, Mapping):
+            raise SegmodelsError(f"Preprocessing must be a mapping, got {given!r}.")
+        known = ("mean", "std", "range", "channels")
+        for name in known[:3]:
+            if name not in given:
+                raise SegmodelsError(f"Preprocessing lacks the field {name!r}.")
+        for name in given:
+            if name not in known:
+                near = nearest(str(name), known)
+                raise SegmodelsError(f"Preprocessing has an unknown field {name!r}.{near}")
+        if given["range"] not in (1, 255):
+            raise SegmodelsError(
+                f"Preprocessing field 'range' is 1 or 255, the largest value of a pixel, not "
+                f"{given['range']!r}."
+            )
+        mean, std = (_triple(name, given[name]) for name in ("mean", "std"))
+        factor = 255 // int(given["range"])
+        # 0.485 * 255 is 123.67499999999998 to a computer and 123.675 to everybody else.
+        return cls(
+            channels=given.get("channels", "RGB"),
+            mean=_triple("mean", [round(value * factor, 9) for value in mean]),
+            std=_triple("std", [round(value * factor, 9) for value in std]),
+        )
 
     def apply(
         self, image: NDArray[np.uint8], arithmetic: Arithmetic = "plain"

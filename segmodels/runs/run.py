@@ -21,6 +21,7 @@ from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.models.own_source import find_source, is_own
 from segmodels.protocols.reading import load_protocol
 
 
@@ -29,11 +30,13 @@ class Run(Entry):
 
     Attributes:
         name: key; file name in `params/runs/`.
-        model: name for `create_model`.
+        model: name for `create_model`, or the function that builds a network of the user's own:
+            `nets/mynet.py:build`, relative to the project, or `package.nets:build`.
         dataset, split: what is evaluated.
         protocols: names; those with equal inference share one piece of evidence.
         weights: entry of `params/weights.yaml`, for released weights.
-        recipe: file in `params/recipes/`, for weights trained here.
+        recipe: file in `params/recipes/`, for weights trained here. A network of the user's own
+            may have neither: it comes with the weights that its function gives it.
         seed: of initialisation and sampling of a training.
         overrides: arguments of the model that differ from its name's, in a training.
         robustness: names in `params/robustness.yaml`.
@@ -56,7 +59,9 @@ class Run(Entry):
 
     def problems(self) -> Iterator[str]:
         """Fields that do not fit each other."""
-        if (self.weights is None) == (self.recipe is None):
+        if self.is_own and self.weights:
+            yield "'weights' are those of known networks; let your function load its own"
+        if not self.is_own and (self.weights is None) == (self.recipe is None):
             yield "give either 'weights' (released) or 'recipe' (trained)"
         if self.weights and (self.seed or self.overrides):
             yield "'seed' and 'overrides' are for weights trained here"
@@ -69,9 +74,29 @@ class Run(Entry):
                 yield f"field {field!r} is missing; a recipe needs it"
 
     @property
+    def is_own(self) -> bool:
+        """Whether the network is the user's own."""
+        return is_own(self.model)
+
+    @property
+    def comes_with_weights(self) -> bool:
+        """Whether the user's own function gives the network its weights."""
+        return self.is_own and self.recipe is None
+
+    @property
     def weights_folder(self) -> str:
-        """Where the weights lie, relative to the project root."""
+        """Where the weights lie, relative to the project root; what builds them, if nothing else
+        is known of them.
+        """
+        if self.comes_with_weights:
+            return self.source_file
         return f"weights/{f'released/{self.weights}' if self.weights else f'trained/{self.name}'}"
+
+    @property
+    def source_file(self) -> str:
+        """What DVC watches of a network of the user's own: its file, or that of the run."""
+        file = self.model.rpartition(":")[0]
+        return file if file.endswith(".py") else f"params/runs/{self.name}.yaml"
 
     def distinct_protocols(self) -> list[str]:
         """The protocols that need an evaluation of their own: the first of each inference."""
@@ -116,7 +141,9 @@ def checked_run(source: str, run: Run) -> Run:
     """
     from segmodels.models import list_models
 
-    if run.model not in list_models():
+    if run.is_own:
+        _check_source(source, run)
+    elif run.model not in list_models():
         raise SegmodelsError(f"{source}: {UnknownNameError('model', run.model, list_models())}")
     try:
         _check_names(run)
@@ -128,6 +155,15 @@ def checked_run(source: str, run: Run) -> Run:
             f"{load_weights_entry(run.weights).model!r}."
         )
     return run
+
+
+def _check_source(source: str, run: Run) -> None:
+    """The file must be there; a module may be installed on another machine alone."""
+    if run.model.rpartition(":")[0].endswith(".py"):
+        try:
+            find_source(run.model)
+        except SegmodelsError as error:
+            raise SegmodelsError(f"{source}: field 'model': {error}") from None
 
 
 def _check_names(run: Run) -> None:

@@ -41,7 +41,7 @@ class Active(Entry):
         suites, runs: their names.
         downloaded, generated, registered, own: datasets, by where they come from.
         released: weights that are fetched.
-        trained, evaluated, labelled, stressed: stages of dvc.yaml by name.
+        trained, own_trained, evaluated, labelled, stressed: stages of dvc.yaml by name.
     """
 
     suites: Several[str]
@@ -52,6 +52,7 @@ class Active(Entry):
     own: Several[str] = ()
     released: Several[str] = ()
     trained: Stages = Field(default_factory=dict)
+    own_trained: Stages = Field(default_factory=dict)
     evaluated: Stages = Field(default_factory=dict)
     labelled: Stages = Field(default_factory=dict)
     stressed: Stages = Field(default_factory=dict)
@@ -107,7 +108,14 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
         "own": [name for name, entry in datasets.items() if entry.own],
         "released": sorted({run.weights for run in runs if run.weights}),
         "trained": {
-            run.name: {"dataset": run.dataset, "recipe": run.recipe} for run in runs if run.recipe
+            run.name: {"dataset": run.dataset, "recipe": run.recipe}
+            for run in runs
+            if run.recipe and not run.is_own
+        },
+        "own_trained": {
+            run.name: {"dataset": run.dataset, "recipe": run.recipe, "source": run.source_file}
+            for run in runs
+            if run.recipe and run.is_own
         },
         "evaluated": {
             f"{run.name}-{protocol}": {**_evaluated(run, protocol), "answers": answers}

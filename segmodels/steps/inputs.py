@@ -38,5 +38,5 @@ def ensure_inputs(run: Run, options: Options = USUAL) -> None:
     ensure_dataset(run.dataset, options.progress)
     if run.weights:
         fetch_released(run.weights)
-    elif not trained_as_asked(run):
+    elif not run.comes_with_weights and not trained_as_asked(run):
         train_run(run.name, options)

@@ -8,15 +8,15 @@ from segmodels.assets.checksums import check_files
 from segmodels.assets.entries import load_weights_entry
 from segmodels.checkpoints import load_checkpoint
 from segmodels.core.settings import images_at_once, project_root
-from segmodels.datasets.described import described_split, skipped_in
+from segmodels.datasets.described import described_split
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.subject import Subject
 from segmodels.runs.run import Run
+from segmodels.steps.own_loading import own_subject
 from segmodels.steps.weights import (
     check_model,
-    made_by,
     released_files,
-    trained_otherwise,
+    trained_origin,
     weights_digest,
     weights_path,
 )
@@ -29,6 +29,8 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
         SegmodelsError: weights or dataset are not there yet, a file of released weights is not
             the one that is registered or was noted, or they are those of another model.
     """
+    if run.is_own:
+        return own_subject(run, device)
     folder = project_root() / run.weights_folder
     if not folder.is_dir():
         step = "fetch" if run.weights else "train"
@@ -44,14 +46,7 @@ def subject_of(run: Run, device: str = "cpu") -> Subject:
     check_model(path, model.config["name"], run.model)
     if run.weights:
         origin: dict[str, Any] = {"released": run.weights}
-    elif change := trained_otherwise(run):
-        raise SegmodelsError(
-            f"{path}: not what training run {run.name!r} gives as its file names now ({change}); "
-            f"train it again (dvc repro, or segmodels train {run.name})."
-        )
     else:
-        origin = {"trained": run.name, "training": made_by(folder)}
-        if lost := sum(len(skipped_in(run.dataset, split)) for split in ("train", "val")):
-            origin["skipped_images"] = lost
+        origin = trained_origin(run, folder)
     fingerprint = described_split(run.dataset, run.split)["fingerprint"]
     return Subject(model, weights_digest(path, names), origin, fingerprint, images=images_at_once())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from segmodels.assets.entries import OWN, load_weights_entry, weights_identity
 from segmodels.assets.fetch import fetch_weights
@@ -13,7 +14,7 @@ from segmodels.core.files import check_writable, digest, read_json, sha256_of_fi
 from segmodels.core.listing import is_stray
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
-from segmodels.datasets.described import described_split
+from segmodels.datasets.described import described_split, skipped_in
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.registry import dataset_kind
 from segmodels.errors import SegmodelsError
@@ -70,7 +71,8 @@ _LOOKED_AT = "with which a training is looked at"
 
 def _job(run: Run, device: str) -> Job:
     if run.recipe is None:
-        raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
+        what = "comes with its weights" if run.is_own else "uses released weights"
+        raise SegmodelsError(f"run {run.name!r} {what}; there is nothing to train.")
     kind = dataset_kind(run.dataset)
     for split, use in (("train", "on which weights are trained"), ("val", _LOOKED_AT)):
         if split not in kind.splits:
@@ -105,6 +107,23 @@ def trained_otherwise(run: Run) -> str:
     if not all((folder / name).is_file() for name in ("model.json", OWN)):
         return "there are no weights"
     return first_change(made_by(folder), _job(run, "cpu").provenance) or _swapped(run, folder)
+
+
+def trained_origin(run: Run, folder: Path) -> dict[str, Any]:
+    """What evidence says of where weights come from that were trained here.
+
+    Raises:
+        SegmodelsError: they are not what training the run now would give.
+    """
+    if change := trained_otherwise(run):
+        raise SegmodelsError(
+            f"{folder}: not what training run {run.name!r} gives as its file names now ({change}); "
+            f"train it again (dvc repro, or segmodels train {run.name})."
+        )
+    origin: dict[str, Any] = {"trained": run.name, "training": made_by(folder)}
+    if lost := sum(len(skipped_in(run.dataset, split)) for split in ("train", "val")):
+        origin["skipped_images"] = lost
+    return origin
 
 
 def _swapped(run: Run, folder: Path) -> str:

@@ -31,8 +31,8 @@ from segmodels.evaluation.counting import count_pairs
 from segmodels.evaluation.prediction import NotFiniteError
 from segmodels.evaluation.reference import predict
 from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
-from segmodels.models import create_model
 from segmodels.models.base import SegModel
+from segmodels.models.building import build_model
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
 from segmodels.training.augmentation import Augmentation
@@ -213,7 +213,7 @@ def _resumed(job: Job, snapshot: Path) -> _State:
 def _begun(job: Job) -> _State:
     """A training before its first step."""
     torch.manual_seed(job.seed)
-    model = create_model(job.model, len(job.train.class_names), job.recipe.crop, **job.overrides)
+    model = build_model(job.model, len(job.train.class_names), job.recipe.crop, job.overrides)
     model.preprocessing = model.preprocessing or IMAGENET
     model.class_names = job.train.class_names
     try:

@@ -14,15 +14,20 @@ from typing import Any
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.files import digest, first_file, read_json
 from segmodels.evidence import Evidence
+from segmodels.models.own_source import is_own, own_name, source_digest
 from segmodels.runs.run import Run
 from segmodels.training.recipe import Recipe, load_recipe
 from segmodels.versions import TRAINER
 
 #: Everything that decides trained weights: `model`, `overrides`, `recipe`, `seed`, `dataset`,
-#: `fingerprint` of its training images, `trainer`.
+#: `fingerprint` of its training images, `trainer`; of a network of the user's own its `source`, a
+#: digest of the files that build it.
 Training = dict[str, Any]
 
-TRAINING_FIELDS = ("model", "overrides", "recipe", "seed", "dataset", "fingerprint", "trainer")
+TRAINING_FIELDS = (
+    *("model", "overrides", "recipe", "seed", "dataset", "fingerprint", "trainer"),
+    "source",
+)
 
 #: What a recipe is called decides nothing.
 _NAMES = ("name", "title")
@@ -47,7 +52,7 @@ def training(
     """Everything that decides the weights of a training.
 
     Args:
-        model: name for `create_model`, with
+        model: name for `create_model` or function of the user's own, with
         overrides: of its arguments.
         recipe: as resolved: every field with its value.
         seed: of initialisation, sampling and augmentation.
@@ -55,7 +60,8 @@ def training(
         fingerprint: of its training split; None where nobody knows it.
     """
     return {
-        "model": model,
+        "model": own_name(model) if is_own(model) else model,
+        **({"source": source_digest(model)} if is_own(model) else {}),
         "overrides": dict(overrides),
         "recipe": recipe.to_dict(),
         "seed": seed,
@@ -65,8 +71,19 @@ def training(
     }
 
 
+def own_network(run: Run) -> Training:
+    """What decides a network of the user's own that comes with its weights, but for those."""
+    model = {"model": own_name(run.model), "source": source_digest(run.model)}
+    return {**model, "overrides": dict(run.overrides)}
+
+
 def training_of(run: Run, fingerprint: str | None) -> Training | None:
-    """What would train the weights of a run now; None for released weights."""
+    """What would train the weights of a run now; None for released weights.
+
+    Of a network of the user's own that comes with its weights it is the network alone.
+    """
+    if run.comes_with_weights:
+        return own_network(run)
     if run.recipe is None:
         return None
     recipe = load_recipe(run.recipe)

@@ -134,10 +134,11 @@ def _trained(
     """Evidence of the weights a run asks for, else of what it trained before."""
     index, asked = project.index, project.trainings[run.name]
     question = run.dataset, run.split, protocol.inference_fp32
+    level: Level = "own" if run.comes_with_weights else "retrained"
     if found := best(index.trained(*question, asked), dataset, run.split, protocol):
-        return Answered(Answer((found.evidence,), "retrained"), found)
+        return Answered(Answer((found.evidence,), level), found)
     before = index.trained_before(*question, run.name)
     if (found := best(before, dataset, run.split, protocol)) is None:
         return None
     outdated = first_change(training_in(found.evidence), asked)
-    return Answered(Answer((found.evidence,), "retrained", outdated=outdated), found)
+    return Answered(Answer((found.evidence,), level, outdated=outdated), found)

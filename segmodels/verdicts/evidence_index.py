@@ -125,7 +125,8 @@ class EvidenceIndex:
     ) -> list[Found]:
         """Undisturbed evidence of whatever a run of this name trained, then or now."""
         question = _question(dataset, split, inference)
-        return self._clean.get((question, f"trained {run}"), [])
+        kinds = ("trained", "own")
+        return [one for kind in kinds for one in self._clean.get((question, f"{kind} {run}"), [])]
 
     def disturbed(self, clean: Evidence) -> list[Found]:
         """Evidence that differs by its condition alone, where clean evidence holds its images.
@@ -198,7 +199,7 @@ def _check_same(before: Path, theirs: int, path: Path, counts: int) -> None:
 
 
 def _origin(origin: dict[str, Any]) -> Iterator[str]:
-    for kind in ("released", "trained"):
+    for kind in ("released", "trained", "own"):
         if kind in origin:
             yield f"{kind} {origin[kind]}"
     if "training" in origin:

@@ -60,8 +60,8 @@ def _about_weights(evidence: Evidence, dataset: DatasetEntry, *descriptions: Pat
     origin = evidence.weights_origin
     if "released" in origin:
         yield from _about_released(evidence, origin["released"])
-    elif "trained" in origin:
-        yield from _about_trained(evidence, origin["trained"], dataset, *descriptions)
+    elif run := origin.get("trained", origin.get("own")):
+        yield from _about_trained(evidence, run, dataset, *descriptions)
     else:
         yield "it does not say where its weights come from (field 'weights_origin')."
 

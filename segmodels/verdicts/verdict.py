@@ -52,6 +52,7 @@ LEVELS: dict[Level, str] = {
     "released": "released weights",
     "retrained": "retrained",
     "third_party": "third party",
+    "own": "own network",
 }
 
 

@@ -451,7 +451,7 @@ def test_the_learning_rate_of_every_step(
 
 
 def test_biases_and_norms_do_not_decay(job: Job) -> None:
-    model = module.create_model("segformer_nano", 8)
+    model = create_model("segformer_nano", 8)
     matrices, vectors = build_optimizer(model, RECIPE).param_groups
     assert all(p.ndim > 1 for p in matrices["params"])
     assert all(p.ndim == 1 for p in vectors["params"])

@@ -1,0 +1,228 @@
+"""A user's own network, taken as it is: any module whose output is logits."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segmodels.core.arguments import MOST_CLASSES, an, whole
+from segmodels.core.files import digest
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import ModelConfig, SegModel, plain, round_up
+from segmodels.models.own_building import built_by
+from segmodels.models.own_source import OwnSource, find_source
+from segmodels.models.preprocessing import Preprocessing
+
+#: Names of the config that arguments of a user's function cannot have.
+_TAKEN = ("name", "source", "num_classes", "image_size", "structure", "package")
+
+
+class OwnModel(SegModel):
+    """A network of any architecture; how its logits come about is its own affair.
+
+    It takes normalised float images (B, 3, H, W) and returns logits (B, C, h, w) of any
+    resolution: as a tensor, as `out` of a mapping (torchvision) or as `logits` of an object or
+    mapping (transformers). They are resized bilinearly to the image.
+
+    Args:
+        network: the module.
+        config: what identifies it.
+        num_classes: number of logit channels.
+        preprocessing: how pixels become its input.
+        multiple: sides of images are padded to a multiple of this, for networks that want it.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: Mapping[str, Any],
+        num_classes: int,
+        preprocessing: Preprocessing,
+        multiple: int = 1,
+    ) -> None:
+        super().__init__(ModelConfig(num_classes))
+        self.network = network
+        self.config = plain({**config, "num_classes": num_classes})
+        self.preprocessing = preprocessing
+        self.stride = multiple
+        self.train(network.training)
+
+    def forward_lowres(self, images: Tensor) -> Tensor:
+        """Logits (B, num_classes, h, w) at the resolution in which the network gives them.
+
+        Raises:
+            SegmodelsError: the network fails, or gives something else.
+        """
+        padded = self.pad(images)
+        try:
+            given = self.network(padded)
+        except (SegmodelsError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # of foreign code
+            raise self._failed(padded, error) from error
+        logits = logits_of(given)
+        wanted = (len(images), self.num_classes)
+        if logits is None or logits.ndim != 4 or tuple(logits.shape[:2]) != wanted:
+            found = type(given).__name__ if logits is None else tuple(logits.shape)
+            raise SegmodelsError(
+                f"network {self.config['name']!r}: its output is {found}; expected logits "
+                f"({wanted[0]}, {wanted[1]}, h, w), bare, as 'out' or as 'logits'."
+            )
+        return logits
+
+    def _failed(self, images: Tensor, error: Exception) -> SegmodelsError:
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        return SegmodelsError(
+            f"network {self.config['name']!r} fails on images {tuple(images.shape)}: "
+            f"{text.rstrip('.')}. If sides must be a multiple of a number, say so: "
+            f"net.size_multiple = 32."
+        )
+
+
+def logits_of(given: Any) -> Tensor | None:
+    """The logits in what a network returns; None if none are there."""
+    for name in ("out", "logits"):
+        if isinstance(given, Mapping) and name in given:
+            given = given[name]
+    found = given if isinstance(given, Tensor) else getattr(given, "logits", None)
+    return found if isinstance(found, Tensor) else None
+
+
+def wrap_network(
+    network: nn.Module | str,
+    *,
+    num_classes: int | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    image_size: tuple[int, int] | None = None,
+    folder: Path | None = None,
+    **arguments: Any,
+) -> SegModel:
+    """A network of your own as one of this library.
+
+    Args:
+        network: a module, or the function that builds one: `mynet.py:build`, `package.nets:build`.
+            Its Python is run.
+        num_classes: number of logit channels; handed to a function that takes it. Without it, what
+            the network says (`num_classes`) or gives for a grey image.
+        preprocessing: how pixels become input; without it, what the network says
+            (`net.preprocessing`): `mean`, `std`, `range` (1 or 255) and `channels` (RGB or BGR).
+        image_size: handed to a function that takes it.
+        folder: that the file is relative to; default the current one.
+        arguments: of the function.
+
+    Raises:
+        SegmodelsError: there is no such function, it fails, or the network does not say how pixels
+            become its input.
+    """
+    if isinstance(network, str):
+        source = find_source(network, folder or Path.cwd())
+        return _from_source(source, num_classes, preprocessing, image_size, arguments)
+    module = an(nn.Module, "network", network)
+    if arguments:
+        raise SegmodelsError(
+            f"argument {min(arguments)!r} is for a function that builds a network."
+        )
+    return _wrapped(module, config_of(module), num_classes, preprocessing)
+
+
+def _from_source(
+    source: OwnSource,
+    num_classes: int | None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None,
+    image_size: tuple[int, int] | None,
+    arguments: Mapping[str, Any],
+) -> SegModel:
+    for name in arguments:
+        if name in _TAKEN:
+            raise SegmodelsError(f"network {source.name!r}: {name!r} is no argument to set.")
+    offered = {"num_classes": num_classes, "image_size": image_size}
+    known = {name: value for name, value in offered.items() if value is not None}
+    module, taken = built_by(source, known, arguments)
+    size = {"image_size": image_size} if "image_size" in taken else {}
+    config = {"name": source.name, "source": source.digest, **size, **arguments}
+    return _wrapped(module, config, taken.get("num_classes"), preprocessing)
+
+
+def _wrapped(
+    module: nn.Module,
+    config: Mapping[str, Any],
+    num_classes: int | None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None,
+) -> SegModel:
+    name = config["name"]
+    stated = getattr(module, "preprocessing", None) if preprocessing is None else preprocessing
+    if stated is None:
+        raise SegmodelsError(
+            f"network {name!r} does not say how pixels become its input. Say it: net.preprocessing "
+            f"= dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), range=1, "
+            f"channels='RGB')."
+        )
+    try:
+        applied = Preprocessing.stated(stated)
+    except SegmodelsError as error:
+        raise SegmodelsError(f"network {name!r}: {error}") from None
+    multiple = whole("size_multiple", getattr(module, "size_multiple", 1), 1, 4096)
+    number = num_classes if num_classes is not None else _outputs(module, name, multiple)
+    number = whole("num_classes", number, 1, MOST_CLASSES)
+    return OwnModel(module, config, number, applied, multiple)
+
+
+def _outputs(module: nn.Module, name: str, multiple: int) -> int:
+    """How many channels the logits have: what the network says, or what it gives."""
+    said = getattr(module, "num_classes", None)
+    if type(said) is int:
+        return said
+    training, side = module.training, round_up(64, multiple)
+    parameter = next(module.parameters(), torch.zeros(()))
+    try:
+        with torch.inference_mode():
+            given = logits_of(module.eval()(torch.zeros(1, 3, side, side, device=parameter.device)))
+    except Exception as error:  # of foreign code
+        text = " ".join(str(error).split())[:200].rstrip(".")
+        raise SegmodelsError(
+            f"network {name!r}: how many outputs it has cannot be found out with an image of "
+            f"{side}x{side} ({text}). Say it: net.num_classes = 19."
+        ) from error
+    finally:
+        module.train(training)
+    if given is None or given.ndim != 4:
+        found = "nothing of the kind" if given is None else tuple(given.shape)
+        raise SegmodelsError(f"network {name!r}: expected logits (1, C, h, w), found {found}.")
+    return int(given.shape[1])
+
+
+def config_of(module: nn.Module) -> dict[str, Any]:
+    """What identifies a module that no file of the user's builds: its class, the file and version
+    of that, and all layers with their settings.
+    """
+    kind = type(module)
+    structure = re.sub(r" at 0x[0-9a-f]+", "", str(module))
+    return {
+        "name": f"{kind.__module__}:{kind.__qualname__}",
+        "source": _source_of(kind),
+        "structure": digest(structure),
+        "package": _package_of(kind),
+    }
+
+
+def _source_of(kind: type) -> str | None:
+    try:
+        return digest(inspect.getsource(sys.modules[kind.__module__]))
+    except (OSError, TypeError, KeyError):  # of a notebook or a built-in
+        return None
+
+
+def _package_of(kind: type) -> str | None:
+    top = kind.__module__.partition(".")[0]
+    try:
+        return f"{top} {importlib.metadata.version(top)}"
+    except importlib.metadata.PackageNotFoundError:
+        return None
