@@ -36,8 +36,8 @@ def load(source: Source) -> SegModel:
     path = source.path
     meta = source.content.get("meta")
     described = Described(path, meta if isinstance(meta, Mapping) else {})
-    tensors = _auxiliary(tensors_of(path, source.state))
-    network = _network(path, tensors)
+    tensors = auxiliary_as_list(tensors_of(path, source.state))
+    network = network_of(path, tensors)
     described.check()
     config, ours = network.read(File(path, tensors, described))
     model = build(path, config, ours)
@@ -47,7 +47,7 @@ def load(source: Source) -> SegModel:
     return model
 
 
-def _auxiliary(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def auxiliary_as_list(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """A single auxiliary head as the first of a list."""
     old, new = "auxiliary_head.", "auxiliary_head.0."
     if count(tensors, old):
@@ -58,7 +58,12 @@ def _auxiliary(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _network(path: Path, tensors: Mapping[str, Tensor]) -> KnownNetwork:
+def network_of(path: Path, tensors: Mapping[str, Tensor]) -> KnownNetwork:
+    """The network that tensors under mmsegmentation's names belong to.
+
+    Raises:
+        SegmodelsError: none that is known here.
+    """
     for network in NETWORKS:
         if all(any(key.startswith(mark) for key in tensors) for mark in network.marks):
             return network

@@ -51,7 +51,7 @@ def schemas() -> dict[str, Schema]:
     from pydantic import TypeAdapter
 
     made = {kind: TypeAdapter(model).json_schema() for kind, model in _models().items()}
-    made["claims"] = _claims()
+    made |= {"claims": _claims(), "recipes": _recipes()}
     return {kind: {**_tidy(made[kind]), "title": FILES[kind]} for kind in FILES}
 
 
@@ -79,7 +79,6 @@ def _models() -> dict[str, Any]:
     from segmodels.robustness.suite import StressSuite
     from segmodels.runs.run import Run
     from segmodels.runs.suite import Active, Suite
-    from segmodels.training.recipe import Recipe
     from segmodels.verdicts.rules import Rules
 
     cost = Annotated[Convention | LatencyProtocol, Field(discriminator="quantity")]
@@ -90,7 +89,6 @@ def _models() -> dict[str, Any]:
         "efficiency": dict[str, cost],
         "models": dict[str, Family],
         "protocols": dict[str, Protocol],
-        "recipes": Recipe,
         "robustness": dict[str, StressSuite],
         "runs": Run,
         "suites": Suite,
@@ -98,6 +96,18 @@ def _models() -> dict[str, Any]:
         "weights": dict[str, WeightsEntry],
         "weights.lock": dict[str, dict[str, Pin]],
     }
+
+
+def _recipes() -> Schema:
+    """A recipe, or what one changes about another that it inherits from."""
+    from segmodels.training.reading import INHERITS
+    from segmodels.training.recipe import Recipe
+
+    made = Recipe.model_json_schema()
+    about = "name of the recipe that this one is written on top of: what is left out is as there"
+    made["properties"][INHERITS] = {"type": "string", "description": about}
+    whole = {"required": made.pop("required")}
+    return {**made, "anyOf": [{"required": [INHERITS]}, whole]}
 
 
 def _claims() -> Schema:

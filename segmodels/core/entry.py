@@ -134,6 +134,9 @@ AboveZero = Annotated[float, Field(gt=0), WrapValidator(_as_written)]
 #: From 0 to 1.
 Share = Annotated[float, Field(ge=0, le=1), WrapValidator(_as_written)]
 
+#: From 0 to below 1.
+BelowOne = Annotated[float, Field(ge=0, lt=1), WrapValidator(_as_written)]
+
 #: A list in a file, a tuple in Python.
 Several = Annotated[tuple[Item, ...], Field(strict=False)]
 

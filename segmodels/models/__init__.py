@@ -54,7 +54,7 @@ def create_model(
         raise UnknownNameError("model", name, MODELS)
     num_classes = whole("num_classes", num_classes, 1, MOST_CLASSES)
     entry = MODELS[name]
-    model_class = _load(entry.builder)
+    model_class = class_of(name)
     known = [field.name for field in fields(model_class.Config)]
     _check(name, overrides, known)
     arguments = {**entry.defaults, **overrides, "num_classes": num_classes}
@@ -86,8 +86,9 @@ def _check_sizes(arguments: Mapping[str, Any]) -> None:
                 raise wrong(name, f"at most {most}", value)
 
 
-def _load(address: str) -> type[SegModel]:
-    module, _, attribute = address.partition(":")
+def class_of(name: str) -> type[SegModel]:
+    """The class that ``create_model`` builds for a registered name."""
+    module, _, attribute = MODELS[name].builder.partition(":")
     model_class: type[SegModel] = getattr(importlib.import_module(module), attribute)
     return model_class
 

@@ -20,7 +20,13 @@ class ModelConfig:
     """Arguments of a network; each architecture adds its own fields.
 
     The fields are what ``create_model`` takes as overrides and what a checkpoint stores.
+
+    Attributes:
+        RATES: fields of this config by the name of the rate that a recipe may set: ``drop_path``
+            and ``dropout`` of the encoder, ``decoder_drop_path`` and ``decoder_dropout``.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {}
 
     num_classes: int = 150
 

@@ -7,7 +7,9 @@ and output matrices: one matrix per layer spans the subspaces, and one learned s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,8 @@ class DepictConfig(ViTConfig):
         cross_heads: None for as many as ``decoder_heads``.
         decoder_dropout: on the attention weights.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {**ViTConfig.RATES, "decoder_dropout": "decoder_dropout"}
 
     attention: str = "sa"
     decoder_layers: int = 3

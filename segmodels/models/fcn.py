@@ -8,9 +8,10 @@ three strides, upsampling learned. Attribute names follow mmsegmentation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,8 @@ class FCNConfig(ModelConfig):
         dropout: of whole channels before every classifier.
         auxiliary: whether there is a second head for the training, on the third map.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {"decoder_dropout": "dropout"}
 
     backbone: str = "resnet50c"
     channels: int = 512

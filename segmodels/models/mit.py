@@ -8,8 +8,9 @@ checkpoints.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +35,8 @@ class MiTConfig(ModelConfig):
         norm_eps: of the blocks and at the end of a stage. The norms behind a patch
             embedding or a reduction have 1e-5 always, as in the official code.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {"drop_path": "drop_path", "dropout": "dropout"}
 
     widths: tuple[int, ...] = (32, 64, 160, 256)
     depths: tuple[int, ...] = (2, 2, 2, 2)

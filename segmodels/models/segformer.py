@@ -6,8 +6,9 @@ mmseg's later SegformerHead, whose weights do not fit here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,8 @@ class SegFormerConfig(MiTConfig):
         decoder_width: channels of the decoder; 256 for B0 and B1, 768 for the others.
         decoder_dropout: of whole channels before the classifier.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {**MiTConfig.RATES, "decoder_dropout": "decoder_dropout"}
 
     decoder_width: int = 256
     decoder_dropout: float = 0.1

@@ -5,7 +5,9 @@ Attribute names follow the official checkpoints, so their keys are our keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,12 @@ class SegmenterConfig(ViTConfig):
         decoder_norm_eps: of the mask decoder's LayerNorms; None for the encoder's
             ``norm_eps``. mmsegmentation's port has 1e-6 there and 1e-5 here.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {
+        **ViTConfig.RATES,
+        "decoder_drop_path": "decoder_drop_path",
+        "decoder_dropout": "decoder_dropout",
+    }
 
     decoder: str = "mask"
     decoder_layers: int = 2

@@ -9,7 +9,9 @@ Attribute names and the order of merged patches follow the official repository's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +42,8 @@ class SwinConfig(ModelConfig):
         window: side of a window in tokens; smaller maps are padded to one window.
         drop_path: rate of the last block; the first of all stages has 0.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {"drop_path": "drop_path"}
 
     width: int = 96
     depths: tuple[int, ...] = (2, 2, 6, 2)

@@ -7,8 +7,9 @@ follow mmsegmentation, whose head Swin's authors use unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ class UPerNetConfig(SwinConfig):
         dropout: of whole channels before every classifier.
         auxiliary: whether there is a second head for the training, on the third map.
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {**SwinConfig.RATES, "decoder_dropout": "dropout"}
 
     channels: int = 512
     dropout: float = 0.1

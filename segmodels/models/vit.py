@@ -7,7 +7,9 @@ stays in the network and in the published parameter counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,8 @@ class ViTConfig(ModelConfig):
         position_resize: how the position table is fitted to images of another size,
             ``"bilinear"`` or ``"bicubic"`` (mmsegmentation's Segmenter).
     """
+
+    RATES: ClassVar[Mapping[str, str]] = {"drop_path": "drop_path", "dropout": "dropout"}
 
     image_size: int | tuple[int, int] = 512
     patch_size: int = 16

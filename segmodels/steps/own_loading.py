@@ -15,7 +15,7 @@ from segmodels.models.building import build_model
 from segmodels.runs.run import Run
 from segmodels.steps.weights import trained_origin, weights_digest, weights_path
 from segmodels.training.provenance import own_network
-from segmodels.training.recipe import load_recipe
+from segmodels.training.reading import load_recipe
 
 
 def own_subject(run: Run, device: str = "cpu") -> Subject:

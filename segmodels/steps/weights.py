@@ -22,8 +22,14 @@ from segmodels.runs.run import Run, load_run
 from segmodels.steps.options import USUAL, Options
 from segmodels.training.job import Job
 from segmodels.training.loop import train
-from segmodels.training.provenance import TRAINING_FIELDS, Training, first_change
-from segmodels.training.recipe import load_recipe
+from segmodels.training.provenance import (
+    TRAINING_FIELDS,
+    Training,
+    first_change,
+    initial_identity,
+)
+from segmodels.training.reading import load_recipe
+from segmodels.training.recipe import Recipe
 
 
 def fetch_released(weights: str) -> Path:
@@ -47,6 +53,8 @@ def train_run(run_name: str, options: Options = USUAL) -> Path:
     Who asks while another process trains the same waits, and takes what that one trained.
     """
     run = load_run(run_name)
+    if initial := initial_weights(run):
+        fetch_released(initial)
     job, folder = _job(run, options.device), paths.trained_weights(run.name)
     curve, about = paths.curve(run.name), paths.record(run.name, "train")
     before, turn = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
@@ -81,11 +89,12 @@ def _job(run: Run, device: str) -> Job:
                 f"run {run.name!r}: dataset {run.dataset!r} has no split {split!r}, {use}; it has "
                 f"{here}."
             )
-    about = described_split(run.dataset, "train")
+    about, recipe = described_split(run.dataset, "train"), load_recipe(run.recipe)
+    initial, identity = _initial(recipe)
     return Job(
         run=run.name,
         model=run.model,
-        recipe=load_recipe(run.recipe),
+        recipe=recipe,
         seed=run.seed,
         train=open_dataset(run.dataset, "train"),
         val=open_dataset(run.dataset, "val"),
@@ -93,7 +102,25 @@ def _job(run: Run, device: str) -> Job:
         pixels=about["pixels"],
         overrides=run.overrides,
         device=device,
+        initial=initial,
+        initial_identity=identity,
     )
+
+
+def initial_weights(run: Run) -> str | None:
+    """Entry of `params/weights.yaml` that a run's training begins with, if there is one."""
+    return load_recipe(run.recipe).initial if run.recipe else None
+
+
+def _initial(recipe: Recipe) -> tuple[Path | None, str | None]:
+    """The weights that a training begins with, and what identifies them, as far as known."""
+    if recipe.initial is None:
+        return None, None
+    folder, names = paths.released_weights(recipe.initial), released_files(recipe.initial)
+    if not all((folder / name).is_file() for name in names):
+        return None, initial_identity(recipe)
+    path = weights_path(folder, names)
+    return path, weights_digest(path, names)
 
 
 def trained_as_asked(run: Run) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from segmodels.datasets.reading.base import Dataset
 from segmodels.training.provenance import training
 from segmodels.training.recipe import Recipe
+from segmodels.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Job:
         fingerprint: registered fingerprint of the training split.
         pixels: training pixels per class and `void`, as `prepare` counted them.
         device: where to train.
+        initial: ImageNet weights that the encoder begins with, where the recipe names some.
+        initial_identity: of these weights (`segmodels.assets.entries.weights_identity`).
     """
 
     run: str
@@ -36,10 +40,28 @@ class Job:
     pixels: dict[str, int]
     overrides: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    initial: Path | None = None
+    initial_identity: str | None = None
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the training."""
+        return self.recipe.total_steps(len(self.train))
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate of every step."""
+        return Schedule(self.recipe, self.steps)
 
     @property
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the weights; recorded in them and naming the scratch folder."""
         return training(
-            self.model, self.overrides, self.recipe, self.seed, self.train.name, self.fingerprint
+            self.model,
+            self.overrides,
+            self.recipe,
+            self.seed,
+            self.train.name,
+            self.fingerprint,
+            self.initial_identity,
         )

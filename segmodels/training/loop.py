@@ -32,15 +32,14 @@ from segmodels.evaluation.prediction import NotFiniteError
 from segmodels.evaluation.reference import predict
 from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
 from segmodels.models.base import SegModel
-from segmodels.models.building import build_model
-from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
 from segmodels.training.augmentation import Augmentation
 from segmodels.training.curve import CurveProgress, CurveRow, curve_as_csv
 from segmodels.training.job import Job
 from segmodels.training.loader import Feed
 from segmodels.training.loss import class_weights, pixel_loss
-from segmodels.training.optimizer import build_optimizer
+from segmodels.training.network import first_network
+from segmodels.training.optimizer import build_optimizer, set_learning_rates
 from segmodels.training.order import Order
 from segmodels.training.snapshot import load_snapshot, save_snapshot
 
@@ -87,7 +86,7 @@ def train(
     return {
         "training": digest(job.provenance),
         "weights_sha256": weights,
-        "steps": job.recipe.steps,
+        "steps": job.steps,
         "resumed_at": resumed_at,
         "seconds": round(time.perf_counter() - start, 3),
         "peak_memory_bytes": peak_memory_bytes(job.device),
@@ -98,14 +97,14 @@ def train(
 def _loop(job: Job, state: _State, snapshot: Path, progress: CurveProgress | None) -> None:
     weight = class_weights(job).to(job.device)
     saved = time.monotonic()
-    with closing(feed(job, state.model).batches(state.step, job.recipe.steps)) as batches:
+    with closing(feed(job, state.model).batches(state.step, job.steps)) as batches:
         for images, labels in batches:
             state.losses.append(_step(job, state, images, labels, weight))
             state.step += 1
-            if state.step % job.recipe.validate_every == 0 or state.step == job.recipe.steps:
+            if state.step % job.recipe.validate_every == 0 or state.step == job.steps:
                 state.curve.append(_look(job, state))
                 if progress:
-                    progress(state.curve[-1], job.recipe.steps)
+                    progress(state.curve[-1], job.steps)
             if time.monotonic() - saved > _SNAPSHOT_SECONDS:
                 _save(state, snapshot, job.device)
                 saved = time.monotonic()
@@ -119,28 +118,46 @@ def _diverged(job: Job, text: str) -> SegmodelsError:
 def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tensor) -> float:
     recipe, model = job.recipe, state.model.train()
     torch.manual_seed(job.seed * 1_000_003 + state.step)  # dropout and drop path
-    for group in state.optimizer.param_groups:
-        group["lr"] = recipe.learning_rate(state.step)
-    kind = torch.device(job.device).type
-    with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        heads = _full_size(model, images)
-    losses = [share * pixel_loss(logits.float(), labels, weight) for logits, share in heads]
-    loss = torch.stack(losses).sum()
+    set_learning_rates(state.optimizer, job.schedule, state.step)
+    loss = torch.stack(head_losses(job, model, images, labels, weight)).sum()
     if not torch.isfinite(loss):
         raise _diverged(job, f"the loss is {loss.item()} at step {state.step}")
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+    if recipe.clip is not None:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     state.optimizer.step()
     return float(loss.item())
 
 
-def _full_size(model: SegModel, images: Tensor) -> list[tuple[Tensor, float]]:
+def head_losses(
+    job: Job, model: SegModel, images: Tensor, labels: Tensor, weight: Tensor
+) -> list[Tensor]:
+    """The loss of every head that is trained, by its share: the decoder's, then auxiliary ones."""
+    recipe, kind = job.recipe, torch.device(job.device).type
+    with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        heads = _full_size(model, images, recipe.auxiliary_weight)
+    return [
+        share * pixel_loss(_full_precision(logits), labels, weight, recipe.loss_mean)
+        for logits, share in heads
+    ]
+
+
+def _full_size(
+    model: SegModel, images: Tensor, auxiliary: float | None = None
+) -> list[tuple[Tensor, float]]:
     """Logits (B, C, H, W) of every head that is trained, and its share of the loss."""
     model.check(images)
     height, width = images.shape[-2:]
-    heads = model.forward_supervised(images)
-    return [(model.to_image(logits, height, width), share) for logits, share in heads]
+    main, *others = model.forward_supervised(images)
+    if auxiliary is not None:
+        others = [(logits, auxiliary) for logits, _ in others]
+    return [(model.to_image(logits, height, width), share) for logits, share in [main, *others]]
+
+
+def _full_precision(logits: Tensor) -> Tensor:
+    """The same, but what autocast gave in half precision."""
+    return logits.float() if logits.dtype == torch.bfloat16 else logits
 
 
 def _look(job: Job, state: _State) -> CurveRow:
@@ -166,7 +183,7 @@ def _look(job: Job, state: _State) -> CurveRow:
     loss, state.losses = float(np.mean(state.losses)), []
     return {
         "step": state.step,
-        "lr": recipe.learning_rate(state.step - 1),
+        "lr": job.schedule.lr(state.step - 1),
         "loss": loss,
         "val_miou": 100 * float(mean_of(iou_from(*intersection_and_union(total)))),
     }
@@ -191,19 +208,13 @@ def feed(job: Job, model: SegModel) -> Feed:
         flip=recipe.flip,
         photometric=recipe.photometric,
     )
-    return Feed(job.train, augment, Order(len(job.train), recipe.batch, job.seed), job.device)
+    order = Order(len(job.train), recipe.batch, job.seed, recipe.epochs is not None)
+    return Feed(job.train, augment, order, job.device)
 
 
 def _resumed(job: Job, snapshot: Path) -> _State:
-    for name in ("num_classes", "image_size"):
-        if name in job.overrides:
-            raise SegmodelsError(
-                f"run {job.run!r}: 'overrides' sets {name!r}, which the dataset's classes and the "
-                f"recipe's crop decide. Remove it."
-            )
-
     def take_up(saved: dict[str, Any]) -> _State:
-        return _taken_up(_begun(job), saved, job.recipe.steps)
+        return _taken_up(_begun(job), saved, job.steps)
 
     fresh = _begun(job)  # first: it says that a device is not there
     here = arithmetic(job.device)
@@ -212,10 +223,7 @@ def _resumed(job: Job, snapshot: Path) -> _State:
 
 def _begun(job: Job) -> _State:
     """A training before its first step."""
-    torch.manual_seed(job.seed)
-    model = build_model(job.model, len(job.train.class_names), job.recipe.crop, job.overrides)
-    model.preprocessing = model.preprocessing or IMAGENET
-    model.class_names = job.train.class_names
+    model = first_network(job)
     try:
         model.to(job.device)
     except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU

@@ -9,10 +9,26 @@ from torch import Tensor
 
 from segmodels.core.arrays import VOID
 from segmodels.training.job import Job
+from segmodels.training.recipe import LossMean
+
+#: What mmsegmentation 1.x adds to the number of pixels, in every precision.
+EPSILON = torch.finfo(torch.float32).eps
 
 
-def pixel_loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
-    """Mean over labelled pixels; 0 for a batch that holds none, whose mean would be NaN."""
+def pixel_loss(logits: Tensor, labels: Tensor, weight: Tensor, mean: LossMean = "valid") -> Tensor:
+    """Mean over labelled pixels, or over all; 0 for a batch that holds no labelled one.
+
+    Args:
+        logits: (B, C, H, W).
+        labels: (B, H, W), `VOID` where there is no label.
+        weight: (C,) of the classes.
+        mean: over `valid` pixels, by the weights of their classes; or over `all` or `mmseg`, void
+            ones counting 0 (`segmodels.training.recipe`).
+    """
+    weight = weight.to(logits.dtype)
+    if mean != "valid":
+        total = F.cross_entropy(logits, labels, weight, ignore_index=VOID, reduction="sum")
+        return total / (labels.numel() + (EPSILON if mean == "mmseg" else 0))
     if not weight[labels[labels != VOID]].any():
         return logits.sum() * 0
     return F.cross_entropy(logits, labels, weight=weight, ignore_index=VOID)

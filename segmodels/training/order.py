@@ -1,12 +1,14 @@
 """Which images a training step sees, and by which chance: functions of the seed alone.
 
 An epoch is a permutation of the images. Batches follow each other without end, across epochs
-if they have to, so every image is seen equally often. Nothing here depends on the step a
-training was taken up at, or on how many processes do the work.
+if they have to, so every image is seen equally often; or an epoch ends with a batch as short as
+it comes, as PyTorch's loader gives them. Nothing here depends on the step a training was taken up
+at, or on how many processes do the work.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,16 +41,24 @@ class Order:
         images: how many there are.
         batch: how many a step sees.
         seed: of the training.
+        whole_epochs: whether no batch spans two epochs; the last of each may be short.
     """
 
     images: int
     batch: int
     seed: int
+    whole_epochs: bool = False
 
     def at(self, step: int) -> list[Turn]:
         """The images of a step (0-based)."""
-        first = step * self.batch
-        return [self._turn(place) for place in range(first, first + self.batch)]
+        return [self._turn(place) for place in self._places(step)]
+
+    def _places(self, step: int) -> range:
+        if not self.whole_epochs:
+            return range(step * self.batch, (step + 1) * self.batch)
+        epoch, number = divmod(step, math.ceil(self.images / self.batch))
+        first, end = epoch * self.images + number * self.batch, (epoch + 1) * self.images
+        return range(first, min(first + self.batch, end))
 
     def _turn(self, place: int) -> Turn:
         epoch, position = divmod(place, self.images)

@@ -11,29 +11,34 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from segmodels.assets.entries import DatasetEntry
+from segmodels.assets.entries import DatasetEntry, load_weights_entry
 from segmodels.core.files import digest, first_file, read_json
 from segmodels.evidence import Evidence
 from segmodels.models.own_source import is_own, own_name, source_digest
 from segmodels.runs.run import Run
-from segmodels.training.recipe import Recipe, load_recipe
+from segmodels.training.reading import load_recipe
+from segmodels.training.recipe import Recipe, plain
 from segmodels.versions import TRAINER
 
 #: Everything that decides trained weights: `model`, `overrides`, `recipe`, `seed`, `dataset`,
 #: `fingerprint` of its training images, `trainer`; of a network of the user's own its `source`, a
-#: digest of the files that build it.
+#: digest of the files that build it; where the recipe begins with weights, `initial`:
+#: their identity.
 Training = dict[str, Any]
+
+#: The identity of initial weights, which decides, where their name does not.
+INITIAL = "initial"
 
 TRAINING_FIELDS = (
     *("model", "overrides", "recipe", "seed", "dataset", "fingerprint", "trainer"),
-    "source",
+    *("source", INITIAL),
 )
 
 #: What a recipe is called decides nothing.
 _NAMES = ("name", "title")
 
 _DEFAULTS = {
-    name: list(field.default) if isinstance(field.default, tuple) else field.default
+    name: plain(field.default)
     for name, field in Recipe.model_fields.items()
     if not field.is_required()
 }
@@ -48,6 +53,7 @@ def training(
     seed: int,
     dataset: str,
     fingerprint: str | None,
+    initial: str | None = None,
 ) -> Training:
     """Everything that decides the weights of a training.
 
@@ -58,7 +64,10 @@ def training(
         seed: of initialisation, sampling and augmentation.
         dataset: name of the data set.
         fingerprint: of its training split; None where nobody knows it.
+        initial: identity of the weights that `recipe.initial` names; None where there are none,
+            or nobody knows it.
     """
+    known = {} if initial is None else {INITIAL: initial}
     return {
         "model": own_name(model) if is_own(model) else model,
         **({"source": source_digest(model)} if is_own(model) else {}),
@@ -68,6 +77,7 @@ def training(
         "dataset": dataset,
         "fingerprint": fingerprint,
         "trainer": TRAINER,
+        **known,
     }
 
 
@@ -87,7 +97,16 @@ def training_of(run: Run, fingerprint: str | None) -> Training | None:
     if run.recipe is None:
         return None
     recipe = load_recipe(run.recipe)
-    return training(run.model, run.overrides, recipe, run.seed, run.dataset, fingerprint)
+    initial = initial_identity(recipe)
+    return training(run.model, run.overrides, recipe, run.seed, run.dataset, fingerprint, initial)
+
+
+def initial_identity(recipe: Recipe) -> str | None:
+    """The identity of the weights that a recipe begins with, as registered or noted."""
+    if recipe.initial is None:
+        return None
+    identities = load_weights_entry(recipe.initial).identities
+    return identities[0] if len(identities) == 1 else None
 
 
 def training_fingerprint(entry: DatasetEntry | None, *descriptions: Path) -> str | None:
@@ -114,12 +133,15 @@ def first_change(made: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
 
     Args:
         made: what made the weights that are here.
-        asked: what a run asks for. A `fingerprint` of None is not compared.
+        asked: what a run asks for. A `fingerprint` of None is not compared. Weights to begin with
+            are compared by their identity, or by their name where it is not known.
     """
     one, other = _flat(made), _flat(asked)
-    if other.get("fingerprint") is None:
-        one.pop("fingerprint", None)
-        other.pop("fingerprint", None)
+    skipped = [] if other.get("fingerprint") else ["fingerprint"]
+    skipped.append(f"recipe.{INITIAL}" if INITIAL in one and INITIAL in other else INITIAL)
+    for name in skipped:
+        one.pop(name, None)
+        other.pop(name, None)
     for name in sorted(one.keys() | other.keys()):
         was, now = one.get(name, _ABSENT), other.get(name, _ABSENT)
         if was != now:

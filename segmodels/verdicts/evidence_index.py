@@ -20,7 +20,13 @@ from segmodels.evidence import (
     read_evidence,
 )
 from segmodels.metrics.robustness import merge_images
-from segmodels.training.provenance import Training, first_change, training_digest, training_in
+from segmodels.training.provenance import (
+    INITIAL,
+    Training,
+    first_change,
+    training_digest,
+    training_in,
+)
 
 _SUBJECT = (
     "weights",
@@ -207,8 +213,10 @@ def _origin(origin: dict[str, Any]) -> Iterator[str]:
 
 
 def _trained_by(training: Training) -> str:
-    # Where nobody registered the training images, a run does not say which they are.
-    return f"training {training_digest({**training, 'fingerprint': None})}"
+    # Where nobody registered the training images, or the weights it begins with, a run does not
+    # say which they are.
+    known = {name: value for name, value in training.items() if name != INITIAL}
+    return f"training {training_digest({**known, 'fingerprint': None})}"
 
 
 def conditions(found: Iterable[Found]) -> list[Evidence]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from segmodels.training import snapshot
 from segmodels.training.job import Job
 from segmodels.training.loop import train
 from segmodels.training.loss import class_weights, pixel_loss
+from segmodels.training.network import first_network
 from segmodels.training.optimizer import build_optimizer
 from segmodels.training.recipe import Recipe
 
@@ -393,9 +395,7 @@ def test_the_curve(job: Job, tmp_path: Path) -> None:
     for row, (point, total) in zip(rows, told, strict=True):
         assert total == 5
         assert float(row["loss"]) == pytest.approx(point["loss"], rel=1e-5)
-        assert float(row["lr"]) == pytest.approx(
-            job.recipe.learning_rate(int(row["step"]) - 1), rel=1e-5
-        )
+        assert float(row["lr"]) == pytest.approx(job.schedule.lr(int(row["step"]) - 1), rel=1e-5)
         assert 0 <= float(row["val_miou"]) <= 100
 
 
@@ -410,6 +410,14 @@ def test_learning_helps(job: Job, tmp_path: Path) -> None:
     "recipe",
     [
         {"optimizer": "sgd", "lr": 1e-2},
+        {"optimizer": "sgd", "lr": 1e-2, "nesterov": False, "momentum": 0.5},
+        {"betas": (0.8, 0.9)},
+        {"clip": None},
+        {"min_lr": 5e-4},
+        {"schedule": "mmengine"},
+        {"groups": []},
+        {"drop_path": 0.5},
+        {"steps": None, "epochs": 2, "batch": 3},  # batches of 3, 1, 3, 1 images
         {"precision": "bf16"},
         {"balance": "median_frequency"},
         {"resize_short": 48},
@@ -501,6 +509,27 @@ def test_the_loss_leaves_void_out() -> None:
     torch.testing.assert_close(pixel_loss(logits, labels, weight), expected)
 
 
+@pytest.mark.parametrize(("mean", "more"), [("all", 0.0), ("mmseg", 2.0**-23)])
+def test_the_loss_over_all_pixels(mean: Any, more: float) -> None:
+    """Void pixels count 0, and they count; labels by a second implementation."""
+    random = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 3, 4, 5, generator=random, dtype=torch.float64)
+    labels = torch.randint(0, 3, (2, 4, 5), generator=random)
+    labels[0, :2] = 255
+    weight = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
+    logs = F.log_softmax(logits, 1)
+    total = sum(
+        float(-logs[b, labels[b, y, x], y, x] * weight[labels[b, y, x]])
+        for b in range(2)
+        for y in range(4)
+        for x in range(5)
+        if labels[b, y, x] != 255
+    )
+    found = pixel_loss(logits, labels, weight, mean).item()
+    assert found == pytest.approx(total / (40 + more), rel=1e-14)
+    assert pixel_loss(logits, torch.full_like(labels, 255), weight, mean).item() == 0
+
+
 @pytest.mark.parametrize("label", [255, 2])
 def test_a_batch_without_labels_teaches_nothing(label: int) -> None:
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
@@ -552,3 +581,22 @@ def test_auxiliary_heads_are_part_of_the_loss():
         ((2, 3, 33, 47), 1.0),
         ((2, 3, 33, 47), 0.4),
     ]
+    others = module._full_size(model, torch.zeros(2, 3, 33, 47), auxiliary=0.25)
+    assert [share for _, share in others] == [1.0, 0.25]
+
+
+def test_the_loss_of_a_step_is_the_mean_that_the_recipe_says(job: Job) -> None:
+    model, images = first_network(job), torch.randn(2, 3, 32, 32)
+    labels = torch.randint(0, 8, (2, 32, 32))
+    labels[:, :8] = 255
+    weight = torch.ones(8)
+    (valid,) = module.head_losses(job, model, images, labels, weight)
+    (whole,) = module.head_losses(changed(job, loss_mean="all"), model, images, labels, weight)
+    assert whole.item() == pytest.approx(0.75 * valid.item(), rel=1e-5)
+
+
+def test_an_epoch_ends_with_a_short_batch(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = changed(job, steps=None, epochs=2, batch=3)
+    with closing(module.feed(job, first_network(job)).batches(0, job.steps)) as batches:
+        sizes = [len(images) for images, _ in batches]
+    assert sizes == [3, 1, 3, 1]

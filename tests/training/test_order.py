@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import pairwise
 
@@ -62,6 +63,18 @@ def test_chance_belongs_to_seed_epoch_and_image():
     assert Turn(1, 2).random(3).random() == Turn(1, 2).random(3).random()
     turned = Turn(0, 0).random(0).permutation(50).tolist()
     assert turned != [turn.index for turn in Order(50, 50, 0).at(0)]
+
+
+@given(st.integers(1, 12), st.integers(1, 20), st.integers(0, 2**40))
+def test_whole_epochs_end_with_a_short_batch(images, batch, seed):
+    order = Order(images, batch, seed, whole_epochs=True)
+    each = math.ceil(images / batch)
+    for epoch in range(3):
+        steps = [order.at(step) for step in range(epoch * each, (epoch + 1) * each)]
+        assert [len(turns) for turns in steps[:-1]] == [batch] * (each - 1)
+        turns = [turn for one in steps for turn in one]
+        assert {turn.epoch for turn in turns} == {epoch}
+        assert sorted(turn.index for turn in turns) == list(range(images))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""The network of a training before its first step: drawn, or begun from ImageNet weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from segmodels.checkpoints import load_backbone
+from segmodels.errors import SegmodelsError
+from segmodels.models import class_of
+from segmodels.models.base import SegModel
+from segmodels.models.building import build_model
+from segmodels.models.own_source import is_own
+from segmodels.models.preprocessing import IMAGENET
+from segmodels.training.job import Job
+from segmodels.training.recipe import Recipe
+
+#: What `overrides` of a run may not set, because the data set and the recipe decide it.
+_DECIDED = ("num_classes", "image_size")
+
+#: Fields of a recipe that are rates of the network, None where the network's own is meant.
+_RATES = ("drop_path", "dropout", "decoder_drop_path", "decoder_dropout")
+
+
+def first_network(job: Job) -> SegModel:
+    """The network of a training, on the processor, with the weights that it begins with.
+
+    Raises:
+        SegmodelsError: the recipe or the run asks for what this network does not have, or its
+            initial weights do not fit.
+    """
+    torch.manual_seed(job.seed)
+    arguments = _arguments(job)
+    model = build_model(job.model, len(job.train.class_names), job.recipe.crop, arguments)
+    model.preprocessing = model.preprocessing or IMAGENET
+    model.class_names = job.train.class_names
+    if job.recipe.initial is not None:
+        _fill(model, job)
+    if job.recipe.grad_checkpointing:
+        model.set_grad_checkpointing()
+    return model
+
+
+def _fill(model: SegModel, job: Job) -> None:
+    if job.initial is None:
+        raise SegmodelsError(
+            f"run {job.run!r}: the weights {job.recipe.initial!r} that its recipe begins with are "
+            f"not here. Fetch them (dvc repro)."
+        )
+    load_backbone(model, job.initial)
+
+
+def _arguments(job: Job) -> dict[str, Any]:
+    """The run's overrides and the recipe's rates, for the network."""
+    for name in _DECIDED:
+        if name in job.overrides:
+            raise SegmodelsError(
+                f"run {job.run!r}: 'overrides' sets {name!r}, which the dataset's classes and the "
+                f"recipe's crop decide. Remove it."
+            )
+    given = {field: rate for field in _RATES if (rate := getattr(job.recipe, field)) is not None}
+    names = {} if is_own(job.model) or not given else class_of(job.model).Config.RATES
+    for field in given:
+        if field not in names:
+            raise SegmodelsError(_no_such_rate(job.recipe, field, job.model, list(names)))
+        if names[field] in job.overrides:
+            raise SegmodelsError(
+                f"run {job.run!r}: 'overrides' sets {names[field]!r}, and so does {field!r} of "
+                f"recipe {job.recipe.name!r}. Remove one of them."
+            )
+    return {**job.overrides, **{names[field]: rate for field, rate in given.items()}}
+
+
+def _no_such_rate(recipe: Recipe, field: str, model: str, known: list[str]) -> str:
+    has = f"it has {', '.join(known)}" if known else "it has no such rates"
+    return (
+        f"recipe {recipe.name!r}: field {field!r} is nothing that {model!r} has; {has}. Remove it."
+    )
