@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from flows.tracking.tracked_run import TrackedRun
     from segmodels.leaderboard import Row
+    from segmodels.verdicts.row_subject import RowSubject
 
 
 def register(client: MlflowClient, models: Models, entries: Iterable[TrackedRun]) -> None:
@@ -26,7 +27,7 @@ def register(client: MlflowClient, models: Models, entries: Iterable[TrackedRun]
     for entry in entries:
         for row in entry.rows:
             if row.evidence_key and row.weights.sha256 in models.known:
-                groups[f"{row.subject.model}-{row.subject.dataset}"].append(row)
+                groups[registered_name(row.subject)].append(row)
     registered = {model.name: model for model in store.every(client.search_registered_models)}
     versions = {
         (version.name, version.tags.get("weights_sha256")): str(version.version)
@@ -42,6 +43,11 @@ def register(client: MlflowClient, models: Models, entries: Iterable[TrackedRun]
         for alias, weights in aliases(rows).items():
             if str(present.get(alias)) != numbers[weights]:
                 client.set_registered_model_alias(name, alias, numbers[weights])
+
+
+def registered_name(subject: RowSubject) -> str:
+    """Network and dataset, without the characters that MLflow forbids."""
+    return f"{subject.model}-{subject.dataset}".replace("/", "-").replace(":", "-")
 
 
 def _versions(

@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.groups import Grouping
-from segmodels.assets.own_dataset import OwnDataset, check_name, load_own_datasets
+from segmodels.assets.own_dataset import OwnDataset, check_name, is_description, load_own_datasets
 from segmodels.assets.pins import Pins, Sha256, lock_path, read_pins
 from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.arguments import path_to, words
@@ -253,4 +253,9 @@ def load_weights_entry(name: str) -> WeightsEntry:
 
 def load_dataset_entry(name: str) -> DatasetEntry:
     """One dataset by name (UnknownNameError suggests the nearest)."""
+    if is_description(words("name", name)):
+        raise SegmodelsError(
+            f"dataset {name!r} is a file, and a name is wanted here: segmodels data add {name}, "
+            f"and then {Path(name).stem!r}."
+        )
     return pick("dataset", words("name", name), load_dataset_entries())

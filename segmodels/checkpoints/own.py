@@ -22,7 +22,7 @@ def own_model(
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     image_size: tuple[int, int] | None = None,
     weights: str | Path | None = None,
-    **arguments: Any,
+    overrides: Mapping[str, Any] | None = None,
 ) -> SegModel:
     """A network of your own as one of this library, which predicts, evaluates and saves it.
 
@@ -41,7 +41,7 @@ def own_model(
             (`net.preprocessing`).
         image_size: handed to a function that takes it, as training gives it its crop.
         weights: a folder that a training here wrote; without it the network keeps what it has.
-        arguments: of the function.
+        overrides: arguments of the function, as those of a run.
 
     Returns:
         the network; in eval mode, if `weights` were given.
@@ -55,6 +55,6 @@ def own_model(
         num_classes=num_classes,
         preprocessing=preprocessing,
         image_size=image_size,
-        **arguments,
+        overrides=overrides,
     )
     return model if weights is None else fill(model, path_to("weights", weights))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from segmodels.assets.announcement import download_note
 from segmodels.assets.entries import DatasetEntry, load_dataset_entries
+from segmodels.core.files import read_json
 from segmodels.core.paths import downloads
 from segmodels.core.settings import MIRROR
 from segmodels.datasets.described import description_path
@@ -38,12 +39,17 @@ def dataset_page(entry: DatasetEntry) -> Iterator[str]:
     yield f"state: {state(entry)}" + (f" ({entry.reason})" if entry.reason else "")
     yield f"from: {entry.source}"
     yield f"licence: {' '.join(entry.licence.split()) or 'not known'}"
+    here = read_json(description_path(entry.name))["splits"] if state(entry) == "prepared" else {}
     for split, expected in entry.splits.items():
         known = "known" if expected.fingerprint else "not recorded yet"
-        number = "?" if expected.images is None else expected.images
+        number = expected.images or here.get(split, {}).get("images", "?")
         yield f"split {split}: {number} images, fingerprint {known}"
     if entry.note:
         yield f"note: {' '.join(entry.note.split())}"
+    if entry.own:
+        yield f"described in {entry.file}, used where it lies: {entry.own.place}"
+        yield f"classes: {', '.join(entry.own.class_names)}"
+        yield f"after a change: segmodels data check {entry.name}"
     yield from _archives(entry)
     yield from _copies(entry)
 

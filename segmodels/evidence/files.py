@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segmodels.core.arguments import path_to
+from segmodels.core.arguments import an, path_to
 from segmodels.core.files import atomic_path, digest, naming, read_json, readable_json
 from segmodels.core.listing import without_strays
 from segmodels.errors import SegmodelsError
@@ -28,7 +28,7 @@ _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
 _READABLE = (1, SCHEMA)
 
 
-def write_evidence(folder: Path, evidence: Evidence) -> Path:
+def write_evidence(folder: str | Path, evidence: Evidence) -> Path:
     """Write both files; the `.json` last, so that a reader never finds it without its counts.
 
     A disk that is full loses nothing: both are written before the first takes its place.
@@ -36,6 +36,7 @@ def write_evidence(folder: Path, evidence: Evidence) -> Path:
     Returns:
         the path of `<key>.json`.
     """
+    folder, evidence = path_to("folder", folder), an(Evidence, "evidence", evidence, "evaluate")
     lines = "".join(image.to_line() + "\n" for image in evidence.images).encode()
     counts = folder / f"{evidence.key}.counts.jsonl"
     head = _head(evidence, hashlib.sha256(lines).hexdigest())
@@ -73,7 +74,7 @@ def _head(evidence: Evidence, counts_sha256: str) -> dict[str, Any]:
     return head
 
 
-def read_evidence(path: Path) -> Evidence:
+def read_evidence(path: str | Path) -> Evidence:
     """Read and check one `<key>.json` with its counts.
 
     Raises:

@@ -33,5 +33,5 @@ def build_model(
         num_classes=num_classes,
         image_size=image_size,
         folder=project_root(),
-        **overrides,
+        overrides=overrides,
     )

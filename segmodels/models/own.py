@@ -103,7 +103,7 @@ def wrap_network(
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     image_size: tuple[int, int] | None = None,
     folder: Path | None = None,
-    **arguments: Any,
+    overrides: Mapping[str, Any] | None = None,
 ) -> SegModel:
     """A network of your own as one of this library.
 
@@ -116,7 +116,7 @@ def wrap_network(
             (`net.preprocessing`): `mean`, `std`, `range` (1 or 255) and `channels` (RGB or BGR).
         image_size: handed to a function that takes it.
         folder: that the file is relative to; default the current one.
-        arguments: of the function.
+        overrides: arguments of the function.
 
     Raises:
         SegmodelsError: there is no such function, it fails, or the network does not say how pixels
@@ -124,12 +124,11 @@ def wrap_network(
     """
     if isinstance(network, str):
         source = find_source(network, folder or Path.cwd())
-        return _from_source(source, num_classes, preprocessing, image_size, arguments)
+        given = dict(overrides or {})
+        return _from_source(source, num_classes, preprocessing, image_size, given)
     module = an(nn.Module, "network", network)
-    if arguments:
-        raise SegmodelsError(
-            f"argument {min(arguments)!r} is for a function that builds a network."
-        )
+    if overrides:
+        raise SegmodelsError("argument 'overrides' is for a function that builds a network.")
     return _wrapped(module, config_of(module), num_classes, preprocessing)
 
 
@@ -183,7 +182,7 @@ def _outputs(module: nn.Module, name: str, multiple: int) -> int:
     training, side = module.training, round_up(64, multiple)
     parameter = next(module.parameters(), torch.zeros(()))
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # for a shape, not for numbers
             given = logits_of(module.eval()(torch.zeros(1, 3, side, side, device=parameter.device)))
     except Exception as error:  # of foreign code
         text = " ".join(str(error).split())[:200].rstrip(".")

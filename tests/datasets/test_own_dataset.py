@@ -208,8 +208,12 @@ def test_added_to_a_project(
         assert cli.main(["data", "check", name]) == 0
         assert "mine val: 2 images and their labels, all good" in capsys.readouterr().out
     assert cli.main(["data", "add", str(path)]) == 0, "again, as the file may have changed"
+    prepare_dataset("mine")
     assert cli.main(["data", "show", "mine"]) == 0
-    assert "mine: mine" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "split train: 4 images" in shown
+    assert f"used where it lies: {folder}" in shown
+    assert "classes: Ground, Sky" in shown
 
 
 def test_its_content_is_its_identity(folder: Path, project: Path, tmp_path: Path) -> None:

@@ -252,3 +252,11 @@ def test_runs_of_an_earlier_version_are_taken_over(tmp_path: Path, empty: Path) 
         "select value from experiment_tags where key = 'mlflow.sharedViewState.leaderboard'",
     )
     assert "metrics.`claimed_mIoU`" in json.loads(view[0])["selectedColumns"]
+
+
+def test_names_of_own_networks_have_no_letters_that_mlflow_refuses() -> None:
+    from flows.tracking.registry import registered_name
+    from segmodels.verdicts.row_subject import Measurement, RowSubject
+
+    measured = Measurement("mine", "garden/nets.py:build", "leaves", "val")
+    assert registered_name(RowSubject(measured)) == "garden-nets.py-build-leaves"

@@ -43,7 +43,7 @@ def test_the_command_counts_the_same(root: Path) -> None:
         (file,) = (paths.evidence() / run / "plain").glob("*.json")
         counted[run] = sm.read_evidence(file)
     torch.manual_seed(0)
-    ready = sm.own_model("nets/mynet.py:build", num_classes=8, width=4)
+    ready = sm.own_model("nets/mynet.py:build", num_classes=8, overrides={"width": 4})
     folder = paths.trained_weights("own")
     own = sm.own_model("nets/mynet.py:build", num_classes=8, weights=folder)
     for run, model in {"own": own, "ready": ready}.items():

@@ -57,6 +57,13 @@ def test_images_that_changed_are_seen_at_once(project: Path, tmp_path: Path) -> 
     assert [len(one.images) for one in find_evidence(paths.evidence() / "own")] == [1]
 
 
+def test_a_run_wants_its_name(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = project / "params/runs/own.yaml"
+    run.write_text(run.read_text().replace("dataset: mine", "dataset: ../mine.yaml"))
+    assert cli.main(["evaluate", "own"]) != 0
+    assert "segmodels data add ../mine.yaml, and then 'mine'" in capsys.readouterr().err
+
+
 def test_stages_of_dvc_know_it(project: Path) -> None:
     (project / "params/suites/own.yaml").write_text("title: own\nruns: [own]\n")
     activate(["own"])
