@@ -222,3 +222,26 @@ def test_a_module_by_its_name(net: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (package / "__init__.py").write_text("")
     assert cli.main(["evaluate", "ready", "--protocol", "plain"]) == 0
     assert counted("ready").identity.model["name"] == "garden.mynet:build"
+
+
+def test_under_stress(net: Path) -> None:
+    assert cli.main(["evaluate", "own", "--protocol", "plain"]) == 0
+    found = steps.stress_run("own", "quick")
+    assert len(found) == 2
+    assert {one.identity.model["name"] for one in found} == {"mynet.py:build"}
+    conditions = [one.identity.condition or {} for one in found]
+    assert {"corruption", "parameter_noise"} <= {name for one in conditions for name in one}
+
+
+def test_what_a_recipe_asks_of_known_networks_is_told(
+    net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = net.parents[1] / "params/recipes/tiny.yaml"
+    plain = recipe.read_text()
+    for field, told in {
+        "drop_path: 0.1": "field 'drop_path' is nothing that 'nets/mynet.py:build' has",
+        "grad_checkpointing: true": "has no blocks to checkpoint",
+    }.items():
+        recipe.write_text(f"{plain}{field}\n")
+        assert cli.main(["train", "own"]) != 0
+        assert told in capsys.readouterr().err
