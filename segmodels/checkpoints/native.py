@@ -69,11 +69,14 @@ def load(source: Source) -> SegModel:
 def fill(model: SegModel, folder: Path) -> SegModel:
     """Give a network of a user's own the weights in a folder that ``save_checkpoint`` wrote.
 
+    Packages of another version are no other network, though evidence then names them.
+
     Raises:
         SegmodelsError: they are of another network, or of another form of it; or files are broken.
     """
     description = _described(folder / DESCRIPTION)
-    if changed := [k for k, v in description["config"].items() if model.config.get(k) != v]:
+    asked = {name: one for name, one in description["config"].items() if name != "packages"}
+    if changed := [name for name, one in asked.items() if model.config.get(name) != one]:
         field = changed[0]
         raise SegmodelsError(
             f"{folder}: the weights of a network whose {field} is "

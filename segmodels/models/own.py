@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import inspect
-import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from segmodels.core.arguments import MOST_CLASSES, an, whole
-from segmodels.core.files import digest
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, SegModel, plain, round_up
 from segmodels.models.own_building import built_by
+from segmodels.models.own_identity import identity_of, packages_of
 from segmodels.models.own_source import OwnSource, find_source
 from segmodels.models.preprocessing import Preprocessing
 
 #: Names of the config that arguments of a user's function cannot have.
-_TAKEN = ("name", "source", "num_classes", "image_size", "structure", "package")
+_TAKEN = ("name", "source", "num_classes", "image_size", "structure", "packages")
 
 
 class OwnModel(SegModel):
@@ -53,7 +49,7 @@ class OwnModel(SegModel):
         self.config = plain({**config, "num_classes": num_classes})
         self.preprocessing = preprocessing
         self.stride = multiple
-        self.train(network.training)
+        self.training = network.training  # its layers may differ, as frozen ones do
 
     def forward_lowres(self, images: Tensor) -> Tensor:
         """Logits (B, num_classes, h, w) at the resolution in which the network gives them.
@@ -129,7 +125,7 @@ def wrap_network(
     module = an(nn.Module, "network", network)
     if overrides:
         raise SegmodelsError("argument 'overrides' is for a function that builds a network.")
-    return _wrapped(module, config_of(module), num_classes, preprocessing)
+    return _wrapped(module, identity_of(module), num_classes, preprocessing)
 
 
 def _from_source(
@@ -143,10 +139,11 @@ def _from_source(
         if name in _TAKEN:
             raise SegmodelsError(f"network {source.name!r}: {name!r} is no argument to set.")
     offered = {"num_classes": num_classes, "image_size": image_size}
-    known = {name: value for name, value in offered.items() if value is not None}
-    module, taken = built_by(source, known, arguments)
+    given = {name: value for name, value in offered.items() if value is not None}
+    module, taken = built_by(source, given, arguments)
     size = {"image_size": image_size} if "image_size" in taken else {}
-    config = {"name": source.name, "source": source.digest, **size, **arguments}
+    known = {"name": source.name, "source": source.digest, **packages_of(module)}
+    config = {**known, **size, **arguments}
     return _wrapped(module, config, taken.get("num_classes"), preprocessing)
 
 
@@ -179,7 +176,8 @@ def _outputs(module: nn.Module, name: str, multiple: int) -> int:
     said = getattr(module, "num_classes", None)
     if type(said) is int:
         return said
-    training, side = module.training, round_up(64, multiple)
+    training = [layer for layer in module.modules() if layer.training]
+    side = round_up(64, multiple)
     parameter = next(module.parameters(), torch.zeros(()))
     try:
         with torch.no_grad():  # for a shape, not for numbers
@@ -191,37 +189,9 @@ def _outputs(module: nn.Module, name: str, multiple: int) -> int:
             f"{side}x{side} ({text}). Say it: net.num_classes = 19."
         ) from error
     finally:
-        module.train(training)
+        for layer in training:
+            layer.training = True
     if given is None or given.ndim != 4:
         found = "nothing of the kind" if given is None else tuple(given.shape)
         raise SegmodelsError(f"network {name!r}: expected logits (1, C, h, w), found {found}.")
     return int(given.shape[1])
-
-
-def config_of(module: nn.Module) -> dict[str, Any]:
-    """What identifies a module that no file of the user's builds: its class, the file and version
-    of that, and all layers with their settings.
-    """
-    kind = type(module)
-    structure = re.sub(r" at 0x[0-9a-f]+", "", str(module))
-    return {
-        "name": f"{kind.__module__}:{kind.__qualname__}",
-        "source": _source_of(kind),
-        "structure": digest(structure),
-        "package": _package_of(kind),
-    }
-
-
-def _source_of(kind: type) -> str | None:
-    try:
-        return digest(inspect.getsource(sys.modules[kind.__module__]))
-    except (OSError, TypeError, KeyError):  # of a notebook or a built-in
-        return None
-
-
-def _package_of(kind: type) -> str | None:
-    top = kind.__module__.partition(".")[0]
-    try:
-        return f"{top} {importlib.metadata.version(top)}"
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from os.path import relpath
@@ -41,12 +41,16 @@ class OwnSource:
     @property
     def digest(self) -> str:
         """Hex SHA-256 over the content of all files."""
-        folder = self.file.parent
-        parts = {
-            Path(relpath(file, folder)).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in self.files
-        }
-        return digest(parts)
+        return digest_of(self.files, self.file.parent)
+
+
+def digest_of(files: Iterable[Path], folder: Path) -> str:
+    """Hex SHA-256 over the content of files, each by its path from a folder."""
+    contents = {
+        Path(relpath(file, folder)).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
+    return digest(contents)
 
 
 def is_own(model: str) -> bool:
@@ -81,7 +85,7 @@ def find_source(model: str, folder: Path | None = None) -> OwnSource:
     tree = _parsed(file)
     if function not in _defined(tree):
         raise SegmodelsError(f"model {model!r}: {file} defines no {function!r}.")
-    return OwnSource(own_name(model), file, function, tuple(_with_imports(file)))
+    return OwnSource(own_name(model), file, function, tuple(with_imports(file)))
 
 
 def source_digest(model: str) -> str | None:
@@ -139,7 +143,7 @@ def _defined(tree: ast.Module) -> Iterator[str]:
             yield from ((one.asname or one.name).partition(".")[0] for one in node.names)
 
 
-def _with_imports(file: Path) -> list[Path]:
+def with_imports(file: Path) -> list[Path]:
     """A file, and what it and those import from beside it, sorted."""
     found, waiting = set[Path](), [file]
     while waiting:

@@ -76,7 +76,7 @@ def test_any_module_on_a_file_of_ones_own(
     assert seen == [(1, 2), (2, 2)]
     assert evidence.complete
     assert evidence.identity.model["name"] == "torch.nn.modules.container:Sequential"
-    assert evidence.identity.model["package"].startswith("torch ")
+    assert evidence.identity.model.keys() == {"name", "structure", "num_classes"}
     again = sm.evaluate(small(), str(mine), "plain", preprocessing=HALF, split="val")
     assert again == evidence
 
@@ -125,6 +125,50 @@ def test_what_a_network_holds_is_its_name(root: Path, mine: Path) -> None:
     other = small()
     other[1] = nn.ELU()
     assert model(other) != model(small())
+
+
+BLOCK = """
+from torch import nn
+
+class Block(nn.Module):
+    def forward(self, images):
+        return {}
+"""
+
+
+def test_code_of_a_file_a_notebook_and_a_layer_is_a_part_of_it(
+    root: Path, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def model(*layers: nn.Module) -> dict[str, object]:
+        network = nn.Sequential(*layers)
+        return sm.evaluate(network, mine, "plain", preprocessing=HALF, limit=1).identity.model
+
+    def in_notebook(code: str) -> nn.Module:
+        names = {"__name__": "nowhere_on_disk"}
+        exec(BLOCK.format(code), names)
+        return names["Block"]()  # type: ignore[operator]
+
+    def in_file(code: str) -> nn.Module:
+        import importlib
+        import sys
+
+        (tmp_path / "own_blocks_of_test.py").write_text(BLOCK.format(code) + f"# {code}\n")
+        importlib.invalidate_caches()
+        sys.modules.pop("own_blocks_of_test", None)
+        return importlib.import_module("own_blocks_of_test").Block()  # type: ignore[no-any-return]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    for block in (in_notebook, in_file):
+        one, same, other = (
+            model(*small(), block(code)) for code in ("images", "images", "-images")
+        )
+        assert one == same
+        assert one["source"] != other["source"]
+        assert one["structure"] == other["structure"]
+    plain, hooked, other = small(), small(), small()
+    hooked[0].register_forward_hook(lambda layer, given, out: -out)
+    other[0].register_forward_hook(lambda layer, given, out: 2 * out)
+    assert len({str(model(*one).get("source")) for one in (plain, hooked, other)}) == 3
 
 
 class Disguised(SegFormer):
