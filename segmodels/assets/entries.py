@@ -15,7 +15,7 @@ from segmodels.assets.own_dataset import OwnDataset, check_name, is_description,
 from segmodels.assets.pins import Pins, Sha256, lock_path, read_pins
 from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.arguments import path_to, words
-from segmodels.core.entry import Entry, Several, Words, read_entry
+from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
@@ -25,6 +25,9 @@ from segmodels.errors import SegmodelsError, pick
 #: `unpublished` never had one, `unsupported` waits for a reader of ours. Everything but `ok`
 #: carries a reason, which messages and pages show.
 State = Literal["ok", "gated", "lost", "unpublished", "unsupported"]
+
+#: What weights are of: a network, or an encoder alone.
+Part = Literal["whole", "encoder"]
 
 #: What fixes the bytes of weights: a sha256 of their `authors`, one that was noted here at `first
 #: sight`, one of a file that `its user` added, or nothing (`no`).
@@ -55,6 +58,9 @@ class WeightsEntry(_Source):
     Attributes:
         name: key.
         model: name for `create_model`.
+        part: `encoder`: ImageNet weights without a network of their own here, for the encoder of
+            `model`; a recipe names them in `initial`, a run cannot.
+        overrides: arguments of the model by which the encoder is of another size.
         state: whether anyone can fetch it.
         source: where it is given out.
         licence: of the file.
@@ -65,12 +71,16 @@ class WeightsEntry(_Source):
     """
 
     model: str
+    part: Part = "whole"
+    overrides: Overrides = Field(default_factory=dict)
     files: Several[RemoteFile] = ()
     unseen: bool = False
 
     def problems(self) -> Iterator[str]:
         """Besides: no files to fetch, or a file without checksum that is not marked `unseen`."""
         yield from super().problems()
+        if self.overrides and self.part == "whole":
+            yield "'overrides' is for weights of an encoder alone; a checkpoint tells its sizes"
         if self.state == "ok" and not self.files:
             yield "state 'ok' needs 'files' to fetch"
         unknown = [file.name for file in self.files if not file.sha256]

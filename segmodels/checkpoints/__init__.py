@@ -20,7 +20,8 @@ from segmodels.checkpoints import (
     segmenter,
     timm_vit,
 )
-from segmodels.checkpoints.backbone import BackboneReport, load_backbone
+from segmodels.checkpoints.backbone import load_backbone
+from segmodels.checkpoints.backbone_report import BackboneReport
 from segmodels.checkpoints.diagnosis import diagnosis, kind_of
 from segmodels.checkpoints.native import save_checkpoint
 from segmodels.checkpoints.shards import CONFIG

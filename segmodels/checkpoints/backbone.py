@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from segmodels.checkpoints import augreg, hugging_face, mit, native, timm_vit
+from segmodels.checkpoints import augreg, hugging_face, mit, native, plain_backbone, timm_vit
+from segmodels.checkpoints.backbone_report import BackboneReport
 from segmodels.checkpoints.imagenet import ImageNet, grid_of
 from segmodels.checkpoints.source import Source, told
 from segmodels.checkpoints.strict import compare
@@ -35,24 +35,6 @@ LEFT_OUT = ("norm.weight", "norm.bias", "patch_embed.proj.bias")
 POSITIONS = "pos_embed"
 
 
-@dataclass(frozen=True)
-class BackboneReport:
-    """What ``load_backbone`` did; names as in the model's state dict, in its order.
-
-    Attributes:
-        loaded: tensors taken from the file as they are.
-        resized: tensors taken from the file and fitted to the model's image size.
-        fresh: tensors that stay as they were, the decoder's and maybe an unused head's.
-        unused: names in the file of tensors the model has no place for: the ImageNet head;
-            for SETR also the last norm and the bias of the patches.
-    """
-
-    loaded: tuple[str, ...]
-    resized: tuple[str, ...]
-    fresh: tuple[str, ...]
-    unused: tuple[str, ...]
-
-
 class _Encoder(NamedTuple):
     prefix: str  # of its tensors in the model
     module: MiT | ViT
@@ -69,17 +51,28 @@ def load_backbone(model: SegModel, path: str | Path) -> BackboneReport:
     trained with 1e-6, and the paper's results were obtained that way.
 
     Args:
-        model: one with a ViT or a MiT: Segmenter, DEPICT, SegFormer, a classifier.
+        model: any but U-Net and ESPNet, a classifier included.
         path: any file or folder of ImageNet weights that ``load_checkpoint`` knows, or an
-            encoder without its head.
+            encoder without its head; for networks on Swin, ResNet or MobileNetV2 a file of its
+            authors, mmsegmentation or mmpretrain.
 
     Raises:
         SegmodelsError: the model has no such encoder, the file holds no such weights, or they
             do not fit. The model is unchanged then.
     """
-    encoder = _encoder_of(an(SegModel, "model", model, "create_model"))
+    plain = plain_backbone.kind_of(an(SegModel, "model", model, "create_model"))
+    encoder = _encoder_of(model) if plain is None else None
     source = Source(path_to("path", path))
     source.check_path("There are no weights at")
+    if encoder is not None:
+        return _fill(model, encoder, source)
+    assert plain is not None
+    with told():
+        return plain_backbone.fill(model, plain, source)
+
+
+def _fill(model: SegModel, encoder: _Encoder, source: Source) -> BackboneReport:
+    """Fill a ViT or a MiT."""
     with told():
         weights = _read(source)
     _check(weights, encoder.module)
@@ -109,7 +102,7 @@ def _encoder_of(model: SegModel) -> _Encoder:
         module = getattr(model, name, None)
         if isinstance(module, (MiT, ViT)):
             return _Encoder(f"{name}.", module)
-    raise SegmodelsError(f"{type(model).__name__} has no ViT or MiT that could be filled.")
+    raise SegmodelsError(f"{type(model).__name__} has no encoder that ImageNet weights fill.")
 
 
 def _read(source: Source) -> ImageNet:

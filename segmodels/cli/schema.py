@@ -100,7 +100,7 @@ def _models() -> dict[str, Any]:
 
 def _recipes() -> Schema:
     """A recipe, or what one changes about another that it inherits from."""
-    from segmodels.training.reading import INHERITS
+    from segmodels.runs.recipe_files import INHERITS
     from segmodels.training.recipe import Recipe
 
     made = Recipe.model_json_schema()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.assets.entries import load_dataset_entry, load_weights_entry
+from segmodels.assets.entries import WeightsEntry, load_dataset_entry, load_weights_entry
 from segmodels.core.arguments import words
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
@@ -23,6 +23,7 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.models.own_source import find_source, is_own
 from segmodels.protocols.reading import load_protocol
+from segmodels.runs.recipe_files import INITIAL, recipe_fields
 
 
 class Run(Entry):
@@ -82,6 +83,12 @@ class Run(Entry):
     def comes_with_weights(self) -> bool:
         """Whether the user's own function gives the network its weights."""
         return self.is_own and self.recipe is None
+
+    @property
+    def initial(self) -> str | None:
+        """Entry of `params/weights.yaml` that a training begins with, if its recipe names one."""
+        found = recipe_fields(self.recipe).get(INITIAL) if self.recipe else None
+        return found if isinstance(found, str) else None
 
     @property
     def weights_folder(self) -> str:
@@ -149,12 +156,22 @@ def checked_run(source: str, run: Run) -> Run:
         _check_names(run)
     except UnknownNameError as error:
         raise SegmodelsError(f"{source}: {error}") from None
-    if run.weights and load_weights_entry(run.weights).model != run.model:
-        raise SegmodelsError(
-            f"{source}: field 'model' is {run.model!r}, but weights {run.weights!r} are those of "
-            f"{load_weights_entry(run.weights).model!r}."
-        )
+    if run.weights:
+        _check_weights(source, run, load_weights_entry(run.weights))
     return run
+
+
+def _check_weights(source: str, run: Run, entry: WeightsEntry) -> None:
+    if entry.part == "encoder":
+        raise SegmodelsError(
+            f"{source}: field 'weights' is {entry.name!r}, ImageNet weights of an encoder alone; "
+            f"a recipe names them in {INITIAL!r}."
+        )
+    if entry.model != run.model:
+        raise SegmodelsError(
+            f"{source}: field 'model' is {run.model!r}, but weights {entry.name!r} are those of "
+            f"{entry.model!r}."
+        )
 
 
 def _check_source(source: str, run: Run) -> None:
@@ -166,6 +183,19 @@ def _check_source(source: str, run: Run) -> None:
             raise SegmodelsError(f"{source}: field 'model': {error}") from None
 
 
+def _check_recipe(run: Run) -> None:
+    """The recipe and all it inherits from must be there, and so must the weights it names."""
+    if run.initial is None:
+        return
+    if run.is_own:
+        raise SegmodelsError(
+            f"run {run.name!r}: {INITIAL!r} of recipe {run.recipe!r} fills the encoder of a "
+            f"network of this library, and {run.model!r} is none; let its function load the "
+            f"weights that it begins with."
+        )
+    load_weights_entry(run.initial)
+
+
 def _check_names(run: Run) -> None:
     params = project_root() / "params"
     splits = load_dataset_entry(run.dataset).splits
@@ -175,9 +205,8 @@ def _check_names(run: Run) -> None:
         load_weights_entry(run.weights)
     for protocol in run.protocols:
         load_protocol(protocol)
-    recipes = [path.stem for path in yaml_files(params / "recipes", "recipes")]
-    if run.recipe and run.recipe not in recipes:
-        raise UnknownNameError("recipe", run.recipe, recipes)
+    if run.recipe:
+        _check_recipe(run)
     if run.robustness:
         known = read_yaml(params / "robustness.yaml")
         for suite in run.robustness:

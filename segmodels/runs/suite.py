@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.runs.recipe_files import LONGEST, inherited
 from segmodels.runs.run import Run, load_run, run_names
 
 #: Fields of stages of dvc.yaml, by name.
@@ -106,14 +108,14 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
             if not entry.archives and not entry.settings and not entry.own
         ],
         "own": [name for name, entry in datasets.items() if entry.own],
-        "released": sorted({run.weights for run in runs if run.weights}),
+        "released": sorted({weights for run in runs for weights in _fetched(run)}),
         "trained": {
-            run.name: {"dataset": run.dataset, "recipe": run.recipe}
+            run.name: {**_trained(run.recipe, run), "begins_with": _begins_with(run)}
             for run in runs
             if run.recipe and not run.is_own
         },
         "own_trained": {
-            run.name: {"dataset": run.dataset, "recipe": run.recipe, "source": run.source_file}
+            run.name: {**_trained(run.recipe, run), "source": run.source_file}
             for run in runs
             if run.recipe and run.is_own
         },
@@ -140,6 +142,33 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
             for suite in run.robustness
         },
     }
+
+
+def _fetched(run: Run) -> Iterator[str]:
+    """Entries of `params/weights.yaml` that a run needs."""
+    if run.weights:
+        yield run.weights
+    if run.initial:
+        yield run.initial
+
+
+def _trained(recipe: str, run: Run) -> dict[str, Any]:
+    """What a training is made of; a recipe that inherits nothing stands for what it lacks."""
+    chain = inherited(recipe)
+    _, parent, grandparent = (chain + chain[-1:] * LONGEST)[:LONGEST]
+    return {
+        "dataset": run.dataset,
+        "recipe": recipe,
+        "parent": parent,
+        "grandparent": grandparent,
+    }
+
+
+def _begins_with(run: Run) -> str:
+    """The initial weights as DVC's input; where there are none, an input that it has anyway."""
+    if run.initial:
+        return f"weights/released/{run.initial}"
+    return f"reports/local/datasets/{run.dataset}.json"
 
 
 def _evaluated(run: Run, protocol: str) -> dict[str, Any]:

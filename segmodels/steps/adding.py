@@ -10,12 +10,11 @@ from segmodels.assets.added import check_added, is_described, pins_of
 from segmodels.assets.entries import load_weights_entry
 from segmodels.assets.pins import lock_path, note_pins, remove_pins
 from segmodels.assets.transfer import copy_file
-from segmodels.checkpoints import load_checkpoint
 from segmodels.core import paths
 from segmodels.core.files import naming
 from segmodels.core.settings import project_root
 from segmodels.errors import SegmodelsError
-from segmodels.steps.weights import check_model, weights_path
+from segmodels.steps.weights import check_opens, weights_path
 
 
 def add_weights(name: str, files: Sequence[Path]) -> Path:
@@ -44,8 +43,7 @@ def add_weights(name: str, files: Sequence[Path]) -> Path:
             for path in files:
                 copy_file(path, draft / path.name)
         names = [path.name for path in files]
-        model = load_checkpoint(weights_path(draft, names))
-        check_model(files[0], model.config["name"], entry.model)
+        check_opens(weights_path(draft, names), entry)
         note_pins(_lock(), name, pins_of(entry, files))
         with naming(folder):
             shutil.rmtree(folder, ignore_errors=True)

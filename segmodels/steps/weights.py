@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from segmodels.assets.entries import OWN, load_weights_entry, weights_identity
+from segmodels.assets.entries import OWN, WeightsEntry, load_weights_entry, weights_identity
 from segmodels.assets.fetch import fetch_weights
-from segmodels.checkpoints import load_checkpoint
+from segmodels.checkpoints import load_backbone, load_checkpoint
 from segmodels.core import paths
 from segmodels.core.files import check_writable, digest, read_json, sha256_of_file, write_json
 from segmodels.core.listing import is_stray
@@ -18,6 +18,8 @@ from segmodels.datasets.described import described_split, skipped_in
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.registry import dataset_kind
 from segmodels.errors import SegmodelsError
+from segmodels.models import create_model
+from segmodels.models.undrawn import Undrawn
 from segmodels.runs.run import Run, load_run
 from segmodels.steps.options import USUAL, Options
 from segmodels.training.job import Job
@@ -41,10 +43,24 @@ def fetch_released(weights: str) -> Path:
     entry = load_weights_entry(weights)
 
     def accept(folder: Path) -> None:
-        model = load_checkpoint(weights_path(folder, released_files(weights)))
-        check_model(folder, model.config["name"], entry.model)
+        check_opens(weights_path(folder, released_files(weights)), entry)
 
     return fetch_weights(entry, paths.released_weights(weights), accept)
+
+
+def check_opens(path: Path, entry: WeightsEntry) -> None:
+    """Refuse files that are not the weights of an entry's network, or of its encoder.
+
+    Raises:
+        SegmodelsError: they are damaged, or of another network.
+    """
+    if entry.part == "whole":
+        check_model(path, load_checkpoint(path).config["name"], entry.model)
+        return
+    arguments: dict[str, Any] = entry.overrides
+    with Undrawn():
+        network = create_model(entry.model, **arguments)
+    load_backbone(network, path)
 
 
 def train_run(run_name: str, options: Options = USUAL) -> Path:
@@ -53,8 +69,8 @@ def train_run(run_name: str, options: Options = USUAL) -> Path:
     Who asks while another process trains the same waits, and takes what that one trained.
     """
     run = load_run(run_name)
-    if initial := initial_weights(run):
-        fetch_released(initial)
+    if run.initial:
+        fetch_released(run.initial)
     job, folder = _job(run, options.device), paths.trained_weights(run.name)
     curve, about = paths.curve(run.name), paths.record(run.name, "train")
     before, turn = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
@@ -105,11 +121,6 @@ def _job(run: Run, device: str) -> Job:
         initial=initial,
         initial_identity=identity,
     )
-
-
-def initial_weights(run: Run) -> str | None:
-    """Entry of `params/weights.yaml` that a run's training begins with, if there is one."""
-    return load_recipe(run.recipe).initial if run.recipe else None
 
 
 def _initial(recipe: Recipe) -> tuple[Path | None, str | None]:

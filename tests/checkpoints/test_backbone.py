@@ -164,7 +164,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "mit",
         r"holds a MiT, the model's encoder is a ViT",
     ),
-    "no encoder": ("unet", {}, "vit", r"UNet has no ViT or MiT"),
+    "no encoder": ("unet", {}, "vit", r"UNet has no encoder that ImageNet weights fill"),
     "distilled": (
         "segmenter_deit_tiny_distilled_patch16_mask",
         SMALL,

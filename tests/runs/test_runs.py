@@ -175,7 +175,7 @@ def test_every_stage_of_dvc_finds_its_fields(project):
     active = yaml.safe_load(active_text(["quick", "camvid"]))
     assert active["labelled"] == {}  # it has the fields of `evaluated` but for the answers
     for group, fields in {
-        "trained": {"dataset", "recipe"},
+        "trained": {"dataset", "recipe", "parent", "grandparent", "begins_with"},
         "evaluated": {"run", "protocol", "dataset", "weights", "answers"},
         "stressed": {"run", "suite", "protocol", "dataset", "weights"},
     }.items():

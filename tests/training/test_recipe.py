@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.training.reading import inherited, load_recipe
+from segmodels.runs.recipe_files import inherited
+from segmodels.training.reading import load_recipe
 from segmodels.training.recipe import Recipe
 from segmodels.training.schedule import Schedule
 
@@ -171,15 +172,26 @@ def test_steps_give_way_to_epochs(family):
     ("top", "message"),
     [
         ({"inherits": "bse"}, r"top.yaml: field 'inherits': Unknown recipe 'bse'. Did you mean"),
-        ({"inherits": "top"}, r"top.yaml: recipes inherit in a circle, top -> top"),
-        ({"inherits": "ring"}, r"ring.yaml: recipes inherit in a circle, top -> ring -> top"),
+        (
+            {"inherits": "top"},
+            r"top.yaml: field 'inherits': recipes inherit in a circle, top -> top",
+        ),
+        (
+            {"inherits": "ring"},
+            r"ring.yaml: field 'inherits': recipes inherit in a circle, top -> ring -> top",
+        ),
+        (
+            {"inherits": "third"},
+            r"top -> third -> second -> base is a chain of 4 recipes; at most 3",
+        ),
         ({"inherits": 3}, r"field 'inherits': expected the name of a recipe, found 3"),
         ({"inherits": "base", "lrr": 1}, r"top.yaml \(inherits base\): unknown field 'lrr'"),
         ({"inherits": "base", "optimizer": "sgd", "eps": 1e-8}, "'eps' is for 'adamw'"),
     ],
 )
 def test_a_broken_inheritance_is_named(family, top, message):
-    folder = family(base=FIELDS, ring={"inherits": "top"}, top=top)
+    third = {"second": {"inherits": "base"}, "third": {"inherits": "second"}}
+    folder = family(base=FIELDS, ring={"inherits": "top"}, top=top, **third)
     with pytest.raises(SegmodelsError, match=message):
         load_recipe("top", folder)
 
