@@ -10,12 +10,25 @@ from segmodels.core.files import write_json
 from segmodels.core.notes import note
 from segmodels.core.progress import Progress
 from segmodels.datasets.building import empty_folder, fill_folder, replace_folder
-from segmodels.datasets.described import description_path
+from segmodels.datasets.described import description, description_path
 from segmodels.datasets.description import describe
 from segmodels.datasets.fingerprint import check_expected
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import _here, data_folder, dataset_kind
 from segmodels.datasets.shared_images import check_shared
+
+
+def is_as_described(name: str, progress: Progress | None = None) -> bool:
+    """Whether a user's own dataset was prepared, and its files are what they were then.
+
+    Raises:
+        SegmodelsError: a file is missing or wrong now.
+    """
+    if not (data_folder(name).is_dir() and description_path(name).is_file()):
+        return False
+    kind = dataset_kind(name)
+    splits = {split: kind(data_folder(name), split) for split in kind.splits}
+    return describe(kind, splits, progress) == description(name)
 
 
 def prepare_dataset(

@@ -54,6 +54,11 @@ def dataset_kind(name: str) -> type[Dataset]:
         return own_kind(own)
     if name in entries:
         raise SegmodelsError(f"dataset {name!r} is {entries[name].state}: {entries[name].reason}.")
+    if "/" in name or Path(name).is_dir():
+        raise SegmodelsError(
+            f"dataset {name!r} is no name; one of your own is named by the file that describes it, "
+            f"which ends in .yaml (docs/own.md)."
+        )
     raise UnknownNameError("dataset", name, {*DATASETS, *entries})
 
 

@@ -6,6 +6,7 @@ from segmodels.assets.entries import load_dataset_entry
 from segmodels.core.progress import Progress
 from segmodels.datasets.described import description, description_path
 from segmodels.datasets.fingerprint import check_expected
+from segmodels.datasets.prepare import is_as_described
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import data_folder
 from segmodels.errors import SegmodelsError
@@ -21,6 +22,9 @@ def ensure_dataset(dataset: str, progress: Progress | None = None) -> None:
     A user's own files may have changed since; what did not is not decoded again.
     """
     own = load_dataset_entry(dataset).own
+    if own and is_as_described(dataset, progress):
+        check_expected(load_dataset_entry(dataset), description(dataset))
+        return
     if not own and data_folder(dataset).is_dir() and description_path(dataset).is_file():
         try:
             check_expected(load_dataset_entry(dataset), description(dataset))

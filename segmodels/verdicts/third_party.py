@@ -23,6 +23,7 @@ from segmodels.evidence import (
     write_evidence,
 )
 from segmodels.metrics.scores import score
+from segmodels.models.own_source import is_own
 from segmodels.protocols.reading import load_protocols
 from segmodels.verdicts.matching import as_prepared, has_released_weights
 from segmodels.verdicts.rules import load_rules
@@ -118,7 +119,9 @@ def objections(evidence: Evidence, *descriptions: Path) -> Iterator[str]:
 def _about_weights(evidence: Evidence) -> Iterator[str]:
     entry = _entry(evidence)
     name = evidence.identity.model.get("name")
-    if entry is None:
+    if is_own(str(name)):
+        yield f"it is of somebody's own network ({name}), which answers no claim here."
+    elif entry is None:
         yield "its weights are none of params/weights.yaml; add the entry with their sha256 first."
     elif name != entry.model:
         yield f"weights {entry.name!r} are those of {entry.model!r}, not of {name!r}."

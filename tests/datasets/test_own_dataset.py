@@ -298,6 +298,7 @@ def test_names_that_mean_something_else(folder: Path, project: Path) -> None:
         (["add", "mine"], "is added by the file that describes it, as mine.yaml"),
         (["add", "mine.yaml", "."], "the file says where the images are"),
         (["add", "nowhere.yaml"], "no such file"),
+        (["check", "./"], "is named by the file that describes it"),
         (["forget", "mine"], "remove params/datasets/mine.yaml"),
         (["check", "mine", "--skip-unreadable"], "repair the images that are named"),
         (["add", "mine", "."], "its folder is the field 'folder' of params/datasets/mine.yaml"),

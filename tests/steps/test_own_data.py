@@ -9,9 +9,10 @@ import pytest
 import small_project
 from small_project import FILES
 
-from segmodels import cli
+from segmodels import cli, steps
 from segmodels.core import paths
 from segmodels.core.files import read_json
+from segmodels.datasets.described import description_path
 from segmodels.evidence import find_evidence
 from segmodels.leaderboard import rows_here
 from segmodels.runs.suite import activate, load_active
@@ -55,6 +56,13 @@ def test_images_that_changed_are_seen_at_once(project: Path, tmp_path: Path) -> 
     assert cli.main(["evaluate", "own", "--protocol", "plain"]) == 0
     assert read_json(paths.metrics("own", "plain")) != before
     assert [len(one.images) for one in find_evidence(paths.evidence() / "own")] == [1]
+
+
+def test_what_did_not_change_is_not_prepared_again(project: Path) -> None:
+    steps.ensure_dataset("mine")
+    before = description_path("mine").stat()
+    steps.ensure_dataset("mine")
+    assert description_path("mine").stat() == before
 
 
 def test_a_run_wants_its_name(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,6 +143,23 @@ def test_a_name_of_another_network_does_not_fit(net: Path, name: str, told: str)
         read_evidence(path)
 
 
+def test_a_third_partys_is_refused_as_what_it_is(
+    net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", "ready", "--protocol", "plain"]) == 0
+    (file,) = (paths.evidence() / "ready/plain").glob("*.json")
+    capsys.readouterr()
+    assert cli.main(["evidence", "check", str(file), "--by", "some-lab"]) != 0
+    assert (
+        "somebody's own network (mynet.py:build), which answers no claim" in capsys.readouterr().err
+    )
+
+
+def test_a_network_is_no_run(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "nets/mynet.py:build"]) != 0
+    assert "a run with 'model: nets/mynet.py:build' is trained" in capsys.readouterr().err
+
+
 def test_it_retrains_no_claim(net: Path) -> None:
     run = net.parents[1] / "params/runs/own.yaml"
     run.write_text(run.read_text() + "retrains: [toy_open]\n")
