@@ -11,7 +11,7 @@ SOFTWARE = "0.1.0"
 EVALUATOR = 4
 
 #: The training loop: sampling, augmentation, loss, optimiser.
-TRAINER = 2
+TRAINER = 3
 
 #: What `prepare` writes and what a fingerprint is computed from.
 DATASETS = 2

@@ -1,7 +1,7 @@
 """The first steps of official training codes, taken by our own step from the same weights.
 
 Nothing here trains: the network is filled by our loaders, the recipe is a file of `params/recipes`
-shortened to the steps of the stored run, and each step is the loop's own.
+shortened to the steps of the stored run, and each step is that of every training.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from segmodels.checkpoints.mmseg_backbones import resnet, swin, vit
 from segmodels.checkpoints.mmseg_config import Described
 from segmodels.checkpoints.mmseg_networks import File
 from segmodels.models import class_of
-from segmodels.training import loop
 from segmodels.training.job import Job
+from segmodels.training.loss import Loss
 from segmodels.training.network import first_network
-from segmodels.training.optimizer import FACTOR, build_optimizer
+from segmodels.training.optimizer import FACTOR, build_optimizer, set_learning_rates
 from segmodels.training.reading import load_recipe
 from segmodels.training.recipe import Recipe
+from segmodels.training.step import Step
 
 RECIPES = Path(__file__).resolve().parent.parent / "params" / "recipes"
 
@@ -154,20 +155,24 @@ class OfficialRun:
         self.model.load_state_dict(loaded.state_dict())
         self.dtype = torch.float64 if precision == "double" else torch.float32
         self.model.to(self.dtype)
-        self.state = loop._State(self.model, build_optimizer(self.model, self.job.recipe))
+        self.optimizer = build_optimizer(self.model, self.job.recipe)
 
-    def report(self, monkeypatch: Any) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """What `compare` of the reference module takes."""
-        terms = self._noted_terms(monkeypatch)
-        losses, rates, first = [], [], {}
-        for step in range(self.case["steps"]):
-            losses.append(self._step(step))
+        weight = torch.ones(self.model.num_classes)
+        loss = Loss(weight, self.job.recipe.loss_mean)
+        step = Step(self.model, self.optimizer, loss, self.job.recipe)
+        terms, rates, first = [], [], {}
+        for number in range(self.case["steps"]):
+            images, labels = self.reference.build_batch(self.case, number)
+            set_learning_rates(self.optimizer, self.job.schedule, number)
+            terms.append(step(images.to(self.dtype), labels).tolist())
             rates.append(self._rates())
-            if step == 0:
+            if number == 0:
                 first = {n: p.grad.clone() for n, p in self._parameters() if p.grad is not None}
         moved = self.names.official(dict(self.model.state_dict()))
         return {
-            "losses": losses,
+            "losses": [sum(values) for values in terms],
             "lrs": rates,
             "loss_terms": {
                 "decode": [values[0] for values in terms],
@@ -178,36 +183,17 @@ class OfficialRun:
             "grad0": self.names.official(first),
         }
 
-    def _noted_terms(self, monkeypatch: Any) -> list[list[float]]:
-        noted: list[list[float]] = []
-        real = loop.head_losses
-
-        def noting(*arguments: Any) -> list[Tensor]:
-            losses = real(*arguments)
-            noted.append([loss.item() for loss in losses])
-            return losses
-
-        monkeypatch.setattr(loop, "head_losses", noting)
-        return noted
-
-    def _step(self, step: int) -> float:
-        images, labels = self.reference.build_batch(self.case, step)
-        weight = torch.ones(self.model.num_classes)
-        loss = loop._step(self.job, self.state, images.to(self.dtype), labels, weight)
-        self.state.step += 1
-        return loss
-
     def _parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
         return list(self.model.named_parameters())
 
     def _rates(self) -> dict[str, float]:
-        groups = self.state.optimizer.param_groups
+        groups = self.optimizer.param_groups
         return {f"{group[FACTOR]:g}": group["lr"] for group in groups}
 
     def _buffers(self) -> dict[str, Tensors]:
         found: dict[str, Tensors] = {}
         for name, parameter in self._parameters():
-            for kind, value in self.state.optimizer.state[parameter].items():
+            for kind, value in self.optimizer.state[parameter].items():
                 if kind in self.case["buffer_kinds"]:
                     found.setdefault(kind, {})[name] = value
         return {kind: self.names.official(ours) for kind, ours in found.items()}

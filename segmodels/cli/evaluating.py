@@ -103,5 +103,5 @@ def _train(chosen: argparse.Namespace) -> int:
     from segmodels.runs.run import load_run
 
     steps.ensure_dataset(load_run(chosen.run).dataset, progress)
-    print(steps.train_run(chosen.run, steps.Options(chosen.device, curve=curve)))
+    print(steps.train_run(chosen.run, steps.Options(own_device(chosen.device), curve=curve)))
     return 0

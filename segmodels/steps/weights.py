@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from segmodels.runs.run import Run, load_run
 from segmodels.steps.options import USUAL, Options
 from segmodels.training.job import Job
 from segmodels.training.loop import train
+from segmodels.training.processes import Processes, joined
 from segmodels.training.provenance import (
     TRAINING_FIELDS,
     Training,
@@ -69,17 +71,25 @@ def train_run(run_name: str, options: Options = USUAL) -> Path:
     Who asks while another process trains the same waits, and takes what that one trained.
     """
     run = load_run(run_name)
-    if run.initial:
-        fetch_released(run.initial)
+    with joined(options.device) as processes:
+        if initial := run.initial:
+            processes.from_first(lambda: fetch_released(initial))
+        return _trained(run, options, processes)
+
+
+def _trained(run: Run, options: Options, processes: Processes) -> Path:
     job, folder = _job(run, options.device), paths.trained_weights(run.name)
     curve, about = paths.curve(run.name), paths.record(run.name, "train")
-    before, turn = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
-    with only_one(turn, f"training {run.name}", wait=True):
-        if _stamp(folder) != before and trained_as_asked(run):
-            return folder  # by another process, since it was asked for
+    before, lock = _stamp(folder), cache_dir() / "training" / f"{run.name}.turn"
+    turn = only_one(lock, f"training {run.name}", wait=True) if processes.first else nullcontext()
+    with turn:
+        if processes.from_first(lambda: _stamp(folder) != before and trained_as_asked(run)):
+            return folder  # by another training, since it was asked for
         for path in (folder / "model.json", curve, about):
             check_writable(path)
-        write_json(about, train(job, folder, curve, options.curve))
+        record = train(job, folder, curve, options.curve, processes)
+        if processes.first:
+            write_json(about, record)
     return folder
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Indexed
 
+from segmodels.core.arrays import VOID
 from segmodels.core.settings import WORKERS, loading_workers
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.errors import SegmodelsError
@@ -96,7 +97,7 @@ class _Steps:
     steps: range
 
     def __iter__(self) -> Iterator[list[Turn]]:
-        return (self.order.at(step) for step in self.steps)
+        return (self.order.own(step) for step in self.steps)
 
 
 class Reader:
@@ -139,7 +140,8 @@ class _Augmented(Indexed[_Loaded]):
         except SegmodelsError as error:
             # Raised in another process, it would arrive with a traceback as its text.
             return SegmodelsError(str(error))
-        return self.augment(sample.image, sample.label, turn.random(self.seed))
+        image, label = self.augment(sample.image, sample.label, turn.random(self.seed))
+        return image, label if turn.labelled else np.full_like(label, VOID)
 
 
 def _stacked(items: list[_Loaded]) -> tuple[Tensor, Tensor] | SegmodelsError:

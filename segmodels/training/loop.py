@@ -11,55 +11,51 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from segmodels.checkpoints import save_checkpoint
-from segmodels.core.arrays import VOID
-from segmodels.core.environment import arithmetic, machine, peak_memory_bytes
+from segmodels.core.environment import machine, peak_memory_bytes
 from segmodels.core.files import digest, naming, write_text
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.errors import SegmodelsError
-from segmodels.evaluation.counting import count_pairs
 from segmodels.evaluation.prediction import NotFiniteError
-from segmodels.evaluation.reference import predict
-from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
 from segmodels.models.base import SegModel
-from segmodels.protocols.protocol import Protocol
 from segmodels.training.augmentation import Augmentation
 from segmodels.training.curve import CurveProgress, CurveRow, curve_as_csv
 from segmodels.training.job import Job
 from segmodels.training.loader import Feed
-from segmodels.training.loss import class_weights, pixel_loss
-from segmodels.training.network import first_network
-from segmodels.training.optimizer import build_optimizer, set_learning_rates
+from segmodels.training.loss import Loss, class_weights
+from segmodels.training.optimizer import set_learning_rates
 from segmodels.training.order import Order
-from segmodels.training.snapshot import load_snapshot, save_snapshot
+from segmodels.training.processes import ALONE, Processes
+from segmodels.training.state import State, resumed, save
+from segmodels.training.step import Step
+from segmodels.training.validation import validation_miou
 
 #: Seconds between snapshots; losing a minute is cheaper than writing after every step.
 _SNAPSHOT_SECONDS = 60.0
 
-
-@dataclass
-class _State:
-    model: SegModel
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-    curve: list[CurveRow] = field(default_factory=list)
+#: Steps after which a GPU is asked for its losses: what is asked has nothing left to do.
+_SETTLED_EVERY = 16
 
 
 def train(
-    job: Job, folder: Path, curve: Path, progress: CurveProgress | None = None
+    job: Job,
+    folder: Path,
+    curve: Path,
+    progress: CurveProgress | None = None,
+    processes: Processes = ALONE,
 ) -> dict[str, Any]:
     """Train and write `folder/model.safetensors`, `folder/model.json` and the curve as CSV.
+
+    Of several processes that train together the first writes.
 
     The same training in another process is waited for. What a killed one left is taken up if it
     is undamaged and was trained on this device by this torch; otherwise training begins anew.
@@ -73,20 +69,19 @@ def train(
     start, key = time.perf_counter(), digest(job.provenance)[:16]
     scratch = cache_dir() / "training" / key
     lock, work = scratch.with_suffix(".lock"), f"training {job.run} ({key})"
-    with only_one(lock, work, wait=True), _threads(job):
-        state = _resumed(job, scratch / "state.pt")
+    alone = only_one(lock, work, wait=True) if processes.first else nullcontext()
+    with alone, _threads(job):
+        state = resumed(job, scratch / "state.pt", processes)
         resumed_at = state.step
-        _loop(job, state, scratch / "state.pt", progress)
-        state.model.eval().to("cpu")
-        metadata = {"run": job.run, **job.provenance}
-        with naming(folder):
-            weights = save_checkpoint(state.model, folder, metadata=metadata)
-        write_text(curve, curve_as_csv(state.curve))
-        shutil.rmtree(scratch, ignore_errors=True)
+        _Loop(job, state, scratch / "state.pt", progress, processes).run()
+        weights = processes.from_first(lambda: _written(job, state, folder, curve))
+        if processes.first:
+            shutil.rmtree(scratch, ignore_errors=True)
     return {
         "training": digest(job.provenance),
         "weights_sha256": weights,
         "steps": job.steps,
+        "processes": processes.count,
         "resumed_at": resumed_at,
         "seconds": round(time.perf_counter() - start, 3),
         "peak_memory_bytes": peak_memory_bytes(job.device),
@@ -94,102 +89,101 @@ def train(
     }
 
 
-def _loop(job: Job, state: _State, snapshot: Path, progress: CurveProgress | None) -> None:
-    weight = class_weights(job).to(job.device)
-    saved = time.monotonic()
-    with closing(feed(job, state.model).batches(state.step, job.steps)) as batches:
-        for images, labels in batches:
-            state.losses.append(_step(job, state, images, labels, weight))
-            state.step += 1
-            if state.step % job.recipe.validate_every == 0 or state.step == job.steps:
-                state.curve.append(_look(job, state))
-                if progress:
-                    progress(state.curve[-1], job.steps)
-            if time.monotonic() - saved > _SNAPSHOT_SECONDS:
-                _save(state, snapshot, job.device)
-                saved = time.monotonic()
+def _written(job: Job, state: State, folder: Path, curve: Path) -> str:
+    """Write what came of a training; returns the sha256 of the weights."""
+    state.model.eval().to("cpu")
+    metadata = {"run": job.run, **job.provenance}
+    with naming(folder):
+        weights = save_checkpoint(state.model, folder, metadata=metadata)
+    write_text(curve, curve_as_csv(state.curve))
+    return weights
 
 
-def _diverged(job: Job, text: str) -> SegmodelsError:
-    advice = f"Lower 'lr' or lengthen 'warmup' in params/recipes/{job.recipe.name}.yaml."
-    return SegmodelsError(f"run {job.run!r}: {text}. {advice}")
+@dataclass(frozen=True)
+class _Loop:
+    """A training from where it is to its end.
 
+    Attributes:
+        job: what is trained.
+        state: how far it is.
+        snapshot: path of the last one.
+        progress: called with every point of the curve.
+        processes: that train together.
+    """
 
-def _step(job: Job, state: _State, images: Tensor, labels: Tensor, weight: Tensor) -> float:
-    recipe, model = job.recipe, state.model.train()
-    torch.manual_seed(job.seed * 1_000_003 + state.step)  # dropout and drop path
-    set_learning_rates(state.optimizer, job.schedule, state.step)
-    loss = torch.stack(head_losses(job, model, images, labels, weight)).sum()
-    if not torch.isfinite(loss):
-        raise _diverged(job, f"the loss is {loss.item()} at step {state.step}")
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if recipe.clip is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    state.optimizer.step()
-    return float(loss.item())
+    job: Job
+    state: State
+    snapshot: Path
+    progress: CurveProgress | None
+    processes: Processes
 
+    def run(self) -> None:
+        job, state, saved = self.job, self.state, time.monotonic()
+        settled_every = _SETTLED_EVERY if job.device.startswith("cuda") else 1
+        step = Step(state.model, state.optimizer, _loss(job), job.recipe, self.processes)
+        batches = feed(job, state.model, self.processes).batches(state.step, job.steps)
+        with closing(batches):
+            for images, labels in batches:
+                self._draw()
+                set_learning_rates(state.optimizer, job.schedule, state.step)
+                state.on_device.append(step(images, labels))
+                state.step += 1
+                if state.step % job.recipe.validate_every == 0 or state.step == job.steps:
+                    self._look()
+                elif len(state.on_device) < settled_every:
+                    continue
+                else:
+                    self._settle()
+                if self.processes.first and time.monotonic() - saved > _SNAPSHOT_SECONDS:
+                    save(state, self.snapshot, job.device)
+                    saved = time.monotonic()
 
-def head_losses(
-    job: Job, model: SegModel, images: Tensor, labels: Tensor, weight: Tensor
-) -> list[Tensor]:
-    """The loss of every head that is trained, by its share: the decoder's, then auxiliary ones."""
-    recipe, kind = job.recipe, torch.device(job.device).type
-    with torch.autocast(kind, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        heads = _full_size(model, images, recipe.auxiliary_weight)
-    return [
-        share * pixel_loss(_full_precision(logits), labels, weight, recipe.loss_mean)
-        for logits, share in heads
-    ]
+    def _draw(self) -> None:
+        """What dropout and drop path draw depends on the seed, the step and the process."""
+        rank = self.processes.rank
+        torch.manual_seed(self.job.seed * 1_000_003 + self.state.step + rank * 1_000_000_007)
 
+    def _settle(self) -> None:
+        """Ask for the losses that are still on the device; one that is not finite ends it."""
+        if (step := self.state.settle(self.processes)) is not None:
+            loss = self.state.losses[step - self.state.step]
+            names = ", ".join(image_names(self.job, step))
+            raise self._diverged(f"the loss is {loss} at step {step} (images {names})")
 
-def _full_size(
-    model: SegModel, images: Tensor, auxiliary: float | None = None
-) -> list[tuple[Tensor, float]]:
-    """Logits (B, C, H, W) of every head that is trained, and its share of the loss."""
-    model.check(images)
-    height, width = images.shape[-2:]
-    main, *others = model.forward_supervised(images)
-    if auxiliary is not None:
-        others = [(logits, auxiliary) for logits, _ in others]
-    return [(model.to_image(logits, height, width), share) for logits, share in [main, *others]]
-
-
-def _full_precision(logits: Tensor) -> Tensor:
-    """The same, but what autocast gave in half precision."""
-    return logits.float() if logits.dtype == torch.bfloat16 else logits
-
-
-def _look(job: Job, state: _State) -> CurveRow:
-    """The mean loss since the last look, and mIoU on the first validation images."""
-    model, recipe = state.model.eval(), job.recipe
-    protocol = Protocol(
-        name="training",
-        version=1,
-        title="training",
-        resize_short=recipe.resize_short,
-        resize_long=recipe.resize_long,
-    )
-    classes = len(job.val.class_names)
-    total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)
-    for index in range(min(recipe.validate_images, len(job.val))):
-        sample = job.val.read(index)
+    def _look(self) -> None:
+        """Add a point to the curve."""
+        self._settle()
+        job, state = self.job, self.state
         try:
-            prediction = predict(model, sample.image, protocol)
-        except NotFiniteError:
-            text = f"the scores of {sample.name!r} are not finite after step {state.step}"
-            raise _diverged(job, text) from None
-        total += count_pairs(sample.label, prediction, classes, model.num_classes, VOID)
-    loss, state.losses = float(np.mean(state.losses)), []
-    return {
-        "step": state.step,
-        "lr": job.schedule.lr(state.step - 1),
-        "loss": loss,
-        "val_miou": 100 * float(mean_of(iou_from(*intersection_and_union(total)))),
-    }
+            miou = validation_miou(job, state.model, self.processes)
+        except NotFiniteError as error:
+            raise self._diverged(f"{error} after step {state.step}") from None
+        loss, state.losses = float(np.mean(state.losses)), []
+        lr = job.schedule.lr(state.step - 1)
+        point: CurveRow = {"step": state.step, "lr": lr, "loss": loss, "val_miou": miou}
+        state.curve.append(point)
+        if self.progress and self.processes.first:
+            self.progress(point, job.steps)
+
+    def _diverged(self, text: str) -> SegmodelsError:
+        saved, recipe = self.state.saved_at, self.job.recipe.name
+        kept = f"the last good snapshot is of step {saved}" if saved else "there is no snapshot"
+        return SegmodelsError(
+            f"run {self.job.run!r}: {text}; {kept}. Lower 'lr' or lengthen 'warmup' in "
+            f"params/recipes/{recipe}.yaml."
+        )
 
 
-def feed(job: Job, model: SegModel) -> Feed:
+def image_names(job: Job, step: int) -> list[str]:
+    """Names of the images of a step (0-based), as the data set calls them."""
+    return [job.train.files[turn.index].name for turn in order_of(job).at(step)]
+
+
+def _loss(job: Job) -> Loss:
+    return Loss(class_weights(job).to(job.device), job.recipe.loss_mean)
+
+
+def feed(job: Job, model: SegModel, processes: Processes = ALONE) -> Feed:
     """Where a training's batches come from.
 
     Raises:
@@ -208,52 +202,19 @@ def feed(job: Job, model: SegModel) -> Feed:
         flip=recipe.flip,
         photometric=recipe.photometric,
     )
-    order = Order(len(job.train), recipe.batch, job.seed, recipe.epochs is not None)
-    return Feed(job.train, augment, order, job.device)
+    return Feed(job.train, augment, order_of(job, processes), job.device)
 
 
-def _resumed(job: Job, snapshot: Path) -> _State:
-    def take_up(saved: dict[str, Any]) -> _State:
-        return _taken_up(_begun(job), saved, job.steps)
-
-    fresh = _begun(job)  # first: it says that a device is not there
-    here = arithmetic(job.device)
-    return load_snapshot(snapshot, here, job.device, take_up) or fresh
-
-
-def _begun(job: Job) -> _State:
-    """A training before its first step."""
-    model = first_network(job)
-    try:
-        model.to(job.device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
-        raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
-    return _State(model, build_optimizer(model, job.recipe))
-
-
-def _taken_up(state: _State, saved: dict[str, Any], steps: int) -> _State:
-    """The same at a snapshot; raises what torch does, or ValueError, if it is none of this one."""
-    if type(saved["step"]) is not int or not 0 <= saved["step"] <= steps:
-        raise ValueError("step")
-    state.model.load_state_dict(saved["model"])
-    state.optimizer.load_state_dict(saved["optimizer"])
-    state.step, state.losses, state.curve = (
-        saved["step"],
-        list(saved["losses"]),
-        list(saved["curve"]),
+def order_of(job: Job, processes: Processes = ALONE) -> Order:
+    """Which images each step of a training sees."""
+    return Order(
+        len(job.train),
+        job.recipe.batch,
+        job.seed,
+        whole_epochs=job.recipe.epochs is not None,
+        rank=processes.rank,
+        count=processes.count,
     )
-    return state
-
-
-def _save(state: _State, snapshot: Path, device: str) -> None:
-    content = {
-        "model": state.model.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
-        "step": state.step,
-        "losses": state.losses,
-        "curve": state.curve,
-    }
-    save_snapshot(snapshot, content, arithmetic(device))
 
 
 @contextmanager

@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from segmodels.core.arrays import VOID
 from segmodels.training.job import Job
 from segmodels.training.recipe import LossMean
+from segmodels.training.strips import pixel_losses
 
 #: What mmsegmentation 1.x adds to the number of pixels, in every precision.
 EPSILON = torch.finfo(torch.float32).eps
 
 
-def pixel_loss(logits: Tensor, labels: Tensor, weight: Tensor, mean: LossMean = "valid") -> Tensor:
-    """Mean over labelled pixels, or over all; 0 for a batch that holds no labelled one.
+@dataclass(frozen=True)
+class Loss:
+    """Cross-entropy of one head over the pixels of a batch.
 
-    Args:
-        logits: (B, C, H, W).
-        labels: (B, H, W), `VOID` where there is no label.
-        weight: (C,) of the classes.
+    Attributes:
+        weight: float (C,) of the classes, where the logits are.
         mean: over `valid` pixels, by the weights of their classes; or over `all` or `mmseg`, void
             ones counting 0 (`segmodels.training.recipe`).
     """
-    weight = weight.to(logits.dtype)
-    if mean != "valid":
-        total = F.cross_entropy(logits, labels, weight, ignore_index=VOID, reduction="sum")
-        return total / (labels.numel() + (EPSILON if mean == "mmseg" else 0))
-    if not weight[labels[labels != VOID]].any():
-        return logits.sum() * 0
-    return F.cross_entropy(logits, labels, weight=weight, ignore_index=VOID)
+
+    weight: Tensor
+    mean: LossMean = "valid"
+
+    def __call__(self, logits: Tensor, labels: Tensor, upsampled: tuple[int, int]) -> Tensor:
+        """Summed loss of low-resolution logits; divided by `pixels` it is the mean.
+
+        Args:
+            logits: (B, C, h, w); what autocast gave in half precision is taken as float32.
+            labels: int64 (B, H, W), `VOID` where there is no label.
+            upsampled: size to which logits are resized before they are cut to H x W.
+        """
+        if logits.dtype == torch.bfloat16:
+            logits = logits.float()
+        return pixel_losses(logits, labels, self.weight.to(logits.dtype), upsampled)
+
+    def pixels(self, labels: Tensor) -> Tensor:
+        """float64 scalar: what the summed loss of a batch is divided by, 0 if there is nothing."""
+        if self.mean != "valid":
+            number = labels.numel() + (EPSILON if self.mean == "mmseg" else 0)
+            return torch.full((), number, dtype=torch.float64, device=labels.device)
+        known = labels != VOID
+        shares = self.weight[torch.where(known, labels, 0)]
+        return torch.where(known, shares, 0).sum(dtype=torch.float64)
+
+
+def mean_loss(total: Tensor, pixels: Tensor) -> Tensor:
+    """A summed loss over what it is divided by; 0 where no pixel counts, and so is the sum."""
+    return total / torch.where(pixels > 0, pixels, 1).to(total.dtype)
 
 
 def class_weights(job: Job) -> Tensor:

@@ -9,7 +9,7 @@ at, or on how many processes do the work.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -23,10 +23,12 @@ class Turn:
     Attributes:
         epoch: from 0.
         index: of the image in its split.
+        labelled: whether its labels are looked at; else all of them are void.
     """
 
     epoch: int
     index: int
+    labelled: bool = True
 
     def random(self, seed: int) -> np.random.Generator:
         """The chance of this turn, and of no other."""
@@ -42,16 +44,29 @@ class Order:
         batch: how many a step sees.
         seed: of the training.
         whole_epochs: whether no batch spans two epochs; the last of each may be short.
+        rank: which of several processes sees
+        count: a share of each batch.
     """
 
     images: int
     batch: int
     seed: int
     whole_epochs: bool = False
+    rank: int = 0
+    count: int = 1
 
     def at(self, step: int) -> list[Turn]:
-        """The images of a step (0-based)."""
+        """The images of a step (0-based), over all processes."""
         return [self._turn(place) for place in self._places(step)]
+
+    def own(self, step: int) -> list[Turn]:
+        """The images of a step that this process sees.
+
+        Where a short batch has none for it, it sees the first without labels: gradients are taken
+        by all processes together, and this one adds nothing to them.
+        """
+        turns = self.at(step)
+        return turns[self.rank :: self.count] or [replace(turns[0], labelled=False)]
 
     def _places(self, step: int) -> range:
         if not self.whole_epochs:

@@ -47,10 +47,12 @@ class _DamagedError(Exception):
     """It is not what was written."""
 
 
-def save_snapshot(path: Path, content: Content, arithmetic: Mapping[str, str]) -> None:
+def save_snapshot(path: Path, content: Content, arithmetic: Mapping[str, str]) -> bool:
     """Write a snapshot; the last one becomes the one before.
 
-    A full disk is a note, and no reason to end a training: the last one stays.
+    Returns:
+        whether it is on the disk. A full one is a note, and no reason to end a training: the last
+        snapshot stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -64,6 +66,8 @@ def save_snapshot(path: Path, content: Content, arithmetic: Mapping[str, str]) -
         part.unlink(missing_ok=True)
         why = error.strerror or error
         note(f"{path}: {why}; the training goes on, and could be taken up where it was before.")
+        return False
+    return True
 
 
 def load_snapshot(

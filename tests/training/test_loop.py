@@ -17,6 +17,7 @@ import pytest
 import small_project
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from segmodels import steps
 from segmodels.checkpoints import load_checkpoint
@@ -25,12 +26,12 @@ from segmodels.datasets.opening import open_dataset
 from segmodels.errors import PassingError, SegmodelsError
 from segmodels.models import create_model
 from segmodels.training import loop as module
-from segmodels.training import snapshot
+from segmodels.training import snapshot, state
 from segmodels.training.job import Job
 from segmodels.training.loop import train
-from segmodels.training.loss import class_weights, pixel_loss
+from segmodels.training.loss import Loss, class_weights, mean_loss
 from segmodels.training.network import first_network
-from segmodels.training.optimizer import build_optimizer
+from segmodels.training.optimizer import build_optimizer, set_learning_rates
 from segmodels.training.recipe import Recipe
 
 RECIPE = Recipe(
@@ -73,6 +74,17 @@ def trained(job: Job, folder: Path, progress: Any = None) -> str:
     data = (folder / "weights" / "model.safetensors").read_bytes()
     assert hashlib.sha256(data).hexdigest() == record["weights_sha256"]
     return str(record["weights_sha256"])
+
+
+def killed_before(killed_at: int) -> Callable[..., None]:
+    """What stands for `set_learning_rates`, the first thing of a step."""
+
+    def learning_rates(optimizer: torch.optim.Optimizer, schedule: Any, step: int) -> None:
+        if step == killed_at:
+            raise KeyboardInterrupt
+        set_learning_rates(optimizer, schedule, step)
+
+    return learning_rates
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -138,15 +150,8 @@ def test_killed_and_resumed(
     job = changed(dataclasses.replace(job, model="unet", overrides={"width": 4}), **recipe)
     whole = trained(job, tmp_path / "a")
     monkeypatch.setattr(module, "_SNAPSHOT_SECONDS", -1.0)
-    real = module._step
-
-    def killed(job: Job, state: Any, *rest: Any) -> float:
-        if state.step == killed_at:
-            raise KeyboardInterrupt
-        return real(job, state, *rest)
-
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_step", killed)
+        patch.setattr(module, "set_learning_rates", killed_before(killed_at))
         with pytest.raises(KeyboardInterrupt):
             trained(job, tmp_path / "b")
     assert not (tmp_path / "b").exists()
@@ -201,16 +206,9 @@ def test_waiting_for_oneself_is_refused(job: Job, tmp_path: Path) -> None:
 @pytest.fixture
 def stopped(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The last snapshot of a training that was stopped when three were written."""
-    real = module._step
-
-    def stops(job: Job, state: Any, *rest: Any) -> float:
-        if state.step == 3:
-            raise KeyboardInterrupt
-        return real(job, state, *rest)
-
     with monkeypatch.context() as patch:
         patch.setattr(module, "_SNAPSHOT_SECONDS", -1.0)
-        patch.setattr(module, "_step", stops)
+        patch.setattr(module, "set_learning_rates", killed_before(3))
         with pytest.raises(KeyboardInterrupt):
             trained(job, tmp_path / "stopped")
     (path,) = (tmp_path / "project" / ".cache" / "training").glob("*/state.pt")
@@ -276,7 +274,7 @@ def test_a_snapshot_whose_content_is_another_is_set_aside(
     job: Job, tmp_path: Path, stopped: Path, change: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its checksum is right: whoever wrote it wrote something else."""
-    here = module.arithmetic("cpu")
+    here = state.arithmetic("cpu")
     content = snapshot.load_snapshot(stopped, here, "cpu", dict)
     snapshot.save_snapshot(stopped, change(content), here)
     capsys.readouterr()
@@ -305,9 +303,9 @@ def test_a_snapshot_of_another_arithmetic_is_set_aside(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    here = {**module.arithmetic("cpu"), **other}
+    here = {**state.arithmetic("cpu"), **other}
     with monkeypatch.context() as patch:
-        patch.setattr(module, "arithmetic", lambda _: here)
+        patch.setattr(state, "arithmetic", lambda _: here)
         record = train(job, tmp_path / "a" / "weights", tmp_path / "a" / "curve.csv")
     assert record["resumed_at"] == 0
     (name,) = other
@@ -491,6 +489,11 @@ def test_a_class_that_never_occurs_weighs_nothing(job: Job) -> None:
     assert found.tolist() == pytest.approx([1, 0.25, 0, 1, 1, 1, 1, 1])
 
 
+def mean_of_pixels(logits: Tensor, labels: Tensor, loss: Loss) -> Tensor:
+    height, width = labels.shape[-2:]
+    return mean_loss(loss(logits, labels, (height, width)), loss.pixels(labels))
+
+
 def test_the_loss_leaves_void_out() -> None:
     random = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 3, 4, 5, generator=random, requires_grad=True)
@@ -506,7 +509,7 @@ def test_the_loss_leaves_void_out() -> None:
         if labels[b, y, x] != 255
     ]
     expected = sum(loss for loss, _ in pairs) / sum(w for _, w in pairs)
-    torch.testing.assert_close(pixel_loss(logits, labels, weight), expected)
+    torch.testing.assert_close(mean_of_pixels(logits, labels, Loss(weight)), expected)
 
 
 @pytest.mark.parametrize(("mean", "more"), [("all", 0.0), ("mmseg", 2.0**-23)])
@@ -525,16 +528,17 @@ def test_the_loss_over_all_pixels(mean: Any, more: float) -> None:
         for x in range(5)
         if labels[b, y, x] != 255
     )
-    found = pixel_loss(logits, labels, weight, mean).item()
+    loss = Loss(weight, mean)
+    found = mean_of_pixels(logits, labels, loss).item()
     assert found == pytest.approx(total / (40 + more), rel=1e-14)
-    assert pixel_loss(logits, torch.full_like(labels, 255), weight, mean).item() == 0
+    assert mean_of_pixels(logits, torch.full_like(labels, 255), loss).item() == 0
 
 
 @pytest.mark.parametrize("label", [255, 2])
 def test_a_batch_without_labels_teaches_nothing(label: int) -> None:
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
     labels = torch.full((1, 4, 4), label)
-    loss = pixel_loss(logits, labels, torch.tensor([1.0, 1.0, 0.0]))
+    loss = mean_of_pixels(logits, labels, Loss(torch.tensor([1.0, 1.0, 0.0])))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
@@ -571,28 +575,6 @@ def test_an_unknown_override(job: Job, tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(job: Job, tmp_path: Path, device: str) -> None:
     with pytest.raises(SegmodelsError, match=f"cannot train on '{device}'"):
         trained(dataclasses.replace(job, device=device), tmp_path)
-
-
-def test_auxiliary_heads_are_part_of_the_loss():
-    """Both heads come at the size of the labels, the second with a share of 0.4."""
-    model = create_model("fcn_mobilenetv2", num_classes=3)
-    heads = module._full_size(model, torch.zeros(2, 3, 33, 47))
-    assert [(tuple(logits.shape), share) for logits, share in heads] == [
-        ((2, 3, 33, 47), 1.0),
-        ((2, 3, 33, 47), 0.4),
-    ]
-    others = module._full_size(model, torch.zeros(2, 3, 33, 47), auxiliary=0.25)
-    assert [share for _, share in others] == [1.0, 0.25]
-
-
-def test_the_loss_of_a_step_is_the_mean_that_the_recipe_says(job: Job) -> None:
-    model, images = first_network(job), torch.randn(2, 3, 32, 32)
-    labels = torch.randint(0, 8, (2, 32, 32))
-    labels[:, :8] = 255
-    weight = torch.ones(8)
-    (valid,) = module.head_losses(job, model, images, labels, weight)
-    (whole,) = module.head_losses(changed(job, loss_mean="all"), model, images, labels, weight)
-    assert whole.item() == pytest.approx(0.75 * valid.item(), rel=1e-5)
 
 
 def test_an_epoch_ends_with_a_short_batch(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

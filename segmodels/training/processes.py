@@ -1,0 +1,133 @@
+"""The processes that train one network together, as torchrun starts them; usually there is one.
+
+    torchrun --nproc-per-node 2 -m segmodels.cli train RUN
+
+Each process looks at its share of every batch, and all have the same weights after every step. The
+loss is divided by the pixels of the whole batch, so that how many processes there are changes
+rounding and dropout's draws, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+
+#: The first process may wait for another training, or for a download, while the others wait for it.
+_PATIENCE = timedelta(days=7)
+
+Item = TypeVar("Item")
+
+#: Logits of every head, and its weight, of images (B, 3, H, W).
+Heads = Callable[[Tensor], list[tuple[Tensor, float]]]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """One of the processes of a training, and what it does together with the others.
+
+    Attributes:
+        rank: its number, from 0. The first writes.
+        count: how many there are.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this one writes what comes of the training."""
+        return self.rank == 0
+
+    def added(self, values: Tensor) -> Tensor:
+        """Numbers of this process, on its device, with those of the others added in place."""
+        if self.count > 1:
+            dist.all_reduce(values)
+        return values
+
+    def from_first(self, make: Callable[[], Item]) -> Item:
+        """What the first process makes, in all of them; the others wait for it."""
+        made = [make() if self.first else None]
+        if self.count > 1:
+            dist.broadcast_object_list(made, src=0)
+        found: Item = made[0]  # type: ignore[assignment]
+        return found
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those that are this process's."""
+        return items[self.rank :: self.count]
+
+    def heads(self, model: SegModel) -> Heads:
+        """`forward_supervised` of a network whose gradients become those of all processes.
+
+        DistributedDataParallel averages gradients; a loss that is summed over processes has to be
+        multiplied by `count` before its gradient is taken.
+
+        Raises:
+            SegmodelsError: batch norm over several processes, which PyTorch has for GPUs only.
+        """
+        if self.count == 1:
+            return model.forward_supervised
+        _synchronise(model)
+        # Parameters that are never used are found in the first step; all others are like it.
+        parallel = nn.parallel.DistributedDataParallel(_Supervised(model), static_graph=True)
+        heads: Heads = parallel
+        return heads
+
+
+ALONE = Processes()
+
+
+class _Supervised(nn.Module):
+    """A network whose `forward` is `forward_supervised`, which is what is trained."""
+
+    def __init__(self, model: SegModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> list[tuple[Tensor, float]]:
+        """Low-resolution logits of every head, and its weight."""
+        return self.model.forward_supervised(images)
+
+
+def _synchronise(model: SegModel) -> None:
+    """Let batch norms see the whole batch."""
+    norms = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    if norms and next(model.parameters()).device.type != "cuda":
+        raise SegmodelsError(
+            f"{type(model).__name__} has batch norms, whose statistics PyTorch shares between "
+            f"processes on GPUs only. Train it in one process, or with --device cuda."
+        )
+    if norms:
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """The processes that torchrun started along with this one; alone without torchrun.
+
+    Args:
+        device: of this process.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    on_gpu = device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
+    try:
+        yield Processes(dist.get_rank(), count)
+    finally:
+        dist.destroy_process_group()

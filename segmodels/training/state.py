@@ -1,0 +1,112 @@
+"""How far a training has come: everything that a snapshot keeps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segmodels.core.environment import arithmetic
+from segmodels.errors import SegmodelsError
+from segmodels.models.base import SegModel
+from segmodels.training.curve import CurveRow
+from segmodels.training.job import Job
+from segmodels.training.network import first_network
+from segmodels.training.optimizer import build_optimizer
+from segmodels.training.processes import Processes
+from segmodels.training.snapshot import load_snapshot, save_snapshot
+
+
+@dataclass
+class State:
+    """A training between two steps.
+
+    Attributes:
+        model: with its weights.
+        optimizer: with its moments.
+        step: steps that were done.
+        losses: of each step since the last point of the curve, as far as they were asked for.
+        curve: its points.
+        on_device: losses of the heads, of each step since they were last asked for. They stay on
+            the device: asking for them makes Python wait until it has done all that was queued.
+        saved_at: step of the last snapshot; None if there is none.
+    """
+
+    model: SegModel
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    curve: list[CurveRow] = field(default_factory=list)
+    on_device: list[Tensor] = field(default_factory=list)
+    saved_at: int | None = None
+
+    def settle(self, processes: Processes) -> int | None:
+        """Ask for the losses that are on the devices of all processes.
+
+        Returns:
+            the first step (0-based) whose loss is not finite; None if all are.
+        """
+        if not self.on_device:
+            return None
+        found = processes.added(torch.stack(self.on_device).sum(1)).tolist()
+        self.on_device.clear()
+        self.losses += found
+        bad = (number for number, loss in enumerate(found) if not math.isfinite(loss))
+        number = next(bad, None)
+        return None if number is None else self.step - len(found) + number
+
+
+def begun(job: Job) -> State:
+    """A training before its first step.
+
+    Raises:
+        SegmodelsError: the network cannot be made, or not on this device.
+    """
+    model = first_network(job)
+    try:
+        model.to(job.device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
+        raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
+    return State(model, build_optimizer(model, job.recipe))
+
+
+def resumed(job: Job, snapshot: Path, processes: Processes) -> State:
+    """A training as its last whole snapshot has it; before its first step if there is none."""
+    fresh, here = begun(job), arithmetic(job.device)  # first: it says that a device is not there
+    # Others take what the first process reads, and the device would be that of the first.
+    device = job.device if processes.count == 1 else "cpu"
+
+    def checked(saved: dict[str, Any]) -> dict[str, Any]:
+        _taken_up(begun(job), saved, job.steps)
+        return saved
+
+    saved = processes.from_first(lambda: load_snapshot(snapshot, here, device, checked))
+    return fresh if saved is None else _taken_up(fresh, saved, job.steps)
+
+
+def _taken_up(state: State, saved: dict[str, Any], steps: int) -> State:
+    """The same at a snapshot; raises what torch does, or ValueError, if it is none of this one."""
+    if type(saved["step"]) is not int or not 0 <= saved["step"] <= steps:
+        raise ValueError("step")
+    state.model.load_state_dict(saved["model"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    state.step = state.saved_at = saved["step"]
+    state.losses, state.curve = list(saved["losses"]), list(saved["curve"])
+    return state
+
+
+def save(state: State, snapshot: Path, device: str) -> None:
+    """Write a snapshot of a training whose losses were asked for and are finite."""
+    content = {
+        "model": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "step": state.step,
+        "losses": state.losses,
+        "curve": state.curve,
+    }
+    if save_snapshot(snapshot, content, arithmetic(device)):
+        state.saved_at = state.step

@@ -1,0 +1,45 @@
+"""The point of the curve that a training has reached: its loss, and mIoU on validation images."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from segmodels.core.arrays import VOID
+from segmodels.evaluation.counting import count_pairs
+from segmodels.evaluation.prediction import NotFiniteError
+from segmodels.evaluation.reference import predict
+from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
+from segmodels.models.base import SegModel
+from segmodels.protocols.protocol import Protocol
+from segmodels.training.job import Job
+from segmodels.training.processes import ALONE, Processes
+
+
+def validation_miou(job: Job, model: SegModel, processes: Processes = ALONE) -> float:
+    """mIoU in percent on the first images of the validation split, whole, at one scale.
+
+    Each process looks at its share of them.
+
+    Raises:
+        NotFiniteError: the scores of an image are not finite; names the image.
+    """
+    recipe, model = job.recipe, model.eval()
+    protocol = Protocol(
+        name="training",
+        version=1,
+        title="training",
+        resize_short=recipe.resize_short,
+        resize_long=recipe.resize_long,
+    )
+    classes = len(job.val.class_names)
+    total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)
+    for index in processes.share(range(min(recipe.validate_images, len(job.val)))):
+        sample = job.val.read(index)
+        try:
+            prediction = predict(model, sample.image, protocol)
+        except NotFiniteError:
+            raise NotFiniteError(f"the scores of {sample.name!r} are not finite") from None
+        total += count_pairs(sample.label, prediction, classes, model.num_classes, VOID)
+    total = processes.added(torch.from_numpy(total).to(job.device)).cpu().numpy()
+    return 100 * float(mean_of(iou_from(*intersection_and_union(total))))

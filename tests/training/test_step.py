@@ -1,0 +1,101 @@
+"""One step: every head counts, and nothing in it waits for the device."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from paper_gpu import DEVICE, paper_gpu
+from torch import Tensor
+
+from segmodels.core.arrays import VOID
+from segmodels.models import create_model
+from segmodels.models.base import SegModel
+from segmodels.training.loss import Loss
+from segmodels.training.optimizer import build_optimizer, set_learning_rates
+from segmodels.training.recipe import Recipe
+from segmodels.training.schedule import Schedule
+from segmodels.training.step import Step
+
+RECIPE = Recipe(name="tiny", title="", steps=4, batch=2, crop=(64, 64), lr=1e-2)
+
+
+def step_of(model: SegModel, recipe: Recipe = RECIPE, weight: Tensor | None = None) -> Step:
+    weight = torch.ones(model.num_classes) if weight is None else weight
+    return Step(model, build_optimizer(model, recipe), Loss(weight, recipe.loss_mean), recipe)
+
+
+def batch(classes: int = 3, size: tuple[int, int] = (33, 47)) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 3, *size, generator=random)
+    labels = torch.randint(0, classes, (2, *size), generator=random)
+    labels[0, :5] = VOID
+    return images, labels
+
+
+@pytest.mark.parametrize(("fixed", "share"), [(None, 0.4), (0.1, 0.1), (0.0, 0.0)])
+@pytest.mark.parametrize("mean", ["valid", "all"])
+def test_every_head_at_the_size_of_the_labels(fixed: float | None, share: float, mean: str) -> None:
+    torch.manual_seed(0)
+    model = create_model("fcn_mobilenetv2", num_classes=3)
+    step = step_of(model, RECIPE.replace(auxiliary_weight=fixed, loss_mean=mean))
+    images, labels = batch()
+    torch.manual_seed(1)  # for dropout
+    found = torch.stack(list(step.losses(images, labels)))
+    torch.manual_seed(1)
+    heads = [logits for logits, _ in model.forward_supervised(images)]
+    full = [model.to_image(logits, *labels.shape[-2:]) for logits in heads]
+    known = labels.numel() if mean == "all" else int((labels != VOID).sum())
+    sums = [F.cross_entropy(one, labels, ignore_index=VOID, reduction="sum") for one in full]
+    expected = torch.stack([sums[0], share * sums[1]]) / known
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_loss_is_that_before_the_change_and_falls() -> None:
+    torch.manual_seed(0)
+    model, (images, labels) = create_model("unet", num_classes=3, width=4), batch()
+    step = step_of(model)
+    with torch.no_grad():
+        before = float(sum(step.losses(images, labels)))
+    seen = [float(step(images, labels).sum()) for _ in range(5)]
+    assert seen[0] == pytest.approx(before, rel=1e-6)
+    assert seen[-1] < seen[0]
+
+
+def test_a_limit_on_gradients_is_kept_and_none_is_none() -> None:
+    images, labels = batch()
+    lengths = {}
+    for clip in (1e-3, "none"):
+        torch.manual_seed(0)
+        model = create_model("unet", num_classes=3, width=4)
+        step_of(model, RECIPE.replace(clip=clip))(images, labels)
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        lengths[clip] = float(torch.stack([one.norm() for one in gradients]).norm())
+    assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-3)
+    assert lengths["none"] > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("segformer_nano", {}),
+        ("segmenter_vit_nano_patch8_mask", {"optimizer": "sgd"}),
+        ("unet", {"loss_mean": "all"}),
+    ],
+)
+def test_nothing_in_a_step_waits_for_the_device(name: str, recipe: dict[str, object]) -> None:
+    # PyTorch's limit on gradients sorts them by device where no paper GPU can pretend to be one.
+    recipe_ = RECIPE.replace(**recipe, clip="none")
+    schedule = Schedule(recipe_, 4)
+    with paper_gpu() as gpu:
+        model = create_model(name, num_classes=3, image_size=(64, 64)).to(DEVICE)
+        step = step_of(model, recipe_, torch.ones(3, device=DEVICE))
+        images, labels = (one.to(DEVICE) for one in batch(size=(64, 64)))
+        step(images, labels)  # the first one makes tables and the optimiser's moments
+        gpu.waits.clear()
+        for number in range(1, 4):
+            set_learning_rates(step.optimizer, schedule, number)
+            losses = step(images, labels)
+        assert losses.device == DEVICE
+        assert gpu.waits == {}
+        assert gpu.launches
