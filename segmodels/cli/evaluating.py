@@ -29,6 +29,23 @@ def add(commands: Add) -> None:
     training = commands("train", _train, "train the weights of a run")
     training.add_argument("run")
     device_option(training)
+    plan = "say what it needs (memory, speed by a short probe, hours), and train nothing"
+    training.add_argument("--plan", action="store_true", help=plan)
+    job = "print a job that trains it with torchrun, and train nothing"
+    training.add_argument("--job", choices=("slurm", "kubernetes"), help=job)
+    training.add_argument("--nodes", type=_count, default=1, help="machines of the job or plan")
+    gpus = "processes on each machine, one GPU each"
+    training.add_argument("--gpus", type=_count, default=1, help=gpus)
+    hours = "after which the job may be ended"
+    training.add_argument("--hours", type=_count, help=hours)
+    training.add_argument("--image", default="", help="container image of a Kubernetes job")
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return number
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
@@ -102,6 +119,24 @@ def _train(chosen: argparse.Namespace) -> int:
     from segmodels import steps
     from segmodels.runs.run import load_run
 
+    if chosen.plan or chosen.job:
+        return _ahead(chosen)
     steps.ensure_dataset(load_run(chosen.run).dataset, progress)
     print(steps.train_run(chosen.run, steps.Options(own_device(chosen.device), curve=curve)))
+    return 0
+
+
+def _ahead(chosen: argparse.Namespace) -> int:
+    """What a training would need, or the job that would do it."""
+    from segmodels.runs.run import load_run
+    from segmodels.steps.planning import plan
+    from segmodels.training.launch import Launch
+
+    if chosen.plan:
+        for line in plan(chosen.run, own_device(chosen.device), chosen.nodes * chosen.gpus):
+            print(line)
+    if chosen.job:
+        name = load_run(chosen.run).name
+        launch = Launch(name, chosen.nodes, chosen.gpus, chosen.hours, chosen.image)
+        print(launch.slurm() if chosen.job == "slurm" else launch.kubernetes(), end="")
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,15 +33,43 @@ def first_network(job: Job) -> SegModel:
             initial weights do not fit.
     """
     torch.manual_seed(job.seed)
-    arguments = _arguments(job)
-    model = build_model(job.model, len(job.train.class_names), job.recipe.crop, arguments)
+    wanted = Wanted(job.run, job.model, job.recipe, len(job.train.class_names), job.overrides)
+    model = wanted.built()
     model.preprocessing = model.preprocessing or IMAGENET
     model.class_names = job.train.class_names
     if job.recipe.initial is not None:
         _fill(model, job)
-    if job.recipe.grad_checkpointing:
-        model.set_grad_checkpointing()
     return model
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A network as a run and its recipe ask for it; no images are needed to say which.
+
+    Attributes:
+        run: name of the run, for messages.
+        model: name for `create_model`.
+        recipe: its crop, rates and gradient checkpointing count.
+        classes: of the data set.
+        overrides: of the run.
+    """
+
+    run: str
+    model: str
+    recipe: Recipe
+    classes: int
+    overrides: Mapping[str, Any]
+
+    def built(self) -> SegModel:
+        """The network with drawn weights.
+
+        Raises:
+            SegmodelsError: the recipe or the run asks for what this network does not have.
+        """
+        model = build_model(self.model, self.classes, self.recipe.crop, _arguments(self))
+        if self.recipe.grad_checkpointing:
+            model.set_grad_checkpointing()
+        return model
 
 
 def _fill(model: SegModel, job: Job) -> None:
@@ -51,7 +81,7 @@ def _fill(model: SegModel, job: Job) -> None:
     load_backbone(model, job.initial)
 
 
-def _arguments(job: Job) -> dict[str, Any]:
+def _arguments(job: Wanted) -> dict[str, Any]:
     """The run's overrides and the recipe's rates, for the network."""
     for name in _DECIDED:
         if name in job.overrides:

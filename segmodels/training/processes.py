@@ -80,7 +80,7 @@ class Processes:
             return model.forward_supervised
         _synchronise(model)
         # Parameters that are never used are found in the first step; all others are like it.
-        parallel = nn.parallel.DistributedDataParallel(_Supervised(model), static_graph=True)
+        parallel = nn.parallel.DistributedDataParallel(Supervised(model), static_graph=True)
         heads: Heads = parallel
         return heads
 
@@ -88,7 +88,7 @@ class Processes:
 ALONE = Processes()
 
 
-class _Supervised(nn.Module):
+class Supervised(nn.Module):
     """A network whose `forward` is `forward_supervised`, which is what is trained."""
 
     def __init__(self, model: SegModel) -> None:

@@ -1,0 +1,87 @@
+"""What the training of a run will cost, in lines for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from segmodels.assets.entries import load_dataset_entry
+from segmodels.core.environment import machine
+from segmodels.datasets.described import described_split
+from segmodels.datasets.registry import dataset_kind
+from segmodels.errors import SegmodelsError
+from segmodels.runs.run import Run, load_run
+from segmodels.training.network import Wanted
+from segmodels.training.plan import Memory, capacity, memory, seconds_per_image
+from segmodels.training.reading import load_recipe
+from segmodels.training.recipe import Recipe
+
+_MEBIBYTE = 2**20
+
+
+def plan(run_name: str, device: str, processes: int = 1) -> Iterator[str]:
+    """Lines that say what a training needs; neither images nor initial weights have to be here.
+
+    Args:
+        run_name: a run with a recipe.
+        device: whose memory and speed are meant.
+        processes: that share each batch, each on a device of its own.
+
+    Raises:
+        SegmodelsError: the run trains nothing, or its network cannot be made or run.
+    """
+    run = load_run(run_name)
+    if run.recipe is None:
+        raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
+    recipe = load_recipe(run.recipe)
+    classes = len(dataset_kind(run.dataset).class_names)
+    wanted = Wanted(run.name, run.model, recipe, classes, run.overrides)
+    needed = memory(wanted, processes)
+    yield f"{run.name}: {run.model} on {run.dataset}, recipe {recipe.name} ({recipe.title})"
+    yield from _memory_lines(needed, device)
+    steps = _steps(run, recipe)
+    yield f"steps: {steps} of {recipe.batch} images of {recipe.crop[0]}x{recipe.crop[1]}"
+    yield from _time_lines(wanted, needed, steps, device)
+
+
+def _memory_lines(needed: Memory, device: str) -> Iterator[str]:
+    parts = {
+        "weights": needed.weights,
+        "gradients": needed.gradients,
+        "optimiser": needed.moments,
+        f"activations of {needed.images} images": needed.activations,
+    }
+    listed = ", ".join(f"{name} {size / _MEBIBYTE:.0f} MiB" for name, size in parts.items())
+    yield f"memory of a process: {needed.total / _MEBIBYTE:.0f} MiB ({listed})"
+    if (there := capacity(device)) is not None:
+        fits = "fits" if needed.total < 0.9 * there else "does not fit"
+        yield f"{device} has {there / _MEBIBYTE:.0f} MiB: {fits}"
+
+
+def _steps(run: Run, recipe: Recipe) -> int:
+    if recipe.steps is not None:
+        return recipe.steps
+    splits = load_dataset_entry(run.dataset).splits
+    images = splits["train"].images if "train" in splits else None
+    if images is None:
+        images = described_split(run.dataset, "train")["images"]
+    return recipe.total_steps(images)
+
+
+def _time_lines(wanted: Wanted, needed: Memory, steps: int, device: str) -> Iterator[str]:
+    there = capacity(device)
+    if there is not None and needed.total / needed.images > 0.5 * there:
+        yield "time: not measured, because even a few images may not fit"
+        return
+    seconds = seconds_per_image(wanted, device, needed)
+    hours = steps * needed.images * seconds / 3600
+    yield (
+        f"speed: {1 / seconds:.2g} images/s by a short probe on {machine(device)['device']}, "
+        f"so about {_duration(hours)} without reading images and looking at validation"
+    )
+
+
+def _duration(hours: float) -> str:
+    if hours < 1:
+        return f"{math.ceil(60 * hours)} minutes"
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"

@@ -1,0 +1,173 @@
+"""What a training will cost, before it begins: memory, images per second, hours.
+
+Memory is counted without computing anything: the network is run on tensors that have a shape and
+no content, and what its backward pass would need is added up. The time is measured by a few steps
+of one image on the device, and is that device's.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from torch.func import functional_call
+
+from segmodels.core.arrays import VOID
+from segmodels.models.base import SegModel
+from segmodels.models.undrawn import Undrawn
+from segmodels.training.loss import Loss
+from segmodels.training.network import Wanted
+from segmodels.training.optimizer import build_optimizer
+from segmodels.training.processes import Supervised
+from segmodels.training.recipe import Recipe
+from segmodels.training.step import Step
+
+#: Steps that are timed, behind one that is not.
+_TIMED = 2
+
+#: Bytes of activations of a probe.
+_PROBED = 2**30
+
+#: Numbers that an optimiser keeps for each parameter.
+_MOMENTS = {"adamw": 2, "sgd": 1}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one process.
+
+    Attributes:
+        weights: parameters and buffers.
+        gradients: of all parameters.
+        moments: the optimiser's.
+        activations: what the backward pass of `images` images needs of the forward pass.
+        images: of one process in a step.
+    """
+
+    weights: int
+    gradients: int
+    moments: int
+    activations: int
+    images: int
+
+    @property
+    def total(self) -> int:
+        """All of it; what single operations need meanwhile comes on top."""
+        return self.weights + self.gradients + self.moments + self.activations
+
+
+def memory(wanted: Wanted, processes: int = 1) -> Memory:
+    """What a training needs in each of its processes, without computing anything.
+
+    Args:
+        wanted: the network, and the recipe it is trained by.
+        processes: that share a batch.
+    """
+    recipe, images = wanted.recipe, math.ceil(wanted.recipe.batch / processes)
+    with Undrawn():
+        model = wanted.built().train()
+    parameters = sum(_bytes(one) for one in model.parameters() if one.requires_grad)
+    weights = sum(_bytes(one) for one in (*model.parameters(), *model.buffers()))
+    return Memory(
+        weights=weights,
+        gradients=parameters,
+        moments=_MOMENTS[recipe.optimizer] * parameters if _has_moments(recipe) else 0,
+        activations=_activations(model, recipe, images),
+        images=images,
+    )
+
+
+def _has_moments(recipe: Recipe) -> bool:
+    return recipe.optimizer != "sgd" or recipe.momentum > 0
+
+
+def _bytes(one: Tensor) -> int:
+    return one.numel() * one.element_size()
+
+
+def _activations(model: SegModel, recipe: Recipe, images: int) -> int:
+    """Bytes that are saved for the backward pass, each storage once."""
+    network, mode = Supervised(model), FakeTensorMode(allow_non_fake_inputs=True)
+    held = {name: _faked(mode, one) for name, one in network.state_dict(keep_vars=True).items()}
+    own = {one.untyped_storage()._cdata for one in held.values()}
+    saved: dict[int, tuple[int, Tensor]] = {}
+
+    def note(one: Tensor) -> Tensor:
+        storage = one.untyped_storage()
+        if storage._cdata not in own:
+            saved[storage._cdata] = storage.nbytes(), one  # kept, so that its number stays its own
+        return one
+
+    half = torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16")
+    with mode, half, saved_tensors_hooks(note, lambda one: one):
+        functional_call(network, held, (torch.empty(images, 3, *recipe.crop),))
+    return sum(size for size, _ in saved.values())
+
+
+def _faked(mode: FakeTensorMode, one: Tensor) -> Tensor:
+    is_parameter = isinstance(one, nn.Parameter)
+    return mode.from_tensor(one.detach()).requires_grad_(is_parameter and one.requires_grad)
+
+
+def seconds_per_image(wanted: Wanted, device: str, needed: Memory) -> float:
+    """Time of a training step per image, measured on a device by a few steps.
+
+    A step has as many images as the training's if their activations take at most a gigabyte, else
+    fewer; a GPU is then slower by the image than it will be.
+    """
+    recipe = wanted.recipe
+    with _threads(recipe.threads):
+        model = wanted.built().to(device)
+        weight = torch.ones(wanted.classes, device=device)
+        step = Step(model, build_optimizer(model, recipe), Loss(weight, recipe.loss_mean), recipe)
+        batch = _batch(model, recipe, device, needed)
+        step(*batch)
+        _finished(device)
+        start = time.perf_counter()
+        for _ in range(_TIMED):
+            step(*batch)
+        _finished(device)
+    return (time.perf_counter() - start) / (_TIMED * len(batch[0]))
+
+
+def _batch(model: SegModel, recipe: Recipe, device: str, needed: Memory) -> tuple[Tensor, Tensor]:
+    norms = any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules())
+    least = 2 if norms else 1  # one image has no variance at a resolution of one
+    fitting = _PROBED * needed.images // max(needed.activations, 1)
+    count = max(least, min(needed.images, fitting))
+    labels = torch.zeros(count, *recipe.crop, dtype=torch.long, device=device)
+    labels[:, :1] = VOID
+    return torch.randn(count, 3, *recipe.crop, device=device), labels
+
+
+def _finished(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def capacity(device: str) -> int | None:
+    """Bytes of memory that a device has; None where the system does not tell."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no such question outside of POSIX
+        return None
