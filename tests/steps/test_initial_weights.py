@@ -18,7 +18,7 @@ from segmodels.models import create_model
 from segmodels.runs.run import load_run
 from segmodels.runs.suite import activate, load_active
 from segmodels.steps.weights import fetch_released, train_run, trained_otherwise
-from segmodels.training import loop
+from segmodels.training.step import Step
 
 RECIPE = "title: begun\ninherits: tiny\ninitial: mit-nano\n"
 
@@ -73,14 +73,14 @@ def test_a_training_begins_with_them_and_says_so(
 ) -> None:
     steps.prepare("shapes")
     begun: list[torch.Tensor] = []
-    real = loop._step
+    real = Step.__call__
 
-    def spy(job: Any, state: Any, *rest: Any) -> Any:
-        weight = state.model.backbone.patch_embed1.proj.weight
+    def spy(step: Step, *batch: Any) -> Any:
+        weight: Any = step.model.backbone.patch_embed1.proj.weight  # type: ignore[union-attr]
         begun.append(weight.detach().clone())
-        return real(job, state, *rest)
+        return real(step, *batch)
 
-    monkeypatch.setattr(loop, "_step", spy)
+    monkeypatch.setattr(Step, "__call__", spy)
     folder = train_run("begun")
     file = project.parent / "mirror" / "mit.pth"
     assert torch.equal(begun[0], torch.load(file)["patch_embed1.proj.weight"])
