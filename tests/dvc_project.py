@@ -77,10 +77,10 @@ def build(root: Path) -> Repository:
     (root / "mlflow.py").write_text("raise ImportError('left out of this test')\n")
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(CHECKOUT / name, root / name)
-    # Nothing is published yet.
-    for folder in ("evidence", "datasets"):
-        (root / "reports" / folder).mkdir(parents=True)
-        (root / "reports" / folder / ".gitkeep").touch()
+    # Nothing is published yet, and no dataset is the user's own.
+    for folder in ("reports/evidence", "reports/datasets", "params/datasets"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / ".gitkeep").touch()
     kept = {
         name: value
         for name, value in os.environ.items()
