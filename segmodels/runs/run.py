@@ -130,13 +130,14 @@ def load_run(name: str) -> Run:
         SegmodelsError: a field is missing, unknown or impossible.
     """
     path = project_root() / "params" / "runs" / f"{name}.yaml"
-    if words("name", name) not in run_names() and is_own(name):
+    known = run_names()
+    if words("name", name) not in known and is_own(name):
         raise SegmodelsError(
             f"{name!r} is a network; a run with 'model: {name}' is trained and evaluated by the "
             f"name of its file in params/runs (docs/own.md)."
         )
-    if name not in run_names():
-        raise UnknownNameError("run", name, run_names())
+    if name not in known:
+        raise UnknownNameError("run", name, known)
     run = read_entry(Run, str(path), read_yaml(path), name=name)
     return checked_run(str(path), run)
 

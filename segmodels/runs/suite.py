@@ -75,12 +75,14 @@ def load_suite(name: str) -> list[Run]:
     path = project_root() / "params" / "suites" / f"{name}.yaml"
     if words("name", name) not in suite_names():
         raise UnknownNameError("suite", name, suite_names())
-    return [_listed(path, run) for run in read_entry(Suite, str(path), read_yaml(path)).runs]
+    known = set(run_names())
+    listed = read_entry(Suite, str(path), read_yaml(path)).runs
+    return [_listed(path, run, known) for run in listed]
 
 
-def _listed(path: Path, name: str) -> Run:
-    if name not in run_names():
-        raise SegmodelsError(f"{path}: {UnknownNameError('run', name, run_names())}")
+def _listed(path: Path, name: str, known: set[str]) -> Run:
+    if name not in known:
+        raise SegmodelsError(f"{path}: {UnknownNameError('run', name, known)}")
     return load_run(name)
 
 
