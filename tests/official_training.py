@@ -102,7 +102,7 @@ class Names:
     all official values are sent through the same loader as the weights.
     """
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+    def __init__(self, shapes: dict[str, tuple[int, ...]], meta: dict[str, Any]) -> None:
         self.shapes, self.first, counted, self.total = shapes, {}, {}, 0
         for key, shape in shapes.items():
             size = torch.Size(shape).numel()
@@ -110,7 +110,7 @@ class Names:
             # From 1: the zeros that a loader may add are then none of these.
             counted[key] = torch.arange(self.total + 1, self.total + size + 1).reshape(shape)
             self.total += size
-        self.places = _renamed(counted)
+        self.places = _renamed(counted, meta)
 
     def official(self, ours: Tensors) -> Tensors:
         """Our tensors under official names and in official shapes; those that are there whole."""
@@ -127,11 +127,11 @@ class Names:
         return flat[start : start + torch.Size(shape).numel()].reshape(shape)
 
 
-def _renamed(tensors: Tensors) -> Tensors:
+def _renamed(tensors: Tensors, meta: dict[str, Any]) -> Tensors:
     if "backbone.patch_embed1.proj.weight" in tensors or "encoder.pos_embed" in tensors:
         return tensors  # these networks have the official names here
     path, listed = Path("counted"), auxiliary_as_list(tensors)
-    _, ours = network_of(path, listed).read(File(path, listed, Described(path, {})))
+    _, ours = network_of(path, listed).read(File(path, listed, Described(path, meta)))
     return ours
 
 
@@ -148,7 +148,8 @@ class OfficialRun:
     def __init__(self, reference: Any, case: dict[str, Any], folder: Path, precision: str) -> None:
         self.reference, self.case = reference, case
         self.start: Tensors = reference.build_state_dict(case)
-        self.names = Names({key: tuple(tensor.shape) for key, tensor in self.start.items()})
+        shapes = {key: tuple(tensor.shape) for key, tensor in self.start.items()}
+        self.names = Names(shapes, case.get("meta", {}))
         loaded = load_checkpoint(_checkpoint(case, self.start, folder))
         self.job = _job(case, loaded.config)
         self.model = first_network(self.job)
@@ -202,7 +203,7 @@ class OfficialRun:
 def _checkpoint(case: dict[str, Any], tensors: Tensors, folder: Path) -> Path:
     """The start weights as the official code would have saved them."""
     if "encoder.pos_embed" not in tensors:
-        torch.save({"state_dict": tensors, "meta": {}}, folder / "start.pth")
+        torch.save({"state_dict": tensors, "meta": case.get("meta", {})}, folder / "start.pth")
         return folder / "start.pth"
     torch.save({"model": tensors}, folder / "checkpoint.pth")
     (folder / "variant.yml").write_text(yaml.safe_dump({"net_kwargs": _variant(case, tensors)}))
@@ -254,13 +255,14 @@ def _job(case: dict[str, Any], config: dict[str, Any]) -> Job:
 def recipe_of(case: dict[str, Any], config: dict[str, Any]) -> Recipe:
     """The recipe of our files, with the few steps of the case and without dropout."""
     own, rates = case["recipe"], class_of(config["name"]).Config.RATES
-    short = {"steps": _steps(own), "epochs": None, "warmup": _warmup(own), "initial": None}
     given = load_recipe(recipe_name(case["case"]), RECIPES)
-    if not short["warmup"]:
-        assert not given.warmup
-        del short["warmup"]
+    fields = {name: getattr(given, name) for name in given.model_fields_set}
     lr = own.get("lr") or own["optimizer_config"]["optimizer"]["lr"]
-    return given.replace(**short, lr=lr, **dict.fromkeys(rates, 0))
+    fields |= {"steps": _steps(own), "epochs": None, "initial": None, "lr": lr}
+    fields |= {"warmup": _warmup(own), **dict.fromkeys(rates, 0)}
+    if not fields["warmup"]:
+        fields = {name: value for name, value in fields.items() if not name.startswith("warmup")}
+    return Recipe(**fields)
 
 
 def _steps(own: dict[str, Any]) -> int:
