@@ -24,6 +24,7 @@ from typing import Any
 
 from flows import process
 from flows.devices import DEVICE
+from flows.hints import hints
 from segmodels.core.exits import ERROR, STOPPED, USAGE
 from segmodels.core.settings import FORCE
 from segmodels.errors import PassingError, SegmodelsError, UnknownNameError
@@ -34,16 +35,6 @@ _TAIL_LINES = 25
 _EXITED = re.compile(r"exited with (-?\d+)$")
 _REFUSED = {ERROR: "refused its input", USAGE: "was called wrongly", STOPPED: "was stopped"}
 _BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
-_HINTS = {
-    "No space left on device": "The disk is full: free some space and run again; "
-    "a half-written output does not count.",
-    "failed to pull data": "DVC could not fetch its data: is the DVC remote there (a folder "
-    "not mounted, a server not reachable)? `dvc remote list` shows where it looks.",
-    "Checkout failed": "Files are missing from the DVC cache: `dvc pull` fetches them if the DVC "
-    "remote is there; otherwise remove the stage's outputs and run again.",
-    "missing data 'source'": "An input of this stage does not exist; "
-    "run the stage that makes it, or `dvc pull`.",
-}
 
 
 class StageFailedError(SegmodelsError):
@@ -108,7 +99,7 @@ def stages(
                 raise StageBusyError(f"DVC's lock in {root} stayed taken: {error}") from error
             time.sleep(1.0)
         except DvcException as error:
-            raise SegmodelsError(f"DVC cannot read the pipeline in {root}: {error}") from error
+            raise SegmodelsError(_unread(root, str(error))) from error
 
 
 def stale(known: Sequence[Stage]) -> list[Stage]:
@@ -207,10 +198,14 @@ def _exit_code(tail: Iterable[str]) -> int | None:
     return codes[-1] if codes else None
 
 
+def _unread(root: Path | str, reason: str) -> str:
+    said = f"DVC cannot read the pipeline in {Path(root).resolve()}: {reason.rstrip('.')}."
+    return " ".join([said, *hints(reason)])
+
+
 def _report(name: str, reason: str, tail: Sequence[str]) -> str:
     text = "\n".join(tail)
-    hints = [hint for sign, hint in _HINTS.items() if sign in text][:1]
-    return "\n".join([f"Stage {name!r} {reason}.", *hints, *tail])
+    return "\n".join([f"Stage {name!r} {reason}.", *hints(text), *tail])
 
 
 def _environment(force: bool, device: str | None) -> Mapping[str, str]:

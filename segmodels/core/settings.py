@@ -17,6 +17,9 @@ CONNECTIONS = "SEGMODELS_CONNECTIONS"
 FORCE = "SEGMODELS_FORCE"
 DEBUG = "SEGMODELS_DEBUG"
 
+#: What lets DVC work in a copy without `.git`.
+NO_GIT = "dvc config --local core.no_scm true"
+
 #: As many as browsers and download managers take without being thought rude.
 _CONNECTIONS = 4
 

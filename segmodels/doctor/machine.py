@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from segmodels.core.environment import software
-from segmodels.core.settings import cache_dir, mirror_dir, project_root
+from segmodels.core.settings import NO_GIT, cache_dir, mirror_dir, project_root
 from segmodels.doctor.finding import Finding, guarded
 
 _FREE_BYTES = 2 << 30
@@ -23,8 +25,24 @@ def examine_machine() -> list[Finding]:
     return [finding for check in checks for finding in guarded(check.__name__.strip("_"), check)]
 
 
-def _project() -> Finding:
-    return Finding("ok", "project", str(project_root()))
+def _project() -> list[Finding]:
+    root = project_root()
+    return [Finding("ok", "project", str(root)), *_git(root)]
+
+
+def _git(root: Path) -> list[Finding]:
+    """DVC refuses a copy without `.git`, such as the sources downloaded as zip."""
+    if not (root / ".dvc").is_dir() or any((at / ".git").exists() for at in (root, *root.parents)):
+        return []
+    if any(_says_no_git(root / ".dvc" / name) for name in ("config", "config.local")):
+        return [Finding("note", "git", f"{root} is no git repository, and DVC knows.")]
+    text = f"{root} is a copy without .git (a zip download?), where `dvc repro` refuses to work"
+    return [Finding("bad", "git", f"{text}. Run `{NO_GIT}` there, or clone the repository.")]
+
+
+def _says_no_git(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return re.search(r"^\s*no_scm\s*=\s*true\s*$", text, re.IGNORECASE | re.MULTILINE) is not None
 
 
 def _torch() -> Finding:

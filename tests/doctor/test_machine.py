@@ -128,3 +128,18 @@ def test_the_machine_is_named_and_memory_counted():
     assert found["device"]
     assert found["cores"] >= 1
     assert 10**7 < peak_memory_bytes("cpu") < 10**12
+
+
+def test_a_copy_without_git_is_told_before_dvc_refuses_it(healthy):
+    assert "git" not in findings()  # nothing of DVC is here
+    (healthy / ".dvc").mkdir()
+    config = healthy / ".dvc" / "config"
+    config.write_text("[core]\n    analytics = false\n    no_scm = false\n")
+    found = findings()["git"]
+    assert found.level == "bad"
+    assert f"{healthy} is a copy without .git" in found.text
+    assert "`dvc config --local core.no_scm true`" in found.text
+    config.with_name("config.local").write_text("[core]\n    no_scm = true\n")
+    assert findings()["git"].level == "note"
+    (healthy.parent / ".git").mkdir()
+    assert "git" not in findings()

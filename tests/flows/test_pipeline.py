@@ -76,6 +76,13 @@ def test_errors_are_one_sentence(make_repo: MakeRepo, tmp_path: Path) -> None:
         dvc_stages.stages(repo)
 
 
+def test_a_copy_without_git_is_told_what_dvc_wants(make_repo: MakeRepo) -> None:
+    repo = make_repo()
+    (repo / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    with pytest.raises(SegmodelsError, match=r"is not a git repository\. .*core\.no_scm true"):
+        dvc_stages.stages(repo)
+
+
 def test_stale_early_cut_off_and_restored(
     make_repo: MakeRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

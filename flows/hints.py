@@ -1,0 +1,23 @@
+"""What to do about some of DVC's errors, which name the error and no remedy."""
+
+from __future__ import annotations
+
+from segmodels.core.settings import NO_GIT
+
+_HINTS = {
+    "No space left on device": "The disk is full: free some space and run again; "
+    "a half-written output does not count.",
+    "failed to pull data": "DVC could not fetch its data: is the DVC remote there (a folder "
+    "not mounted, a server not reachable)? `dvc remote list` shows where it looks.",
+    "Checkout failed": "Files are missing from the DVC cache: `dvc pull` fetches them if the DVC "
+    "remote is there; otherwise remove the stage's outputs and run again.",
+    "is not a git repository": f"It is a copy without .git (a zip download?): run `{NO_GIT}` in "
+    "it, or clone the repository.",
+    "missing data 'source'": "An input of this stage does not exist; "
+    "run the stage that makes it, or `dvc pull`.",
+}
+
+
+def hints(text: str) -> list[str]:
+    """The remedy for the first error that is known in what DVC said; none for others."""
+    return [hint for sign, hint in _HINTS.items() if sign in text][:1]
