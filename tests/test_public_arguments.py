@@ -87,6 +87,7 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
             sm.predict_views,
             {"model": model, "views": views, "size": (64, 64), "protocol": plain},
         ),
+        "network": (model, {"images": torch.zeros(1, 3, 64, 64)}),
         "confusion_matrix": (
             sm.confusion_matrix,
             {"label": maps, "prediction": maps, "num_classes": 5, "ignore_index": 255},
@@ -141,6 +142,7 @@ PAIRS = [
     for function, arguments in {
         "predict": ("model", "image", "protocol"),
         "predict_views": ("model", "views", "size", "protocol"),
+        "network": ("images",),
         "confusion_matrix": ("label", "prediction", "num_classes", "ignore_index"),
         "mean_iou": ("counts",),
         "pixel_accuracy": ("counts",),

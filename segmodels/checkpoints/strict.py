@@ -62,7 +62,7 @@ def _fitting(
 
 def _built(path: Path, config: Mapping[str, Any], device: str) -> SegModel:
     try:
-        with torch.device(device), Undrawn():
+        with Undrawn(), torch.device(device):
             return create_model(**config)
     except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error

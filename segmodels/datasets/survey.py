@@ -19,7 +19,7 @@ import numpy as np
 
 from segmodels.core.arrays import Counts
 from segmodels.core.environment import cores
-from segmodels.core.files import combine, digest, write_text
+from segmodels.core.files import combine, digest, naming, write_text
 from segmodels.core.progress import Progress
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.fingerprint import digests
@@ -134,7 +134,7 @@ def survey(
     todo = [index for index, state in enumerate(states) if state not in known]
     done = len(states) - len(todo)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    with cache.open("a", encoding="utf-8") as sink:
+    with naming(cache), cache.open("a", encoding="utf-8") as sink:
         for index, look in zip(todo, _looks(dataset, todo, workers or cores()), strict=True):
             known[states[index]] = look
             sink.write(_line(states[index], look))

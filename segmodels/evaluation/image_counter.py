@@ -108,6 +108,18 @@ class _ImageCount:
         return Line(self.digest, ImageCounts.from_matrix(self.image, matrix), written)
 
 
+@dataclass(frozen=True)
+class _Labels:
+    """The labels of one image, and whether they mean anything, while they are on their way."""
+
+    labels: Pending[Tensor]
+    finite: Pending[Tensor]
+
+    def result(self) -> Tensor:
+        check_finite(bool(self.finite.result()))
+        return self.labels.result()
+
+
 def predicted(
     subject: Subject, batch: Sequence[PreparedImage], protocol: Protocol
 ) -> list[Prediction]:
@@ -127,10 +139,15 @@ def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream:
 def predict_images(
     subject: Subject, dataset: Dataset, protocol: Protocol, places: Sequence[int]
 ) -> Iterator[Pixels]:
-    """The labels uint8 (H, W) of some images of a split, by the path that counts them."""
+    """The labels uint8 (H, W) of some images of a split, by the path that counts them.
 
-    def begin(batch: Sequence[PreparedImage]) -> list[Pending[Tensor]]:
-        return [arriving(one.labels) for one in predicted(subject, batch, protocol)]
+    Raises:
+        NotFiniteError: scores are not finite.
+    """
+
+    def begin(batch: Sequence[PreparedImage]) -> list[_Labels]:
+        found = predicted(subject, batch, protocol)
+        return [_Labels(arriving(one.labels), arriving(one.finite)) for one in found]
 
     for labels in stream_of(subject, dataset, protocol).results(places, begin):
         yield labels.numpy()

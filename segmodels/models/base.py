@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segmodels.core.arguments import wrong
 from segmodels.errors import SegmodelsError
 from segmodels.models.folding import Foldable, refold
 from segmodels.models.preprocessing import Preprocessing
@@ -128,6 +129,11 @@ class SegModel(nn.Module):
 
     def check(self, images: Tensor) -> None:
         """Refuse images the network cannot digest, in one sentence."""
+        if not isinstance(images, Tensor):
+            raise wrong("images", "a float tensor (B, 3, H, W)", images)
+        if not images.is_floating_point():
+            fix = "Normalise the pixels as `model.preprocessing` says."
+            raise wrong("images", "normalised floats (B, 3, H, W)", images, fix)
         if images.ndim != 4 or images.shape[1] != 3:
             raise SegmodelsError(f"Images must be (B, 3, H, W), got {tuple(images.shape)}.")
         if min(images.shape[-2:]) < self.smallest_side:

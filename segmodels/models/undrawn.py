@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
-_DRAWN = {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_}
+#: Functions of `nn.init` that do nothing but draw, and what draws inside of others.
+_DRAWN = {nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, torch.Tensor.erfinv_}
+_DRAWS = {torch.Tensor.normal_, torch.Tensor.uniform_}
 _FRESH = {torch.randn, torch.rand}
 
 
@@ -22,12 +25,17 @@ class Undrawn(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Leave out what only fills a tensor."""
-        if func in _DRAWN or _writes_nothing(func, args):
-            return args[0]
-        return (torch.empty if func in _FRESH else func)(*args, **(kwargs or {}))
+        given = kwargs or {}
+        # The functions of `nn.init` hand over names.
+        target: Any = args[0] if args else given.get("tensor")
+        if func in _DRAWN or _writes_nothing(func, target):
+            return target
+        if func in _DRAWS:  # some draw again until all lie within bounds, which 0 does
+            return torch.Tensor.zero_(target)
+        return (torch.empty if func in _FRESH else func)(*args, **given)
 
 
-def _writes_nothing(func: Any, args: tuple[Any, ...]) -> bool:
+def _writes_nothing(func: Any, target: Any) -> bool:
     name = getattr(func, "__name__", "")
     in_place = name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
-    return in_place and bool(args) and isinstance(args[0], torch.Tensor) and args[0].is_meta
+    return in_place and isinstance(target, torch.Tensor) and target.is_meta

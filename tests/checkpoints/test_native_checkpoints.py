@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -138,3 +140,14 @@ def test_a_broken_description_is_refused(saved, text) -> None:
     (folder / "model.json").write_text(text)
     with pytest.raises(SegmodelsError, match=r"model\.json"):
         load_checkpoint(folder)
+
+
+def test_loading_waits_for_no_compiler(saved) -> None:
+    """Which PyTorch imports, for seconds, once something is drawn on the device 'meta'."""
+    _, folder = saved
+    code = (
+        "import sys; from segmodels.checkpoints import load_checkpoint; "
+        f"load_checkpoint({str(folder)!r}); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

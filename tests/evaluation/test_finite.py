@@ -20,8 +20,10 @@ from segmodels.core.arrays import Pixels
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.evaluate import evaluate
+from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.predict import predict_fast
 from segmodels.evaluation.reference import image_views, predict_views
+from segmodels.evaluation.subject import Subject
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
@@ -128,3 +130,18 @@ def test_views_are_predicted_in_eval_mode_too() -> None:
     model.train()
     assert torch.equal(predict_views(model, views, (64, 96), ONE_VIEW), expected)
     assert model.training
+
+
+def test_labels_of_a_figure_are_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the labels that were counted are lost, they are computed again."""
+    small_project.enter(tmp_path / "project", monkeypatch)
+    steps.prepare("shapes")
+    dataset = open_dataset("shapes", "test")
+    model = network()
+    subject = Subject(model, "0" * 64, {}, "")
+    assert len(list(predict_images(subject, dataset, ONE_VIEW, [0, 2]))) == 2
+    spoil(model, math.nan)
+    with pytest.raises(SegmodelsError, match="scores are not finite"):
+        list(predict_images(subject, dataset, ONE_VIEW, [0, 2]))

@@ -9,6 +9,7 @@ from shrunk import images
 
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
+from segmodels.models.undrawn import Undrawn
 
 PADDED = ("segmenter_vit_nano_patch8_mask", "depict_sa_vit_nano_patch8", "unet", "espnet_p2_q3")
 
@@ -46,3 +47,10 @@ def test_a_nano_model_learns() -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.3
+
+
+def test_undrawn_networks_end_whatever_the_memory_held() -> None:
+    """PyTorch draws a truncated normal distribution again until it lies within its bounds."""
+    with Undrawn():
+        values = torch.nn.init.trunc_normal_(torch.full((3, 3), torch.inf), std=0.02)
+    assert values.abs().max() <= 2
