@@ -26,6 +26,11 @@ def recipe_folder() -> Path:
     return project_root() / "params" / "recipes"
 
 
+def recipe_names(folder: Path | None = None) -> list[str]:
+    """Names of all recipes, sorted."""
+    return [path.stem for path in yaml_files(folder or recipe_folder(), "recipes")]
+
+
 def recipe_fields(name: str, folder: Path | None = None) -> dict[str, Any]:
     """What a recipe says, with what it inherits.
 
@@ -70,7 +75,7 @@ def inherited(name: str, folder: Path | None = None) -> list[str]:
 
 def _known(name: str, folder: Path) -> str:
     if not (folder / f"{name}.yaml").is_file():
-        raise UnknownNameError("recipe", name, (p.stem for p in yaml_files(folder, "recipes")))
+        raise UnknownNameError("recipe", name, recipe_names(folder))
     return name
 
 

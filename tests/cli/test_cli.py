@@ -85,6 +85,7 @@ def test_list(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "datasets": ["closed", "shapes"],
         "protocols": ["plain", "strict", "views"],
         "claims": ["toy_closed", "toy_lost", "toy_no_run", "toy_nobody", "toy_open"],
+        "recipes": ["tiny"],
         "runs": ["published", "tiny"],
         "suites": ["quick"],
         "weights": ["lost", "published"],
@@ -100,6 +101,11 @@ def test_show(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert name in out
     _, out, _ = run(capsys, "show", "published")  # a run and weights
     assert set(yaml.safe_load(out)) == {"run", "weights"}
+    recipes = root / "params" / "recipes"
+    (recipes / "longer.yaml").write_text("title: longer\ninherits: tiny\nsteps: 9\n")
+    _, out, _ = run(capsys, "show", "longer")
+    shown = yaml.safe_load(out)["recipe"]
+    assert (shown["steps"], shown["batch"], shown["nesterov"]) == (9, 2, True)
 
 
 def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
