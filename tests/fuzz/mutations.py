@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("SEGMODELS_FUZZ", "40"))
+EXAMPLES = int(os.environ.get("SEGMODELS_FUZZ", "24"))
 
 
 def fewer(part: int) -> int:
