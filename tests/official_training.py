@@ -167,7 +167,7 @@ class OfficialRun:
         for number in range(self.case["steps"]):
             images, labels = self.reference.build_batch(self.case, number)
             set_learning_rates(self.optimizer, self.job.schedule, number)
-            terms.append(step(images.to(self.dtype), labels).tolist())
+            terms.append(step(images.to(self.dtype), labels).losses.tolist())
             rates.append(self._rates())
             if number == 0:
                 first = {n: p.grad.clone() for n, p in self._parameters() if p.grad is not None}

@@ -21,6 +21,7 @@ from segmodels.datasets.registry import dataset_kind
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.undrawn import Undrawn
+from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import Run, load_run
 from segmodels.steps.options import USUAL, Options
 from segmodels.training.job import Job
@@ -128,6 +129,7 @@ def _job(run: Run, device: str) -> Job:
         pixels=about["pixels"],
         overrides=run.overrides,
         device=device,
+        looked_at=load_protocol(run.protocols[0]),
         initial=initial,
         initial_identity=identity,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.datasets.reading.base import Dataset
+from segmodels.protocols.protocol import Protocol
 from segmodels.training.provenance import training
 from segmodels.training.recipe import Recipe
 from segmodels.training.schedule import Schedule
@@ -26,6 +27,7 @@ class Job:
         fingerprint: registered fingerprint of the training split.
         pixels: training pixels per class and `void`, as `prepare` counted them.
         device: where to train.
+        looked_at: as the curve's images are; None is whole and resized as in training.
         initial: ImageNet weights that the encoder begins with, where the recipe names some.
         initial_identity: of these weights (`segmodels.assets.entries.weights_identity`).
     """
@@ -40,8 +42,22 @@ class Job:
     pixels: dict[str, int]
     overrides: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    looked_at: Protocol | None = None
     initial: Path | None = None
     initial_identity: str | None = None
+
+    @property
+    def protocol(self) -> Protocol:
+        """How validation images are looked at: at one scale, in full precision."""
+        if self.looked_at is not None:
+            return self.looked_at.replace(scales=(1.0,), flip=False, precision="fp32")
+        return Protocol(
+            name="training",
+            version=1,
+            title="training",
+            resize_short=self.recipe.resize_short,
+            resize_long=self.recipe.resize_long,
+        )
 
     @property
     def steps(self) -> int:

@@ -28,11 +28,11 @@ from segmodels.errors import SegmodelsError
 from segmodels.evaluation.prediction import NotFiniteError
 from segmodels.models.base import SegModel
 from segmodels.training.augmentation import Augmentation
-from segmodels.training.curve import CurveProgress, CurveRow, curve_as_csv
+from segmodels.training.curve import CurveProgress, CurveRow, Pace, curve_as_csv
 from segmodels.training.job import Job
 from segmodels.training.loader import Feed
 from segmodels.training.loss import Loss, class_weights
-from segmodels.training.optimizer import set_learning_rates
+from segmodels.training.optimizer import FACTOR, set_learning_rates
 from segmodels.training.order import Order
 from segmodels.training.processes import ALONE, Processes
 from segmodels.training.state import State, resumed, save
@@ -120,6 +120,7 @@ class _Loop:
     def run(self) -> None:
         job, state, saved = self.job, self.state, time.monotonic()
         settled_every = _SETTLED_EVERY if job.device.startswith("cuda") else 1
+        pace = Pace(job.device, state.step, job.steps, job.recipe.batch)
         step = Step(state.model, state.optimizer, _loss(job), job.recipe, self.processes)
         batches = feed(job, state.model, self.processes).batches(state.step, job.steps)
         with closing(batches):
@@ -129,7 +130,7 @@ class _Loop:
                 state.on_device.append(step(images, labels))
                 state.step += 1
                 if state.step % job.recipe.validate_every == 0 or state.step == job.steps:
-                    self._look()
+                    self._look(pace)
                 elif len(state.on_device) < settled_every:
                     continue
                 else:
@@ -144,13 +145,14 @@ class _Loop:
         torch.manual_seed(self.job.seed * 1_000_003 + self.state.step + rank * 1_000_000_007)
 
     def _settle(self) -> None:
-        """Ask for the losses that are still on the device; one that is not finite ends it."""
+        """Ask for what is still on the device; a loss that is not finite ends the training."""
         if (step := self.state.settle(self.processes)) is not None:
-            loss = self.state.losses[step - self.state.step]
+            *losses, norm = self.state.seen[step - self.state.step]
             names = ", ".join(image_names(self.job, step))
-            raise self._diverged(f"the loss is {loss} at step {step} (images {names})")
+            what = f"the loss is {sum(losses)}, the gradient's length {norm}"
+            raise self._diverged(f"{what} at step {step} (images {names})")
 
-    def _look(self) -> None:
+    def _look(self, pace: Pace) -> None:
         """Add a point to the curve."""
         self._settle()
         job, state = self.job, self.state
@@ -158,12 +160,18 @@ class _Loop:
             miou = validation_miou(job, state.model, self.processes)
         except NotFiniteError as error:
             raise self._diverged(f"{error} after step {state.step}") from None
-        loss, state.losses = float(np.mean(state.losses)), []
-        lr = job.schedule.lr(state.step - 1)
-        point: CurveRow = {"step": state.step, "lr": lr, "loss": loss, "val_miou": miou}
+        point = {"step": state.step, **self._rates(), **_means(state.seen), "val_miou": miou}
+        state.seen = []
         state.curve.append(point)
         if self.progress and self.processes.first:
-            self.progress(point, job.steps)
+            self.progress({**point, **pace.at(state.step)}, job.steps)
+
+    def _rates(self) -> CurveRow:
+        """Learning rates of the last step: the recipe's, and that of each group with a factor."""
+        schedule, last = self.job.schedule, self.state.step - 1
+        factors = sorted({group[FACTOR] for group in self.state.optimizer.param_groups} - {1})
+        groups = {f"lr_x{factor:g}": schedule.lr(last, factor) for factor in factors}
+        return {"lr": schedule.lr(last), **groups}
 
     def _diverged(self, text: str) -> SegmodelsError:
         saved, recipe = self.state.saved_at, self.job.recipe.name
@@ -172,6 +180,13 @@ class _Loop:
             f"run {self.job.run!r}: {text}; {kept}. Lower 'lr' or lengthen 'warmup' in "
             f"params/recipes/{recipe}.yaml."
         )
+
+
+def _means(seen: list[list[float]]) -> CurveRow:
+    """Loss, that of each head if there are several, and length of the gradient, over steps."""
+    *heads, norm = np.mean(seen, axis=0).tolist()
+    each = {f"loss_head{number}": loss for number, loss in enumerate(heads)}
+    return {"loss": sum(heads), **(each if len(heads) > 1 else {}), "gradient_norm": norm}
 
 
 def image_names(job: Job, step: int) -> list[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from segmodels.core.environment import arithmetic
 from segmodels.errors import SegmodelsError
@@ -19,6 +18,7 @@ from segmodels.training.network import first_network
 from segmodels.training.optimizer import build_optimizer
 from segmodels.training.processes import Processes
 from segmodels.training.snapshot import load_snapshot, save_snapshot
+from segmodels.training.step import Outcome
 
 
 @dataclass
@@ -29,33 +29,37 @@ class State:
         model: with its weights.
         optimizer: with its moments.
         step: steps that were done.
-        losses: of each step since the last point of the curve, as far as they were asked for.
+        seen: of each step since the last point of the curve, as far as it was asked for: the
+            losses of the heads, and the gradient's length.
         curve: its points.
-        on_device: losses of the heads, of each step since they were last asked for. They stay on
-            the device: asking for them makes Python wait until it has done all that was queued.
+        on_device: what came of each step since it was last asked for. It stays on the device:
+            asking makes Python wait until all that was queued is done.
         saved_at: step of the last snapshot; None if there is none.
     """
 
     model: SegModel
     optimizer: torch.optim.Optimizer
     step: int = 0
-    losses: list[float] = field(default_factory=list)
+    seen: list[list[float]] = field(default_factory=list)
     curve: list[CurveRow] = field(default_factory=list)
-    on_device: list[Tensor] = field(default_factory=list)
+    on_device: list[Outcome] = field(default_factory=list)
     saved_at: int | None = None
 
     def settle(self, processes: Processes) -> int | None:
         """Ask for the losses that are on the devices of all processes.
 
         Returns:
-            the first step (0-based) whose loss is not finite; None if all are.
+            the first step (0-based) with a loss or a gradient that is not finite; None if all are.
         """
         if not self.on_device:
             return None
-        found = processes.added(torch.stack(self.on_device).sum(1)).tolist()
+        # Each process has its share of the losses, and all have the same gradient.
+        losses = torch.stack([one.losses for one in self.on_device])
+        norms = torch.stack([one.gradient_norm for one in self.on_device]) / processes.count
+        found = processes.added(torch.cat([losses, norms[:, None]], dim=1)).tolist()
         self.on_device.clear()
-        self.losses += found
-        bad = (number for number, loss in enumerate(found) if not math.isfinite(loss))
+        self.seen += found
+        bad = (number for number, row in enumerate(found) if not all(map(math.isfinite, row)))
         number = next(bad, None)
         return None if number is None else self.step - len(found) + number
 
@@ -95,7 +99,7 @@ def _taken_up(state: State, saved: dict[str, Any], steps: int) -> State:
     state.model.load_state_dict(saved["model"])
     state.optimizer.load_state_dict(saved["optimizer"])
     state.step = state.saved_at = saved["step"]
-    state.losses, state.curve = list(saved["losses"]), list(saved["curve"])
+    state.seen, state.curve = list(saved["seen"]), list(saved["curve"])
     return state
 
 
@@ -105,7 +109,7 @@ def save(state: State, snapshot: Path, device: str) -> None:
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "step": state.step,
-        "losses": state.losses,
+        "seen": state.seen,
         "curve": state.curve,
     }
     if save_snapshot(snapshot, content, arithmetic(device)):

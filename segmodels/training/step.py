@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,19 @@ from segmodels.models.base import SegModel
 from segmodels.training.loss import Loss, mean_loss
 from segmodels.training.processes import ALONE, Heads, Processes
 from segmodels.training.recipe import Recipe
+
+
+class Outcome(NamedTuple):
+    """What came of a step, on the device.
+
+    Attributes:
+        losses: float (heads,): the loss of each head before the change, times its weight. Summed
+            over heads and processes it is what is minimised.
+        gradient_norm: float (): length of the gradient of all parameters before any limit.
+    """
+
+    losses: Tensor
+    gradient_norm: Tensor
 
 
 @dataclass(frozen=True)
@@ -40,25 +54,28 @@ class Step:
     def _heads(self) -> Heads:
         return self.processes.heads(self.model)
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, labels: Tensor) -> Outcome:
         """Change the weights.
 
         Args:
             images: float (B, 3, H, W), normalised.
             labels: int64 (B, H, W).
-
-        Returns:
-            float (heads,), on the device: the loss before the change of each head, times its
-            weight. Summed over heads and processes it is what is minimised.
         """
         self.model.train()
         losses = torch.stack(list(self.losses(images, labels)))
         self.optimizer.zero_grad(set_to_none=True)
         (losses.sum() * self.processes.count).backward()  # type: ignore[no-untyped-call]
-        if self.recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        norm = self._limit()
         self.optimizer.step()
-        return losses.detach()
+        return Outcome(losses.detach(), norm)
+
+    def _limit(self) -> Tensor:
+        """Shorten the gradient to the recipe's limit; returns its length before."""
+        if self.recipe.clip is not None:
+            return torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        return torch.nn.utils.get_total_norm(
+            [one.grad for one in self.model.parameters() if one.grad is not None]
+        )
 
     def losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
         """Loss of every head times its weight, that of the main head first."""

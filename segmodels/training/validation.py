@@ -11,30 +11,24 @@ from segmodels.evaluation.prediction import NotFiniteError
 from segmodels.evaluation.reference import predict
 from segmodels.metrics.iou import intersection_and_union, iou_from, mean_of
 from segmodels.models.base import SegModel
-from segmodels.protocols.protocol import Protocol
 from segmodels.training.job import Job
 from segmodels.training.processes import ALONE, Processes
 
 
 def validation_miou(job: Job, model: SegModel, processes: Processes = ALONE) -> float:
-    """mIoU in percent on the first images of the validation split, whole, at one scale.
+    """mIoU in percent on the first images of the validation split, void left out.
+
+    They are looked at as the run's own protocol says, at one scale.
 
     Each process looks at its share of them.
 
     Raises:
         NotFiniteError: the scores of an image are not finite; names the image.
     """
-    recipe, model = job.recipe, model.eval()
-    protocol = Protocol(
-        name="training",
-        version=1,
-        title="training",
-        resize_short=recipe.resize_short,
-        resize_long=recipe.resize_long,
-    )
+    model, protocol = model.eval(), job.protocol
     classes = len(job.val.class_names)
     total = np.zeros((classes + 1, model.num_classes), dtype=np.int64)
-    for index in processes.share(range(min(recipe.validate_images, len(job.val)))):
+    for index in processes.share(range(min(job.recipe.validate_images, len(job.val)))):
         sample = job.val.read(index)
         try:
             prediction = predict(model, sample.image, protocol)

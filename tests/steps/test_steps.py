@@ -85,7 +85,7 @@ def test_the_whole_chain(root: Path) -> None:
         "model.json",
         "model.safetensors",
     ]
-    assert paths.curve("tiny").read_text().startswith("step,lr,loss,val_miou\n2,")
+    assert paths.curve("tiny").read_text().startswith("step,lr,loss,gradient_norm,val_miou\n2,")
     assert json.loads(paths.record("tiny", "train").read_text())["steps"] == 3
 
     evidence = steps.evaluate_run("tiny", "plain")

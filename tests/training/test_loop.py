@@ -25,13 +25,16 @@ from segmodels.datasets.described import description
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import PassingError, SegmodelsError
 from segmodels.models import create_model
+from segmodels.protocols.protocol import Protocol
 from segmodels.training import loop as module
 from segmodels.training import snapshot, state
+from segmodels.training.curve import Pace
 from segmodels.training.job import Job
 from segmodels.training.loop import train
 from segmodels.training.loss import Loss, class_weights, mean_loss
 from segmodels.training.network import first_network
 from segmodels.training.optimizer import build_optimizer, set_learning_rates
+from segmodels.training.parameter_rule import ParameterRule
 from segmodels.training.recipe import Recipe
 
 RECIPE = Recipe(
@@ -265,7 +268,7 @@ MISFITS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a step before the first": lambda content: {**content, "step": -1},
     "a step behind the last": lambda content: {**content, "step": 10**6},
     "no step": lambda content: {**content, "step": "2"},
-    "losses of nothing": lambda content: {**content, "losses": None},
+    "losses of nothing": lambda content: {**content, "seen": None},
 }
 
 
@@ -389,12 +392,50 @@ def test_the_curve(job: Job, tmp_path: Path) -> None:
     trained(job, tmp_path, lambda *point: told.append(point))
     rows = rows_of(tmp_path / "curve.csv")
     assert [row["step"] for row in rows] == ["2", "4", "5"]  # the last step is always there
-    assert list(rows[0]) == ["step", "lr", "loss", "val_miou"]
+    assert list(rows[0]) == ["step", "lr", "loss", "gradient_norm", "val_miou"]
     for row, (point, total) in zip(rows, told, strict=True):
         assert total == 5
         assert float(row["loss"]) == pytest.approx(point["loss"], rel=1e-5)
         assert float(row["lr"]) == pytest.approx(job.schedule.lr(int(row["step"]) - 1), rel=1e-5)
         assert 0 <= float(row["val_miou"]) <= 100
+
+
+def test_the_curve_of_several_heads_and_groups(job: Job, tmp_path: Path) -> None:
+    job = changed(job, groups=(ParameterRule(contains="decode_head", lr=10),))
+    job = dataclasses.replace(job, model="fcn_mobilenetv2")
+    trained(job, tmp_path)
+    for row in rows_of(tmp_path / "curve.csv"):
+        heads = [float(row[f"loss_head{number}"]) for number in range(2)]
+        assert float(row["loss"]) == pytest.approx(sum(heads), rel=1e-5)
+        assert float(row["lr_x10"]) == pytest.approx(10 * float(row["lr"]), rel=1e-5)
+        assert float(row["gradient_norm"]) > 0
+
+
+def test_the_pace_is_told_and_is_no_part_of_the_curve(job: Job, tmp_path: Path) -> None:
+    told: list[dict[str, float]] = []
+    trained(job, tmp_path, lambda point, _: told.append(point))
+    for point in told:
+        assert point["images_per_second"] > 0
+        assert point["memory_bytes"] > 2**20
+        assert (point["seconds_left"] > 0) == (point["step"] < 4)
+    assert set(rows_of(tmp_path / "curve.csv")[0]) == set(told[0]) - set(Pace("cpu", 0, 4, 2).at(1))
+
+
+def test_a_pace_counts_what_this_process_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace("cpu", first=10, steps=30, batch=4, began=100.0)
+    monkeypatch.setattr("segmodels.training.curve.time.monotonic", lambda: 105.0)
+    assert pace.at(20) == {
+        "images_per_second": pytest.approx(8.0),
+        "seconds_left": pytest.approx(5.0),
+        "memory_bytes": pytest.approx(pace.at(20)["memory_bytes"], rel=0.1),
+    }
+
+
+def test_validation_images_are_seen_as_the_run_is_judged(job: Job) -> None:
+    protocol = Protocol(name="p", version=1, title="", resize_short=40, scales=(0.5, 1), flip=True)
+    seen = dataclasses.replace(job, looked_at=protocol).protocol
+    assert (seen.resize_short, seen.scales, seen.flip) == (40, (1.0,), False)
+    assert changed(job, resize_short=48).protocol.resize_short == 48
 
 
 def test_learning_helps(job: Job, tmp_path: Path) -> None:

@@ -57,22 +57,23 @@ def test_the_loss_is_that_before_the_change_and_falls() -> None:
     step = step_of(model)
     with torch.no_grad():
         before = float(sum(step.losses(images, labels)))
-    seen = [float(step(images, labels).sum()) for _ in range(5)]
+    seen = [float(step(images, labels).losses.sum()) for _ in range(5)]
     assert seen[0] == pytest.approx(before, rel=1e-6)
     assert seen[-1] < seen[0]
 
 
 def test_a_limit_on_gradients_is_kept_and_none_is_none() -> None:
     images, labels = batch()
-    lengths = {}
+    lengths, told = {}, {}
     for clip in (1e-3, "none"):
         torch.manual_seed(0)
         model = create_model("unet", num_classes=3, width=4)
-        step_of(model, RECIPE.replace(clip=clip))(images, labels)
+        told[clip] = float(step_of(model, RECIPE.replace(clip=clip))(images, labels).gradient_norm)
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         lengths[clip] = float(torch.stack([one.norm() for one in gradients]).norm())
     assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-3)
     assert lengths["none"] > 1e-2
+    assert told[1e-3] == pytest.approx(told["none"]) == pytest.approx(lengths["none"])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_nothing_in_a_step_waits_for_the_device(name: str, recipe: dict[str, obj
         gpu.waits.clear()
         for number in range(1, 4):
             set_learning_rates(step.optimizer, schedule, number)
-            losses = step(images, labels)
-        assert losses.device == DEVICE
+            outcome = step(images, labels)
+        assert {outcome.losses.device, outcome.gradient_norm.device} == {DEVICE}
         assert gpu.waits == {}
         assert gpu.launches
