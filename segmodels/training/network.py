@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from segmodels.checkpoints import load_backbone
 from segmodels.errors import SegmodelsError
@@ -69,7 +70,18 @@ class Wanted:
         model = build_model(self.model, self.classes, self.recipe.crop, _arguments(self))
         if self.recipe.grad_checkpointing:
             model.set_grad_checkpointing()
+        if self.recipe.accumulate > 1 and has_batch_norms(model):
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: field 'accumulate' would show the batch norms of "
+                f"{self.model!r} parts of the batch. Remove it; 'grad_checkpointing' saves memory, "
+                f"too."
+            )
         return model
+
+
+def has_batch_norms(model: nn.Module) -> bool:
+    """Whether what a network computes of an image in training depends on the others."""
+    return any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules())
 
 
 def _fill(model: SegModel, job: Job) -> None:

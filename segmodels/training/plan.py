@@ -24,7 +24,7 @@ from segmodels.core.arrays import VOID
 from segmodels.models.base import SegModel
 from segmodels.models.undrawn import Undrawn
 from segmodels.training.loss import Loss
-from segmodels.training.network import Wanted
+from segmodels.training.network import Wanted, has_batch_norms
 from segmodels.training.optimizer import build_optimizer
 from segmodels.training.processes import Supervised
 from segmodels.training.recipe import Recipe
@@ -71,7 +71,8 @@ def memory(wanted: Wanted, processes: int = 1) -> Memory:
         wanted: the network, and the recipe it is trained by.
         processes: that share a batch.
     """
-    recipe, images = wanted.recipe, math.ceil(wanted.recipe.batch / processes)
+    recipe = wanted.recipe
+    images = math.ceil(math.ceil(recipe.batch / processes) / recipe.accumulate)
     with Undrawn():
         model = wanted.built().train()
     parameters = sum(_bytes(one) for one in model.parameters() if one.requires_grad)
@@ -139,8 +140,7 @@ def seconds_per_image(wanted: Wanted, device: str, needed: Memory) -> float:
 
 
 def _batch(model: SegModel, recipe: Recipe, device: str, needed: Memory) -> tuple[Tensor, Tensor]:
-    norms = any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules())
-    least = 2 if norms else 1  # one image has no variance at a resolution of one
+    least = 2 if has_batch_norms(model) else 1  # one image has no variance at a resolution of one
     fitting = _PROBED * needed.images // max(needed.activations, 1)
     count = max(least, min(needed.images, fitting))
     labels = torch.zeros(count, *recipe.crop, dtype=torch.long, device=device)

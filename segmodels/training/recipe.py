@@ -67,6 +67,9 @@ class Recipe(Entry):
         epochs: instead of `steps`: as often every image is seen, the last batch of an epoch
             being as short as it comes.
         batch: images a step, over all devices.
+        accumulate: parts in which a batch is computed, one after the other, so that memory is
+            needed for one; gradients are those of the whole. Batch norms would see parts, so
+            networks with them are refused.
         crop: height and width of the training crop in pixels.
         initial: entry of `params/weights.yaml` whose ImageNet weights fill the encoder; None
             draws all weights.
@@ -124,6 +127,7 @@ class Recipe(Entry):
     steps: PositiveInt | None = None
     epochs: PositiveInt | None = None
     batch: PositiveInt
+    accumulate: PositiveInt = 1
     crop: Size
     initial: Words | None = None
     lr: AboveZero
@@ -172,6 +176,8 @@ class Recipe(Entry):
         short, long = self.resize_short, self.resize_long
         if long is not None and (short is None or long < short):
             yield f"field 'resize_long' ({long}) bounds the long side; 'resize_short' is {short}"
+        if self.accumulate > self.batch:
+            yield f"field 'accumulate' ({self.accumulate}) parts a 'batch' of {self.batch} images"
         yield from self._problems_of_the_optimizer()
         yield from self._problems_of_the_schedule()
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.training.loss import Loss, mean_loss
 from segmodels.training.processes import ALONE, Heads, Processes
@@ -50,6 +51,15 @@ class Step:
     recipe: Recipe
     processes: Processes = ALONE
 
+    def __post_init__(self) -> None:
+        parts, processes = self.recipe.accumulate, self.processes.count
+        uneven = self.recipe.epochs is not None or self.recipe.batch % (parts * processes)
+        if parts > 1 and processes > 1 and uneven:
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: 'accumulate' of {parts} in {processes} processes "
+                f"needs 'steps' and a 'batch' that both divide, so that all have as many parts."
+            )
+
     @cached_property
     def _heads(self) -> Heads:
         return self.processes.heads(self.model)
@@ -62,12 +72,20 @@ class Step:
             labels: int64 (B, H, W).
         """
         self.model.train()
-        losses = torch.stack(list(self.losses(images, labels)))
         self.optimizer.zero_grad(set_to_none=True)
-        (losses.sum() * self.processes.count).backward()  # type: ignore[no-untyped-call]
+        pixels = self.processes.added(self.loss.pixels(labels))
+        number = self.recipe.accumulate
+        parts = zip(images.chunk(number), labels.chunk(number), strict=True)
+        losses = torch.stack([self._added(one, known, pixels) for one, known in parts])
         norm = self._limit()
         self.optimizer.step()
-        return Outcome(losses.detach(), norm)
+        return Outcome(losses.sum(0), norm)
+
+    def _added(self, images: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:
+        """Add the gradient of a part of the batch; returns its loss of every head."""
+        losses = torch.stack(list(self.losses(images, labels, pixels)))
+        (losses.sum() * self.processes.count).backward()  # type: ignore[no-untyped-call]
+        return losses.detach()
 
     def _limit(self) -> Tensor:
         """Shorten the gradient to the recipe's limit; returns its length before."""
@@ -77,8 +95,19 @@ class Step:
             [one.grad for one in self.model.parameters() if one.grad is not None]
         )
 
-    def losses(self, images: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """Loss of every head times its weight, that of the main head first."""
+    def losses(
+        self, images: Tensor, labels: Tensor, pixels: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Loss of every head times its weight, that of the main head first.
+
+        Args:
+            images: of the batch, or of a part of it.
+            labels: of the same.
+            pixels: what the losses of the whole batch are divided by (`Loss.pixels`), where this
+                is a part.
+        """
+        if pixels is None:
+            pixels = self.processes.added(self.loss.pixels(labels))
         self.model.check(images)
         half = self.recipe.precision == "bf16"
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
@@ -86,6 +115,5 @@ class Step:
         fixed = self.recipe.auxiliary_weight
         heads = [(main, weight), *((one, own if fixed is None else fixed) for one, own in others)]
         size = self.model.upsampled_size(*labels.shape[-2:])
-        pixels = self.processes.added(self.loss.pixels(labels))
         for logits, share in heads:
             yield share * mean_loss(self.loss(logits, labels, size), pixels)

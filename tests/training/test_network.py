@@ -118,6 +118,13 @@ def test_checkpointing_of_blocks() -> None:
         first_network(job("unet", grad_checkpointing=True))
 
 
+def test_batch_norms_are_not_shown_parts_of_a_batch() -> None:
+    assert first_network(job(accumulate=2))
+    message = "recipe 'r': field 'accumulate' would show the batch norms of 'segformer_nano' parts"
+    with pytest.raises(SegmodelsError, match=message):
+        first_network(job("segformer_nano", accumulate=2))
+
+
 # --- initial weights -------------------------------------------------------------------
 
 

@@ -68,6 +68,7 @@ def test_an_augmentation_that_is_left_out_is_that_of_the_papers(write):
         ({"schedule": "poly"}, "expected 'plain', 'mmcv' or 'mmengine', found 'poly'"),
         ({"warmup_ratio": 0.1}, "field 'warmup_ratio' needs steps of 'warmup'"),
         ({"warmup": 2, "warmup_kind": "constant"}, "a constant warm-up needs a 'warmup_ratio'"),
+        ({"accumulate": 3}, "field 'accumulate' .3. parts a 'batch' of 2 images"),
         ({"clip": 0}, "field 'clip': expected above 0, found 0"),
         ({"clip": "never"}, "field 'clip': expected a number, found 'never'"),
         ({"drop_path": 1}, "field 'drop_path': expected at least 0 and below 1, found 1"),

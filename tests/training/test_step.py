@@ -9,10 +9,12 @@ from paper_gpu import DEVICE, paper_gpu
 from torch import Tensor
 
 from segmodels.core.arrays import VOID
+from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
 from segmodels.training.loss import Loss
 from segmodels.training.optimizer import build_optimizer, set_learning_rates
+from segmodels.training.processes import Processes
 from segmodels.training.recipe import Recipe
 from segmodels.training.schedule import Schedule
 from segmodels.training.step import Step
@@ -31,6 +33,35 @@ def batch(classes: int = 3, size: tuple[int, int] = (33, 47)) -> tuple[Tensor, T
     labels = torch.randint(0, classes, (2, *size), generator=random)
     labels[0, :5] = VOID
     return images, labels
+
+
+@pytest.mark.parametrize("mean", ["valid", "all"])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_parts_of_a_batch_have_the_gradient_of_the_whole(parts: int, mean: str) -> None:
+    """The mean is over the pixels of the batch, however few of them a part has."""
+    gradients, losses = [], []
+    for accumulate in (1, parts):
+        torch.manual_seed(0)
+        model = create_model("segmenter_vit_nano_patch8_mask", num_classes=3, image_size=64)
+        recipe = RECIPE.replace(batch=5, accumulate=accumulate, loss_mean=mean, clip=None)
+        images, labels = torch.randn(5, 3, 64, 64), torch.randint(0, 3, (5, 64, 64))
+        labels[0], labels[4, :50] = VOID, VOID
+        outcome = step_of(model.double(), recipe)(images.double(), labels)
+        losses.append(outcome.losses)
+        gradients.append({name: one.grad for name, one in model.named_parameters()})
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-10, atol=0)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-8, atol=1e-12)
+
+
+def test_processes_with_unlike_numbers_of_parts_are_refused() -> None:
+    model = create_model("segmenter_vit_nano_patch8_mask", num_classes=3, image_size=64)
+    for changes in ({"batch": 6, "accumulate": 2}, {"steps": None, "epochs": 1, "accumulate": 2}):
+        recipe = RECIPE.replace(**changes)
+        with pytest.raises(SegmodelsError, match=r"recipe 'tiny': 'accumulate' of 2 in 2 proc"):
+            Step(
+                model, build_optimizer(model, recipe), Loss(torch.ones(3)), recipe, Processes(0, 2)
+            )
 
 
 @pytest.mark.parametrize(("fixed", "share"), [(None, 0.4), (0.1, 0.1), (0.0, 0.0)])
