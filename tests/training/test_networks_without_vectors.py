@@ -19,6 +19,9 @@ import torch.nn.functional as F
 from official_training import OfficialRun
 from torch import Tensor
 
+from segmodels.models import create_model
+from segmodels.models.undrawn import Undrawn
+
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 STEPS, CLASSES = 2, 7
 
@@ -32,6 +35,10 @@ def swin(name: str) -> tuple[float, float]:
 
 def setr(name: str) -> tuple[float, float]:
     return (10 if "head" in name else 1), 0.0
+
+
+def alike(_: str) -> tuple[float, float]:
+    return 1, 0.0
 
 
 def cnn(_: str) -> tuple[float, float]:
@@ -57,8 +64,34 @@ CASES: dict[str, tuple[float, list[dict[str, Any]], Treatment]] = {
 }
 
 
+#: Networks of Segmenter's and DEPICT's codes by the names of their cases; our names are official.
+SEGMENTERS = {
+    "segmenter_t16_linear": ("segmenter_vit_tiny_patch16_linear", "linear"),
+    "segmenter_deit_t16_mask": ("segmenter_deit_tiny_distilled_patch16_mask", "mask_transformer"),
+    "depict_ca_t16": ("depict_ca_vit_tiny_patch16", "mask_transformer"),
+}
+
+
+def case_of_segmenter(name: str) -> dict[str, Any]:
+    """A case of a network with two blocks."""
+    model, decoder = SEGMENTERS[name]
+    with Undrawn(), torch.device("meta"):
+        network = create_model(model, CLASSES, image_size=64, layers=2)
+    return {
+        "case": name,
+        "n_cls": CLASSES,
+        "steps": STEPS,
+        "shapes": {key: list(value.shape) for key, value in network.state_dict().items()},
+        "batches": {"shape": [2, 3, 64, 64]},
+        "buffer_kinds": ["momentum_buffer"],
+        "recipe": {"decoder": decoder, "image_size": [64, 64], "lr": 1e-3, "iter_max": 8},
+    }
+
+
 def case_of(name: str) -> dict[str, Any]:
     """A case as the stored ones are, of a network whose official names and shapes are here."""
+    if name in SEGMENTERS:
+        return case_of_segmenter(name)
     lr, schedule, _ = CASES[name]
     stored = json.loads((REFERENCE / f"mmseg_{name}.json").read_text())
     adamw = name.startswith("upernet")
@@ -91,7 +124,10 @@ VECTORS = SimpleNamespace(build_state_dict=build_state_dict, build_batch=build_b
 
 
 def lr_of(case: dict[str, Any], step: int, factor: float) -> float:
-    """mmengine's pieces, in its words."""
+    """mmengine's pieces in its words, or Segmenter's schedule."""
+    if "iter_max" in case["recipe"]:
+        peak, steps = case["recipe"]["lr"], case["recipe"]["iter_max"]
+        return float((peak - 1e-5) * (1 - step / steps) ** 0.9 + 1e-5)
     pieces = {piece["type"]: piece for piece in case["recipe"]["param_scheduler"]}
     peak = factor * case["recipe"]["optimizer_config"]["optimizer"]["lr"]
     linear, poly = pieces.get("LinearLR"), pieces["PolyLR"]
@@ -109,13 +145,17 @@ def plainly(run: OfficialRun, treatment: Treatment) -> tuple[list[float], dict[s
     official = {name: run.names.official({name: p}) for name, p in model.named_parameters()}
     groups = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue  # an ImageNet head: in the official code nothing asks for its gradient
         (key,) = official[name]
         factor, decay = treatment(key)
         groups.append({"params": [parameter], "weight_decay": decay, "factor": factor})
-    adamw = "exp_avg" in case["buffer_kinds"]
-    optimizer: Any = (
-        torch.optim.AdamW(groups, fused=False) if adamw else torch.optim.SGD(groups, 1, 0.9)
-    )
+    is_segmenter = case["case"] in SEGMENTERS
+    optimizer: torch.optim.Optimizer
+    if "exp_avg" in case["buffer_kinds"]:
+        optimizer = torch.optim.AdamW(groups, fused=False)
+    else:
+        optimizer = torch.optim.SGD(groups, 1, 0.9, nesterov=is_segmenter)
     losses = []
     for step in range(STEPS):
         images, labels = build_batch(case, step)
@@ -125,7 +165,8 @@ def plainly(run: OfficialRun, treatment: Treatment) -> tuple[list[float], dict[s
         for index, (logits, _) in enumerate(model.train().forward_supervised(images.double())):
             whole = F.interpolate(logits, (64, 64), mode="bilinear", align_corners=False)
             each = F.cross_entropy(whole, labels, ignore_index=255, reduction="none")
-            total = total + (0.4 if index else 1.0) * each.mean()
+            mean = each.sum() / (labels != 255).sum() if is_segmenter else each.mean()
+            total = total + (0.4 if index else 1.0) * mean
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -133,13 +174,13 @@ def plainly(run: OfficialRun, treatment: Treatment) -> tuple[list[float], dict[s
     return losses, run.names.official(dict(model.state_dict()))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *SEGMENTERS])
 def test_steps_are_those_of_plain_functions(name: str, tmp_path: Path) -> None:
     case = case_of(name)
     run = OfficialRun(VECTORS, case, tmp_path, "double")
     report = run.report()
     other = OfficialRun(VECTORS, case, tmp_path, "double")
-    losses, weights = plainly(other, CASES[name][2])
+    losses, weights = plainly(other, alike if name in SEGMENTERS else CASES[name][2])
     assert report["losses"] == pytest.approx(losses, rel=1e-9)
     assert set(report["loss_terms"]) == {"decode", "aux"}
     has_auxiliary = any(key.startswith("auxiliary_head.") for key in case["shapes"])
