@@ -9,20 +9,27 @@ weights, recipe), because DVC's templates cannot follow a name into another file
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.assets.entries import WeightsEntry, load_dataset_entry, load_weights_entry
+from segmodels.assets.entries import (
+    DatasetEntry,
+    WeightsEntry,
+    load_dataset_entry,
+    load_weights_entries,
+)
 from segmodels.core.arguments import words
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
-from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.models.own_source import find_source, is_own
-from segmodels.protocols.reading import load_protocol
+from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import load_protocol, load_protocols
 from segmodels.runs.recipe_files import INITIAL, recipe_fields
 
 
@@ -129,7 +136,6 @@ def load_run(name: str) -> Run:
         UnknownNameError: no such run; the message suggests the nearest.
         SegmodelsError: a field is missing, unknown or impossible.
     """
-    path = project_root() / "params" / "runs" / f"{name}.yaml"
     known = run_names()
     if words("name", name) not in known and is_own(name):
         raise SegmodelsError(
@@ -138,16 +144,55 @@ def load_run(name: str) -> Run:
         )
     if name not in known:
         raise UnknownNameError("run", name, known)
+    return _read(name, _Known())
+
+
+def load_runs() -> dict[str, Run]:
+    """All runs by name, sorted.
+
+    Raises:
+        SegmodelsError: a field of one is missing, unknown or impossible.
+    """
+    known = _Known()
+    return {name: _read(name, known) for name in run_names()}
+
+
+class _Known:
+    """What runs may name: read when a run first asks for it, and once for all runs."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, DatasetEntry] = {}
+
+    @cached_property
+    def weights(self) -> dict[str, WeightsEntry]:
+        """Entries of `params/weights.yaml`."""
+        return load_weights_entries()
+
+    @cached_property
+    def protocols(self) -> dict[str, Protocol]:
+        """Entries of `params/protocols.yaml`."""
+        return load_protocols()
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """One dataset (UnknownNameError suggests the nearest)."""
+        if name not in self._datasets:
+            self._datasets[name] = load_dataset_entry(name)
+        return self._datasets[name]
+
+
+def _read(name: str, known: _Known) -> Run:
+    path = project_root() / "params" / "runs" / f"{name}.yaml"
     run = read_entry(Run, str(path), read_yaml(path), name=name)
-    return checked_run(str(path), run)
+    return checked_run(str(path), run, known)
 
 
-def checked_run(source: str, run: Run) -> Run:
+def checked_run(source: str, run: Run, known: _Known | None = None) -> Run:
     """A run that names what exists.
 
     Args:
         source: where it stands, for messages.
         run: as it stands there.
+        known: what it may name; read anew if not given.
 
     Raises:
         SegmodelsError: a field is impossible.
@@ -158,12 +203,13 @@ def checked_run(source: str, run: Run) -> Run:
         _check_source(source, run)
     elif run.model not in list_models():
         raise SegmodelsError(f"{source}: {UnknownNameError('model', run.model, list_models())}")
+    known = known or _Known()
     try:
-        _check_names(run)
+        _check_names(run, known)
     except UnknownNameError as error:
         raise SegmodelsError(f"{source}: {error}") from None
     if run.weights:
-        _check_weights(source, run, load_weights_entry(run.weights))
+        _check_weights(source, run, pick("weights", run.weights, known.weights))
     return run
 
 
@@ -189,7 +235,7 @@ def _check_source(source: str, run: Run) -> None:
             raise SegmodelsError(f"{source}: field 'model': {error}") from None
 
 
-def _check_recipe(run: Run) -> None:
+def _check_recipe(run: Run, known: _Known) -> None:
     """The recipe and all it inherits from must be there, and so must the weights it names."""
     if run.initial is None:
         return
@@ -199,22 +245,21 @@ def _check_recipe(run: Run) -> None:
             f"network of this library, and {run.model!r} is none; let its function load the "
             f"weights that it begins with."
         )
-    load_weights_entry(run.initial)
+    pick("weights", run.initial, known.weights)
 
 
-def _check_names(run: Run) -> None:
-    params = project_root() / "params"
-    splits = load_dataset_entry(run.dataset).splits
+def _check_names(run: Run, known: _Known) -> None:
+    splits = known.dataset(run.dataset).splits
     if splits and run.split not in splits:
         raise UnknownNameError(f"split of {run.dataset}", run.split, splits)
     if run.weights:
-        load_weights_entry(run.weights)
+        pick("weights", run.weights, known.weights)
     for protocol in run.protocols:
-        load_protocol(protocol)
+        pick("protocol", protocol, known.protocols)
     if run.recipe:
-        _check_recipe(run)
+        _check_recipe(run, known)
     if run.robustness:
-        known = read_yaml(params / "robustness.yaml")
+        suites = read_yaml(project_root() / "params" / "robustness.yaml")
         for suite in run.robustness:
-            if suite not in known:
-                raise UnknownNameError("robustness suite", suite, known)
+            if suite not in suites:
+                raise UnknownNameError("robustness suite", suite, suites)

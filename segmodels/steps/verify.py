@@ -11,7 +11,7 @@ from segmodels.datasets.registration import registered
 from segmodels.errors import SegmodelsError, pick
 from segmodels.leaderboard import Row, build_row
 from segmodels.protocols.reading import load_protocol
-from segmodels.runs.run import Run, checked_run, load_run, run_names
+from segmodels.runs.run import Run, checked_run, load_runs, run_names
 from segmodels.steps.options import USUAL, Options
 from segmodels.verdicts.matching import asks_for
 from segmodels.verdicts.obstacles import obstacles
@@ -91,7 +91,7 @@ def run_of(claim: Claim) -> Run:
     Raises:
         SegmodelsError: a run of that name does something else.
     """
-    for run in map(load_run, run_names()):
+    for run in load_runs().values():
         if asks_for(run, claim):
             return run
     if claim.id in run_names():

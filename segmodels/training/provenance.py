@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from segmodels.assets.entries import DatasetEntry, load_weights_entry
+from segmodels.assets.entries import DatasetEntry, WeightsEntry, load_weights_entries
 from segmodels.core.files import digest, first_file, read_json
+from segmodels.errors import pick
 from segmodels.evidence import Evidence
 from segmodels.models.own_source import is_own, own_name, source_digest
 from segmodels.runs.run import Run
@@ -87,25 +88,35 @@ def own_network(run: Run) -> Training:
     return {**model, "overrides": dict(run.overrides)}
 
 
-def training_of(run: Run, fingerprint: str | None) -> Training | None:
+def training_of(
+    run: Run, fingerprint: str | None, weights: Mapping[str, WeightsEntry] | None = None
+) -> Training | None:
     """What would train the weights of a run now; None for released weights.
 
     Of a network of the user's own that comes with its weights it is the network alone.
+
+    Args:
+        run: of a network.
+        fingerprint: of its training images; None where nobody knows it.
+        weights: entries of `params/weights.yaml`, where they were read already.
     """
     if run.comes_with_weights:
         return own_network(run)
     if run.recipe is None:
         return None
     recipe = load_recipe(run.recipe)
-    initial = initial_identity(recipe)
+    initial = initial_identity(recipe, weights)
     return training(run.model, run.overrides, recipe, run.seed, run.dataset, fingerprint, initial)
 
 
-def initial_identity(recipe: Recipe) -> str | None:
+def initial_identity(
+    recipe: Recipe, weights: Mapping[str, WeightsEntry] | None = None
+) -> str | None:
     """The identity of the weights that a recipe begins with, as registered or noted."""
     if recipe.initial is None:
         return None
-    identities = load_weights_entry(recipe.initial).identities
+    known = load_weights_entries() if weights is None else weights
+    identities = pick("weights", recipe.initial, known).identities
     return identities[0] if len(identities) == 1 else None
 
 

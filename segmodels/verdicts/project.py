@@ -19,7 +19,7 @@ from segmodels.efficiency.claims import Costs
 from segmodels.errors import SegmodelsError
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocols
-from segmodels.runs.run import Run, load_run, run_names
+from segmodels.runs.run import Run, load_runs
 from segmodels.training.provenance import Training, training_fingerprint, training_of
 from segmodels.verdicts.evidence_index import EvidenceIndex
 from segmodels.verdicts.matching import as_prepared
@@ -99,24 +99,27 @@ def load_project(evidence_folder: Path, link_from: Path, local: Path | None = No
         protocols=load_protocols(),
         index=EvidenceIndex(evidence_folder, local),
         costs=Costs(),
-        trainings=dict(_trainings(runs, datasets, descriptions)),
+        trainings=dict(_trainings(runs, datasets, weights, descriptions)),
         by_network=_by_network(claims.values()),
     )
 
 
 def _load_runs(claims: Mapping[str, Claim]) -> tuple[Run, ...]:
-    runs = tuple(load_run(name) for name in run_names())
+    runs = tuple(load_runs().values())
     if wrong := list(wrong_retrains(runs, claims)):
         raise SegmodelsError("\n".join(wrong))
     return runs
 
 
 def _trainings(
-    runs: Iterable[Run], datasets: Mapping[str, DatasetEntry], descriptions: Sequence[Path]
+    runs: Iterable[Run],
+    datasets: Mapping[str, DatasetEntry],
+    weights: Mapping[str, WeightsEntry],
+    descriptions: Sequence[Path],
 ) -> Iterator[tuple[str, Training]]:
     for run in runs:
         fingerprint = training_fingerprint(datasets.get(run.dataset), *descriptions)
-        if training := training_of(run, fingerprint):
+        if training := training_of(run, fingerprint, weights):
             yield run.name, training
 
 

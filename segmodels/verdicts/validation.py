@@ -14,7 +14,7 @@ from segmodels.efficiency.claims import Costs
 from segmodels.errors import UnknownNameError
 from segmodels.models import list_models
 from segmodels.protocols.reading import load_protocols
-from segmodels.runs.run import load_run, run_names
+from segmodels.runs.run import load_runs
 from segmodels.verdicts.retrained import wrong_retrains, wrong_seeds
 
 
@@ -43,7 +43,7 @@ class _Known:
     def __init__(self, claims: dict[str, Claim]) -> None:
         self.claims = claims
         self.weights, self.datasets = load_weights_entries(), load_dataset_entries()
-        self.runs, self.models = {name: load_run(name) for name in run_names()}, list_models()
+        self.runs, self.models = load_runs(), list_models()
         self.protocols, self.costs = load_protocols(), Costs()
 
     def about(self, entry: Claim | Statement) -> Iterator[str]:
