@@ -41,7 +41,8 @@ def plan(run_name: str, device: str, processes: int = 1) -> Iterator[str]:
     yield from _memory_lines(needed, device)
     steps = _steps(run, recipe)
     yield f"steps: {steps} of {recipe.batch} images of {recipe.crop[0]}x{recipe.crop[1]}"
-    yield from _time_lines(wanted, needed, steps, device)
+    images = math.ceil(recipe.batch / processes) * steps
+    yield from _time_lines(wanted, needed, images, device)
 
 
 def _memory_lines(needed: Memory, device: str) -> Iterator[str]:
@@ -68,13 +69,13 @@ def _steps(run: Run, recipe: Recipe) -> int:
     return recipe.total_steps(images)
 
 
-def _time_lines(wanted: Wanted, needed: Memory, steps: int, device: str) -> Iterator[str]:
+def _time_lines(wanted: Wanted, needed: Memory, images: int, device: str) -> Iterator[str]:
     there = capacity(device)
     if there is not None and needed.total / needed.images > 0.5 * there:
         yield "time: not measured, because even a few images may not fit"
         return
     seconds = seconds_per_image(wanted, device, needed)
-    hours = steps * needed.images * seconds / 3600
+    hours = images * seconds / 3600
     yield (
         f"speed: {1 / seconds:.2g} images/s by a short probe on {machine(device)['device']}, "
         f"so about {_duration(hours)} without reading images and looking at validation"

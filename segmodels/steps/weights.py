@@ -117,6 +117,11 @@ def _job(run: Run, device: str) -> Job:
                 f"{here}."
             )
     about, recipe = described_split(run.dataset, "train"), load_recipe(run.recipe)
+    if recipe.keep == "best" and run.split == "val":
+        raise SegmodelsError(
+            f"run {run.name!r} is judged on 'val', and recipe {recipe.name!r} keeps the weights "
+            f"that are best there ('keep: best'): that number would say nothing. Leave out 'keep'."
+        )
     initial, identity = _initial(recipe)
     return Job(
         run=run.name,

@@ -1,6 +1,6 @@
 """Training: one loop, read aloud.
 
-What a step sees depends on the seed and the number of the step alone (`feed`), so a run that was
+What a step sees depends on the seed and the number of the step alone (`batches`), so a run that was
 killed continues from its last snapshot and ends with the same weights as one that was not.
 Snapshots lie in the scratch cache, in a folder named by everything that decides the result;
 the weights are written once, whole, at the end.
@@ -26,14 +26,11 @@ from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.prediction import NotFiniteError
-from segmodels.models.base import SegModel
-from segmodels.training.augmentation import Augmentation
+from segmodels.training.batches import feed, image_names
 from segmodels.training.curve import CurveProgress, CurveRow, Pace, curve_as_csv
 from segmodels.training.job import Job
-from segmodels.training.loader import Feed
 from segmodels.training.loss import Loss, class_weights
 from segmodels.training.optimizer import FACTOR, set_learning_rates
-from segmodels.training.order import Order
 from segmodels.training.processes import ALONE, Processes
 from segmodels.training.state import State, resumed, save
 from segmodels.training.step import Step
@@ -80,7 +77,8 @@ def train(
     return {
         "training": digest(job.provenance),
         "weights_sha256": weights,
-        "steps": job.steps,
+        "steps": state.step,
+        "kept": _kept(job, state),
         "processes": processes.count,
         "resumed_at": resumed_at,
         "seconds": round(time.perf_counter() - start, 3),
@@ -91,12 +89,21 @@ def train(
 
 def _written(job: Job, state: State, folder: Path, curve: Path) -> str:
     """Write what came of a training; returns the sha256 of the weights."""
-    state.model.eval().to("cpu")
+    model = state.result.eval().to("cpu")
+    if job.recipe.keep == "best" and state.best is not None:
+        model.load_state_dict(state.best["model"])
     metadata = {"run": job.run, **job.provenance}
     with naming(folder):
-        weights = save_checkpoint(state.model, folder, metadata=metadata)
+        weights = save_checkpoint(model, folder, metadata=metadata)
     write_text(curve, curve_as_csv(state.curve))
     return weights
+
+
+def _kept(job: Job, state: State) -> dict[str, float]:
+    """Which weights came out, for the record: their step, and mIoU on validation images."""
+    if job.recipe.keep == "best" and state.best is not None:
+        return {"step": state.best["step"], "val_miou": state.best["val_miou"]}
+    return {"step": state.step, "val_miou": state.curve[-1]["val_miou"]}
 
 
 @dataclass(frozen=True)
@@ -129,8 +136,12 @@ class _Loop:
                 set_learning_rates(state.optimizer, job.schedule, state.step)
                 state.on_device.append(step(images, labels))
                 state.step += 1
+                if state.average is not None:
+                    state.average.update_parameters(state.model)
                 if state.step % job.recipe.validate_every == 0 or state.step == job.steps:
                     self._look(pace)
+                    if self._is_out_of_patience():
+                        return
                 elif len(state.on_device) < settled_every:
                     continue
                 else:
@@ -157,14 +168,22 @@ class _Loop:
         self._settle()
         job, state = self.job, self.state
         try:
-            miou = validation_miou(job, state.model, self.processes)
+            miou = validation_miou(job, state.result, self.processes)
         except NotFiniteError as error:
             raise self._diverged(f"{error} after step {state.step}") from None
         point = {"step": state.step, **self._rates(), **_means(state.seen), "val_miou": miou}
         state.seen = []
         state.curve.append(point)
+        if job.recipe.keep == "best":
+            state.keep_if_best(miou)
         if self.progress and self.processes.first:
             self.progress({**point, **pace.at(state.step)}, job.steps)
+
+    def _is_out_of_patience(self) -> bool:
+        patience, best = self.job.recipe.patience, self.state.best
+        if patience is None or best is None:
+            return False
+        return sum(point["step"] > best["step"] for point in self.state.curve) >= patience
 
     def _rates(self) -> CurveRow:
         """Learning rates of the last step: the recipe's, and that of each group with a factor."""
@@ -189,47 +208,8 @@ def _means(seen: list[list[float]]) -> CurveRow:
     return {"loss": sum(heads), **(each if len(heads) > 1 else {}), "gradient_norm": norm}
 
 
-def image_names(job: Job, step: int) -> list[str]:
-    """Names of the images of a step (0-based), as the data set calls them."""
-    return [job.train.files[turn.index].name for turn in order_of(job).at(step)]
-
-
 def _loss(job: Job) -> Loss:
     return Loss(class_weights(job).to(job.device), job.recipe.loss_mean)
-
-
-def feed(job: Job, model: SegModel, processes: Processes = ALONE) -> Feed:
-    """Where a training's batches come from.
-
-    Raises:
-        SegmodelsError: the model does not say how pixels become its input.
-    """
-    recipe = job.recipe
-    if model.preprocessing is None:
-        raise SegmodelsError(f"model {job.model!r} carries no preprocessing to train with.")
-    augment = Augmentation(
-        model.preprocessing,
-        recipe.crop,
-        resize_short=recipe.resize_short,
-        resize_long=recipe.resize_long,
-        scale=recipe.scale,
-        cat_max_ratio=recipe.cat_max_ratio,
-        flip=recipe.flip,
-        photometric=recipe.photometric,
-    )
-    return Feed(job.train, augment, order_of(job, processes), job.device)
-
-
-def order_of(job: Job, processes: Processes = ALONE) -> Order:
-    """Which images each step of a training sees."""
-    return Order(
-        len(job.train),
-        job.recipe.batch,
-        job.seed,
-        whole_epochs=job.recipe.epochs is not None,
-        rank=processes.rank,
-        count=processes.count,
-    )
 
 
 @contextmanager

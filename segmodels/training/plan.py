@@ -49,7 +49,7 @@ class Memory:
         gradients: of all parameters.
         moments: the optimiser's.
         activations: what the backward pass of `images` images needs of the forward pass.
-        images: of one process in a step.
+        images: of one process in one pass through the network.
     """
 
     weights: int

@@ -33,6 +33,7 @@ Schedule = Literal["plain", "mmcv", "mmengine"]
 Warmup = Literal["linear", "constant", "exponential"]
 TrainingPrecision = Literal["fp32", "bf16"]
 Balance = Literal["none", "median_frequency", "log"]
+Keep = Literal["last", "best"]
 LossMean = Literal["valid", "all", "mmseg"]
 
 
@@ -115,11 +116,15 @@ class Recipe(Entry):
             count a class's share within the images that hold it); `log` by
             1 / ln(1.02 + share), which is gentler (ENet, arXiv 1606.02147).
         precision: `bf16` trains under autocast; evaluation is always fp32.
+        ema: decay of the exponential moving average of all weights and statistics, which then is
+            what is validated and what comes out; None is none.
         grad_checkpointing: whether blocks are computed again in the backward pass, which saves
             memory and changes no gradient.
         threads: processor threads; part of the recipe because sums depend on them.
         validate_every: steps between looks at the validation split.
         validate_images: how many of its images.
+        keep: weights that come out: of the `last` step, or the `best` by mIoU on these images.
+        patience: looks without a better one after which training ends; None never ends it.
     """
 
     name: SkipJsonSchema[str]
@@ -160,10 +165,13 @@ class Recipe(Entry):
     photometric: Share = 1.0
     balance: Balance = "none"
     precision: TrainingPrecision = "fp32"
+    ema: BelowOne | None = None
     grad_checkpointing: bool = False
     threads: PositiveInt = 2
     validate_every: PositiveInt = 200
     validate_images: PositiveInt = 32
+    keep: Keep = "last"
+    patience: PositiveInt | None = None
 
     def problems(self) -> Iterator[str]:
         """Fields that do not fit each other."""
@@ -178,6 +186,8 @@ class Recipe(Entry):
             yield f"field 'resize_long' ({long}) bounds the long side; 'resize_short' is {short}"
         if self.accumulate > self.batch:
             yield f"field 'accumulate' ({self.accumulate}) parts a 'batch' of {self.batch} images"
+        if self.patience is not None and self.keep == "last":
+            yield "field 'patience' needs 'keep: best', whose weights are then kept"
         yield from self._problems_of_the_optimizer()
         yield from self._problems_of_the_schedule()
 

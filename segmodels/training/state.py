@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segmodels.core.environment import arithmetic
 from segmodels.errors import SegmodelsError
@@ -19,6 +21,14 @@ from segmodels.training.optimizer import build_optimizer
 from segmodels.training.processes import Processes
 from segmodels.training.snapshot import load_snapshot, save_snapshot
 from segmodels.training.step import Outcome
+
+
+class Best(TypedDict):
+    """Weights that were better than all others on validation images."""
+
+    step: int
+    val_miou: float
+    model: dict[str, Tensor]
 
 
 @dataclass
@@ -35,6 +45,8 @@ class State:
         on_device: what came of each step since it was last asked for. It stays on the device:
             asking makes Python wait until all that was queued is done.
         saved_at: step of the last snapshot; None if there is none.
+        average: moving average of the network, where the recipe wants one.
+        best: of the weights that were looked at, where the recipe keeps the best.
     """
 
     model: SegModel
@@ -44,6 +56,21 @@ class State:
     curve: list[CurveRow] = field(default_factory=list)
     on_device: list[Outcome] = field(default_factory=list)
     saved_at: int | None = None
+    average: AveragedModel | None = None
+    best: Best | None = None
+
+    @property
+    def result(self) -> SegModel:
+        """The network that is looked at, and that comes out."""
+        if self.average is None:
+            return self.model
+        return cast("SegModel", self.average.module)
+
+    def keep_if_best(self, miou: float) -> None:
+        """Remember the weights that gave a mIoU on validation images, if none gave more."""
+        if self.best is None or miou > self.best["val_miou"]:
+            weights = {k: v.detach().cpu().clone() for k, v in self.result.state_dict().items()}
+            self.best = {"step": self.step, "val_miou": miou, "model": weights}
 
     def settle(self, processes: Processes) -> int | None:
         """Ask for the losses that are on the devices of all processes.
@@ -75,7 +102,11 @@ def begun(job: Job) -> State:
         model.to(job.device)
     except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
         raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
-    return State(model, build_optimizer(model, job.recipe))
+    state = State(model, build_optimizer(model, job.recipe))
+    if job.recipe.ema is not None:
+        average = get_ema_multi_avg_fn(job.recipe.ema)  # type: ignore[no-untyped-call]
+        state.average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    return state
 
 
 def resumed(job: Job, snapshot: Path, processes: Processes) -> State:
@@ -100,6 +131,9 @@ def _taken_up(state: State, saved: dict[str, Any], steps: int) -> State:
     state.optimizer.load_state_dict(saved["optimizer"])
     state.step = state.saved_at = saved["step"]
     state.seen, state.curve = list(saved["seen"]), list(saved["curve"])
+    state.best = saved["best"]
+    if state.average is not None:
+        state.average.load_state_dict(saved["average"])
     return state
 
 
@@ -111,6 +145,8 @@ def save(state: State, snapshot: Path, device: str) -> None:
         "step": state.step,
         "seen": state.seen,
         "curve": state.curve,
+        "best": state.best,
+        "average": state.average and state.average.state_dict(),
     }
     if save_snapshot(snapshot, content, arithmetic(device)):
         state.saved_at = state.step

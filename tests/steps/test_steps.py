@@ -614,6 +614,16 @@ def test_a_record_of_another_training_says_nothing_about_weights(root: Path) -> 
         steps.trained_as_asked(load_run("tiny"))
 
 
+def test_weights_that_are_best_where_they_are_judged_are_refused(root: Path) -> None:
+    edit(root, "recipes/tiny.yaml", keep="best")
+    edit(root, "runs/tiny.yaml", split="val")
+    steps.prepare("shapes")
+    with pytest.raises(
+        SegmodelsError, match="judged on 'val', and recipe 'tiny' keeps the weights"
+    ):
+        steps.train_run("tiny")
+
+
 def test_words_about_a_recipe_do_not_train_again(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

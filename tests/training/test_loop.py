@@ -17,6 +17,7 @@ import pytest
 import small_project
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
 from segmodels import steps
@@ -28,6 +29,7 @@ from segmodels.models import create_model
 from segmodels.protocols.protocol import Protocol
 from segmodels.training import loop as module
 from segmodels.training import snapshot, state
+from segmodels.training.batches import feed
 from segmodels.training.curve import Pace
 from segmodels.training.job import Job
 from segmodels.training.loop import train
@@ -141,7 +143,9 @@ def test_seed_and_recipe_decide(job: Job, tmp_path: Path, change: dict[str, Any]
 
 
 @pytest.mark.parametrize("killed_at", [1, 2, 3])
-@pytest.mark.parametrize("recipe", [{}, {"optimizer": "sgd"}])
+@pytest.mark.parametrize(
+    "recipe", [{}, {"optimizer": "sgd"}, {"ema": 0.5}, {"keep": "best", "validate_every": 1}]
+)
 def test_killed_and_resumed(
     job: Job,
     tmp_path: Path,
@@ -168,7 +172,8 @@ def test_killed_and_resumed(
     assert record["resumed_at"] == killed_at
     assert record["weights_sha256"] == whole
     assert (tmp_path / "b/curve.csv").read_bytes() == (tmp_path / "a/curve.csv").read_bytes()
-    assert seen == [step for step in (2, 4) if step > killed_at]
+    every = job.recipe.validate_every
+    assert seen == [step for step in range(every, 5, every) if step > killed_at]
 
 
 def test_another_job_does_not_take_up_a_snapshot(
@@ -438,6 +443,68 @@ def test_validation_images_are_seen_as_the_run_is_judged(job: Job) -> None:
     assert changed(job, resize_short=48).protocol.resize_short == 48
 
 
+# --- which weights come out ------------------------------------------------------------
+
+
+def numbers_of(path: Path) -> dict[str, Tensor]:
+    return load_file(path / "weights" / "model.safetensors")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes up what validation images give, one number a look, and notes the weights."""
+
+    def made_up(*values: float, into: list[dict[str, Tensor]]) -> None:
+        left = list(values)
+
+        def miou(_: Job, model: torch.nn.Module, *__: Any) -> float:
+            into.append({name: one.clone() for name, one in model.state_dict().items()})
+            return left.pop(0)
+
+        monkeypatch.setattr(module, "validation_miou", miou)
+
+    return made_up
+
+
+def test_the_best_weights_are_kept(job: Job, tmp_path: Path, looks: Any) -> None:
+    seen: list[dict[str, Tensor]] = []
+    looks(10, 40, 30, 40, into=seen)  # the first of two that are alike
+    record = train(
+        changed(job, keep="best", validate_every=1), tmp_path / "weights", tmp_path / "curve.csv"
+    )
+    assert record["kept"] == {"step": 2, "val_miou": 40}
+    assert record["steps"] == 4
+    kept = numbers_of(tmp_path)
+    assert all(torch.equal(kept[name], one) for name, one in seen[1].items())
+    assert not all(torch.equal(kept[name], one) for name, one in seen[3].items())
+
+
+def test_patience_ends_a_training(job: Job, tmp_path: Path, looks: Any) -> None:
+    seen: list[dict[str, Tensor]] = []
+    looks(10, 40, 30, 20, 50, into=seen)
+    patient = changed(job, keep="best", patience=2, validate_every=1, steps=5)
+    record = train(patient, tmp_path / "weights", tmp_path / "curve.csv")
+    assert (record["steps"], record["kept"]["step"]) == (4, 2)
+    assert [row["step"] for row in rows_of(tmp_path / "curve.csv")] == ["1", "2", "3", "4"]
+
+
+def test_a_moving_average_is_what_comes_out(job: Job, tmp_path: Path, looks: Any) -> None:
+    steps_: list[dict[str, Tensor]] = []
+    looks(*range(4), into=steps_)
+    trained(changed(job, validate_every=1), tmp_path / "each")
+    averages: list[dict[str, Tensor]] = []
+    looks(*range(4), into=averages)
+    trained(changed(job, validate_every=1, ema=0.75), tmp_path / "averaged")
+    for name, first in steps_[0].items():
+        expected = first  # the average begins with the first weights
+        for weights, found in zip(steps_, averages, strict=True):
+            if first.is_floating_point():
+                expected = 0.75 * expected + 0.25 * weights[name]
+                torch.testing.assert_close(found[name], expected, rtol=1e-5, atol=1e-6)
+    kept = numbers_of(tmp_path / "averaged")
+    assert all(torch.equal(kept[name], one) for name, one in averages[-1].items())
+
+
 def test_learning_helps(job: Job, tmp_path: Path) -> None:
     job = changed(job, steps=30, batch=4, lr=3e-3, validate_every=10)
     losses: list[float] = []
@@ -620,6 +687,6 @@ def test_a_device_that_is_not_there(job: Job, tmp_path: Path, device: str) -> No
 
 def test_an_epoch_ends_with_a_short_batch(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     job = changed(job, steps=None, epochs=2, batch=3)
-    with closing(module.feed(job, first_network(job)).batches(0, job.steps)) as batches:
+    with closing(feed(job, first_network(job)).batches(0, job.steps)) as batches:
         sizes = [len(images) for images, _ in batches]
     assert sizes == [3, 1, 3, 1]

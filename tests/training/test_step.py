@@ -72,7 +72,8 @@ def test_every_head_at_the_size_of_the_labels(fixed: float | None, share: float,
     step = step_of(model, RECIPE.replace(auxiliary_weight=fixed, loss_mean=mean))
     images, labels = batch()
     torch.manual_seed(1)  # for dropout
-    found = torch.stack(list(step.losses(images, labels)))
+    pixels = step.loss.pixels(labels)
+    found = torch.stack(list(step.losses(images, labels, pixels)))
     torch.manual_seed(1)
     heads = [logits for logits, _ in model.forward_supervised(images)]
     full = [model.to_image(logits, *labels.shape[-2:]) for logits in heads]
@@ -87,7 +88,7 @@ def test_the_loss_is_that_before_the_change_and_falls() -> None:
     model, (images, labels) = create_model("unet", num_classes=3, width=4), batch()
     step = step_of(model)
     with torch.no_grad():
-        before = float(sum(step.losses(images, labels)))
+        before = float(sum(step.losses(images, labels, step.loss.pixels(labels))))
     seen = [float(step(images, labels).losses.sum()) for _ in range(5)]
     assert seen[0] == pytest.approx(before, rel=1e-6)
     assert seen[-1] < seen[0]
