@@ -165,6 +165,7 @@ def _run(arguments: list[str] | None) -> int:
     wanted = list(inspect.signature(STAGES[chosen.stage]).parameters)
     if len(chosen.names) != len(wanted):
         parser.error(f"{chosen.stage} takes {' '.join(wanted).upper() or 'no name'}")
+    Path.cwd()  # in a folder that is gone, importing torch would end the process without a word
     check_active()
     STAGES[chosen.stage](*chosen.names)
     return DONE

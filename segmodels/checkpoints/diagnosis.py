@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
+from segmodels.checkpoints.stand_ins import page, pointer, printable, text_of
+
 Kind = Literal["torch", "safetensors", "npz"]
 
 AGAIN = "Download it again."
@@ -100,7 +102,7 @@ def diagnosis(path: Path) -> str:
         return f"is empty (0 bytes). {AGAIN}"
     with path.open("rb") as file:
         head = file.read(HEAD)
-    for tell in (_pointer, _archive, _foreign, _written, _protobuf, _zeros):
+    for tell in (pointer, _archive, _foreign, _written, _protobuf, _zeros):
         found = tell(path, head)
         if found:
             return found
@@ -108,23 +110,6 @@ def diagnosis(path: Path) -> str:
         f"is of no kind known here: {size} bytes that are no state dict "
         f"(they begin with {head[:8].hex(' ')})."
     )
-
-
-def _pointer(path: Path, head: bytes) -> str | None:
-    """Small texts that a version control system keeps in place of a large file."""
-    size = path.stat().st_size
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        stated = re.search(rb"^size (\d+)", head, re.MULTILINE)
-        real = f" of {stated[1].decode()} bytes" if stated else ""
-        return (
-            f"is a pointer of Git LFS ({size} bytes), not the weights{real} themselves: run "
-            f"`git lfs pull` in its repository, or download the file itself."
-        )
-    if re.match(rb"(\.\./)*(\.git)?/?annex/objects/", head):
-        return f"is a pointer of git-annex ({size} bytes), not the weights: run `git annex get`."
-    if re.match(rb"(md5: |outs:\s)", head) and b"md5:" in head:
-        return f"is a pointer of DVC ({size} bytes), not the weights: run `dvc pull`."
-    return None
 
 
 def _archive(path: Path, head: bytes) -> str | None:
@@ -203,19 +188,12 @@ def _is_message_pack(head: bytes) -> bool:
 
 def _written(path: Path, head: bytes) -> str | None:
     """Text: a page, an answer of a server, or something a person wrote."""
-    text = _text(head)
+    text = text_of(head)
     if text is None:
         return None
+    if found := page(text):
+        return found
     start = text.lstrip("\ufeff \t\r\n")
-    if re.match(
-        r"(<!--.*?-->\s*)*<(!doctype html|html|head|body|title|script|meta)\b", start, re.I | re.S
-    ):
-        title = re.search(r"<title[^>]*>(.*?)</title>", start, re.I | re.S)
-        named = f" titled {printable(title[1])!r}" if title and title[1].strip() else ""
-        return (
-            f"is a web page{named} (HTML), not weights: the address gave a page for people, such "
-            f"as a login, a confirmation or an error. Download the file that the page offers."
-        )
     if start.startswith("<"):
         reason = re.search(r"<(Code|Message)>(.*?)</", start, re.S)
         said = f" ({printable(reason[2])})" if reason else ""
@@ -266,20 +244,3 @@ def _zeros(path: Path, head: bytes) -> str | None:
     if head.strip(b"\0"):
         return None
     return f"begins with {len(head)} zero bytes: space that was set aside and never filled. {AGAIN}"
-
-
-def _text(head: bytes) -> str | None:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # a letter cut in two is no reason
-            return None
-        text = head[: error.start].decode("utf-8")
-    odd = sum(not (letter.isprintable() or letter in "\r\n\t\f\ufeff") for letter in text)
-    return text if odd == 0 else None
-
-
-def printable(text: str) -> str:
-    """One line of at most 80 letters, without what a terminal would take for a command."""
-    line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else "?" for letter in line)[:80]

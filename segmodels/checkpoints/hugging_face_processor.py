@@ -9,6 +9,7 @@ pixels, and any kind of processor that is not known, is refused.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from segmodels.errors import SegmodelsError, nearest, shown
 from segmodels.models.preprocessing import IMAGENET, Preprocessing
 
 PROCESSOR, PROCESSORS = "preprocessor_config.json", "processor_config.json"
+MISNAMED = r"(pre)?processor_config([ ._-]?\(?\d+\)?)?\.(json|jsonc|json\.txt)"
 KINDS = ("image_processor_type", "feature_extractor_type")
 SEGFORMER = (
     "SegformerImageProcessor",
@@ -49,6 +51,7 @@ def preprocessing_of(folder: Path) -> Preprocessing:
         SegmodelsError: a field is not known, or says what cannot be done here; it is named.
     """
     found = {}
+    _check_spelling(folder)
     if (path := folder / PROCESSOR).is_file():
         found[path] = _preprocessing(path, read_json(path))
     if (path := folder / PROCESSORS).is_file():
@@ -61,6 +64,15 @@ def preprocessing_of(folder: Path) -> Preprocessing:
             f"({' and '.join(_said(way) for way in found.values())}). Keep the right one."
         )
     return next(iter(found.values()), IMAGENET)
+
+
+def _check_spelling(folder: Path) -> None:
+    """Refuse a processor under another spelling, or the copy of a browser: it would be missed."""
+    for path in sorted(folder.iterdir()):
+        known = re.fullmatch(MISNAMED, path.name, re.I)
+        if known and path.name not in (PROCESSOR, PROCESSORS):
+            name = PROCESSOR if known[1] else PROCESSORS
+            raise SegmodelsError(f"{path} is not read under this name; rename it to {name}.")
 
 
 def _said(way: Preprocessing) -> str:
@@ -105,12 +117,12 @@ def _check_names(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _switch(path: Path, values: Mapping[str, Any], name: str) -> bool:
-    value = values.get(name)
-    if value is not None and not isinstance(value, bool):
+    value = values.get(name, True)
+    if not isinstance(value, bool):
         raise SegmodelsError(
             f"{path}: the field {name!r} must be true or false, got {shown(value)}."
         )
-    return value is not False
+    return value
 
 
 def _factor(path: Path, values: Mapping[str, Any]) -> float:

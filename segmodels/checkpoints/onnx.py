@@ -21,6 +21,7 @@ def export_onnx(model: SegModel, path: str | Path, size: tuple[int, int], batch:
 
     Raises:
         SegmodelsError: the extra is not installed, or the size does not suit the model.
+        OSError: the exporter has no room for its temporary files.
     """
     images = torch.zeros(batch, 3, *size)
     model.check(images)
@@ -34,6 +35,8 @@ def export_onnx(model: SegModel, path: str | Path, size: tuple[int, int], batch:
             dynamo=True,
             verbose=False,
         )
+    except torch.onnx.OnnxExporterError as error:
+        raise (_refused(error) or error) from error
     except ModuleNotFoundError as error:
         raise SegmodelsError(
             f"ONNX files need {error.name!r}. Run: pip install 'segmodels[onnx]'."
@@ -46,6 +49,13 @@ def export_onnx(model: SegModel, path: str | Path, size: tuple[int, int], batch:
     with atomic_path(Path(path)) as part:
         program.save(part)
     return Path(path)
+
+
+def _refused(error: BaseException | None) -> OSError | None:
+    """What the operating system refused, in the chain of causes of the exporter's error."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _meaning(model: SegModel) -> dict[str, object]:

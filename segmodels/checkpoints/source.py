@@ -14,9 +14,10 @@ import yaml
 
 from segmodels.checkpoints.diagnosis import kind_of
 from segmodels.checkpoints.readers import read_any
+from segmodels.checkpoints.stand_ins import stand_in
 from segmodels.checkpoints.states import chosen, unwrapped
 from segmodels.core.exits import refusal
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, shown
 
 LayerNormEps = Literal["hugging_face", "original"]
 
@@ -105,12 +106,13 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        SegmodelsError: not JSON, or not an object.
+        SegmodelsError: not JSON, not an object, or one that says a field twice.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise SegmodelsError(f"{path} is not valid JSON ({error}).") from error
+        found = stand_in(path, "the settings") or f"is not valid JSON ({error})."
+        raise SegmodelsError(f"{path} {found}") from error
     return _mapping(path, values)
 
 
@@ -124,8 +126,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_TupleLoader)
     except (yaml.YAMLError, ValueError, TypeError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise SegmodelsError(f"{path} is not plain YAML ({reason}).") from error
+        found = stand_in(path, "the settings") or f"is not plain YAML ({reason})."
+        raise SegmodelsError(f"{path} {found}") from error
     return _mapping(path, values)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; Python would take the last of two values and say nothing."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"the field {shown(name)} stands there twice")
+        values[name] = value
+    return values
 
 
 def _mapping(path: Path, values: Any) -> dict[str, Any]:

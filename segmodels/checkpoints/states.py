@@ -2,14 +2,17 @@
 
 Training programs put a state dict below a key (``state_dict``, ``model``), and each wrapper around
 a network puts a word in front of its names: ``module.`` (DataParallel), ``_orig_mod.``
-(torch.compile), ``model.`` or ``net.`` (Lightning). Such words are dropped. Weights averaged during
-the training (EMA, SWA) may lie beside those of the last step; which of the two a published number
-belongs to is in no file, so two sets are refused by their names. One rule is certain: mmengine
-swaps both on saving, so that its ``state_dict`` is the average, as its own evaluation reads it.
+(torch.compile), ``model.`` or ``net.`` (Lightning). Such words are dropped, and so are the buffers
+of losses and measures that Lightning keeps beside the network (``criterion.weight`` beside
+``model.…``). Weights averaged during the training (EMA, SWA) may lie beside those of the last step;
+which of the two a published number belongs to is in no file, so two sets are refused by their
+names. One rule is certain: mmengine swaps both on saving, so that its ``state_dict`` is the
+average, as its own evaluation reads it.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,8 +22,10 @@ import torch
 from torch import Tensor
 
 from segmodels.checkpoints.arrays import Array, Inert
-from segmodels.checkpoints.diagnosis import printable
+from segmodels.checkpoints.stand_ins import printable
 from segmodels.errors import SegmodelsError, shown
+
+logger = logging.getLogger(__name__)
 
 #: Keys under which training programs put the weights.
 KEYS = (
@@ -45,6 +50,13 @@ TRAINING = re.compile(r"optim|sched|scaler|loss|criterion|rng|random|meta|hparam
 IN_FRONT = ("module", "model", "net", "network", "_forward_module")
 ANYWHERE = re.compile(
     r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|module)\."
+)
+
+#: Words before buffers of what a training keeps beside the network: losses and measures.
+ASIDE = re.compile(
+    r"(?:.*_)?(?:loss(?:es|_?fn)?|criteri(?:on|a)|metrics?|m?iou|jaccard|dice|confmat|acc(?:uracy)?)"
+    r"(?:_.*|\d*)?",
+    re.I,
 )
 
 #: Counters of averaging that lie among the tensors.
@@ -133,7 +145,8 @@ def unwrapped(path: Path, names: Iterable[str]) -> dict[str, str]:
         SegmodelsError: two sets lie in one state dict; both are named.
     """
     _check_one_set(path, names := list(names))
-    ours = {name: ANYWHERE.sub("", name) for name in names if name not in COUNTERS}
+    aside = set(_beside(names))
+    ours = {name: ANYWHERE.sub("", name) for name in names if name not in {*COUNTERS, *aside}}
     while (word := _word(ours.values())) is not None:
         ours = {name: rest.removeprefix(f"{word}.") for name, rest in ours.items()}
     twice = _first_repeated(ours)
@@ -144,6 +157,14 @@ def unwrapped(path: Path, names: Iterable[str]) -> dict[str, str]:
             f"Save the one that is meant alone."
         )
     return ours
+
+
+def _beside(names: Iterable[str]) -> list[str]:
+    """Buffers of losses and measures, where a wrapper's word stands before all other names."""
+    firsts = {name: name.partition(".")[0] for name in names}
+    aside = [name for name, first in firsts.items() if ASIDE.fullmatch(first) and "." in name]
+    others = [name for name in firsts if name not in set(aside)]
+    return aside if others and _word(others) else []
 
 
 def _word(names: Iterable[str]) -> str | None:
@@ -187,9 +208,13 @@ def tensors_of(path: Path, values: Any, what: str = "state dict") -> dict[str, T
     """
     if not isinstance(values, Mapping) or not values:
         raise SegmodelsError(f"{path}: its {what} is not a mapping of names to tensors.")
-    found = {key: _tensor(path, what, key, value) for key, value in values.items()}
-    ours = unwrapped(path, found)
-    return {ours[key]: value for key, value in found.items() if key in ours}
+    names = [key for key in values if isinstance(key, str)]
+    ours = unwrapped(path, names)
+    for name in _beside(names):
+        logger.info("%s: %s is of a loss or a measure, and left out.", path, printable(name))
+    left = {key: value for key, value in values.items() if key in ours or key not in names}
+    found = {key: _tensor(path, what, key, value) for key, value in left.items()}
+    return {ours[key]: value for key, value in found.items()}
 
 
 def _tensor(path: Path, what: str, key: Any, value: Any) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segmodels.cli import (
@@ -46,6 +47,7 @@ def _run(arguments: list[str] | None) -> int:
     chosen = _parser().parse_args(arguments)
     if getattr(chosen, "debug", False):
         os.environ[DEBUG] = "1"  # also for the processes that are started
+    Path.cwd()  # in a folder that is gone, importing torch would end the process without a word
     command: Command = chosen.command
     return command(chosen)
 

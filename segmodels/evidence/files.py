@@ -97,8 +97,12 @@ def read_evidence(path: str | Path) -> Evidence:
             counted=Counted(**head["counted"]) if head["schema"] != 1 else Counted(),
         )
         problem = next(_problems(path, head, evidence), None)
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error!r}).") from None
+    except KeyError as error:
+        raise SegmodelsError(
+            f"{path}: not evidence of schema {SCHEMA}; it lacks the field {error}."
+        ) from None
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error}).") from None
     if problem:
         raise SegmodelsError(f"{path}: {problem}")
     return evidence

@@ -246,3 +246,51 @@ def test_a_bare_encoder_has_pixels_too(tmp_path, mit) -> None:
     write(tmp_path / "config.json", {"model_type": "segformer", "hidden_act": "relu"})
     with pytest.raises(SegmodelsError, match="'hidden_act'"):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["do_rescale", "do_normalize"])
+def test_a_switch_that_is_null_is_no_default(folder, name) -> None:
+    """Versions of `transformers` differ over what null means there."""
+    write(folder / "preprocessor_config.json", PROCESSOR, **{name: None})
+    with pytest.raises(SegmodelsError, match=rf"'{name}' must be true or false, got None"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["Preprocessor_Config.json", "preprocessor_config (1).json", "processor_config.JSON"]
+)
+def test_a_misnamed_processor_is_named(folder, name) -> None:
+    write(folder / name, PROCESSOR)
+    with pytest.raises(SegmodelsError, match=r"not read under this name; rename it to (pre)?proc"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["transformers.js_config", "gradient_checkpointing", "use_cache"])
+def test_what_programs_add_to_a_config_changes_nothing(folder, name) -> None:
+    write(folder / "config.json", CONFIG, **{name: True})
+    assert load_checkpoint(folder).class_names == tuple("abcde")
+
+
+def test_a_byte_order_mark_is_no_fault(folder) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8-sig")
+    assert load_checkpoint(folder).class_names == tuple("abcde")
+
+
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"is empty \(0 bytes\), not the settings"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n",
+            "is a pointer of Git LFS .*not the settings of 12 bytes",
+        ),
+        ("<?xml version='1.0'?><!DOCTYPE html><title>Log in</title>", "is a web page titled 'Log"),
+        ('{"do_normalize": true, "do_normalize": false}', ".*'do_normalize' stands there twice"),
+        ("do_normalize: true", "is not valid JSON"),
+    ],
+)
+def test_what_lies_in_place_of_a_description_is_told(folder, file, text, message) -> None:
+    (folder / file).write_text(text)
+    with pytest.raises(SegmodelsError, match=rf"{file} {message}"):
+        load_checkpoint(folder)

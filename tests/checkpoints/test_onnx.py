@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import json
 
 import numpy as np
@@ -40,6 +41,20 @@ def test_the_command_writes_a_file_that_explains_itself(tmp_path, capsys, model)
         expected = model.eval()(torch.from_numpy(images)).numpy()
     (logits,) = session.run(["logits"], {"images": images})
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
+
+
+def test_a_full_disk_below_the_exporter_is_told_as_such(tmp_path, monkeypatch, model) -> None:
+    """It writes temporary files, and wraps what it meets there in an error of its own."""
+
+    def refuse(*_: object, **__: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+        except OSError as error:
+            raise torch.onnx.OnnxExporterError("Failed to export") from error
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    with pytest.raises(OSError, match="No space left on device"):
+        export_onnx(model, tmp_path / "a.onnx", (64, 64))
 
 
 def test_without_the_extra_the_way_to_it_is_told(tmp_path, monkeypatch, model) -> None:

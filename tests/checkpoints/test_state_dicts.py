@@ -68,6 +68,29 @@ def test_a_part_may_be_wrapped_alone(tmp_path, model, images, word) -> None:
     same(tmp_path / "a.pth", model, images)
 
 
+@pytest.mark.parametrize(
+    ("name", "buffer"),
+    [
+        ("criterion.pos_weight", torch.ones(5)),
+        ("loss_fn.weight", torch.ones(5)),
+        ("val_iou.confmat", torch.zeros(5, 5, dtype=torch.int64)),
+        ("train_metrics.accuracy.tp", torch.zeros(5, dtype=torch.int64)),
+    ],
+)
+def test_buffers_of_losses_and_measures_are_left_out(tmp_path, model, images, name, buffer) -> None:
+    """As Lightning saves them beside the network."""
+    state = {**prefixed(model, "model."), name: buffer}
+    torch.save({"state_dict": state, "hyper_parameters": {"lr": 0.1}}, tmp_path / "a.ckpt")
+    same(tmp_path / "a.ckpt", model, images)
+
+
+def test_other_things_beside_the_network_are_named(tmp_path, model) -> None:
+    """They might change what it computes."""
+    torch.save({**prefixed(model, "model."), "pixel.mean": torch.ones(3)}, tmp_path / "a.ckpt")
+    with pytest.raises(SegmodelsError, match=r"the file holds model\.backbone, .*pixel\.mean"):
+        load_checkpoint(tmp_path / "a.ckpt")
+
+
 def test_an_unknown_prefix_is_shown(tmp_path, model) -> None:
     torch.save({"meta": {}, "state_dict": prefixed(model, "student_a.")}, tmp_path / "a.pth")
     with pytest.raises(SegmodelsError, match=r"the file holds student_a\.backbone, "):

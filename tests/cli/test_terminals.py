@@ -121,11 +121,15 @@ def test_a_project_of_somebody_else(root: Path, module: str, words: list[str]) -
     assert "Permission denied" in one_line(done.stderr)
 
 
-def test_a_folder_that_is_gone(tmp_path: Path, root: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [["list", "claims"], ["export", "weights", "a.onnx", "--size", "64", "64"]]
+)
+def test_a_folder_that_is_gone(tmp_path: Path, root: Path, words: list[str]) -> None:
+    """Also where torch would be imported, whose libraries end the process there."""
     code = "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); "
     code += "os.execv(sys.executable, [sys.executable, '-m', 'segmodels', *sys.argv[1:]])"
     done = subprocess.run(
-        [sys.executable, "-c", code, "list", "claims"],
+        [sys.executable, "-c", code, *words],
         cwd=tmp_path,
         env={name: value for name, value in os.environ.items() if name != "SEGMODELS_ROOT"},
         capture_output=True,
