@@ -12,7 +12,7 @@ from segmodels.datasets.registry import dataset_kind
 from segmodels.errors import SegmodelsError
 from segmodels.runs.run import Run, load_run
 from segmodels.training.network import Wanted
-from segmodels.training.plan import Memory, capacity, memory, seconds_per_image
+from segmodels.training.plan import Memory, capacity, is_here, memory, seconds_per_image
 from segmodels.training.reading import load_recipe
 from segmodels.training.recipe import Recipe
 
@@ -70,6 +70,9 @@ def _steps(run: Run, recipe: Recipe) -> int:
 
 
 def _time_lines(wanted: Wanted, needed: Memory, images: int, device: str) -> Iterator[str]:
+    if not is_here(device):
+        yield f"time: not measured, because {device} is not here"
+        return
     there = capacity(device)
     if there is not None and needed.total / needed.images > 0.5 * there:
         yield "time: not measured, because even a few images may not fit"

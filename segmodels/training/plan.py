@@ -163,8 +163,18 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def is_here(device: str) -> bool:
+    """Whether this machine has a device: `cpu`, or `cuda` with or without a number."""
+    kind, _, number = device.partition(":")
+    if kind != "cuda":
+        return device == "cpu"
+    return (number or "0").isdecimal() and int(number or "0") < torch.cuda.device_count()
+
+
 def capacity(device: str) -> int | None:
-    """Bytes of memory that a device has; None where the system does not tell."""
+    """Bytes of memory that a device has; None where it is not here, or the system does not tell."""
+    if not is_here(device):
+        return None
     if device.startswith("cuda"):
         return int(torch.cuda.get_device_properties(device).total_memory)
     try:

@@ -108,6 +108,16 @@ def test_what_may_not_fit_is_not_tried(
     assert lines[-1] == "time: not measured, because even a few images may not fit"
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "cuda:x", "meta-physics"])
+def test_a_device_that_is_not_here(
+    project: Any, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    assert cli.main(["train", "shapes-segformer-nano", "--plan", "--device", device]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("memory of a process: ")
+    assert lines[-1] == f"time: not measured, because {device} is not here"
+
+
 def test_released_weights_are_not_trained(project: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", "camvid-espnet", "--plan"]) == 1
     assert "there is nothing to train" in capsys.readouterr().err
