@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -213,14 +214,42 @@ def _run(target: Flow[..., Any], arguments: Sequence[str] | None, module: str) -
     return DONE if state.is_completed() else ERROR
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers for a command line."""
+
+    def read(text: str) -> int:
+        if re.fullmatch(r"\d{1,9}", text) and int(text) >= least:
+            return int(text)
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least {least}, found {text!r}"
+        )
+
+    return read
+
+
+def hours(text: str) -> float:
+    """A time on a command line."""
+    if re.fullmatch(r"\d{1,6}(\.\d*)?|\.\d+", text) and float(text) > 0:
+        return float(text)
+    raise argparse.ArgumentTypeError(f"expected hours such as 0.5, found {text!r}")
+
+
 def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=target.__doc__)
     options: dict[str, dict[str, Any]] = {
         "root": {"default": ".", "help": "the DVC repository (default: here)"},
         "targets": {"nargs": "+", "metavar": "STAGE", "help": "stage names, groups or patterns"},
-        "jobs": {"type": int, "default": JOBS, "help": f"stages at a time (default here: {JOBS})"},
-        "stage_timeout_hours": {"type": float, "metavar": "H", "help": "end a stage after H hours"},
-        "retries": {"type": int, "default": 0, "help": "times to retry a stage, not wrong input"},
+        "jobs": {
+            "type": at_least(1),
+            "default": JOBS,
+            "help": f"stages at a time (default here: {JOBS})",
+        },
+        "stage_timeout_hours": {"type": hours, "metavar": "H", "help": "end a stage after H hours"},
+        "retries": {
+            "type": at_least(0),
+            "default": 0,
+            "help": "times to retry a stage, not wrong input",
+        },
         "force": {"action": "store_true", "help": "run every stage, and count again what is here"},
     }
     for name in inspect.signature(target.fn).parameters:

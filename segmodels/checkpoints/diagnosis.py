@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
-from segmodels.checkpoints.stand_ins import page, pointer, printable, text_of
+from segmodels.core.stand_ins import page, pointer, printable, text_of
 
 Kind = Literal["torch", "safetensors", "npz"]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from segmodels.checkpoints.diagnosis import AGAIN, diagnosis, kind_of
 from segmodels.checkpoints.inert import load_inert
 from segmodels.checkpoints.pickles import UnknownInstructionError, as_protocol_2
-from segmodels.checkpoints.stand_ins import printable
+from segmodels.core.stand_ins import printable
 from segmodels.errors import SegmodelsError
 
 #: How PyTorch's safe reader words its refusal of objects.

@@ -14,9 +14,9 @@ import yaml
 
 from segmodels.checkpoints.diagnosis import kind_of
 from segmodels.checkpoints.readers import read_any
-from segmodels.checkpoints.stand_ins import stand_in
 from segmodels.checkpoints.states import chosen, unwrapped
 from segmodels.core.exits import refusal
+from segmodels.core.stand_ins import stand_in
 from segmodels.errors import SegmodelsError, shown
 
 LayerNormEps = Literal["hugging_face", "original"]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from segmodels.checkpoints.arrays import Array, Inert
-from segmodels.checkpoints.stand_ins import printable
+from segmodels.core.stand_ins import printable
 from segmodels.errors import SegmodelsError, shown
 
 logger = logging.getLogger(__name__)

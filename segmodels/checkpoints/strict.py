@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segmodels.checkpoints.stand_ins import printable
+from segmodels.core.stand_ins import printable
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import SegModel

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from segmodels.core.stand_ins import stand_in
 from segmodels.errors import SegmodelsError
 
 
@@ -210,4 +211,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise SegmodelsError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except (ValueError, RecursionError) as error:
-        raise SegmodelsError(f"{path}: not valid JSON ({error}).") from None
+        found = stand_in(path, "the content")
+        raise SegmodelsError(
+            f"{path} {found}" if found else f"{path}: not valid JSON ({error})."
+        ) from None

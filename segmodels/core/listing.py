@@ -54,6 +54,10 @@ def yaml_files(folder: Path, what: str) -> list[Path]:
         return []
     files = [path for path in sorted(folder.iterdir()) if not is_stray(path.name)]
     for path in files:
+        if path.is_symlink() and not path.exists():
+            raise SegmodelsError(f"{path}: a link that leads nowhere; remove or mend it.")
+        if path.is_dir() and not path.is_symlink() and any(path.glob("*.y*ml")):
+            raise SegmodelsError(f"{path}: files of {what} lie in {folder} itself; move them.")
         if path.suffix != ".yaml" and _looks_like_yaml(path.name) and not path.is_dir():
             raise SegmodelsError(f"{path}: files of {what} end in .yaml; rename it.")
     return [path for path in files if path.suffix == ".yaml" and path.is_file()]

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from segmodels.core.stand_ins import stand_in
 from segmodels.errors import SegmodelsError
 
 
@@ -67,18 +68,35 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     try:
         value = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SegmodelsError(f"{path}: no such file.") from None
+        raise SegmodelsError(f"{path}: no such file.{_respelled(path)}") from None
     except OSError as error:
         raise SegmodelsError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
+        _check_place(path)
         problem = " ".join(str(error).split())
         fix = next((words for sign, words in _FIXES.items() if sign in problem), "")
         raise SegmodelsError(f"{path}: not valid YAML ({problem}).{fix}") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
+        _check_place(path)
         raise SegmodelsError(f"{path}: expected a mapping of names, found {type(value).__name__}.")
     for name in value:
         if not isinstance(name, str):
             raise SegmodelsError(f"{path}: {name!r} is no name; put it in quotes.")
     return value
+
+
+def _check_place(path: Path) -> None:
+    """Say if something else lies in a file's place: a pointer of Git LFS, a page."""
+    if path.stat().st_size and (found := stand_in(path, "the content")):
+        raise SegmodelsError(f"{path} {found}") from None
+
+
+def _respelled(path: Path) -> str:
+    """A file of the same name and another spelling of `.yaml`, as advice."""
+    others = path.parent.iterdir() if path.parent.is_dir() else ()
+    for other in sorted(others):
+        if other.stem == path.stem and other.suffix.lower() in (".yaml", ".yml"):
+            return f" Rename {other.name} to {path.name}."
+    return ""

@@ -224,6 +224,33 @@ def test_broken_json_is_named(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("read", [read_json, read_yaml])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n",
+            "is a pointer of Git LFS .*, not the content of 12 bytes: run `git lfs pull`",
+        ),
+        (b"<!DOCTYPE html><title>Log in</title>\n", "is a web page titled 'Log in'"),
+        (b"\0\5\x16\7" + bytes(40), "is macOS's companion of a file"),
+    ],
+)
+def test_what_lies_in_a_file_s_place_is_told(tmp_path, read, content, message):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        read(path)
+    assert str(path) in one_line(caught)
+
+
+@pytest.mark.parametrize("name", ["a.yml", "a.YAML"])
+def test_a_file_in_another_spelling_is_proposed(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(SegmodelsError, match=rf"no such file\. Rename {name} to a\.yaml\."):
+        read_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("read", [read_json, read_yaml])
 def test_a_folder_is_no_file(tmp_path, read):
     with pytest.raises(SegmodelsError, match="cannot be read"):
         read(tmp_path)

@@ -105,6 +105,21 @@ def test_folders_and_other_files_are_passed_over(tmp_path: Path) -> None:
     assert yaml_files(tmp_path / "none", "things") == []
 
 
+def test_links_that_lead_nowhere_are_named(tmp_path: Path) -> None:
+    for target in ("gone.yaml", "a.yaml"):
+        (tmp_path / "a.yaml").symlink_to(target)
+        with pytest.raises(SegmodelsError, match=r"a\.yaml: a link that leads nowhere"):
+            yaml_files(tmp_path, "things")
+        (tmp_path / "a.yaml").unlink()
+
+
+def test_files_in_a_folder_of_their_own_are_named(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.yaml").touch()
+    with pytest.raises(SegmodelsError, match=r"more: files of things lie in .* itself"):
+        yaml_files(tmp_path, "things")
+
+
 # --- weights, evidence, mirror ------------------------------------------------------------
 
 

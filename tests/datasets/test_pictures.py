@@ -153,6 +153,19 @@ def test_lossless_codings_keep_every_number(
     check()
 
 
+def test_one_bit_says_nothing_but_0(tmp_path: Path) -> None:
+    """Optimisers store a label file of zeros so; 1 is 1 for Pillow and 255 for OpenCV."""
+    bits = np.zeros((4, 6), dtype=np.bool_)
+    path = written(Image.fromarray(bits), "PNG", tmp_path / "a.png")
+    found = read_grey(path)
+    assert found.dtype == np.uint8
+    assert not found.any()
+    bits[1, 2] = True
+    path = written(Image.fromarray(bits), "PNG", tmp_path / "a.png")
+    with pytest.raises(SegmodelsError, match="Two values are the mask of one class"):
+        read_grey(path)
+
+
 @pytest.mark.parametrize("form", ["GIF", "PNG", "TIFF"])
 @pytest.mark.parametrize("read", [read_rgb, read_grey])
 def test_several_pictures_in_one_file_are_refused(form: str, read: object, tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ def server() -> Any:
         (["--serve", "--cron", "R 3 * * *"], "is no schedule"),
         (["--serve", "--cron", "0 3 * * *", "--timezone", "Berlin"], "mean 'Europe/Berlin'"),
         (["--serve", "--cron", "0 3 * * *", "--timezone", ""], "is no time zone"),
-        (["--jobs", "two"], "invalid int value"),
+        (["--jobs", "two"], "expected a whole number of at least 1, found 'two'"),
+        (["--jobs", "0"], "expected a whole number of at least 1"),
+        (["--retries", "-1"], "expected a whole number of at least 0, found '-1'"),
+        (["--stage-timeout-hours", "nan"], "expected hours such as 0.5, found 'nan'"),
+        (["--stage-timeout-hours", "0"], "expected hours such as 0.5"),
     ],
 )
 def test_a_wrong_schedule_is_wrong_usage(

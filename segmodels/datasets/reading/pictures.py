@@ -89,6 +89,8 @@ def read_grey(path: AnyPath) -> Pixels:
         _check_lossless(path, picture)
         _check_single(path, picture, "a label file")
         pixels = np.asarray(picture)
+        if pixels.dtype == np.bool_ and not pixels.any():
+            pixels = pixels.astype(np.uint8)  # one bit is enough where all is 0, for optimisers
         palette = picture.getpalette() if picture.mode == "P" else None
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise SegmodelsError(

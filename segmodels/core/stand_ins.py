@@ -38,7 +38,7 @@ def pointer(path: Path, head: bytes, what: str = "the weights") -> str | None:
         stated = re.search(rb"^size (\d+)", head, re.MULTILINE)
         real = f" of {stated[1].decode()} bytes" if stated else ""
         return (
-            f"is a pointer of Git LFS ({size} bytes), not {what}{real} themselves: run "
+            f"is a pointer of Git LFS ({size} bytes), not {what}{real}: run "
             f"`git lfs pull` in its repository, or download the file itself."
         )
     if re.match(rb"(\.\./)*(\.git)?/?annex/objects/", head):
