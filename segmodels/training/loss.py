@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from segmodels.core.arrays import VOID
+from segmodels.errors import SegmodelsError
 from segmodels.training.job import Job
 from segmodels.training.recipe import LossMean
 from segmodels.training.strips import pixel_losses
@@ -58,8 +59,17 @@ def mean_loss(total: Tensor, pixels: Tensor) -> Tensor:
 
 
 def class_weights(job: Job) -> Tensor:
-    """float (outputs,): the weight of each class in the loss, as the recipe balances them."""
+    """float (outputs,): the weight of each class in the loss, as the recipe balances them.
+
+    Raises:
+        SegmodelsError: no pixel of the training images has a label.
+    """
     names = job.train.class_names
+    if not any(job.pixels[name] for name in names):
+        raise SegmodelsError(
+            f"run {job.run!r}: no pixel of split 'train' of {job.train.name!r} has a label, so "
+            f"nothing can be learnt. Look at its label files: segmodels data check {job.train.name}"
+        )
     if job.recipe.balance == "none":
         return torch.ones(len(names))
     counted = np.array([job.pixels[name] for name in names], dtype=np.float64)

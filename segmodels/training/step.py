@@ -87,6 +87,17 @@ class Step:
         (losses.sum() * self.processes.count).backward()  # type: ignore[no-untyped-call]
         return losses.detach()
 
+    def _logits(self, images: Tensor) -> list[tuple[Tensor, float]]:
+        """Logits of every head, and its weight.
+
+        Raises:
+            SegmodelsError: images that the network cannot digest, or too few for its BatchNorms.
+        """
+        self.model.check(images)
+        half = self.recipe.precision == "bf16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+            return self._heads(images)
+
     def _limit(self) -> Tensor:
         """Shorten the gradient to the recipe's limit; returns its length before."""
         if self.recipe.clip is not None:
@@ -108,10 +119,7 @@ class Step:
         """
         if pixels is None:
             pixels = self.processes.added(self.loss.pixels(labels))
-        self.model.check(images)
-        half = self.recipe.precision == "bf16"
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
-            (main, weight), *others = self._heads(images)
+        (main, weight), *others = self._logits(images)
         fixed = self.recipe.auxiliary_weight
         heads = [(main, weight), *((one, own if fixed is None else fixed) for one, own in others)]
         size = self.model.upsampled_size(*labels.shape[-2:])

@@ -590,6 +590,12 @@ def test_class_weights_by_a_second_implementation(job: Job) -> None:
     assert class_weights(changed(job, balance="log")).tolist() == pytest.approx(gentler, rel=1e-6)
 
 
+def test_images_without_any_label_teach_nothing(job: Job, tmp_path: Path) -> None:
+    empty = dict.fromkeys([*job.train.class_names, "void"], 0) | {"void": 99}
+    with pytest.raises(SegmodelsError, match="no pixel of split 'train' of 'shapes' has a label"):
+        trained(dataclasses.replace(job, pixels=empty), tmp_path)
+
+
 def test_a_class_that_never_occurs_weighs_nothing(job: Job) -> None:
     job = changed(job, balance="median_frequency")
     pixels = dict.fromkeys(job.train.class_names, 10) | {"disc": 0, "sky": 40, "void": 9}

@@ -94,6 +94,13 @@ def test_the_loss_is_that_before_the_change_and_falls() -> None:
     assert seen[-1] < seen[0]
 
 
+def test_one_image_is_too_few_for_a_batch_norm_at_a_resolution_of_one() -> None:
+    step = step_of(create_model("deeplabv3plus_mobilenetv2", num_classes=3))
+    images, labels = (one[:1] for one in batch(size=(32, 32)))
+    with pytest.raises(SegmodelsError, match="needs batches of 2 images or more"):
+        step(images, labels)
+
+
 def test_a_limit_on_gradients_is_kept_and_none_is_none() -> None:
     images, labels = batch()
     lengths, told = {}, {}
