@@ -67,6 +67,11 @@ ODD: dict[str, Any] = {
 }
 
 
+pytestmark = pytest.mark.fuzz
+
+PIXELS = {"mean": [0, 0, 0], "std": [1, 1, 1], "range": 1, "channels": "RGB"}
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return small_project.enter(tmp_path / "project", monkeypatch)
@@ -88,6 +93,34 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
             {"model": model, "views": views, "size": (64, 64), "protocol": plain},
         ),
         "network": (model, {"images": torch.zeros(1, 3, 64, 64)}),
+        "forward_lowres": (model.forward_lowres, {"images": torch.zeros(1, 3, 64, 64)}),
+        "evaluate": (
+            sm.evaluate,
+            {
+                "model": model,
+                "dataset": "shapes",
+                "protocol": plain,
+                "split": "val",
+                "preprocessing": PIXELS,
+                "device": "cpu",
+                "limit": 1,
+                "progress": False,
+            },
+        ),
+        "score": (sm.score, {"evidence": None, "protocol": plain}),
+        "load_dataset": (sm.load_dataset, {"dataset": "shapes", "split": "val"}),
+        "own_model": (
+            sm.own_model,
+            {
+                "network": torch.nn.Conv2d(3, 5, 1),
+                "num_classes": 5,
+                "preprocessing": PIXELS,
+                "image_size": (64, 64),
+                "weights": None,
+                "overrides": None,
+            },
+        ),
+        "write_evidence": (sm.write_evidence, {"folder": root / "new", "evidence": None}),
         "confusion_matrix": (
             sm.confusion_matrix,
             {"label": maps, "prediction": maps, "num_classes": 5, "ignore_index": 255},
@@ -143,6 +176,17 @@ PAIRS = [
         "predict": ("model", "image", "protocol"),
         "predict_views": ("model", "views", "size", "protocol"),
         "network": ("images",),
+        "forward_lowres": ("images",),
+        "evaluate": (
+            *("model", "dataset", "protocol", "split"),
+            *("preprocessing", "device", "limit", "progress"),
+        ),
+        "score": ("evidence",),
+        "load_dataset": ("dataset", "split"),
+        "own_model": (
+            *("network", "num_classes", "preprocessing", "image_size", "weights", "overrides"),
+        ),
+        "write_evidence": ("evidence",),
         "confusion_matrix": ("label", "prediction", "num_classes", "ignore_index"),
         "mean_iou": ("counts",),
         "pixel_accuracy": ("counts",),
@@ -209,3 +253,37 @@ def test_numbers_of_numpy_and_torch_are_numbers(root: Path) -> None:
     for five in (np.int64(5), np.array(5), torch.tensor(5)):
         assert sm.confusion_matrix(maps, maps, five).shape == (5, 5)  # type: ignore[arg-type]
     assert sm.mean_iou(torch.eye(3, dtype=torch.int64)) == 1.0  # type: ignore[arg-type]
+
+
+IMAGES: dict[str, tuple[torch.Tensor, str]] = {
+    "no image": (torch.zeros(0, 3, 64, 64), "at least one image"),
+    "doubles": (torch.zeros(1, 3, 64, 64, dtype=torch.float64), "torch.float32, as the weights"),
+    "halves": (torch.zeros(1, 3, 64, 64, dtype=torch.float16), "torch.float32, as the weights"),
+    "elsewhere": (torch.zeros(1, 3, 64, 64, device="meta"), "a tensor on cpu"),
+    "sparse": (torch.zeros(1, 3, 64, 64).to_sparse(), "a dense tensor"),
+    "small": (torch.zeros(1, 3, 4, 4), "at least 13 pixels"),
+    "four channels": (torch.zeros(1, 4, 64, 64), r"\(B, 3, H, W\)"),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_images_that_a_network_cannot_digest_are_refused(kind: str) -> None:
+    images, expected = IMAGES[kind]
+    model = sm.create_model("segformer_nano", 5).eval()
+    for compute in (model, model.forward_lowres):
+        with pytest.raises(sm.SegmodelsError, match=expected):
+            compute(images)
+
+
+def test_images_of_the_weights_type_and_autocast_are_digested() -> None:
+    model = sm.create_model("segformer_nano", 5).eval().double()
+    images = torch.zeros(1, 3, 64, 64)
+    assert model.forward_lowres(images.double()).dtype == torch.float64
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.float().forward_lowres(images.bfloat16()).shape == (1, 5, 16, 16)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    net = torch.nn.Conv2d(3, 5, 1)
+    with pytest.raises(sm.SegmodelsError, match=r"none.model\.json: No such file"):
+        sm.own_model(net, num_classes=5, preprocessing=PIXELS, weights=tmp_path / "none")

@@ -104,7 +104,7 @@ def load_checkpoint(
     with told():
         for form in FORMATS.values():
             if form.recognises(source):
-                return _moved(_checked(source.path, form.load(source)), device)
+                return on_device(_checked(source.path, form.load(source)), device)
         raise SegmodelsError(_unknown(source))
 
 
@@ -121,7 +121,12 @@ def _checked(path: Path, model: SegModel) -> SegModel:
     return model
 
 
-def _moved(model: SegModel, device: str | torch.device) -> SegModel:
+def on_device(model: SegModel, device: str | torch.device) -> SegModel:
+    """The network on a device.
+
+    Raises:
+        SegmodelsError: that is no device, or it is not there.
+    """
     try:
         return model.to(torch.device(device))
     except (TypeError, ValueError):

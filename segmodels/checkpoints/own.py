@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from segmodels.checkpoints.native import fill
+from segmodels.checkpoints.source import told
 from segmodels.core.arguments import path_to
 from segmodels.models.base import SegModel
 from segmodels.models.own import wrap_network
@@ -57,4 +58,7 @@ def own_model(
         image_size=image_size,
         overrides=overrides,
     )
-    return model if weights is None else fill(model, path_to("weights", weights))
+    if weights is None:
+        return model
+    with told():
+        return fill(model, path_to("weights", weights))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import wraps
 from typing import Any, ClassVar, Self
 
 import torch
@@ -56,6 +57,12 @@ class SegModel(nn.Module):
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     stride: int = 1
     smallest_side: int = 1
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let ``forward_lowres`` of every network check its images first, as ``forward`` does."""
+        super().__init_subclass__(**options)
+        if "forward_lowres" in vars(cls):
+            cls.forward_lowres = _checked(cls.forward_lowres)  # type: ignore[method-assign, assignment]
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -131,6 +138,8 @@ class SegModel(nn.Module):
         """Refuse images the network cannot digest, in one sentence."""
         if not isinstance(images, Tensor):
             raise wrong("images", "a float tensor (B, 3, H, W)", images)
+        if images.layout is not torch.strided:
+            raise wrong("images", "a dense tensor (B, 3, H, W)", images.layout)
         if not images.is_floating_point():
             fix = "Normalise the pixels as `model.preprocessing` says."
             raise wrong("images", "normalised floats (B, 3, H, W)", images, fix)
@@ -141,6 +150,19 @@ class SegModel(nn.Module):
                 f"{type(self).__name__} needs images of at least {self.smallest_side} pixels "
                 f"a side, got {tuple(images.shape[-2:])}."
             )
+        if not len(images):
+            raise wrong("images", "at least one image", images)
+        self.check_kind(images)
+
+    def check_kind(self, images: Tensor) -> None:
+        """Refuse images of another type or on another device than the weights."""
+        weight = next(self.parameters(), images)
+        if images.device != weight.device:
+            fix = f"Move them: images.to({str(weight.device)!r})."
+            raise wrong("images", f"a tensor on {weight.device}", images.device, fix)
+        if images.dtype != weight.dtype and not torch.is_autocast_enabled(images.device.type):
+            fix = f"Convert them: images.to({weight.dtype})."
+            raise wrong("images", f"{weight.dtype}, as the weights", images, fix)
 
     def pad(self, images: Tensor) -> Tensor:
         """Pad right and bottom with 0 (the mean colour) to a multiple of the stride."""
@@ -195,3 +217,15 @@ def to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
 def to_tokens(features: Tensor) -> Tensor:
     """A map (B, C, rows, columns) to tokens (B, N, C), row by row."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _checked(compute: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """A method that refuses images its network cannot digest; what is compiled is left alone."""
+
+    @wraps(compute)
+    def checking(self: SegModel, images: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            self.check(images)
+        return compute(self, images)
+
+    return checking

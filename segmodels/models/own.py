@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segmodels.core.arguments import MOST_CLASSES, an, whole
+from segmodels.core.arguments import MOST_CLASSES, an, whole, wrong
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, SegModel, plain, round_up
 from segmodels.models.own_building import built_by
@@ -74,6 +74,9 @@ class OwnModel(SegModel):
             )
         return logits
 
+    def check_kind(self, images: Tensor) -> None:
+        """What its input may be is the network's own affair."""
+
     def _failed(self, images: Tensor, error: Exception) -> SegmodelsError:
         text = " ".join(str(error).split())[:300] or type(error).__name__
         return SegmodelsError(
@@ -118,14 +121,32 @@ def wrap_network(
         SegmodelsError: there is no such function, it fails, or the network does not say how pixels
             become its input.
     """
+    size, given = _size(image_size), _arguments(overrides)
+    if num_classes is not None:
+        num_classes = whole("num_classes", num_classes, 1, MOST_CLASSES)
     if isinstance(network, str):
         source = find_source(network, folder or Path.cwd())
-        given = dict(overrides or {})
-        return _from_source(source, num_classes, preprocessing, image_size, given)
+        return _from_source(source, num_classes, preprocessing, size, given)
     module = an(nn.Module, "network", network)
-    if overrides:
+    if given:
         raise SegmodelsError("argument 'overrides' is for a function that builds a network.")
     return _wrapped(module, identity_of(module), num_classes, preprocessing)
+
+
+def _arguments(overrides: Any) -> dict[str, Any]:
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise wrong("overrides", "arguments by name", overrides)
+    return dict(overrides or {})
+
+
+def _size(image_size: Any) -> tuple[int, int] | None:
+    """Height and width, or nothing."""
+    if image_size is None:
+        return None
+    if not isinstance(image_size, tuple | list) or len(image_size) != 2:
+        raise wrong("image_size", "height and width", image_size)
+    height, width = (whole("image_size", side, 1) for side in image_size)
+    return height, width
 
 
 def _from_source(

@@ -84,7 +84,7 @@ class Preprocessing:
         if isinstance(given, Preprocessing):
             return given
         if not isinstance(given, Mapping):
-            raise SegmodelsError(f"Preprocessing must be a mapping, got {given!r}.")
+            raise SegmodelsError(f"preprocessing must be a mapping, got {shown(given)}.")
         known = ("mean", "std", "range", "channels")
         for name in known[:3]:
             if name not in given:

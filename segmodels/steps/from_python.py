@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from segmodels.assets.entries import load_dataset_entries, load_weights_entries, load_weights_entry
 from segmodels.assets.own_dataset import check_name, is_description, load_own_dataset
-from segmodels.checkpoints import load_checkpoint
+from segmodels.checkpoints import load_checkpoint, on_device
 from segmodels.checkpoints.native import weights_sha256
 from segmodels.checkpoints.own import own_model
-from segmodels.core.arguments import an, whole, words, wrong
+from segmodels.core.arguments import an, path_to, whole, words, wrong
 from segmodels.core.progress import Progress
 from segmodels.core.settings import images_at_once
 from segmodels.datasets import Dataset
@@ -38,7 +38,6 @@ from segmodels.models.registry import MODELS
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
 from segmodels.steps.inputs import ensure_dataset
-from segmodels.steps.own_loading import moved
 from segmodels.steps.weights import fetch_released, released_files, weights_digest, weights_path
 
 
@@ -77,6 +76,8 @@ def evaluate(
         protocol = load_protocol(protocol)
     protocol = an(Protocol, "protocol", protocol, "load_protocol")
     limit = None if limit is None else whole("limit", limit, 1)
+    if not (isinstance(progress, bool | None) or _is_function(progress)):
+        raise wrong("progress", "true, false or a function of two numbers", progress)
     opened = load_dataset(dataset, split)
     subject = _subject(model, opened, preprocessing, device)
     with evaluating(subject.model), _shown(progress) as watch:
@@ -124,6 +125,7 @@ def load_dataset(dataset: Dataset | str | Path, split: str | None = None) -> Dat
         raise wrong(
             "dataset", "a name, a file that describes one, or what load_dataset gave", dataset
         )
+    path_to("dataset", dataset)
     if is_description(str(dataset)):
         about = load_own_dataset(Path(dataset))
         check_name(about, [name for name, one in load_dataset_entries().items() if not one.own])
@@ -152,7 +154,7 @@ def _subject(
     if isinstance(model, nn.Module):
         found, origin = _as_ours(model, preprocessing), {"python": ""}
         weights = weights_sha256(found)
-    elif isinstance(model, str) and is_own(model) and not Path(model).exists():
+    elif isinstance(model, str) and is_own(model) and not path_to("model", model).exists():
         classes = len(dataset.class_names)
         found = own_model(model, num_classes=classes, preprocessing=preprocessing)
         weights, origin = weights_sha256(found), {"python": ""}
@@ -165,7 +167,7 @@ def _subject(
         raise wrong("model", "a network, or the name or path of one", model)
     if "released" not in origin:
         origin = {"python": str(found.config["name"])}
-    found = found if device is None else moved(found, device)
+    found = found if device is None else on_device(found, device)
     fingerprint = _fingerprint(dataset)
     return Subject(found, weights, origin, fingerprint, images=images_at_once())
 
@@ -186,7 +188,7 @@ def _is_known(model: SegModel) -> bool:
 
 def _checkpoint(model: str | Path) -> tuple[Path, dict[str, str]]:
     """The file or folder that a name or path leads to, and where it comes from."""
-    path = Path(model)
+    path = path_to("model", model)
     if isinstance(model, Path) or path.exists():
         return path, {"python": ""}
     entries = load_weights_entries()
@@ -208,6 +210,10 @@ def _fingerprint(dataset: Dataset) -> str:
         more = f" So are {len(looked.faults) - 1} more." if len(looked.faults) > 1 else ""
         raise SegmodelsError(f"{looked.faults[0]}{more}")
     return looked.fingerprint
+
+
+def _is_function(value: object) -> bool:
+    return callable(value) and not isinstance(value, type | nn.Module)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from PIL import Image
 from segmodels.datasets.reading.pictures import read_grey, read_rgb, turn_of
 from segmodels.errors import SegmodelsError
 
+pytestmark = pytest.mark.fuzz
+
 FORMATS = [
     "PNG",
     "JPEG",
