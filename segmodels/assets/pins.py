@@ -85,6 +85,8 @@ def note_pins(path: Path, entry: str, found: Pins) -> None:
         SegmodelsError: another process has noted other bytes meanwhile, or the file cannot be
             written; then nothing of it changed.
     """
+    if not found:
+        return  # also where nothing could be written
     # In the project, not in the cache that each process may have of its own.
     lock = project_root() / ".cache" / f"{path.stem}.lock"
     try:

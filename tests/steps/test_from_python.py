@@ -243,7 +243,7 @@ def test_tensors_may_be_shared(root: Path, mine: Path) -> None:
         ({"preprocessing": None}, "does not say how pixels become its input"),
         ({"preprocessing": {"mean": 0}}, "Preprocessing lacks the field 'std'"),
         ({"limit": 0}, "argument 'limit'"),
-        ({"device": "nowhere"}, "cannot be moved to 'nowhere'"),
+        ({"device": "nowhere"}, "cannot be moved to device 'nowhere'"),
         ({"model": small(3)}, "has 3 outputs, but mine has 8 classes"),
     ],
 )
