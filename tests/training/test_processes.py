@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import conftest
 import pytest
 import small_project
 import torch
@@ -38,9 +38,9 @@ RECIPE = {
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit_yaml: Any) -> Path:
     root = small_project.enter(tmp_path / "project", monkeypatch)
-    conftest.change_yaml(root / "params/runs/tiny.yaml", lambda run: run.update(RUN))
+    edit_yaml(root / "params/runs/tiny.yaml", lambda run: run.update(RUN))
     recipe = yaml.safe_load((root / "params/recipes/tiny.yaml").read_text()) | RECIPE
     recipe = {name: value for name, value in recipe.items() if value is not None}
     (root / "params/recipes/tiny.yaml").write_text(yaml.safe_dump(recipe))
