@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from segmodels.training.optimizer import FACTOR, set_learning_rates
 from segmodels.training.processes import ALONE, Processes
 from segmodels.training.state import State, resumed, save
 from segmodels.training.step import Step
+from segmodels.training.threads import threads
 from segmodels.training.validation import validation_miou
 
 #: Seconds between snapshots; losing a minute is cheaper than writing after every step.
@@ -67,7 +67,7 @@ def train(
     scratch = cache_dir() / "training" / key
     lock, work = scratch.with_suffix(".lock"), f"training {job.run} ({key})"
     alone = only_one(lock, work, wait=True) if processes.first else nullcontext()
-    with alone, _threads(job):
+    with alone, threads(job.recipe.threads):
         state = resumed(job, scratch / "state.pt", processes)
         resumed_at = state.step
         _Loop(job, state, scratch / "state.pt", progress, processes).run()
@@ -210,13 +210,3 @@ def _means(seen: list[list[float]]) -> CurveRow:
 
 def _loss(job: Job) -> Loss:
     return Loss(class_weights(job).to(job.device), job.recipe.loss_mean)
-
-
-@contextmanager
-def _threads(job: Job) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(job.recipe.threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

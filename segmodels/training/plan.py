@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +27,7 @@ from segmodels.training.optimizer import build_optimizer
 from segmodels.training.processes import Supervised
 from segmodels.training.recipe import Recipe
 from segmodels.training.step import Step
+from segmodels.training.threads import threads
 
 #: Steps that are timed, behind one that is not.
 _TIMED = 2
@@ -125,7 +124,7 @@ def seconds_per_image(wanted: Wanted, device: str, needed: Memory) -> float:
     fewer; a GPU is then slower by the image than it will be.
     """
     recipe = wanted.recipe
-    with _threads(recipe.threads):
+    with threads(recipe.threads):
         model = wanted.built().to(device)
         weight = torch.ones(wanted.classes, device=device)
         step = Step(model, build_optimizer(model, recipe), Loss(weight, recipe.loss_mean), recipe)
@@ -151,16 +150,6 @@ def _batch(model: SegModel, recipe: Recipe, device: str, needed: Memory) -> tupl
 def _finished(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def is_here(device: str) -> bool:

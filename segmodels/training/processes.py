@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
+from segmodels.training.network import has_batch_norms
 
 #: The first process may wait for another training, or for a download, while the others wait for it.
 _PATIENCE = timedelta(days=7)
@@ -102,14 +103,14 @@ class Supervised(nn.Module):
 
 def _synchronise(model: SegModel) -> None:
     """Let batch norms see the whole batch."""
-    norms = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
-    if norms and next(model.parameters()).device.type != "cuda":
+    if not has_batch_norms(model):
+        return
+    if next(model.parameters()).device.type != "cuda":
         raise SegmodelsError(
             f"{type(model).__name__} has batch norms, whose statistics PyTorch shares between "
             f"processes on GPUs only. Train it in one process, or with --device cuda."
         )
-    if norms:
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Nothing in them is run, nothing is written, and nothing hangs.
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,6 @@ pytestmark = pytest.mark.fuzz
 
 #: What lies where a file was.
 GONE = (b"", b"\0" * 100, b"version https://git-lfs.github.com/spec/v1\n", b"{", b"<html>")
-
-#: A machine that is busy with other tests is no hang.
-SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +90,6 @@ def test_a_damaged_one_is_one_line_or_a_network(tmp_path: Path, kind: str) -> No
 
 def check(path: Path, folder: Path, canary: Path) -> None:
     before = {file: file.read_bytes() for file in folder.iterdir()}
-    start = time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch's, about what it reads
@@ -108,7 +103,6 @@ def check(path: Path, folder: Path, canary: Path) -> None:
         assert isinstance(model, SegModel)
         assert not model.training
         assert all(value.isfinite().all() for value in model.state_dict().values())
-    assert time.monotonic() - start < SECONDS
     assert not canary.exists()
     assert {file: file.read_bytes() for file in folder.iterdir()} == before
     assert [item.name for item in folder.parent.iterdir()] == [folder.name]
