@@ -29,6 +29,8 @@ def add(commands: Add) -> None:
     training = commands("train", _train, "train the weights of a run")
     training.add_argument("run")
     device_option(training)
+    shared = "fsdp: the processes of torchrun share out weights, gradients and moments"
+    training.add_argument("--sharding", choices=("none", "fsdp"), default="none", help=shared)
     plan = "say what it needs (memory, speed by a short probe, hours), and train nothing"
     training.add_argument("--plan", action="store_true", help=plan)
     job = "print a job that trains it with torchrun, and train nothing"
@@ -122,7 +124,8 @@ def _train(chosen: argparse.Namespace) -> int:
     if chosen.plan or chosen.job:
         return _ahead(chosen)
     steps.ensure_dataset(load_run(chosen.run).dataset, progress)
-    print(steps.train_run(chosen.run, steps.Options(own_device(chosen.device), curve=curve)))
+    device, sharded = own_device(chosen.device), chosen.sharding == "fsdp"
+    print(steps.train_run(chosen.run, steps.Options(device, curve=curve, sharded=sharded)))
     return 0
 
 
@@ -132,11 +135,17 @@ def _ahead(chosen: argparse.Namespace) -> int:
     from segmodels.steps.planning import plan
     from segmodels.training.launch import Launch
 
+    sharded, count = chosen.sharding == "fsdp", chosen.nodes * chosen.gpus
+    if sharded and count == 1:
+        raise SegmodelsError(
+            "weights can be shared out over several processes: say how many with --gpus or "
+            "--nodes, or leave out --sharding."
+        )
     if chosen.plan:
-        for line in plan(chosen.run, own_device(chosen.device), chosen.nodes * chosen.gpus):
+        for line in plan(chosen.run, own_device(chosen.device), count, sharded):
             print(line)
     if chosen.job:
         name = load_run(chosen.run).name
-        launch = Launch(name, chosen.nodes, chosen.gpus, chosen.hours, chosen.image)
+        launch = Launch(name, chosen.nodes, chosen.gpus, chosen.hours, chosen.image, sharded)
         print(launch.slurm() if chosen.job == "slurm" else launch.kubernetes(), end="")
     return 0

@@ -26,6 +26,7 @@ class Options:
             `<protocol>-<precision>`. What is measured in less than fp32 is measured in fp32
             first, unless that is here, and says what the difference is.
         keep_maps: keep the label maps too, in `labels/<run>/<protocol>`.
+        sharded: whether the processes of a training share out its weights.
         shard: `(index, number)` of one of several processes at the same evaluation; None alone.
     """
 
@@ -35,6 +36,7 @@ class Options:
     force: bool = False
     precision: Precision | None = None
     keep_maps: bool = False
+    sharded: bool = False
     shard: tuple[int, int] | None = None
 
 

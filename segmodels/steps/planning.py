@@ -19,13 +19,14 @@ from segmodels.training.recipe import Recipe
 _MEBIBYTE = 2**20
 
 
-def plan(run_name: str, device: str, processes: int = 1) -> Iterator[str]:
+def plan(run_name: str, device: str, processes: int = 1, sharded: bool = False) -> Iterator[str]:
     """Lines that say what a training needs; neither images nor initial weights have to be here.
 
     Args:
         run_name: a run with a recipe.
         device: whose memory and speed are meant.
         processes: that share each batch, each on a device of its own.
+        sharded: whether they also share out weights, gradients and moments.
 
     Raises:
         SegmodelsError: the run trains nothing, or its network cannot be made or run.
@@ -36,7 +37,7 @@ def plan(run_name: str, device: str, processes: int = 1) -> Iterator[str]:
     recipe = load_recipe(run.recipe)
     classes = len(dataset_kind(run.dataset).class_names)
     wanted = Wanted(run.name, run.model, recipe, classes, run.overrides)
-    needed = memory(wanted, processes)
+    needed = memory(wanted, processes, sharded)
     yield f"{run.name}: {run.model} on {run.dataset}, recipe {recipe.name} ({recipe.title})"
     yield from _memory_lines(needed, device)
     steps = _steps(run, recipe)
@@ -50,6 +51,7 @@ def _memory_lines(needed: Memory, device: str) -> Iterator[str]:
         "weights": needed.weights,
         "gradients": needed.gradients,
         "optimiser": needed.moments,
+        **({"blocks put together": needed.together} if needed.together else {}),
         f"activations of {needed.images} images": needed.activations,
     }
     listed = ", ".join(f"{name} {size / _MEBIBYTE:.0f} MiB" for name, size in parts.items())

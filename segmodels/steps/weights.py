@@ -72,7 +72,7 @@ def train_run(run_name: str, options: Options = USUAL) -> Path:
     Who asks while another process trains the same waits, and takes what that one trained.
     """
     run = load_run(run_name)
-    with joined(options.device) as processes:
+    with joined(options.device, options.sharded) as processes:
         if initial := run.initial:
             processes.from_first(lambda: fetch_released(initial))
         return _trained(run, options, processes)

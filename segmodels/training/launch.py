@@ -34,6 +34,7 @@ class Launch:
         gpus: of each machine; one process each.
         hours: after which the system may end it; None leaves that to the system.
         image: container image that has this project, for Kubernetes.
+        sharded: whether the processes share out the weights.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Launch:
     gpus: int = 1
     hours: int | None = None
     image: str = ""
+    sharded: bool = False
 
     def slurm(self) -> str:
         """A script for `sbatch`, to be started in the project's folder."""
@@ -84,7 +86,8 @@ class Launch:
         return ["torchrun", *shape, *(["--rdzv-backend", backend] if backend else [])]
 
     def _command(self) -> list[str]:
-        return ["-m", "segmodels.cli", "train", self.run, "--device", "cuda"]
+        sharding = ["--sharding", "fsdp"] if self.sharded else []
+        return ["-m", "segmodels.cli", "train", self.run, "--device", "cuda", *sharding]
 
     def _service(self) -> dict[str, Any]:
         """Gives the first machine a name that the others find."""

@@ -25,6 +25,7 @@ from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.prediction import NotFiniteError
+from segmodels.models.base import SegModel
 from segmodels.training.batches import feed, image_names
 from segmodels.training.curve import CurveProgress, CurveRow, Pace, curve_as_csv
 from segmodels.training.job import Job
@@ -71,7 +72,8 @@ def train(
         state = resumed(job, scratch / "state.pt", processes)
         resumed_at = state.step
         _Loop(job, state, scratch / "state.pt", progress, processes).run()
-        weights = processes.from_first(lambda: _written(job, state, folder, curve))
+        result = state.result("cpu")
+        weights = processes.from_first(lambda: _written(job, state, result, folder, curve))
         if processes.first:
             shutil.rmtree(scratch, ignore_errors=True)
     return {
@@ -80,6 +82,7 @@ def train(
         "steps": state.step,
         "kept": _kept(job, state),
         "processes": processes.count,
+        "sharding": "fsdp" if processes.sharded else None,
         "resumed_at": resumed_at,
         "seconds": round(time.perf_counter() - start, 3),
         "peak_memory_bytes": peak_memory_bytes(job.device),
@@ -87,9 +90,9 @@ def train(
     }
 
 
-def _written(job: Job, state: State, folder: Path, curve: Path) -> str:
+def _written(job: Job, state: State, model: SegModel, folder: Path, curve: Path) -> str:
     """Write what came of a training; returns the sha256 of the weights."""
-    model = state.result.eval().to("cpu")
+    model = model.eval().to("cpu")
     if job.recipe.keep == "best" and state.best is not None:
         model.load_state_dict(state.best["model"])
     metadata = {"run": job.run, **job.provenance}
@@ -146,9 +149,16 @@ class _Loop:
                     continue
                 else:
                     self._settle()
-                if self.processes.first and time.monotonic() - saved > _SNAPSHOT_SECONDS:
-                    save(state, self.snapshot, job.device)
+                if self._is_due(saved):
+                    save(state, self.snapshot, job.device, self.processes)
                     saved = time.monotonic()
+
+    def _is_due(self, saved: float) -> bool:
+        """Whether it is time for a snapshot: the first process knows, and all have to if they all
+        have a part of it.
+        """
+        due = time.monotonic() - saved > _SNAPSHOT_SECONDS
+        return self.processes.from_first(lambda: due) if self.processes.sharded else due
 
     def _draw(self) -> None:
         """What dropout and drop path draw depends on the seed, the step and the process."""
@@ -168,14 +178,15 @@ class _Loop:
         self._settle()
         job, state = self.job, self.state
         try:
-            miou = validation_miou(job, state.result, self.processes)
+            result = state.result(job.device)
+            miou = validation_miou(job, result, self.processes)
         except NotFiniteError as error:
             raise self._diverged(f"{error} after step {state.step}") from None
         point = {"step": state.step, **self._rates(), **_means(state.seen), "val_miou": miou}
         state.seen = []
         state.curve.append(point)
         if job.recipe.keep == "best":
-            state.keep_if_best(miou)
+            state.keep_if_best(miou, result)
         if self.progress and self.processes.first:
             self.progress({**point, **pace.at(state.step)}, job.steps)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +50,8 @@ class Memory:
         moments: the optimiser's.
         activations: what the backward pass of `images` images needs of the forward pass.
         images: of one process in one pass through the network.
+        together: blocks that are put together for as long as they are computed, where weights are
+            shared out.
     """
 
     weights: int
@@ -56,32 +59,38 @@ class Memory:
     moments: int
     activations: int
     images: int
+    together: int = 0
 
     @property
     def total(self) -> int:
         """All of it; what single operations need meanwhile comes on top."""
-        return self.weights + self.gradients + self.moments + self.activations
+        kept = self.weights + self.gradients + self.moments
+        return kept + self.together + self.activations
 
 
-def memory(wanted: Wanted, processes: int = 1) -> Memory:
+def memory(wanted: Wanted, processes: int = 1, sharded: bool = False) -> Memory:
     """What a training needs in each of its processes, without computing anything.
 
     Args:
         wanted: the network, and the recipe it is trained by.
         processes: that share a batch.
+        sharded: whether they also share out weights, gradients and moments.
     """
     recipe = wanted.recipe
     images = math.ceil(math.ceil(recipe.batch / processes) / recipe.accumulate)
     with Undrawn():
         model = wanted.built().train()
-    parameters = sum(_bytes(one) for one in model.parameters() if one.requires_grad)
-    weights = sum(_bytes(one) for one in (*model.parameters(), *model.buffers()))
+    holders = processes if sharded else 1
+    trained = (one for one in model.parameters() if one.requires_grad)
+    parameters = math.ceil(_bytes(trained) / holders)
+    weights = math.ceil(_bytes(model.parameters()) / holders) + _bytes(model.buffers())
     return Memory(
         weights=weights,
         gradients=parameters,
         moments=_MOMENTS[recipe.optimizer] * parameters if _has_moments(recipe) else 0,
         activations=_activations(model, recipe, images),
         images=images,
+        together=_together(model) if sharded else 0,
     )
 
 
@@ -89,8 +98,23 @@ def _has_moments(recipe: Recipe) -> bool:
     return recipe.optimizer != "sgd" or recipe.momentum > 0
 
 
-def _bytes(one: Tensor) -> int:
-    return one.numel() * one.element_size()
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(one.numel() * one.element_size() for one in tensors)
+
+
+def _together(model: SegModel) -> int:
+    """The largest block and the next one, which is fetched meanwhile, and what is in no block;
+    and in the backward pass the gradients of all but the next.
+    """
+    from segmodels.training.sharding import blocks  # half a second of imports
+
+    inside, largest = set[int](), 0
+    for block in blocks(model):
+        own = [one for one in block.parameters() if id(one) not in inside]
+        inside.update(map(id, own))
+        largest = max(largest, _bytes(own))
+    rest = _bytes(one for one in model.parameters() if id(one) not in inside)
+    return 2 * rest + 3 * largest
 
 
 def _activations(model: SegModel, recipe: Recipe, images: int) -> int:

@@ -40,10 +40,12 @@ class Processes:
     Attributes:
         rank: its number, from 0. The first writes.
         count: how many there are.
+        sharded: whether each keeps a part of weights, gradients and moments, and none the whole.
     """
 
     rank: int = 0
     count: int = 1
+    sharded: bool = False
 
     @property
     def first(self) -> bool:
@@ -68,16 +70,33 @@ class Processes:
         """Those that are this process's."""
         return items[self.rank :: self.count]
 
-    def heads(self, model: SegModel) -> Heads:
-        """`forward_supervised` of a network whose gradients become those of all processes.
-
-        DistributedDataParallel averages gradients; a loss that is summed over processes has to be
-        multiplied by `count` before its gradient is taken.
+    def shard(self, model: SegModel) -> None:
+        """Share out a network, where that is wanted, before its optimiser is made.
 
         Raises:
             SegmodelsError: batch norm over several processes, which PyTorch has for GPUs only.
         """
-        if self.count == 1:
+        if self.sharded:
+            from segmodels.training.sharding import shard  # half a second of imports
+
+            _synchronise(model)
+            shard(model)
+
+    def put_together(self, value: Tensor) -> Tensor:
+        """What is computed of parameters, whole, where they are shared out."""
+        whole: Tensor = value.full_tensor() if self.sharded else value  # type: ignore[attr-defined]
+        return whole
+
+    def heads(self, model: SegModel) -> Heads:
+        """`forward_supervised` of a network whose gradients become those of all processes.
+
+        FSDP2 and DistributedDataParallel average gradients; a loss that is summed over processes
+        has to be multiplied by `count` before its gradient is taken.
+
+        Raises:
+            SegmodelsError: batch norm over several processes, which PyTorch has for GPUs only.
+        """
+        if self.count == 1 or self.sharded:
             return model.forward_supervised
         _synchronise(model)
         # Parameters that are never used are found in the first step; all others are like it.
@@ -114,13 +133,22 @@ def _synchronise(model: SegModel) -> None:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Processes]:
+def joined(device: str, sharded: bool = False) -> Iterator[Processes]:
     """The processes that torchrun started along with this one; alone without torchrun.
 
     Args:
         device: of this process.
+        sharded: whether weights are shared out.
+
+    Raises:
+        SegmodelsError: there is nobody to share weights with.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1 and sharded:
+        raise SegmodelsError(
+            "weights can be shared out over several processes, and this is one alone: start it "
+            "with torchrun, or leave out --sharding."
+        )
     if count == 1:
         yield ALONE
         return
@@ -129,6 +157,6 @@ def joined(device: str) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
-        yield Processes(dist.get_rank(), count)
+        yield Processes(dist.get_rank(), count, sharded)
     finally:
         dist.destroy_process_group()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypedDict, cast
 
 import torch
@@ -18,7 +19,7 @@ from segmodels.training.curve import CurveRow
 from segmodels.training.job import Job
 from segmodels.training.network import first_network
 from segmodels.training.optimizer import build_optimizer
-from segmodels.training.processes import Processes
+from segmodels.training.processes import ALONE, Processes
 from segmodels.training.snapshot import load_snapshot, save_snapshot
 from segmodels.training.step import Outcome
 
@@ -47,6 +48,7 @@ class State:
         saved_at: step of the last snapshot; None if there is none.
         average: moving average of the network, where the recipe wants one.
         best: of the weights that were looked at, where the recipe keeps the best.
+        empty: the network without numbers, where they are shared out over processes.
     """
 
     model: SegModel
@@ -58,18 +60,21 @@ class State:
     saved_at: int | None = None
     average: AveragedModel | None = None
     best: Best | None = None
+    empty: SegModel | None = None
 
-    @property
-    def result(self) -> SegModel:
-        """The network that is looked at, and that comes out."""
-        if self.average is None:
-            return self.model
-        return cast("SegModel", self.average.module)
+    def result(self, device: str) -> SegModel:
+        """The network that is looked at, and that comes out; all processes ask together.
 
-    def keep_if_best(self, miou: float) -> None:
+        Args:
+            device: where it is put if it has to be put together; else it is where it is trained.
+        """
+        model = self.model if self.average is None else cast("SegModel", self.average.module)
+        return model if self.empty is None else _sharding().filled(self.empty, model, device)
+
+    def keep_if_best(self, miou: float, model: SegModel) -> None:
         """Remember the weights that gave a mIoU on validation images, if none gave more."""
         if self.best is None or miou > self.best["val_miou"]:
-            weights = {k: v.detach().cpu().clone() for k, v in self.result.state_dict().items()}
+            weights = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
             self.best = {"step": self.step, "val_miou": miou, "model": weights}
 
     def settle(self, processes: Processes) -> int | None:
@@ -91,32 +96,41 @@ class State:
         return None if number is None else self.step - len(found) + number
 
 
-def begun(job: Job) -> State:
+def begun(job: Job, processes: Processes = ALONE) -> State:
     """A training before its first step.
 
     Raises:
         SegmodelsError: the network cannot be made, or not on this device.
     """
     model = first_network(job)
+    empty = _sharding().skeleton(model) if processes.sharded else None
     try:
         model.to(job.device)
     except (RuntimeError, AssertionError) as error:  # torch raises either without a GPU
         raise SegmodelsError(f"run {job.run!r} cannot train on {job.device!r}: {error}") from error
-    state = State(model, build_optimizer(model, job.recipe))
-    if job.recipe.ema is not None:
-        average = get_ema_multi_avg_fn(job.recipe.ema)  # type: ignore[no-untyped-call]
-        state.average = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
-    return state
+    average = _average(model, job.recipe.ema)
+    processes.shard(model)
+    if average is not None:
+        processes.shard(cast("SegModel", average.module))
+    return State(model, build_optimizer(model, job.recipe), average=average, empty=empty)
+
+
+def _average(model: SegModel, decay: float | None) -> AveragedModel | None:
+    if decay is None:
+        return None
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
 def resumed(job: Job, snapshot: Path, processes: Processes) -> State:
     """A training as its last whole snapshot has it; before its first step if there is none."""
-    fresh, here = begun(job), arithmetic(job.device)  # first: it says that a device is not there
+    # First: it says that a device is not there.
+    fresh, here = begun(job, processes), arithmetic(job.device)
     # Others take what the first process reads, and the device would be that of the first.
     device = job.device if processes.count == 1 else "cpu"
 
     def checked(saved: dict[str, Any]) -> dict[str, Any]:
-        _taken_up(begun(job), saved, job.steps)
+        _taken_up(begun(replace(job, device=device)), saved, job.steps)
         return saved
 
     saved = processes.from_first(lambda: load_snapshot(snapshot, here, device, checked))
@@ -127,6 +141,9 @@ def _taken_up(state: State, saved: dict[str, Any], steps: int) -> State:
     """The same at a snapshot; raises what torch does, or ValueError, if it is none of this one."""
     if type(saved["step"]) is not int or not 0 <= saved["step"] <= steps:
         raise ValueError("step")
+    if state.empty is not None:
+        networks = {"model": state.model, "average": state.average}
+        saved = _sharding().content_shared_out(saved, networks, state.optimizer)
     state.model.load_state_dict(saved["model"])
     state.optimizer.load_state_dict(saved["optimizer"])
     state.step = state.saved_at = saved["step"]
@@ -137,8 +154,18 @@ def _taken_up(state: State, saved: dict[str, Any], steps: int) -> State:
     return state
 
 
-def save(state: State, snapshot: Path, device: str) -> None:
-    """Write a snapshot of a training whose losses were asked for and are finite."""
+def _sharding() -> ModuleType:
+    """Imported where weights are shared out alone: it takes half a second."""
+    from segmodels.training import sharding
+
+    return sharding
+
+
+def save(state: State, snapshot: Path, device: str, processes: Processes = ALONE) -> None:
+    """Write a snapshot of a training whose losses were asked for and are finite.
+
+    Where weights are shared out, all processes take part; the first writes.
+    """
     content = {
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -148,5 +175,7 @@ def save(state: State, snapshot: Path, device: str) -> None:
         "best": state.best,
         "average": state.average and state.average.state_dict(),
     }
-    if save_snapshot(snapshot, content, arithmetic(device)):
+    if processes.sharded:
+        content = _sharding().whole(content, keep=processes.first)
+    if processes.first and save_snapshot(snapshot, content, arithmetic(device)):
         state.saved_at = state.step

@@ -100,11 +100,13 @@ class Step:
 
     def _limit(self) -> Tensor:
         """Shorten the gradient to the recipe's limit; returns its length before."""
-        if self.recipe.clip is not None:
-            return torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        return torch.nn.utils.get_total_norm(
-            [one.grad for one in self.model.parameters() if one.grad is not None]
-        )
+        clip, parameters = self.recipe.clip, list(self.model.parameters())
+        gradients = [one.grad for one in parameters if one.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = self.processes.put_together(norm)
+        if clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
+        return norm
 
     def losses(
         self, images: Tensor, labels: Tensor, pixels: Tensor | None = None

@@ -26,6 +26,9 @@ def test_a_script_for_slurm() -> None:
     assert "--nnodes 2 --nproc-per-node 4 --rdzv-backend c10d" in lines[-2]
     assert lines[-1].strip() == "-m segmodels.cli train my-run --device cuda"
     assert "--time" not in Launch("my-run").slurm()
+    assert (
+        Launch("my-run", gpus=2, sharded=True).slurm().endswith(" --device cuda --sharding fsdp\n")
+    )
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -61,6 +61,26 @@ def test_processes_share_a_batch() -> None:
     assert plan.memory(wanted(), 3).activations < plan.memory(wanted()).activations / 2
 
 
+def test_processes_share_out_the_weights() -> None:
+    asked = wanted("segmenter_vit_nano_patch8_mask", optimizer="adamw")
+    alone, shared = plan.memory(asked), plan.memory(asked, 4, sharded=True)
+    model = asked.built()
+    assert not list(model.buffers())
+    assert shared.weights == pytest.approx(alone.weights / 4, abs=4)
+    assert shared.gradients == pytest.approx(alone.gradients / 4, abs=4)
+    assert shared.moments == pytest.approx(alone.moments / 4, abs=8)
+    sizes = [
+        sum(4 * one.numel() for one in block.parameters())
+        for block in (*model.encoder.blocks, *model.decoder.blocks)
+    ]
+    rest = alone.weights - sum(sizes)
+    assert shared.together == 2 * rest + 3 * max(sizes)
+    assert shared.total == (
+        shared.weights + shared.gradients + shared.moments + shared.together + shared.activations
+    )
+    assert plan.memory(asked, 4).together == 0
+
+
 def test_checkpointed_blocks_keep_less() -> None:
     name = "segmenter_vit_nano_patch8_mask"
     less = plan.memory(wanted(name, grad_checkpointing=True)).activations
@@ -96,6 +116,14 @@ def test_the_command(project: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2].endswith("fits")
     assert lines[3] == "steps: 300 of 16 images of 96x96"
     assert " images/s by a short probe on " in lines[4]
+
+
+def test_the_command_where_weights_are_shared_out(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "shapes-segformer-nano", "--plan", "--gpus", "4", "--device", "cuda:99"]
+    assert cli.main([*command, "--sharding", "fsdp"]) == 0
+    assert "blocks put together" in capsys.readouterr().out.splitlines()[1]
 
 
 def test_what_may_not_fit_is_not_tried(

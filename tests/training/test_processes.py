@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
-import os
-import socket
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import small_project
 import torch
+import torch.distributed as dist
 import yaml
+from counted_networks import NETWORKS
 from safetensors.torch import load_file
 
 from segmodels import cli, steps
@@ -21,10 +24,11 @@ from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.training.order import Order
 from segmodels.training.processes import Processes
+from segmodels.training.sharding import filled, shard, skeleton, whole
 
 RUN = {
     "model": "segmenter_vit_nano_patch8_mask",
-    "overrides": {"drop_path": 0.0, "decoder_dropout": 0.0},
+    "overrides": {"layers": 2, "drop_path": 0.0, "decoder_dropout": 0.0},
 }
 # AdamW would turn the rounding of gradients that are 0 into steps of the learning rate.
 RECIPE = {
@@ -48,29 +52,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit_yaml: Any) -> Pat
     return root
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def start(root: Path, rank: int, count: int, port: int) -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(count),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "segmodels.cli", "train", "tiny"],
-        cwd=root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def in_two_processes(root: Path, *arguments: str) -> str:
+    """Train the run; returns what both say on standard error."""
+    script = Path(__file__).with_name("two_processes.py")
+    command = [sys.executable, str(script), "tiny", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def trained(root: Path) -> tuple[list[dict[str, str]], dict[str, torch.Tensor]]:
@@ -79,21 +67,81 @@ def trained(root: Path) -> tuple[list[dict[str, str]], dict[str, torch.Tensor]]:
     return list(csv.DictReader(curve.read_text().splitlines())), load_file(weights)
 
 
-def test_two_processes_train_what_one_trains(root: Path) -> None:
-    """Four images in batches of three: each epoch ends with one image, and none for the second."""
-    port = free_port()
-    processes = [start(root, rank, 2, port) for rank in range(2)]
-    told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert sum("mIoU" in err for _, err in told) == 1  # the first alone says how far it is
-    curve, weights = trained(root)
+def check_against_one_process(
+    curve: list[dict[str, str]], weights: dict[str, torch.Tensor], root: Path
+) -> None:
     assert cli.main(["train", "tiny"]) == 0
     alone, expected = trained(root)
     assert [row["step"] for row in curve] == ["2", "4"]
     for row, other in zip(curve, alone, strict=True):
-        assert float(row["loss"]) == pytest.approx(float(other["loss"]), rel=2e-5)
+        for name in ("loss", "gradient_norm"):
+            assert float(row[name]) == pytest.approx(float(other[name]), rel=2e-5)
+    assert weights.keys() == expected.keys()
     for name, values in expected.items():
         torch.testing.assert_close(weights[name], values, rtol=1e-4, atol=1e-5)
+
+
+def test_two_processes_train_what_one_trains(root: Path) -> None:
+    """Four images in batches of three: each epoch ends with one image, and none for the second."""
+    told = in_two_processes(root)
+    assert told.count("mIoU") == 2  # the first alone says how far it is, at two steps
+    check_against_one_process(*trained(root), root)
+
+
+def test_processes_that_share_out_the_weights(root: Path, edit_yaml: Any) -> None:
+    """The same, each with its part of them; killed with a part of all in a snapshot, they go on.
+
+    The limit on gradients is reached, and the moving average comes out.
+    """
+    change = {"clip": 10.0, "ema": 0.5, "keep": "best", "grad_checkpointing": True}
+    edit_yaml(root / "params/recipes/tiny.yaml", lambda recipe: recipe.update(change))
+    told = in_two_processes(root, "--sharding", "fsdp", "--kill-at", "3")
+    assert told.count("mIoU") == 2 + 1 + 1
+    record = json.loads((root / "reports/local/records/tiny-train.json").read_text())
+    assert (record["processes"], record["sharding"], record["resumed_at"]) == (2, "fsdp", 3)
+    curve, weights = trained(root)
+    undisturbed = load_file(root / "undisturbed/tiny/model.safetensors")
+    assert all(torch.equal(weights[name], one) for name, one in undisturbed.items())
+    check_against_one_process(curve, weights, root)
+
+
+@pytest.fixture(scope="module")
+def group() -> Iterator[None]:
+    """A group of this process alone, in which all is done that is done in larger ones."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_every_network_can_be_shared_out(family: str, group: None) -> None:
+    """Its blocks are put together when they are needed, whatever calls them."""
+    name, small = NETWORKS[family]
+    torch.manual_seed(0)
+    plain = create_model(name, num_classes=5, **small).eval()  # no draws, no statistics
+    shared = deepcopy(plain)
+    empty = skeleton(shared)
+    shard(shared)
+    images = torch.randn(1, 3, 64, 64)
+    gradients = []
+    for model in (plain, shared):
+        sum(logits.square().mean() for logits, _ in model.forward_supervised(images)).backward()
+        parts = {name: one.grad for name, one in model.named_parameters()}
+        gradients.append(whole(parts))
+    for name, one in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], one, msg=name)
+    again = filled(empty, shared, "cpu").state_dict()
+    assert list(again) == list(plain.state_dict())
+    assert all(torch.equal(again[name], one) for name, one in plain.state_dict().items())
+
+
+def test_one_process_has_nobody_to_share_with(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "tiny", "--sharding", "fsdp"]) == 1
+    assert "start it with torchrun, or leave out --sharding" in capsys.readouterr().err
+    assert cli.main(["train", "tiny", "--sharding", "fsdp", "--plan"]) == 1
+    assert "say how many with --gpus or --nodes" in capsys.readouterr().err
 
 
 def test_shares_of_a_batch_are_all_of_it_once() -> None:
