@@ -86,6 +86,8 @@ class Claim(Entry):
         model: name for `create_model`, or a name of our own for a network that is not
             implemented here.
         overrides: arguments of the network that differ from its name's.
+        assumed: further ones that no source states and that a training for this claim takes;
+            released weights have their own.
         dataset, split: what it was measured on; `any` when the number does not depend on it.
         metric: what the number is; its unit stands in `UNITS`.
         corruption: which disturbance a `mIoU-c` averages over.
@@ -117,6 +119,7 @@ class Claim(Entry):
     by: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
     model: Words
     overrides: Overrides = Field(default_factory=dict)
+    assumed: Overrides = Field(default_factory=dict)
     dataset: Name
     split: Words
     metric: Metric
@@ -154,6 +157,10 @@ class Claim(Entry):
             yield f"field 'dataset' is 'any', but {self.metric} is one of images"
         if self.metric in COUNTED and self.protocol and not self.image_size:
             yield "field 'image_size' is missing: a cost is counted for one size"
+        if self.assumed and self.metric not in SCORES:
+            yield f"field 'assumed' is for what a training answers, not for {self.metric}"
+        if twice := sorted(self.assumed.keys() & self.overrides.keys()):
+            yield f"field 'assumed' repeats {twice[0]!r} of 'overrides', which is stated"
 
     @property
     def printed(self) -> str:

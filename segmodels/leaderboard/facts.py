@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from segmodels.core.entry import Overrides
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.links import UP
 from segmodels.leaderboard.pieces import Piece, Pieces, code, file_link, link, plain, prose
@@ -34,6 +35,8 @@ def printed(row: Row, neighbours: Mapping[str, Row]) -> Facts:
         ("arXiv", link(f"https://arxiv.org/abs/{subject.arxiv}", subject.arxiv)),
         ("Source", prose(subject.source)),
         ("It describes it as", prose(claim.stated if claim else "")),
+        ("Its network has", plain(_arguments(claim.overrides) if claim else "")),
+        ("Assumed of its network", plain(_arguments(claim.assumed) if claim else "")),
         ("Claimed by", plain(subject.claimant)),
         ("Seen in", plain(subject.seen)),
         ("Disturbed by", plain(subject.corruption)),
@@ -41,6 +44,10 @@ def printed(row: Row, neighbours: Mapping[str, Row]) -> Facts:
         ("Note", prose(subject.notes)),
         ("Printed otherwise by", _conflicts(row, neighbours)),
     ]
+
+
+def _arguments(overrides: Overrides) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(overrides.items()))
 
 
 def _conflicts(row: Row, neighbours: Mapping[str, Row]) -> Pieces:

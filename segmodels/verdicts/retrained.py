@@ -56,9 +56,12 @@ def _wrong_claim(run: Run, claim: Claim | None) -> Iterator[str]:
         return
     if claim.metric not in SCORES:
         yield f"it is about {claim.metric}, which no training answers"
-    for field in ("model", "overrides", "dataset", "split"):
+    for field in ("model", "dataset", "split"):
         if getattr(claim, field) != getattr(run, field):
             yield f"its {field} is {getattr(claim, field)!r}, not {getattr(run, field)!r}"
+    if (asked := {**claim.overrides, **claim.assumed}) != run.overrides:
+        fields = "overrides and assumed are" if claim.assumed else "overrides is"
+        yield f"its {fields} {asked!r}, not {run.overrides!r}"
     if claim.protocol not in run.protocols:
         yield f"its protocol {claim.protocol!r} is not among 'protocols'"
 

@@ -195,6 +195,15 @@ def test_defaults_stand_for_what_claims_leave_out(write):
             CLAIM.format(id="a", value=50) + "    image_size: [0, 9]\n",
             r"'image_size\[0\]': expected at least 1 and .*, found 0",
         ),
+        (
+            CLAIM.format(id="a", value=50) + "    overrides: {q: 8}\n    assumed: {q: 3}\n",
+            "'assumed' repeats 'q' of 'overrides'",
+        ),
+        (
+            CLAIM.format(id="a", value=50).replace("mIoU", "params_M")
+            + "    image_size: [8, 8]\n    assumed: {q: 3}\n",
+            "'assumed' is for what a training answers, not for params_M",
+        ),
         (CLAIM.format(id="a", value=50) + "    overrides: &o {k: *o}\n", "cyclic reference"),
         (CLAIM.format(id="a", value=50) + "    overrides: {k: 2020-01-01}\n", "valid JSON value"),
         (CLAIM.format(id="a", value=50) + f"    notes: [{'x' * 9999}]\n", "^.{0,250}$"),

@@ -184,6 +184,15 @@ def test_a_training_of_another_network_retrains_nothing(board):
         board.rows()
 
 
+def test_a_training_takes_what_its_claim_assumes(board):
+    board.claim("toy_again", protocol="plain", value=60, assumed={"q": 3})
+    board.run("again", retrains=["toy_again"])
+    with pytest.raises(SegmodelsError, match=r"overrides and assumed are \{'q': 3\}, not \{\}"):
+        board.rows()
+    board.run("again", retrains=["toy_again"], overrides={"q": 3})
+    assert board.row("toy_again").answered_by == "again"
+
+
 def test_another_network_under_the_record_of_a_training_is_refused(board):
     board.run("again", overrides={"q": 3})
     made = training_of(load_run("again"), None)
