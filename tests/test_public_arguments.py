@@ -130,7 +130,15 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "mean_accuracy": (mean_accuracy, counts),
         "corrupt": (
             sm.corrupt,
-            {"image": image, "name": "gaussian_noise", "severity": 1, "seed": 0, "key": ""},
+            {
+                "image": image,
+                "name": "frost",
+                "severity": 1,
+                "seed": 0,
+                "key": "",
+                "variant": "imagecorruptions",
+                "textures": None,
+            },
         ),
         "create_model": (
             sm.create_model,
@@ -191,7 +199,7 @@ PAIRS = [
         "mean_iou": ("counts",),
         "pixel_accuracy": ("counts",),
         "mean_accuracy": ("counts",),
-        "corrupt": ("image", "name", "severity", "seed", "key"),
+        "corrupt": ("image", "name", "severity", "seed", "key", "variant", "textures"),
         "create_model": ("name", "num_classes", "widths", "drop_path"),
         "segmenter": ("name", "num_classes", "image_size", "width"),
         "list_models": ("pattern",),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from segmodels.claims import load_claim, load_claims
 from segmodels.cli import main
+from segmodels.robustness.corruptions import CORRUPTIONS
 from segmodels.verdicts.instructions import instructions
 
 
-def test_a_corruption_that_is_no_function_here_says_so():
+def test_a_corruption_that_is_no_function_here_says_so(monkeypatch):
+    monkeypatch.delitem(CORRUPTIONS, "fog")
     told = "not implemented: The corruption 'fog' is not implemented here."
     assert told in instructions(load_claim("segformer_b5_cityscapes_c_fog"))
     assert told not in instructions(load_claim("segformer_b5_cityscapes_c_contrast"))

@@ -1,31 +1,47 @@
-"""Image corruptions by name. To add one: a function in its family's file, and one line here."""
+"""Image corruptions by name. To add one: a function in its family's file, and a line there."""
 
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from segmodels.core.arguments import rgb, whole, words
+from segmodels.core.arguments import path_to, rgb, whole, words
 from segmodels.core.arrays import Pixels
-from segmodels.errors import UnknownNameError
+from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.robustness.corruptions import blur, digital, noise, weather
-from segmodels.robustness.corruptions.base import Corrupt
+from segmodels.robustness.corruptions.base import Corruption
+from segmodels.robustness.corruptions.frost import frost_of
 
-CORRUPTIONS: dict[str, Corrupt] = {
-    "gaussian_noise": noise.gaussian_noise,
-    "shot_noise": noise.shot_noise,
-    "impulse_noise": noise.impulse_noise,
-    "speckle_noise": noise.speckle_noise,
-    "gaussian_blur": blur.gaussian_blur,
-    "brightness": weather.brightness,
-    "contrast": digital.contrast,
-    "jpeg_compression": digital.jpeg_compression,
-    "pixelate": digital.pixelate,
+#: The 15 corruptions of ImageNet-C and its 4 more, by family.
+CORRUPTIONS: dict[str, Corruption] = {
+    **noise.CORRUPTIONS,
+    **blur.CORRUPTIONS,
+    **weather.CORRUPTIONS,
+    **digital.CORRUPTIONS,
 }
 
+#: Whose definition: of the package imagecorruptions, which Cityscapes-C was made with, or of the
+#: generator of ImageNet-C.
+GENERATORS = ("imagecorruptions", "hendrycks")
 
-def corrupt(image: Pixels, name: str, severity: int, seed: int = 0, key: str = "") -> Pixels:
+#: How ImageNet-C is stored, which corrupts once more.
+_STORED = "_then_jpeg85"
+VARIANTS = (*GENERATORS, *(f"{name}{_STORED}" for name in GENERATORS))
+
+
+def corrupt(
+    image: Pixels,
+    name: str,
+    severity: int,
+    seed: int = 0,
+    key: str = "",
+    *,
+    variant: str = GENERATORS[0],
+    textures: str | Path | None = None,
+) -> Pixels:
     """Corrupt one image.
 
     Args:
@@ -34,17 +50,65 @@ def corrupt(image: Pixels, name: str, severity: int, seed: int = 0, key: str = "
         severity: 1 (mild) to 5.
         seed: of the random corruptions.
         key: usually the image's name; images with different keys get different noise.
+        variant: one of `VARIANTS`, for corruptions that published generators define differently.
+        textures: of frost, a folder with the authors' photographs instead of drawn textures.
 
     Returns:
         uint8 (H, W, 3), the same for the same arguments.
 
     Raises:
-        UnknownNameError: no such corruption; the message suggests the nearest.
+        UnknownNameError: no such corruption or variant; the message suggests the nearest.
         SegmodelsError: severity outside 1..5, not a uint8 RGB image, or another wrong argument.
     """
     image, name, key = rgb("image", image), words("name", name), words("key", key)
+    found = corruption(name, variant, textures)
+    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
+    level = found.levels[severity - 1]
+    drawn = found.draw and found.draw(image, level, generator(name, severity, seed, key))
+    return _stored(found.apply(image, level, drawn), variant)
+
+
+def replay(
+    image: Pixels, name: str, severity: int, drawn: Any, variant: str = GENERATORS[0]
+) -> Pixels:
+    """Corrupt one image with given draws, in the form that the corruption's `draw` makes them."""
+    found = corruption(name, variant)
+    return _stored(found.apply(image, found.levels[severity - 1], drawn), variant)
+
+
+def generator(name: str, severity: int, seed: int, key: str) -> np.random.Generator:
+    """The random numbers of one image under one condition, and of nothing else."""
+    texts = [zlib.crc32(text.encode("utf-8", "surrogatepass")) for text in (name, key)]
+    return np.random.Generator(np.random.PCG64([seed, severity, *texts]))
+
+
+def corruption(name: str, variant: str, textures: str | Path | None = None) -> Corruption:
+    """A corruption as one of the published generators defines it.
+
+    Raises:
+        UnknownNameError: no such corruption or variant; the message suggests the nearest.
+        SegmodelsError: the generator's definition is not here.
+    """
     if name not in CORRUPTIONS:
         raise UnknownNameError("corruption", name, CORRUPTIONS)
-    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
-    texts = [zlib.crc32(text.encode("utf-8", "surrogatepass")) for text in (name, key)]
-    return CORRUPTIONS[name](image, severity, np.random.default_rng([seed, severity, *texts]))
+    if words("variant", variant) not in VARIANTS:
+        raise UnknownNameError("variant of corruptions", variant, VARIANTS)
+    found = (
+        CORRUPTIONS[name] if textures is None else _textured(name, path_to("textures", textures))
+    )
+    other = found.variants.get(variant.removesuffix(_STORED), found)
+    if isinstance(other, str):
+        raise SegmodelsError(f"{name} of {variant!r} is not implemented: {other}.")
+    return other
+
+
+def _textured(name: str, folder: Path) -> Corruption:
+    if name != "frost":
+        raise SegmodelsError(f"argument 'textures' is of frost, and {name} has none.")
+    return frost_of(folder)
+
+
+def _stored(image: Pixels, variant: str) -> Pixels:
+    if not variant.endswith(_STORED):
+        return image
+    return digital.as_jpeg(image, quality=85, optimize=True)

@@ -1,44 +1,85 @@
-"""Digital corruptions, with the parameters of ImageNet-C (Hendrycks and Dietterich, ICLR 2019)."""
+"""What happens to pixels after they were taken."""
 
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from segmodels.core.arrays import Pixels
-from segmodels.robustness.corruptions.base import to_pixels, to_unit
+from segmodels.robustness.corruptions.base import Corruption, to_pixels
+from segmodels.robustness.corruptions.colour import SATURATE
+from segmodels.robustness.corruptions.elastic import ELASTIC
 
-_CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
-_JPEG = (25, 18, 15, 10, 7)
-_PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
+if TYPE_CHECKING:
+    from PIL import Image
 
 
-def contrast(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
+def contrast(image: Pixels, factor: float, _: None) -> Pixels:
     """Pull every channel towards its mean."""
-    del random  # nothing here is left to chance
-    unit = to_unit(image)
-    mean = unit.mean(axis=(0, 1), keepdims=True)
-    return to_pixels((unit - mean) * _CONTRAST[severity - 1] + mean)
+    import cv2
+
+    unit = np.arange(256)[:, None] / 255.0
+    mean = np.array(cv2.mean(image)[:3]) / 255.0
+    table = to_pixels((unit - mean) * factor + mean)
+    found: Pixels = np.asarray(cv2.LUT(image, table[None]))
+    return found.reshape(image.shape)
 
 
-def jpeg_compression(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
-    """Encode and decode as JPEG at a low quality."""
-    from PIL import Image  # here, as OpenCV in blur.py
+def jpeg_compression(image: Pixels, quality: int, _: None) -> Pixels:
+    """Encode and decode as JPEG at a low quality, colours at half the resolution."""
+    return as_jpeg(image, quality=quality)
 
-    del random  # nothing here is left to chance
+
+def as_jpeg(image: Pixels, **how: Any) -> Pixels:
+    """What comes back from a JPEG file written by Pillow."""
+    from PIL import Image  # here, as OpenCV in contrast
+
     encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "JPEG", quality=_JPEG[severity - 1])
+    Image.fromarray(image).save(encoded, "JPEG", **how)
     return np.asarray(Image.open(encoded).convert("RGB"))
 
 
-def pixelate(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
+def pixelate(image: Pixels, factor: float, _: None) -> Pixels:
     """Reduce by averaging and enlarge by repeating."""
-    from PIL import Image  # here, as OpenCV in blur.py
+    small = np.asarray(_reduced(image, factor))
+    rows, columns = (_nearest(*sides) for sides in zip(image.shape, small.shape[:2], strict=False))
+    return np.take(np.take(small, columns, axis=1), rows, axis=0)
 
-    del random  # nothing here is left to chance
+
+def _nearest(side: int, small: int) -> npt.NDArray[np.int64]:
+    """Which of `small` values each of `side` repeats: steps are added up, as in Pillow."""
+    steps = np.full(side, small / side)
+    steps[0] *= 0.5
+    return np.minimum(np.add.accumulate(steps).astype(np.int64), small - 1)
+
+
+def pixelate_by_means(image: Pixels, factor: float, _: None) -> Pixels:
+    """Reduce and enlarge by averaging, which mixes where the middle of a pixel falls on an edge."""
+    from PIL import Image
+
+    size = image.shape[1], image.shape[0]
+    return np.asarray(_reduced(image, factor).resize(size, Image.Resampling.BOX))
+
+
+def _reduced(image: Pixels, factor: float) -> Image.Image:
+    from PIL import Image
+
     height, width = image.shape[:2]
-    factor = _PIXELATE[severity - 1]
     small = (max(1, int(width * factor)), max(1, int(height * factor)))
-    reduced = Image.fromarray(image).resize(small, Image.Resampling.BOX)
-    return np.asarray(reduced.resize((width, height), Image.Resampling.NEAREST))
+    return Image.fromarray(image).resize(small, Image.Resampling.BOX)
+
+
+_PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
+
+CORRUPTIONS = {
+    "contrast": Corruption((0.4, 0.3, 0.2, 0.1, 0.05), contrast),
+    "elastic_transform": ELASTIC,
+    "pixelate": Corruption(
+        _PIXELATE, pixelate, variants={"hendrycks": Corruption(_PIXELATE, pixelate_by_means)}
+    ),
+    "jpeg_compression": Corruption((25, 18, 15, 10, 7), jpeg_compression),
+    "saturate": SATURATE,
+}

@@ -1,0 +1,97 @@
+"""Frost: a part of a photograph of frozen glass, mixed into the image.
+
+The five photographs that the authors draw from are not free to be passed on. Here they are textures
+drawn to the same statistics (`frost_textures`); who has the photographs names their folder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from segmodels.core.arrays import Pixels
+from segmodels.errors import SegmodelsError
+from segmodels.robustness.corruptions import draws
+from segmodels.robustness.corruptions.base import Corruption, Draw, looked_up
+from segmodels.robustness.corruptions.frost_textures import drawn_textures
+
+#: The photographs by the names their authors gave them; a sixth there is never drawn.
+FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
+
+#: How much the texture is enlarged beyond what covers the image.
+_MARGIN = 1.1
+
+#: Weights of the image and of the texture; together they are more than 1.
+_LEVELS = ((1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
+
+
+@lru_cache(maxsize=5)
+def _mixture(image: float, texture: float) -> Pixels:
+    """Grey level by those of the image and of the texture: uint8 (256, 256)."""
+    levels = np.arange(256, dtype=np.float64)
+    return np.clip(image * levels[:, None] + texture * levels, 0, 255).astype(np.uint8)
+
+
+def frost(image: Pixels, level: tuple[float, float], texture: Pixels) -> Pixels:
+    """A weighted sum with a texture of the image's size, uint8 (H, W, 3), RGB."""
+    return looked_up(_mixture(*level), image, texture)
+
+
+def _cut(textures: Callable[[], Sequence[Pixels]], margin: float) -> Draw:
+    """Draws of one texture and a place in it, after it was enlarged to cover the image."""
+
+    def draw(image: Pixels, level: tuple[float, float], random: np.random.Generator) -> Pixels:
+        height, width = image.shape[:2]
+        found = textures()
+        texture = _covering(found[draws.below(random, len(found))], height, width, margin)
+        top = draws.below(random, texture.shape[0] - height)
+        left = draws.below(random, texture.shape[1] - width)
+        return np.ascontiguousarray(texture[top : top + height, left : left + width])
+
+    return draw
+
+
+def _covering(texture: Pixels, height: int, width: int, margin: float) -> Pixels:
+    import cv2  # here, because judging asks which corruptions there are and needs no OpenCV
+
+    own = texture.shape[:2]
+    factor = margin * max(1.0, height / own[0], width / own[1])
+    if factor == 1:
+        return texture
+    size = (math.ceil(own[1] * factor), math.ceil(own[0] * factor))
+    return np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_CUBIC))
+
+
+@lru_cache(maxsize=1)
+def _photographs(folder: Path) -> tuple[Pixels, ...]:
+    from PIL import Image
+
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise SegmodelsError(
+            f"argument 'textures': {folder}: expected {', '.join(FILES)}, found no {missing[0]}. "
+            "They come with the packages imagecorruptions and ImageNet-C."
+        )
+    return tuple(np.asarray(Image.open(folder / name).convert("RGB")) for name in FILES)
+
+
+def frost_of(folder: Path) -> Corruption:
+    """Frost of the photographs in a folder.
+
+    Raises:
+        SegmodelsError: one is missing, when the first image is frosted.
+    """
+    return _of(lambda: _photographs(folder))
+
+
+def _of(textures: Callable[[], Sequence[Pixels]]) -> Corruption:
+    # The first generator cuts from the photographs as they are; images there are small.
+    plain = Corruption(_LEVELS, frost, _cut(textures, 1.0))
+    return Corruption(_LEVELS, frost, _cut(textures, _MARGIN), variants={"hendrycks": plain})
+
+
+FROST = _of(drawn_textures)

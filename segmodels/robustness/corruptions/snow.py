@@ -1,0 +1,78 @@
+"""Snow: enlarged noise, blurred along a direction, over a paler image."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from segmodels.core.arrays import Pixels
+from segmodels.robustness.corruptions import draws, filters
+from segmodels.robustness.corruptions.base import Corruption, Reals, strips, truncated
+
+
+class Snow(NamedTuple):
+    """Parameters: noise, its enlargement, the smallest value that is a flake, blur, image kept."""
+
+    mean: float
+    std: float
+    zoom: float
+    least: float
+    radius: int
+    sigma: float
+    kept: float
+
+
+class Flakes(NamedTuple):
+    """Draws: float (H, W), and degrees."""
+
+    layer: Reals
+    angle: float
+
+
+def snow(image: Pixels, level: Snow, flakes: Flakes) -> Pixels:
+    """Flakes and the same flakes turned by 180 degrees, on an image made paler."""
+    import cv2
+
+    height, width = image.shape[:2]
+    layer = _fallen(level, flakes)[:height, :width]
+    found = np.empty_like(image)
+    for rows in strips(image):
+        levels = image[rows].astype(np.float32)
+        grey = np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)).reshape(levels.shape[:2])
+        pale = np.maximum(levels, grey[..., None] * 1.5 + np.float32(127.5))
+        fallen = layer[rows].astype(np.float32)
+        fallen += layer[height - rows.stop : height - rows.start][::-1, ::-1]
+        levels *= np.float32(level.kept)
+        levels += pale * np.float32(1 - level.kept)
+        levels += fallen[..., None]
+        found[rows] = truncated(levels)
+    return found
+
+
+def _fallen(level: Snow, flakes: Flakes) -> Pixels:
+    """The layer of flakes, uint8, as large as the image or by some pixels larger."""
+    layer = np.ascontiguousarray(flakes.layer, dtype=np.float32)
+    large = filters.enlarged(layer[..., None], level.zoom)[..., 0]
+    large = np.clip(np.where(large < level.least, 0, large), 0, 1)
+    blurred = filters.motion(large, level.radius, level.sigma, flakes.angle)
+    return np.asarray(np.rint(blurred * 255), dtype=np.uint8)
+
+
+def _flakes(image: Pixels, level: Snow, random: np.random.Generator) -> Flakes:
+    layer = draws.normal(random, image.shape[:2], level.mean, level.std)
+    return Flakes(layer, draws.angle(random, -135, -45))
+
+
+SNOW = Corruption(
+    (
+        Snow(0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+        Snow(0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+        Snow(0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+        Snow(0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+        Snow(0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+    ),
+    snow,
+    _flakes,
+    variants={"hendrycks": "it blurs the flakes with ImageMagick"},
+)
