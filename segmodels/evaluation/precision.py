@@ -63,12 +63,16 @@ def lowres_logits_fixed(model: SegModel, images: Tensor, precision: Precision) -
         with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
             return _run(partial(program, model), images, precision)
     except torch._dynamo.exc.TorchDynamoException as error:
-        reason = " ".join(str(error).split("\n\n")[0].split())
         raise SegmodelsError(
             f"precision {precision!r}: torch.compile fails on {type(model).__name__} here "
-            f"({reason}). It needs a C++ compiler on a processor, Triton on a GPU; without them "
-            f"use precision {precision.removesuffix('-compiled')!r}."
+            f"({compiler_trouble(error)}). It needs a C++ compiler on a processor, Triton on a "
+            f"GPU; without them use precision {precision.removesuffix('-compiled')!r}."
         ) from error
+
+
+def compiler_trouble(error: Exception) -> str:
+    """What `torch.compile` says of its failure, in one line."""
+    return " ".join(str(error).split("\n\n")[0].split())
 
 
 #: What PyTorch calls the precision of float32 inside operations, since 2.9.

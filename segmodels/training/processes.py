@@ -87,20 +87,29 @@ class Processes:
         whole: Tensor = value.full_tensor() if self.sharded else value  # type: ignore[attr-defined]
         return whole
 
-    def heads(self, model: SegModel) -> Heads:
+    def heads(self, model: SegModel, compiled: Callable[[Heads], Heads] | None = None) -> Heads:
         """`forward_supervised` of a network whose gradients become those of all processes.
 
         FSDP2 and DistributedDataParallel average gradients; a loss that is summed over processes
         has to be multiplied by `count` before its gradient is taken.
 
+        Args:
+            model: the network.
+            compiled: what makes another program of `forward_supervised`, if anything does.
+
         Raises:
             SegmodelsError: batch norm over several processes, which PyTorch has for GPUs only.
         """
+        if self.count > 1 and not self.sharded:
+            _synchronise(model)
+        forward: Heads = model.forward_supervised
+        if compiled is not None:
+            forward = compiled(forward)
         if self.count == 1 or self.sharded:
-            return model.forward_supervised
-        _synchronise(model)
+            return forward
+        supervised = Supervised(model, forward)
         # Parameters that are never used are found in the first step; all others are like it.
-        parallel = nn.parallel.DistributedDataParallel(Supervised(model), static_graph=True)
+        parallel = nn.parallel.DistributedDataParallel(supervised, static_graph=True)
         heads: Heads = parallel
         return heads
 
@@ -109,15 +118,20 @@ ALONE = Processes()
 
 
 class Supervised(nn.Module):
-    """A network whose `forward` is `forward_supervised`, which is what is trained."""
+    """A network whose `forward` is `forward_supervised`, which is what is trained.
 
-    def __init__(self, model: SegModel) -> None:
+    Args:
+        model: the network.
+        heads: another program of the same.
+    """
+
+    def __init__(self, model: SegModel, heads: Heads | None = None) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.heads = model, heads or model.forward_supervised
 
     def forward(self, images: Tensor) -> list[tuple[Tensor, float]]:
         """Low-resolution logits of every head, and its weight."""
-        return self.model.forward_supervised(images)
+        return self.heads(images)
 
 
 def _synchronise(model: SegModel) -> None:

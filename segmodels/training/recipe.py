@@ -120,6 +120,8 @@ class Recipe(Entry):
             what is validated and what comes out; None is none.
         grad_checkpointing: whether blocks are computed again in the backward pass, which saves
             memory and changes no gradient.
+        compile: whether `torch.compile` makes a program of the network, for training alone. It
+            rounds otherwise and draws other dropout.
         threads: processor threads; part of the recipe because sums depend on them.
         validate_every: steps between looks at the validation split.
         validate_images: how many of its images.
@@ -167,6 +169,7 @@ class Recipe(Entry):
     precision: TrainingPrecision = "fp32"
     ema: BelowOne | None = None
     grad_checkpointing: bool = False
+    compile: bool = False
     threads: PositiveInt = 2
     validate_every: PositiveInt = 200
     validate_images: PositiveInt = 32

@@ -62,7 +62,12 @@ class Step:
 
     @cached_property
     def _heads(self) -> Heads:
-        return self.processes.heads(self.model)
+        return self.processes.heads(self.model, self._compiled if self.recipe.compile else None)
+
+    def _compiled(self, heads: Heads) -> Heads:
+        from segmodels.training.compiled import Compiled  # and PyTorch's compiler
+
+        return Compiled(heads, self.recipe.name)
 
     def __call__(self, images: Tensor, labels: Tensor) -> Outcome:
         """Change the weights.
