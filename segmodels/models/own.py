@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class OwnModel(SegModel):
         num_classes: number of logit channels.
         preprocessing: how pixels become its input.
         multiple: sides of images are padded to a multiple of this, for networks that want it.
+        auxiliary_weight: of the loss of `aux` logits that it gives beside `out` or `logits`; None
+            trains it without them.
     """
 
     def __init__(
@@ -43,12 +46,14 @@ class OwnModel(SegModel):
         num_classes: int,
         preprocessing: Preprocessing,
         multiple: int = 1,
+        auxiliary_weight: float | None = None,
     ) -> None:
         super().__init__(ModelConfig(num_classes))
         self.network = network
         self.config = plain({**config, "num_classes": num_classes})
         self.preprocessing = preprocessing
         self.stride = multiple
+        self.auxiliary_weight = auxiliary_weight
         self.training = network.training  # its layers may differ, as frozen ones do
 
     def forward_lowres(self, images: Tensor) -> Tensor:
@@ -57,22 +62,44 @@ class OwnModel(SegModel):
         Raises:
             SegmodelsError: the network fails, or gives something else.
         """
+        given = self._given(images)
+        return self._checked(logits_of(given), given, len(images), "bare, as 'out' or as 'logits'")
+
+    def forward_supervised(self, images: Tensor) -> list[tuple[Tensor, float]]:
+        """The same, and `aux` logits where the network says what their loss weighs.
+
+        Raises:
+            SegmodelsError: the network fails, or gives something else.
+        """
+        given = self._given(images)
+        main = self._checked(logits_of(given), given, len(images), "bare, as 'out' or as 'logits'")
+        if self.auxiliary_weight is None:
+            return [(main, 1.0)]
+        auxiliary = given.get("aux") if isinstance(given, Mapping) else getattr(given, "aux", None)
+        where = "as 'aux' too, because the network has an 'auxiliary_weight'"
+        auxiliary = self._checked(auxiliary, given, len(images), where)
+        return [(main, 1.0), (auxiliary, self.auxiliary_weight)]
+
+    def _given(self, images: Tensor) -> Any:
+        """What the network returns of images, padded as it wants them."""
         padded = self.pad(images)
         try:
-            given = self.network(padded)
+            return self.network(padded)
         except (SegmodelsError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # of foreign code
             raise self._failed(padded, error) from error
-        logits = logits_of(given)
-        wanted = (len(images), self.num_classes)
-        if logits is None or logits.ndim != 4 or tuple(logits.shape[:2]) != wanted:
-            found = type(given).__name__ if logits is None else tuple(logits.shape)
-            raise SegmodelsError(
-                f"network {self.config['name']!r}: its output is {found}; expected logits "
-                f"({wanted[0]}, {wanted[1]}, h, w), bare, as 'out' or as 'logits'."
-            )
-        return logits
+
+    def _checked(self, logits: Any, given: Any, images: int, where: str) -> Tensor:
+        wanted = (images, self.num_classes)
+        if isinstance(logits, Tensor) and logits.ndim == 4 and tuple(logits.shape[:2]) == wanted:
+            return logits
+        named = f"a dict of {', '.join(map(repr, given))}" if isinstance(given, Mapping) else ""
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else named or type(given).__name__
+        raise SegmodelsError(
+            f"network {self.config['name']!r}: its output is {found}; expected logits "
+            f"({wanted[0]}, {wanted[1]}, h, w), {where}."
+        )
 
     def check_kind(self, images: Tensor) -> None:
         """What its input may be is the network's own affair."""
@@ -189,7 +216,18 @@ def _wrapped(
     multiple = whole("size_multiple", getattr(module, "size_multiple", 1), 1, 4096)
     number = num_classes if num_classes is not None else _outputs(module, name, multiple)
     number = whole("num_classes", number, 1, MOST_CLASSES)
-    return OwnModel(module, config, number, applied, multiple)
+    return OwnModel(module, config, number, applied, multiple, _auxiliary_weight(module, name))
+
+
+def _auxiliary_weight(module: nn.Module, name: str) -> float | None:
+    said = getattr(module, "auxiliary_weight", None)
+    if said is None:
+        return None
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < math.inf:
+        raise SegmodelsError(
+            f"network {name!r}: 'auxiliary_weight' is {said!r}; expected a number of at least 0."
+        )
+    return float(said)
 
 
 def _outputs(module: nn.Module, name: str, multiple: int) -> int:

@@ -105,7 +105,7 @@ def test_faults_of_a_preprocessing(changes: dict[str, object], told: str) -> Non
         (torch.zeros(1, 4, 8, 8), r"\(1, 4, 8, 8\)"),
         (torch.zeros(1, 5), r"\(1, 5\)"),
         ((torch.zeros(1, 5, 8, 8),), "tuple"),
-        ({"logit": torch.zeros(1, 5, 8, 8)}, "dict"),
+        ({"logit": torch.zeros(1, 5, 8, 8)}, "a dict of 'logit'"),
         (None, "NoneType"),
     ],
 )
