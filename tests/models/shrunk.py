@@ -24,6 +24,8 @@ FEWER: dict[str, Any] = {
     "cross_layers": 1,
     "imagenet_classes": 10,
     "drop_path": 0.2,
+    "channels": 64,
+    "mla_channels": 16,
 }
 #: Depth of each stage; a Swin needs two blocks for its two kinds of windows.
 STAGES = {"upernet": (2, 2, 2, 2)}
@@ -49,6 +51,9 @@ def overrides(name: str) -> dict[str, Any]:
     config = getattr(importlib.import_module(module), attribute).Config
     known = {field.name: field.default for field in fields(config)} | dict(entry.defaults)
     found = {key: FEWER[key] for key in FEWER.keys() & known.keys() if known[key] != 0}
+    if "width" in known and "heads" in known:  # as many heads as published, of fewer channels
+        heads = known["heads"]
+        found["width"] = 16 * heads if isinstance(heads, int) else 8 * heads[0]
     if name.startswith("setr_mla"):  # four maps are merged
         found |= {"layers": 4, "outputs": (1, 2, 3, 4)}
     if "depths" in known:
