@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from warm import warm
 
 #: One or more stages, separated by commas, in one process.
 STAGE = """
@@ -20,14 +20,7 @@ sys.exit(max(main(line.split()) for line in lines))
 
 
 def python(root: Path, code: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    done = subprocess.run(  # noqa: PLW1510 - the caller looks at the code
-        [sys.executable, "-c", code, *arguments],
-        cwd=root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-    return done.returncode, done.stdout, done.stderr
+    return warm().start(code, arguments, root, {**os.environ, **environment}).finish()
 
 
 def stage(root: Path, *arguments: str, **environment: str) -> str:

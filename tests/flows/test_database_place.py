@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from flows import tracking
 from segmodels.errors import SegmodelsError
@@ -20,6 +19,8 @@ def test_the_database_lies_in_the_project(
     (root / "params" / "protocols.yaml").write_text("{}\n")
     monkeypatch.setenv("SEGMODELS_ROOT", str(root))
     monkeypatch.chdir(root)
+    from mlflow import MlflowClient  # here, or every worker imports it
+
     place = (root / "mlartifacts").as_uri()
     MlflowClient(tracking.default_uri()).create_experiment("x", artifact_location=place)
     assert sorted(path.name for path in root.iterdir()) == ["mlflow.db", "params"]

@@ -7,16 +7,16 @@ test's business, what MLflow warns about is not.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import small_project
 import yaml
 from mlflow_database import STAGE, held, links, models, python, stage
+from warm import warm
 
 from flows import tracking
 from flows.tracking import store
@@ -28,7 +28,7 @@ from segmodels.runs.run import load_run
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: Path) -> Path:
     root = small_project.enter(tmp_path / "project", monkeypatch)
     steps.ensure_inputs(load_run("published"))
-    # A database as MLflow makes it, which takes it ten seconds; a test below makes its own.
+    # A database as MLflow makes it; a test below makes its own.
     shutil.copy(empty, root / "mlflow.db")
     return root
 
@@ -178,13 +178,10 @@ def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
 def test_four_processes_make_the_database_together(root: Path) -> None:
     (root / "mlflow.db").unlink()
     code = "from flows.tracking import training\nwith training('r') as log: pass\n"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
+    processes = [warm().start(code, [], root, os.environ) for _ in range(4)]
     for process in processes:
-        _, error = process.communicate()
-        assert process.returncode == 0
+        ended, _, error = process.finish()
+        assert ended == 0, error
         assert not warnings_in(error)
     assert [run["status"] for run in held(root)] == ["FINISHED"] * 4
 

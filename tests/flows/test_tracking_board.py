@@ -1,6 +1,6 @@
 """The whole leaderboard in MLflow: nothing twice, nothing lost, grouped as people look for it.
 
-All tellings happen in one process, because MLflow takes seconds to start.
+All tellings happen in one process, since each looks for all there is in the store.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow_database import everything, held, links, models, rows_of
+from warm import warm
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -79,16 +78,9 @@ for evidence in ("0123456789abcdef", "eeee456789abcdef"):
 def process(root: Path, code: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     environment |= {"SEGMODELS_ROOT": str(root), "SEGMODELS_CACHE": str(root / ".cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(TESTS)],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "warning: MLflow" not in done.stderr, done.stderr
+    ended, _, error = warm().start(code, [str(TESTS)], root, environment).finish()
+    assert ended == 0, error
+    assert "warning: MLflow" not in error, error
 
 
 def project(root: Path, empty: Path) -> Path:
