@@ -1,7 +1,7 @@
-"""Commands and stages in places that refuse: `python refusing_places.py PROJECT`.
+"""Commands and stages in places that refuse: `walk`, in a process of its own for each way.
 
-A process of its own, because what it takes from itself (rights, space, a folder to stand in) it
-cannot get back; it imports once and forks for each. Prints a JSON object for each command line.
+What it takes from itself (rights, a folder to stand in) it cannot get back. Prints a JSON object
+for each command line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import io
 import json
 import os
 import resource
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -80,31 +79,11 @@ def walk(how: str, root: Path) -> None:
     from segmodels import cli
 
     HOW[how](root)
+    told = []
     for main, text in ((cli.main, COMMANDS), (stages.main, STAGES)):
         for line in lines(text):
             words = line.replace("{other}", str(root.parent / "mirror")).split()
-            told = {"how": how, "line": line, "stage": text is STAGES, **outcome(main, words)}
-            os.write(1, (json.dumps(told) + "\n").encode())
-
-
-def every(root: Path) -> None:
-    """One process after the other, for each way to refuse."""
-    import torch
-
-    import segmodels.evaluation.evaluate
-    import segmodels.training.loop  # noqa: F401 - what is imported later needs files
-
-    torch.set_num_threads(1)
-    os.chdir(root)
-    for how in HOW:
-        child = os.fork()
-        if child == 0:
-            try:
-                walk(how, root)
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-
-
-if __name__ == "__main__":
-    every(Path(sys.argv[1]))
+            told.append({"how": how, "line": line, "stage": text is STAGES, **outcome(main, words)})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    for one in told:
+        print(json.dumps(one))
