@@ -185,9 +185,10 @@ def test_ctrl_c_under_dvc_is_one_line_of_ours(tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_the_flow_gives_the_same(reproduced: Reproduced, tmp_path: Path) -> None:
-    """One stage with all it needs; `test_reproduce_server` runs whole pipelines of other stages."""
+    """One stage with all it needs, without a server; with one: `test_reproduce_server`."""
     other, target = build(tmp_path / "project"), "evaluate@tiny-plain"
-    other.run("flows.reproduce", "--jobs", "1", "--targets", target)
+    output = other.run("flows.reproduce", "--jobs", "1", "--targets", target)
+    assert "Completed('3 ran')" in output
     found = other.results()
     assert any(name.startswith("evidence/tiny/plain/") for name in found)
     assert found == {name: reproduced[1][name] for name in found}

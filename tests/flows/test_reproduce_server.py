@@ -1,4 +1,4 @@
-"""The flow against a real Prefect server, and with no server at all.
+"""The flow against a real Prefect server (with none at all: `test_end_to_end.py`).
 
 Every flow runs in a process of its own, as it does for a user. One server serves them all.
 """
@@ -109,12 +109,6 @@ def server(alone: dict[str, str]) -> Iterator[Server]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     prefect = [sys.executable, "-m", "prefect"]
-    subprocess.run(
-        [*prefect, "server", "database", "upgrade", "-y"],
-        env=alone,
-        check=True,
-        capture_output=True,
-    )
     url = f"http://127.0.0.1:{port}/api"
     with (
         Path(alone["PREFECT_HOME"], "server.log").open("wb") as log,
@@ -325,11 +319,3 @@ def test_a_cron_deployment_gets_and_runs_scheduled_runs(
         until(lambda: server.get(f"/flow_runs/{run['id']}")["state"]["name"] == "Cancelled")
     finally:
         stop(process)
-
-
-def test_without_any_server(alone: dict[str, str], make_repo: MakeRepo) -> None:
-    repo = make_repo({"one": copy("x", "source-a"), "two": copy("y", "x")})
-    code, output = finish(start(repo, alone))
-    assert code == 0, output
-    assert "Completed('2 ran')" in output
-    assert ran(repo) == ["x", "y"]
