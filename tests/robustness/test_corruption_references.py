@@ -11,7 +11,7 @@ import pytest
 from segmodels.robustness.corruptions import CORRUPTIONS, corrupt, replay
 from segmodels.robustness.corruptions.elastic import Shifts
 from segmodels.robustness.corruptions.fog import side_of
-from segmodels.robustness.corruptions.glass import GLASS, _copied
+from segmodels.robustness.corruptions.glass import GLASS, copied
 from segmodels.robustness.corruptions.snow import Flakes
 
 DRAWS = 20
@@ -122,4 +122,6 @@ def test_glass_copies_one_after_the_other(severity):
         for column in range(23 - reach, reach, -1):
             right, down = shifts[row - reach - 1, column - reach - 1]
             expected[row, column] = expected[row + down, column + right]
-    np.testing.assert_array_equal(_copied(image, reach, shifts), expected)
+    numbers = np.arange(19 * 23, dtype=np.uint32).reshape(19, 23)
+    found = image.reshape(-1, 3)[copied(numbers, reach, shifts)]
+    np.testing.assert_array_equal(found, expected)

@@ -44,10 +44,10 @@ class Corruption:
     variants: Mapping[str, Corruption | str] = field(default_factory=dict)
 
 
-def strips(image: Reals) -> Iterator[slice]:
+def strips(image: Reals, at_least: int = 1) -> Iterator[slice]:
     """Slices of rows that together are the image, each small enough for a processor's cache."""
     height = len(image)
-    rows = max(1, _STRIP * height // max(1, image.size))
+    rows = max(1, at_least, _STRIP * height // max(1, image.size))
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))
 

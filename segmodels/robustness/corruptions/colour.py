@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from segmodels.core.arrays import Pixels
-from segmodels.robustness.corruptions.base import Corruption, Reals, looked_up, strips, to_pixels
+from segmodels.core.arrays import Floats, Pixels
+from segmodels.robustness.corruptions.base import Corruption, Reals, strips, to_pixels
 
 _UNIT = np.arange(256) / 255.0
 
@@ -23,50 +23,66 @@ def _brighter(shift: float) -> Pixels:
 
 def brightness(image: Pixels, shift: float, _: None) -> Pixels:
     """Raise the value by `shift`, to 1 at most; hue and saturation stay, black becomes grey."""
-    largest = image.max(axis=2, keepdims=True)
-    return looked_up(_brighter(shift), np.broadcast_to(largest, image.shape), image)
+    table, found = _brighter(shift).ravel(), np.empty_like(image)
+    for rows in strips(image):
+        planes = [np.ascontiguousarray(image[rows, :, index]) for index in range(3)]
+        largest = np.maximum(np.maximum(planes[0], planes[1]), planes[2]).astype(np.uint16) << 8
+        for index, plane in enumerate(planes):
+            found[rows, :, index] = np.take(table, largest | plane)
+    return found
+
+
+@lru_cache(maxsize=5)
+def _saturations(scale: float, shift: float) -> tuple[Floats, Pixels]:
+    """Saturation, float64, and grey level of the smallest channel, by the largest and the smallest.
+
+    Both (65536,); the index is 256 times the largest, plus the smallest.
+    """
+    value, least = _UNIT[:, None], _UNIT[None]
+    saturation = np.clip((value - least) / np.maximum(value, _UNIT[1]), 0, 1)
+    saturation = np.clip(saturation * scale + shift, 0, 1)
+    return saturation.ravel(), to_pixels(value * (1 - saturation)).ravel()
 
 
 def saturate(image: Pixels, level: tuple[float, float], _: None) -> Pixels:
     """Scale and shift the saturation, to 0..1; grey pixels have the hue of red."""
+    saturations, leasts = _saturations(*level)
     found = np.empty_like(image)
     for rows in strips(image):
-        red, green, blue = np.moveaxis(_UNIT[image[rows]], 2, 0)
-        parts = _saturated(red, green, blue, level)
-        found[rows] = np.stack(parts, axis=2)
+        red, green, blue = (np.ascontiguousarray(image[rows, :, index]) for index in range(3))
+        most = np.maximum(np.maximum(red, green), blue)
+        low = np.minimum(np.minimum(red, green), blue)
+        both = (most.astype(np.uint16) << 8) | low
+        least = np.take(leasts, both)
+        middle = _middle(red, green, blue, most, low, np.take(saturations, both))
+        grey = most == low
+        for index, channel in enumerate((red, green, blue)):
+            ends = np.where(channel == most, most, np.where(channel == low, least, middle))
+            found[rows, :, index] = np.where(grey, least, ends) if index else ends
     return found
 
 
-def _saturated(
-    red: Reals, green: Reals, blue: Reals, level: tuple[float, float]
-) -> tuple[Pixels, Pixels, Pixels]:
-    """The three channels of pixels by way of HSV, all in float64."""
-    value = np.maximum(np.maximum(red, green), blue)
-    spread = value - np.minimum(np.minimum(red, green), blue)
-    coloured = spread > 0
-    safe = np.where(coloured, spread, 1.0)
-    saturation = spread / np.where(value > 0, value, 1.0)
-    saturation = np.clip(saturation * level[0] + level[1], 0, 1)
-    # Where two channels are the largest, the later of red, green, blue counts.
-    hue = np.where(
-        value == blue,
-        4.0 + (red - green) / safe,
-        np.where(value == green, 2.0 + (blue - red) / safe, (green - blue) / safe),
-    )
-    hue = np.where(coloured, hue / 6.0, 0.0)
-    hue = np.where(hue < 0, hue + 1, hue) * 6
-    sector = np.floor(hue)
-    part = hue - sector
-    least = to_pixels(value * (1 - saturation))
-    falling = to_pixels(value * (1 - part * saturation))
-    rising = to_pixels(value * (1 - (1 - part) * saturation))
-    most = to_pixels(value)
-    sixth = sector.astype(np.uint8) % 6
-    return (
-        np.choose(sixth, (most, falling, least, least, rising, most)),
-        np.choose(sixth, (rising, most, most, falling, least, least)),
-        np.choose(sixth, (least, least, rising, most, most, falling)),
-    )
+def _middle(
+    red: Pixels, green: Pixels, blue: Pixels, most: Pixels, low: Pixels, saturation: Reals
+) -> Pixels:
+    """Grey level of the channel between the largest and the smallest one, in the authors' steps.
+
+    Where two channels are the largest, the later of red, green, blue counts as that.
+    """
+    value, least = _UNIT[most], _UNIT[low]
+    # Sums of three bytes may wrap around; their differences are right all the same.
+    between = _UNIT[red + green + blue - most - low]
+    by_blue, by_green = blue == most, green == most
+    sixth = np.where(by_blue, np.uint8(4), np.where(by_green, np.uint8(2), np.uint8(0)))
+    follows = np.where(by_blue, red >= green, np.where(by_green, blue >= red, green >= blue))
+    hue = (between - least) / np.where(most == low, 1.0, value - least)
+    hue = np.where(follows, hue, -hue) + sixth
+    hue /= 6
+    hue[hue < 0] += 1
+    hue *= 6
+    part = hue - np.floor(hue)
+    part = np.where(follows, 1 - part, part)
+    return to_pixels(value * (1 - part * saturation))
 
 
 BRIGHTNESS = Corruption((0.1, 0.2, 0.3, 0.4, 0.5), brightness)

@@ -1,13 +1,16 @@
-"""Filters and enlargements that several corruptions are made of."""
+"""Filters that several corruptions are made of."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segmodels.robustness.corruptions.base import Reals
+from segmodels.core.arrays import Pixels
+from segmodels.robustness.corruptions.base import Reals, strips, truncated
+
+_COLUMNS = 64
 
 
 def gaussian_weights(sigma: float, truncate: float = 4.0) -> Reals:
@@ -22,9 +25,46 @@ def gaussian(values: Reals, sigma: float) -> Reals:
     import cv2
 
     weights = gaussian_weights(sigma).astype(np.float32)
-    return np.asarray(
-        cv2.sepFilter2D(values, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REPLICATE)
-    )
+    found = cv2.sepFilter2D(values, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(found).reshape(values.shape)
+
+
+def gaussian_of(image: Pixels, sigma: float) -> Pixels:
+    """The same of uint8 (H, W, C), truncated to uint8; strip by strip in a processor's cache."""
+    reach, found = len(gaussian_weights(sigma)) // 2, np.empty_like(image)
+    last = len(image) - 1
+    for rows in strips(image, at_least=4 * reach):
+        near = np.clip(np.arange(rows.start - reach, rows.stop + reach), 0, last)
+        levels = gaussian(image[near].astype(np.float32), sigma)
+        found[rows] = truncated(levels[reach : len(near) - reach])
+    return found
+
+
+def wide_gaussian(field: Reals, sigmas: Sequence[float]) -> Reals:
+    """Normal filter of float32 (H, W), cut off at three sigma, edges mirrored.
+
+    Args:
+        field: float32 (H, W).
+        sigmas: along columns, and along rows.
+    """
+    import cv2
+
+    for sigma in sigmas:
+        smooth = cv2.transpose(_down(field, gaussian_weights(sigma, 3)))
+        field = np.asarray(smooth).reshape(field.shape[::-1])
+    return field
+
+
+def _down(field: Reals, weights: Reals) -> Reals:
+    """A filter along columns; some columns at a time, so that what it adds up stays in cache."""
+    import cv2
+
+    found, down, one = np.empty_like(field), weights.astype(np.float32), np.ones(1, np.float32)
+    for first in range(0, field.shape[1], _COLUMNS):
+        part = np.ascontiguousarray(field[:, first : first + _COLUMNS])
+        smooth = cv2.sepFilter2D(part, cv2.CV_32F, one, down, borderType=cv2.BORDER_REFLECT)
+        found[:, first : first + _COLUMNS] = np.asarray(smooth).reshape(part.shape)
+    return found
 
 
 def motion_weights(radius: int, sigma: float) -> Reals:
@@ -76,25 +116,3 @@ def motion(values: Reals, radius: int, sigma: float, angle: float) -> Reals:
             total = cv2.scaleAdd(part, weight, total, dst=total)
         found[first:last] = total.reshape(found[first:last].shape)
     return found
-
-
-def enlarged(values: Reals, factor: float) -> Reals:
-    """The middle of an image, enlarged bilinearly: first to last pixel become first to last.
-
-    Args:
-        values: float32 (H, W, C).
-        factor: 1 or more; the middle is ceil(H / factor) by ceil(W / factor).
-
-    Returns:
-        float32 (h, w, C), which is H by W or up to `factor` pixels larger.
-    """
-    import torch
-    from torch.nn.functional import interpolate
-
-    sides = [math.ceil(side / factor) for side in values.shape[:2]]
-    top, left = ((side - part) // 2 for side, part in zip(values.shape, sides, strict=False))
-    middle = values[top : top + sides[0], left : left + sides[1]]
-    size = [round(side * factor) for side in sides]
-    batch = torch.from_numpy(middle).permute(2, 0, 1)[None]
-    large = interpolate(batch, size=size, mode="bilinear", align_corners=True)
-    return np.asarray(large[0].permute(1, 2, 0).numpy())

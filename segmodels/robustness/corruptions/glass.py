@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from segmodels.core.arrays import Pixels
 from segmodels.robustness.corruptions import draws, filters
-from segmodels.robustness.corruptions.base import Corruption, truncated
+from segmodels.robustness.corruptions.base import Corruption
 
 Places = npt.NDArray[np.int32]
 
@@ -29,54 +30,69 @@ Shifts = npt.NDArray[np.int8]
 
 def glass_blur(image: Pixels, level: Glass, shifts: Shifts) -> Pixels:
     """Filter, truncate, copy neighbours over each other, filter again."""
-    pixels = truncated(filters.gaussian(image.astype(np.float32), level.sigma).reshape(image.shape))
+    import cv2
+
+    pixels = filters.gaussian_of(image, level.sigma)
+    packed = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)).reshape(*image.shape[:2], 4)
     for once in shifts:
-        pixels = _copied(pixels, level.reach, once)
-    return truncated(filters.gaussian(pixels.astype(np.float32), level.sigma).reshape(image.shape))
+        packed = copied(packed.view(np.uint32)[..., 0], level.reach, once)[..., None].view(np.uint8)
+    mixed: Pixels = np.asarray(cv2.cvtColor(packed, cv2.COLOR_RGBA2RGB))
+    return filters.gaussian_of(mixed.reshape(image.shape), level.sigma)
 
 
-def _copied(pixels: Pixels, reach: int, shifts: Shifts) -> Pixels:
+def copied(pixels: npt.NDArray[Any], reach: int, shifts: Shifts) -> npt.NDArray[Any]:
     """Each pixel replaced by a neighbour, from the last row up and from the last column left.
 
     A neighbour that was replaced before is taken as it is by then, so that copies form chains:
     what ends up at a place comes from the end of its chain. Along a chain places only increase.
+
+    Args:
+        pixels: (H, W) of any type.
+        reach: farthest neighbour.
+        shifts: of one pass.
     """
-    height, width = pixels.shape[:2]
-    places = np.arange(height * width, dtype=np.int32)
-    inside = places.reshape(height, width)[
-        reach + 1 : height - reach + 1, reach + 1 : width - reach + 1
-    ]
-    if not inside.size:
+    height, width = pixels.shape
+    inside = slice(reach + 1, height - reach + 1), slice(reach + 1, width - reach + 1)
+    sources = np.arange(height * width, dtype=np.int32)
+    places = sources.reshape(height, width)[inside]
+    if not places.size:
         return pixels
-    steps = shifts[..., 1].astype(np.int32) * np.int32(width)
-    steps += shifts[..., 0]
-    sources = places.copy()
-    sources.reshape(height, width)[
-        reach + 1 : height - reach + 1, reach + 1 : width - reach + 1
-    ] += steps
-    return np.take(pixels.reshape(-1, 3), _ends(sources), axis=0).reshape(pixels.shape)
+    places += np.take(_steps(width), np.ascontiguousarray(shifts).view(np.uint16)[..., 0])
+    return np.take(pixels.ravel(), _ends(sources)).reshape(pixels.shape)
 
 
 def _ends(sources: Places) -> Places:
     """Where the chain of each place ends: it goes on as long as the places increase."""
-    places = np.arange(len(sources), dtype=np.int32)
-    open_ = np.flatnonzero(sources > places).astype(np.int32)
-    ends = sources.copy()
-    here = sources[open_]
-    while len(open_):
+    unfinished = np.flatnonzero(sources > np.arange(len(sources), dtype=np.int32))
+    here, ends = np.take(sources, unfinished), sources.copy()
+    while len(unfinished):
         there = np.take(sources, here)
-        ends[open_] = there
+        ends[unfinished] = there
         on = there > here
-        open_, here = open_[on], there[on]
+        unfinished, here = np.compress(on, unfinished), np.compress(on, there)
     return ends
+
+
+@lru_cache(maxsize=2)
+def _steps(width: int) -> Places:
+    """How far places are apart, by the two bytes of a shift read as one number."""
+    both = np.arange(1 << 16, dtype=np.uint16)[:, None].view(np.int8)
+    return both[:, 0] + both[:, 1].astype(np.int32) * np.int32(width)
 
 
 def _shifts(image: Pixels, level: Glass, random: np.random.Generator) -> Shifts:
     reach, (height, width) = level.reach, image.shape[:2]
     sides = (max(0, height - 2 * reach), max(0, width - 2 * reach))
-    chance = draws.bits(random, (level.passes, *sides, 2))
-    shifts = chance % np.uint16(2 * reach)
-    return shifts.astype(np.int8) - np.int8(reach)
+    chance = draws.bits(random, (level.passes, *sides))
+    return np.take(_pairs(reach), chance)[..., None].view(np.int8)
+
+
+@lru_cache(maxsize=5)
+def _pairs(reach: int) -> npt.NDArray[np.uint16]:
+    """The two bytes of a shift, read as one number, by 16 random bits."""
+    drawn = np.arange(1 << 16, dtype=np.int64) * (2 * reach) ** 2 >> 16
+    pair = np.stack([drawn % (2 * reach), drawn // (2 * reach)], axis=1) - reach
+    return pair.astype(np.int8).view(np.uint16)[:, 0]
 
 
 GLASS = Corruption(

@@ -97,8 +97,10 @@ class Impulses(NamedTuple):
 
 def hit_values(image: Pixels, amount: float, impulses: Impulses) -> Pixels:
     """Salt (255) and pepper (0) in place of the values hit."""
-    found = image.copy()
-    np.copyto(found, impulses.salt.view(np.uint8) * np.uint8(255), where=impulses.hit)
+    found = np.empty_like(image)
+    for rows in strips(image):
+        ends = impulses.salt[rows].view(np.uint8) * np.uint8(255)
+        found[rows] = np.where(impulses.hit[rows], ends, image[rows])
     return found
 
 

@@ -34,17 +34,24 @@ def spatter(image: Pixels, level: Spatter, layer: Reals) -> Pixels:
         level: parameters of a severity.
         layer: draws, float (H, W).
     """
-    height, width = image.shape[:2]
-    liquid = filters.gaussian(layer.astype(np.float32), level.sigma).reshape(height, width)
-    cover = (_mud if level.mud else _water)(liquid, level)
+    liquid = filters.gaussian(layer.astype(np.float32), level.sigma)
+    return _muddy(image, _mud(liquid, level)) if level.mud else _wet(image, _water(liquid, level))
+
+
+def _wet(image: Pixels, light: Reals) -> Pixels:
+    """Light on top; as grey levels are whole, it is truncated before it is added."""
+    import cv2
+
+    planes = [(light * amount).astype(np.uint8) for amount in _WATER]
+    found: Pixels = np.asarray(cv2.add(image, np.asarray(cv2.merge(planes)).reshape(image.shape)))
+    return found.reshape(image.shape)
+
+
+def _muddy(image: Pixels, cover: Reals) -> Pixels:
     found = np.empty_like(image)
     for rows in strips(image):
         part = cover[rows][..., None]
-        if level.mud:
-            levels = image[rows] * (1 - part) + part * _MUD
-        else:
-            levels = image[rows] + part * _WATER
-        found[rows] = truncated(levels)
+        found[rows] = truncated(image[rows] * (1 - part) + part * _MUD)
     return found
 
 
@@ -72,7 +79,7 @@ def _mean3(values: Reals) -> Reals:
 def _mud(liquid: Reals, level: Spatter) -> Reals:
     """How much of a pixel mud covers, float32 (H, W): 0, or 0.8 to 1."""
     covered = (liquid > level.least).astype(np.float32)
-    soft = filters.gaussian(covered, level.strength).reshape(covered.shape)
+    soft = filters.gaussian(covered, level.strength)
     return np.where(soft < np.float32(0.8), np.float32(0), soft)
 
 
