@@ -18,7 +18,7 @@ from segmodels.robustness.corruptions.base import (
     truncated,
 )
 from segmodels.robustness.corruptions.glass import GLASS
-from segmodels.robustness.corruptions.resampling import enlarged, opencv_can
+from segmodels.robustness.corruptions.resampling import enlarged, enlarged_size, opencv_can
 
 
 def gaussian_blur(image: Pixels, sigma: float, _: None) -> Pixels:
@@ -123,18 +123,38 @@ def _angle(image: Pixels, level: Motion, random: np.random.Generator) -> float:
 
 
 def zoom_blur(image: Pixels, factors: Reals, _: None) -> Pixels:
-    """Mean of the image and its enlargements, of which the first is the image once more."""
-    levels, width = image.astype(np.float32), image.shape[1]
-    found, count = np.empty_like(image), np.float32(len(factors) + 1)
+    """Mean of the image and its enlargements, of which the first is the image once more.
+
+    What is larger than the image by some pixels loses them at the right and at the bottom.
+    """
+    return _zoomed(image, factors, centred=False)
+
+
+def zoom_blur_centred(image: Pixels, factors: Reals, _: None) -> Pixels:
+    """The same, but what is too large loses pixels on all sides."""
+    return _zoomed(image, factors, centred=True)
+
+
+def _zoomed(image: Pixels, factors: Reals, *, centred: bool) -> Pixels:
+    levels, found = image.astype(np.float32), np.empty_like(image)
     # OpenCV enlarges some rows alone, which then are added up in a processor's cache.
     parts = list(strips(image)) if opencv_can(levels) else [slice(0, len(image))]
     for rows in parts:
         total = levels[rows].copy()
         for factor in factors:
-            total += enlarged(levels, float(factor), rows)[:, :width]
-        total /= count
+            total += _enlargement(levels, float(factor), rows, centred)
+        total /= np.float32(len(factors) + 1)
         found[rows] = truncated(total)
     return found
+
+
+def _enlargement(levels: Reals, factor: float, rows: slice, centred: bool) -> Reals:
+    """Some rows of an enlargement, as wide as the image."""
+    sides = levels.shape[:2]
+    too_large = [n - side for n, side in zip(enlarged_size(sides, factor), sides, strict=True)]
+    top, left = (n // 2 if centred else 0 for n in too_large)
+    there = slice(rows.start + top, rows.stop + top)
+    return enlarged(levels, factor, there)[:, left : left + sides[1]]
 
 
 _MOTIONS = (
@@ -158,5 +178,7 @@ CORRUPTIONS = {
     "motion_blur": Corruption(
         _MOTIONS, motion_blur, _angle, {"hendrycks": "it blurs with ImageMagick"}
     ),
-    "zoom_blur": Corruption(_ZOOMS, zoom_blur),
+    "zoom_blur": Corruption(
+        _ZOOMS, zoom_blur, variants={"hendrycks": Corruption(_ZOOMS, zoom_blur_centred)}
+    ),
 }

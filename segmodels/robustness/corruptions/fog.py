@@ -19,8 +19,8 @@ _FIRST = 100.0
 
 
 def side_of(height: int, width: int) -> int:
-    """Side of the square map that an image is cut from: the next power of two."""
-    return 1 << (max(height, width) - 1).bit_length()
+    """Side of the square map that an image is cut from: the next power of two, 4 at least."""
+    return 1 << (max(height, width, 3) - 1).bit_length()
 
 
 def fractal(fields: Fields, decay: float) -> Reals:

@@ -49,13 +49,21 @@ def enlarged(values: Reals, factor: float, rows: slice | None = None) -> Reals:
     Returns:
         float32, `rows` of them, and as wide as the image, or by up to `factor` pixels wider.
     """
-    sides = [math.ceil(side / factor) for side in values.shape[:2]]
-    size = [round(part * factor) for part in sides]
+    sides, size = _sides(values.shape[:2], factor), enlarged_size(values.shape[:2], factor)
     top, left = ((side - part) // 2 for side, part in zip(values.shape, sides, strict=False))
     if opencv_can(values):
         return _warped(values, (top, left), sides, size, rows or slice(0, size[0]))
     middle = values[top : top + sides[0], left : left + sides[1]]
     return _interpolated(middle, size)[rows or slice(None)]
+
+
+def _sides(shape: tuple[int, ...], factor: float) -> list[int]:
+    return [math.ceil(side / factor) for side in shape]
+
+
+def enlarged_size(shape: tuple[int, ...], factor: float) -> list[int]:
+    """Height and width of what `enlarged` makes of an image of this shape."""
+    return [round(part * factor) for part in _sides(shape, factor)]
 
 
 def _warped(

@@ -1,0 +1,102 @@
+"""What holds for every corruption, on images of any size."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segmodels.robustness.corruptions import (
+    CORRUPTIONS,
+    VARIANTS,
+    corrupt,
+    corruption,
+    generator,
+    replay,
+    resampling,
+)
+
+names = st.sampled_from(sorted(CORRUPTIONS))
+sides = st.one_of(st.integers(1, 12), st.integers(1, 90))
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=names, severity=st.integers(1, 5), height=sides, width=sides, seed=st.integers(0, 99))
+def test_any_size_is_corrupted_and_left_as_it_was(name, severity, height, width, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    before = image.copy()
+    image.setflags(write=False)
+    found = corrupt(image, name, severity, seed, "a")
+    assert (found.shape, found.dtype) == (image.shape, np.uint8)
+    assert found.flags.writeable
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(corrupt(image, name, severity, seed, "a"), found)
+
+
+MOVING = {"elastic_transform", "glass_blur", "motion_blur"}
+EVEN = sorted(n for n, kind in CORRUPTIONS.items() if kind.draw is None or n in MOVING)
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(EVEN), severity=st.integers(1, 5), level=st.integers(0, 255))
+def test_even_images_stay_even(name, severity, level):
+    """To a level, which float64 may lose; nothing is seen of edges, nor of the strips inside."""
+    found = corrupt(np.full((140, 211, 3), level, np.uint8), name, severity).astype(int)
+    assert (np.abs(found - found[0, 0]) <= 1).all()
+
+
+def test_nothing_else_decides_what_comes_out(monkeypatch):
+    """Neither threads, nor global generators, nor what was corrupted before."""
+    image = np.random.default_rng(0).integers(0, 256, (61, 83, 3), dtype=np.uint8)
+    alone = {name: corrupt(image, name, 4, 1, "k") for name in CORRUPTIONS}
+    np.random.seed(3)
+    torch.manual_seed(3)
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(4)
+    cv2.setNumThreads(4)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            tasks = {n: pool.submit(corrupt, image, n, 4, 1, "k") for n in reversed(CORRUPTIONS)}
+    finally:
+        torch.set_num_threads(threads[0])
+        cv2.setNumThreads(threads[1])
+    for name, found in alone.items():
+        np.testing.assert_array_equal(tasks[name].result(), found, err_msg=name)
+
+
+@pytest.mark.parametrize("name", sorted(CORRUPTIONS))
+def test_a_replay_of_its_draws_is_the_corruption(name):
+    image = np.random.default_rng(1).integers(0, 256, (40, 52, 3), dtype=np.uint8)
+    for variant in VARIANTS[:2]:
+        if isinstance(CORRUPTIONS[name].variants.get(variant), str):
+            continue  # refused, with the reason
+        kind = corruption(name, variant)
+        random = generator(name, 2, 7, "key")
+        drawn = kind.draw and kind.draw(image, kind.levels[1], random)
+        expected = corrupt(image, name, 2, 7, "key", variant=variant)
+        np.testing.assert_array_equal(replay(image, name, 2, drawn, variant), expected)
+
+
+@pytest.mark.parametrize("name", ["zoom_blur", "snow", "elastic_transform"])
+def test_pytorch_stands_in_for_an_opencv_that_is_not_exact(name, monkeypatch):
+    image = np.random.default_rng(2).integers(0, 256, (97, 131, 3), dtype=np.uint8)
+    first = corrupt(image, name, 3)
+    monkeypatch.setattr(resampling, "_opencv_is_exact", lambda: False)
+    apart = np.abs(corrupt(image, name, 3).astype(int) - first)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3
+
+
+def test_a_large_image_is_a_small_one_where_nothing_is_random():
+    """Strips of a large image meet without a seam."""
+    image = np.random.default_rng(3).integers(0, 256, (700, 350, 3), dtype=np.uint8)
+    for name in ("gaussian_blur", "defocus_blur", "brightness", "saturate"):
+        part = corrupt(np.ascontiguousarray(image[250:450]), name, 3)
+        apart = np.abs(part[30:-30].astype(int) - corrupt(image, name, 3)[280:420])
+        assert apart.max() <= 1, name
+        assert (apart > 0).mean() < 1e-3, name
