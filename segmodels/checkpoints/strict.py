@@ -71,10 +71,11 @@ def _built(path: Path, config: Mapping[str, Any], device: str) -> SegModel:
 def compare(
     path: Path, name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]
 ) -> None:
-    """Check that two state dicts have the same keys and shapes.
+    """Check that two state dicts have the same keys and shapes, and that the given holds numbers.
 
     Raises:
-        SegmodelsError: they differ; every kind of difference is counted and exemplified.
+        SegmodelsError: they differ, and every kind of difference is counted and exemplified; or a
+            tensor holds what no weight can be.
     """
     missing = [key for key in wanted if key not in given]
     unexpected = [key for key in given if key not in wanted]
@@ -94,6 +95,29 @@ def compare(
     ]
     if problems:
         raise SegmodelsError(f"{path} does not fit {name!r}. Tensors: {'; '.join(problems)}.")
+    for key in wanted:
+        _check_numbers(path, key, given[key])
+
+
+def _check_numbers(path: Path, name: str, tensor: Tensor) -> None:
+    """Refuse weights that are not numbers: every label would follow from them, and mean nothing.
+
+    Raises:
+        SegmodelsError: a value is not finite in float32, or a variance of a BatchNorm is negative.
+    """
+    values = tensor.float()
+    wrong = int((~torch.isfinite(values)).sum())
+    if wrong:
+        raise SegmodelsError(
+            f"{path}: tensor {name!r} holds {wrong} of {tensor.numel()} values that are not "
+            f"finite (NaN or infinity). A training that diverged leaves such weights; take an "
+            f"earlier snapshot."
+        )
+    if name.endswith("running_var") and int((values < 0).sum()):
+        raise SegmodelsError(
+            f"{path}: tensor {name!r} holds {int((values < 0).sum())} of {tensor.numel()} values "
+            f"below 0, and a variance cannot be; another tensor may stand under its name."
+        )
 
 
 def shape(path: Path, tensors: Mapping[str, Tensor], key: str, dimensions: int) -> tuple[int, ...]:

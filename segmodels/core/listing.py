@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
@@ -64,6 +65,5 @@ def yaml_files(folder: Path, what: str) -> list[Path]:
 
 
 def _looks_like_yaml(name: str) -> bool:
-    """`.yml`, `.YAML`, `.yaml.txt` as Windows saves it, `.yaml ` with a space."""
-    suffixes = {suffix.strip().lower() for suffix in PurePath(name).suffixes}
-    return bool(suffixes & {".yaml", ".yml"})
+    """`.yml`, `.YAML`, `.yaml.txt` as Windows saves it, `.yaml (1)` of a browser, `.json`."""
+    return re.search(r"\.\s*(ya?ml|json)\b", name, re.IGNORECASE) is not None

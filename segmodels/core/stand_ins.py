@@ -13,6 +13,11 @@ PAGE = re.compile(
     re.I | re.S,
 )
 
+#: The first line of Git LFS, by the three names it had.
+POINTER = re.compile(
+    rb"version https?://(git-lfs\.github\.com/spec|hawser\.github\.com/spec|git-media\.io)/v/?\d"
+)
+
 
 def stand_in(path: Path, what: str) -> str | None:
     """What a text that should describe something is instead, and what helps; None if not clear.
@@ -34,7 +39,7 @@ def pointer(path: Path, head: bytes, what: str = "the weights") -> str | None:
     size = path.stat().st_size
     if head.startswith(b"\0\5\x16\7"):
         return f"is macOS's companion of a file, not {what}: give the one whose name lacks `._`."
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+    if POINTER.match(head):
         stated = re.search(rb"^size (\d+)", head, re.MULTILINE)
         real = f" of {stated[1].decode()} bytes" if stated else ""
         return (

@@ -23,6 +23,8 @@ from segmodels.evidence.soundness import unsound
 SCHEMA = 2
 
 _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
+_NAMED = re.compile(rf"{_KEY.pattern}\.(json|counts\.jsonl)")
+_ALMOST = re.compile(rf"{_KEY.pattern}\b.*\.(?i:jsonl?)\b")
 
 #: Evidence of schema 1 has no field for who counted it, so it counts as unknown.
 _READABLE = (1, SCHEMA)
@@ -133,14 +135,29 @@ def evidence_files(folder: Path) -> list[Path]:
     """Every `<key>.json` below a folder, sorted.
 
     Raises:
-        SegmodelsError: one ends in another spelling of `.json`, and would be passed over.
+        SegmodelsError: a file is evidence by its name or its content, and would be passed over.
     """
-    found = without_strays(folder, folder.rglob("*.[jJ][sS][oO][nN]"))
-    keyed = [path for path in found if _KEY.fullmatch(path.stem)]
-    for path in keyed:
-        if path.suffix != ".json":
-            raise SegmodelsError(f"{path}: files of evidence end in .json; rename it.")
-    return keyed
+    found = without_strays(folder, folder.rglob("*"))
+    for path in found:
+        if not _NAMED.fullmatch(path.name) and _is_misnamed(path):
+            raise SegmodelsError(
+                f"{path}: files of evidence are called KEY.json and KEY.counts.jsonl, where KEY "
+                f"is the field 'key' of {KEY_LENGTH} digits; rename it, or remove a second copy."
+            )
+    return [path for path in found if path.suffix == ".json" and _KEY.fullmatch(path.stem)]
+
+
+def _is_misnamed(path: Path) -> bool:
+    """Another spelling, a second copy as browsers save it (`KEY (1).json`), or a new name."""
+    if _ALMOST.match(path.name):
+        return path.is_file()
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        head = read_json(path)
+    except SegmodelsError:
+        return False
+    return isinstance(head, dict) and head.keys() >= {"key", "identity", "counts_sha256"}
 
 
 def _read_shard(entry: dict[str, Any] | None) -> Shard | None:

@@ -91,7 +91,7 @@ class SegModel(nn.Module):
         """Logits (B, num_classes, H, W) of normalised float images (B, 3, H, W).
 
         Raises:
-            SegmodelsError: the images have another shape or are too small.
+            SegmodelsError: the images have another shape, are too small or hold no numbers.
         """
         self.check(images)
         height, width = images.shape[-2:]
@@ -153,6 +153,7 @@ class SegModel(nn.Module):
         if not len(images):
             raise wrong("images", "at least one image", images)
         self.check_kind(images)
+        self.check_finite(images)
 
     def check_kind(self, images: Tensor) -> None:
         """Refuse images of another type or on another device than the weights."""
@@ -163,6 +164,15 @@ class SegModel(nn.Module):
         if images.dtype != weight.dtype and not torch.is_autocast_enabled(images.device.type):
             fix = f"Convert them: images.to({weight.dtype})."
             raise wrong("images", f"{weight.dtype}, as the weights", images, fix)
+
+    def check_finite(self, images: Tensor) -> None:
+        """Refuse pixels that are NaN or infinite. No GPU is waited for: its logits tell."""
+        if images.device.type != "cpu" or torch.compiler.is_compiling():
+            return
+        bad = [number for number, image in enumerate(images) if not torch.isfinite(image).all()]
+        if bad:
+            found = f"values that are NaN or infinite in image {bad[0]} of {len(images)}"
+            raise SegmodelsError(f"argument 'images': expected finite pixels, found {found}.")
 
     def pad(self, images: Tensor) -> Tensor:
         """Pad right and bottom with 0 (the mean colour) to a multiple of the stride."""

@@ -81,6 +81,12 @@ CASES: dict[str, tuple[bytes, str, bool]] = {
     "empty": (b"", r"is empty \(0 bytes\)", True),
     "zeros": (bytes(5000), "zero bytes", True),
     "lfs": (LFS, "pointer of Git LFS.*14912345 bytes.*git lfs pull", False),
+    "lfs of 2013": (
+        b"version https://hawser.github.com/spec/v1\noid sha256:4d\nsize 9\n",
+        "pointer of Git LFS.* of 9 bytes",
+        False,
+    ),
+    "lfs before": (b"version http://git-media.io/v/2\noid sha256:4d\nsize 9\n", "Git LFS", False),
     "annex": (b"/annex/objects/SHA256E-s3--ab.pth\n", "git-annex.*git annex get", False),
     "dvc": (b"outs:\n- md5: 00\n  path: a.pth\n", "DVC.*dvc pull", False),
     "page": (PAGE, "web page titled 'Google Drive - Virus scan warning'", False),

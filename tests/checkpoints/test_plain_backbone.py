@@ -24,7 +24,7 @@ def drawn(model: SegModel) -> Tensors:
     """New values for every tensor of the backbone, under our names without its prefix."""
     random = torch.Generator().manual_seed(3)
     return {
-        key.removeprefix("backbone."): torch.randn(value.shape, generator=random)
+        key.removeprefix("backbone."): torch.rand(value.shape, generator=random)
         if value.is_floating_point()
         else value.clone()
         for key, value in model.state_dict().items()

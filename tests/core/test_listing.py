@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -79,7 +80,17 @@ def test_strays_beside_params_change_nothing(project: Path) -> None:
     assert load_run(before[1][0]).name == before[1][0]
 
 
-MISNAMED = [".YAML", ".yml", ".Yaml", ".YML", ".yaml.txt", ".yml.txt", ".yaml "]
+MISNAMED = [
+    ".YAML",
+    ".yml",
+    ".Yaml",
+    ".YML",
+    ".yaml.txt",
+    ".yml.txt",
+    ".yaml ",
+    ".yaml (1)",
+    ".json",
+]
 
 
 @pytest.mark.parametrize("suffix", MISNAMED)
@@ -98,8 +109,7 @@ def test_a_file_that_looks_meant_is_named(
 def test_folders_and_other_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").mkdir()
     (tmp_path / "b.yml").mkdir()
-    for name in ("README.md", "schema.json"):
-        (tmp_path / name).touch()
+    (tmp_path / "README.md").touch()
     (tmp_path / "c.yaml").touch()
     assert yaml_files(tmp_path, "things") == [tmp_path / "c.yaml"]
     assert yaml_files(tmp_path / "none", "things") == []
@@ -138,9 +148,25 @@ def test_strays_beside_weights_and_evidence_change_nothing(
     assert weights_path(folder) == before
     assert evidence_files(paths.evidence()) == [file]
     assert steps.evaluate_run("published", "plain") == evidence
-    file.rename(file.with_suffix(".JSON"))
-    with pytest.raises(SegmodelsError, match=r"\.JSON: files of evidence end in \.json; rename it"):
-        evidence_files(paths.evidence())
+    for name in (
+        f"{file.stem}.JSON",
+        f"{file.stem} (1).json",
+        f"{file.stem} - Copy.json",
+        f"{file.stem}.json.txt",
+        f"{file.stem}.counts (1).jsonl",
+        f"{file.stem.upper()}.json",
+        "mine.json",
+    ):
+        copy = file.with_name(name)
+        shutil.copy(file, copy)
+        with pytest.raises(
+            SegmodelsError, match=re.escape(f"{copy}: files of evidence are called")
+        ):
+            evidence_files(paths.evidence())
+        copy.unlink()
+    file.with_name("notes.json").write_text("{}")
+    file.with_name("torn.json").write_text("{")
+    assert evidence_files(paths.evidence()) == [file]
 
 
 def test_strays_in_the_mirror_are_not_taken(

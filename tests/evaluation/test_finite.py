@@ -74,13 +74,39 @@ def test_weights_that_are_not_finite_do_not_load(value: float, tmp_path: Path) -
         sm.load_checkpoint(tmp_path / "weights")
 
 
-def test_statistics_that_are_not_finite_do_not_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("value", "told"), [(math.nan, "not finite"), (-1.0, "below 0, and a variance cannot be")]
+)
+def test_statistics_that_are_no_numbers_do_not_load(
+    value: float, told: str, tmp_path: Path
+) -> None:
     model = network("unet")
     name, buffer = next(item for item in model.named_buffers() if item[0].endswith("running_var"))
-    buffer[0] = math.nan
+    buffer[0] = value
     sm.save_checkpoint(model, tmp_path / "weights")
-    with pytest.raises(SegmodelsError, match=f"tensor '{name}'"):
+    with pytest.raises(SegmodelsError, match=f"tensor '{name}' holds 1 of .*{told}"):
         sm.load_checkpoint(tmp_path / "weights")
+
+
+def test_an_encoder_that_is_not_finite_fills_none(tmp_path: Path) -> None:
+    encoder, model = sm.create_model("mit_b0", depths=(1, 1, 1, 1)), network("segformer_nano")
+    name = "block1.0.norm1.weight"
+    with torch.no_grad():
+        dict(encoder.named_parameters())[f"backbone.{name}"][0] = math.nan
+    sm.save_checkpoint(encoder, tmp_path / "weights")
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(SegmodelsError, match=rf"{name}' holds 1 of \d+ values"):
+        sm.load_backbone(model, tmp_path / "weights")
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_pixels_that_are_not_finite_are_told_by_their_image(value: float) -> None:
+    model, images = network(), torch.zeros(3, 3, 64, 64)
+    images[1, 0, 5, 5] = value
+    for compute in (model, model.forward_lowres):
+        with pytest.raises(SegmodelsError, match=r"finite pixels, found .* in image 1 of 3"):
+            compute(images)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
