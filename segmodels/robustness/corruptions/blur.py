@@ -36,7 +36,7 @@ _LINES = 6
 
 
 @lru_cache(maxsize=5)
-def _disk(radius: int, alias: float) -> Reals:
+def disk_of(radius: int, alias: float) -> Reals:
     """A disk with softened edges, float32; it sums to 1.013 at radius 8, 1.011 at 10.
 
     There the softening filter meets the edge of the array and is reflected, and nobody
@@ -59,7 +59,7 @@ def defocus_blur(image: Pixels, level: tuple[int, float], _: None) -> Pixels:
     """Mean over a disk, edges mirrored without repeating the last pixel."""
     import cv2
 
-    disk = _disk(*level)
+    disk = disk_of(*level)
     reach = len(disk) // 2
     padded = cv2.copyMakeBorder(image, reach, reach, 0, 0, cv2.BORDER_REFLECT_101)
     found = np.empty_like(image)
@@ -102,7 +102,7 @@ def motion_blur(image: Pixels, level: Motion, angle: float) -> Pixels:
     # A float32 has no room for the outermost of the small sigmas' weights.
     kind, least = (np.float64, 1e-9) if level.sigma <= 5 else (np.float32, 2e-4)
     blurred = filters.motion(image.astype(kind), level.radius, level.sigma, angle)
-    nudges: Reals = (_signs(level.loses) * least).astype(kind)
+    nudges: Reals = (signs_of(level.loses) * least).astype(kind)
     found = np.empty_like(image)
     for rows in strips(image):
         part = blurred[rows]
@@ -112,7 +112,7 @@ def motion_blur(image: Pixels, level: Motion, angle: float) -> Pixels:
 
 
 @lru_cache(maxsize=5)
-def _signs(loses: int) -> Reals:
+def signs_of(loses: int) -> Reals:
     """To which side of a whole level the authors' sum lies: -1 below, 1 above; (1, 256)."""
     signs = [-1 if loses >> level & 1 else 1 for level in range(256)]
     return np.array([signs], np.float64)

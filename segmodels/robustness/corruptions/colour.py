@@ -13,7 +13,7 @@ _UNIT = np.arange(256) / 255.0
 
 
 @lru_cache(maxsize=5)
-def _brighter(shift: float) -> Pixels:
+def brighter(shift: float) -> Pixels:
     """Grey level of a channel by the largest of its pixel and by its own: uint8 (256, 256)."""
     value, channel = _UNIT[:, None], _UNIT[None]
     saturation = (value - channel) / np.maximum(value, _UNIT[1])
@@ -23,7 +23,7 @@ def _brighter(shift: float) -> Pixels:
 
 def brightness(image: Pixels, shift: float, _: None) -> Pixels:
     """Raise the value by `shift`, to 1 at most; hue and saturation stay, black becomes grey."""
-    table, found = _brighter(shift).ravel(), np.empty_like(image)
+    table, found = brighter(shift).ravel(), np.empty_like(image)
     for rows in strips(image):
         planes = [np.ascontiguousarray(image[rows, :, index]) for index in range(3)]
         largest = np.maximum(np.maximum(planes[0], planes[1]), planes[2]).astype(np.uint16) << 8
@@ -33,7 +33,7 @@ def brightness(image: Pixels, shift: float, _: None) -> Pixels:
 
 
 @lru_cache(maxsize=5)
-def _saturations(scale: float, shift: float) -> tuple[Floats, Pixels]:
+def saturations(scale: float, shift: float) -> tuple[Floats, Pixels]:
     """Saturation, float64, and grey level of the smallest channel, by the largest and the smallest.
 
     Both (65536,); the index is 256 times the largest, plus the smallest.
@@ -46,7 +46,7 @@ def _saturations(scale: float, shift: float) -> tuple[Floats, Pixels]:
 
 def saturate(image: Pixels, level: tuple[float, float], _: None) -> Pixels:
     """Scale and shift the saturation, to 0..1; grey pixels have the hue of red."""
-    saturations, leasts = _saturations(*level)
+    by_both, leasts = saturations(*level)
     found = np.empty_like(image)
     for rows in strips(image):
         red, green, blue = (np.ascontiguousarray(image[rows, :, index]) for index in range(3))
@@ -54,7 +54,7 @@ def saturate(image: Pixels, level: tuple[float, float], _: None) -> Pixels:
         low = np.minimum(np.minimum(red, green), blue)
         both = (most.astype(np.uint16) << 8) | low
         least = np.take(leasts, both)
-        middle = _middle(red, green, blue, most, low, np.take(saturations, both))
+        middle = _middle(red, green, blue, most, low, np.take(by_both, both))
         grey = most == low
         for index, channel in enumerate((red, green, blue)):
             ends = np.where(channel == most, most, np.where(channel == low, least, middle))

@@ -53,7 +53,7 @@ def pixelate(image: Pixels, factor: float, _: None) -> Pixels:
     import cv2
 
     small = np.asarray(_reduced(image, factor))
-    rows, columns = (_nearest(*sides) for sides in zip(image.shape, small.shape[:2], strict=False))
+    rows, columns = (nearest(*sides) for sides in zip(image.shape, small.shape[:2], strict=False))
     # A pixel as one number is moved several times as fast as three values.
     packed = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2RGBA)).reshape(*small.shape[:2], 4)
     wide = np.take(packed.view(np.uint32)[..., 0], columns, axis=1)
@@ -62,7 +62,7 @@ def pixelate(image: Pixels, factor: float, _: None) -> Pixels:
     return found.reshape(image.shape)
 
 
-def _nearest(side: int, small: int) -> npt.NDArray[np.int64]:
+def nearest(side: int, small: int) -> npt.NDArray[np.int64]:
     """Which of `small` values each of `side` repeats: steps are added up, as in Pillow."""
     steps = np.full(side, small / side)
     steps[0] *= 0.5

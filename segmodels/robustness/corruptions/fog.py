@@ -15,7 +15,7 @@ from segmodels.robustness.corruptions.base import Corruption, Reals, strips, tru
 #: where w is 100 at first and falls by `decay` from level to level.
 Fields = Sequence[Reals]
 
-_FIRST = 100.0
+FIRST = 100.0
 
 
 def side_of(height: int, width: int) -> int:
@@ -28,7 +28,7 @@ def fractal(fields: Fields, decay: float) -> Reals:
 
     Noise enters multiplied by w once more, so that its size falls with the square of `decay`.
     """
-    corners, wide = np.zeros((1, 1), np.float32), _FIRST
+    corners, wide = np.zeros((1, 1), np.float32), FIRST
     for squares, in_rows, in_columns in fields:
         corners = _finer(corners, wide, squares, in_rows, in_columns)
         wide /= decay
@@ -69,7 +69,7 @@ def fog(image: Pixels, level: tuple[float, float], fields: Fields) -> Pixels:
 
 
 def _fields(side: int, decay: float, random: np.random.Generator) -> Fields:
-    fields, wide = [], _FIRST
+    fields, wide = [], FIRST
     for level in range(side.bit_length() - 1):
         fields.append(draws.uniform(random, (3, 1 << level, 1 << level), wide))
         wide /= decay

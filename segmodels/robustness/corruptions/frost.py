@@ -30,7 +30,7 @@ _LEVELS = ((1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
 
 
 @lru_cache(maxsize=5)
-def _mixture(image: float, texture: float) -> Pixels:
+def mixture(image: float, texture: float) -> Pixels:
     """Grey level by those of the image and of the texture: uint8 (256, 256)."""
     levels = np.arange(256, dtype=np.float64)
     return np.clip(image * levels[:, None] + texture * levels, 0, 255).astype(np.uint8)
@@ -38,7 +38,7 @@ def _mixture(image: float, texture: float) -> Pixels:
 
 def frost(image: Pixels, level: tuple[float, float], texture: Pixels) -> Pixels:
     """A weighted sum with a texture of the image's size, uint8 (H, W, 3), RGB."""
-    return looked_up(_mixture(*level), image, texture)
+    return looked_up(mixture(*level), image, texture)
 
 
 def _cut(textures: Callable[[], Sequence[Pixels]], margin: float) -> Draw:

@@ -58,7 +58,7 @@ def count_photons(image: Pixels, rate: int, counts: npt.NDArray[np.integer]) -> 
 
 
 @lru_cache(maxsize=5)
-def _poisson_table(rate: int) -> npt.NDArray[np.uint8]:
+def poisson_table(rate: int) -> npt.NDArray[np.uint8]:
     """Number of photons by grey level and 16 random bits: uint8 (256 * 65536), 16 MB.
 
     Quantiles of the Poisson distribution at the middles of 65536 equal shares.
@@ -79,7 +79,7 @@ def _poisson_table(rate: int) -> npt.NDArray[np.uint8]:
 
 
 def _photons(image: Pixels, rate: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    table, chance = _poisson_table(rate), bits(random, image.shape)
+    table, chance = poisson_table(rate), bits(random, image.shape)
     counts = np.empty_like(image)
     for rows in strips(image):
         index = image[rows].astype(np.int64) << 16

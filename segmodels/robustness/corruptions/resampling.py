@@ -10,8 +10,10 @@ import math
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from segmodels.robustness.corruptions.base import Reals
+from segmodels.core.arrays import Floats
+from segmodels.robustness.corruptions.base import Reals, strips
 
 #: OpenCV's own limit of the sides of what it samples.
 _MOST = 32766
@@ -49,12 +51,20 @@ def enlarged(values: Reals, factor: float, rows: slice | None = None) -> Reals:
     Returns:
         float32, `rows` of them, and as wide as the image, or by up to `factor` pixels wider.
     """
-    sides, size = _sides(values.shape[:2], factor), enlarged_size(values.shape[:2], factor)
-    top, left = ((side - part) // 2 for side, part in zip(values.shape, sides, strict=False))
+    size = enlarged_size(values.shape[:2], factor)
+    down, across = middle(values.shape[:2], factor)
     if opencv_can(values):
-        return _warped(values, (top, left), sides, size, rows or slice(0, size[0]))
-    middle = values[top : top + sides[0], left : left + sides[1]]
-    return _interpolated(middle, size)[rows or slice(None)]
+        return _warped(values, down, across, size, rows or slice(0, size[0]))
+    return _interpolated(values[down, across], size)[rows or slice(None)]
+
+
+def middle(shape: tuple[int, ...], factor: float) -> tuple[slice, slice]:
+    """Rows and columns of the middle of an image that is to be enlarged."""
+    down, across = (
+        slice((side - part) // 2, (side - part) // 2 + part)
+        for side, part in zip(shape, _sides(shape, factor), strict=True)
+    )
+    return down, across
 
 
 def _sides(shape: tuple[int, ...], factor: float) -> list[int]:
@@ -66,13 +76,15 @@ def enlarged_size(shape: tuple[int, ...], factor: float) -> list[int]:
     return [round(part * factor) for part in _sides(shape, factor)]
 
 
-def _warped(
-    values: Reals, corner: tuple[int, int], sides: list[int], size: list[int], rows: slice
-) -> Reals:
+def _warped(values: Reals, down: slice, across: slice, size: list[int], rows: slice) -> Reals:
     import cv2
 
-    down, across = ((part - 1) / max(1, n - 1) for part, n in zip(sides, size, strict=True))
-    matrix = np.array([[across, 0, corner[1]], [0, down, corner[0] + down * rows.start]])
+    along, beside = (
+        (part.stop - part.start - 1) / max(1, n - 1)
+        for part, n in zip((down, across), size, strict=True)
+    )
+    first = down.start + along * rows.start
+    matrix = np.array([[beside, 0, across.start], [0, along, first]])
     shape = (rows.stop - rows.start, size[1], *values.shape[2:])
     found = cv2.warpAffine(
         values,
@@ -84,13 +96,45 @@ def _warped(
     return np.asarray(found).reshape(shape)
 
 
-def _interpolated(middle: Reals, size: list[int]) -> Reals:
+def _interpolated(part: Reals, size: list[int]) -> Reals:
     import torch
     from torch.nn.functional import interpolate
 
-    batch = torch.from_numpy(middle.reshape(*middle.shape[:2], -1)).permute(2, 0, 1)[None]
+    batch = torch.from_numpy(part.reshape(*part.shape[:2], -1)).permute(2, 0, 1)[None]
     large = interpolate(batch, size=size, mode="bilinear", align_corners=True)
-    return np.asarray(large[0].permute(1, 2, 0).numpy()).reshape(*size, *middle.shape[2:])
+    return np.asarray(large[0].permute(1, 2, 0).numpy()).reshape(*size, *part.shape[2:])
+
+
+Index = npt.NDArray[np.int64]
+
+
+def between(side: int, factor: float) -> tuple[Index, Index, Floats]:
+    """Along one side of an enlargement, which two values lie around each place, and where between.
+
+    Returns:
+        the first of the two, the second, and the share of the second: (n,) each.
+    """
+    down, _ = middle((side, 1), factor)
+    part, number = down.stop - down.start, enlarged_size((side,), factor)[0]
+    places = np.arange(number) * ((part - 1) / max(1, number - 1))
+    first = np.minimum(places.astype(np.int64), part - 1)
+    second = np.minimum(first + 1, part - 1)
+    return down.start + first, down.start + second, places - first
+
+
+def enlarged_in_float64(field: Reals, factor: float) -> Floats:
+    """`enlarged` of float (H, W) in float64, by the same operations on every device."""
+    (above, below, down), (left, right, across) = (between(n, factor) for n in field.shape)
+    used = field[:, left[0] : right[-1] + 1].astype(np.float64)
+    tall = used[above] * (1 - down[:, None]) + used[below] * down[:, None]
+    found = np.empty((len(above), len(left)))
+    for rows in strips(found):
+        part = np.take(tall[rows], left - left[0], axis=1)
+        part *= 1 - across
+        other = np.take(tall[rows], right - left[0], axis=1)
+        other *= across
+        np.add(part, other, out=found[rows])
+    return found
 
 
 def sampled(levels: Reals, right: Reals, down: Reals) -> Reals:

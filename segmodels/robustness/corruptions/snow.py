@@ -9,7 +9,7 @@ import numpy as np
 from segmodels.core.arrays import Pixels
 from segmodels.robustness.corruptions import draws, filters
 from segmodels.robustness.corruptions.base import Corruption, Reals, strips, truncated
-from segmodels.robustness.corruptions.resampling import enlarged
+from segmodels.robustness.corruptions.resampling import enlarged_in_float64
 
 
 class Snow(NamedTuple):
@@ -53,10 +53,12 @@ def snow(image: Pixels, level: Snow, flakes: Flakes) -> Pixels:
 
 def _fallen(level: Snow, flakes: Flakes) -> Pixels:
     """The layer of flakes, uint8, as large as the image or by some pixels larger."""
-    layer = np.ascontiguousarray(flakes.layer, dtype=np.float32)
-    large = enlarged(layer, level.zoom)
-    large = np.clip(np.where(large < level.least, 0, large), 0, 1)
-    blurred = filters.motion(large, level.radius, level.sigma, flakes.angle)
+    # What is a flake is decided by its last bits.
+    large = enlarged_in_float64(flakes.layer, level.zoom)
+    flakes_alone = np.empty(large.shape, np.float32)
+    for rows in strips(large):
+        flakes_alone[rows] = np.where(large[rows] < level.least, 0, np.minimum(large[rows], 1))
+    blurred = filters.motion(flakes_alone, level.radius, level.sigma, flakes.angle)
     return np.asarray(np.rint(blurred * 255), dtype=np.uint8)
 
 

@@ -1,0 +1,92 @@
+"""Blur on a device."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from segmodels.robustness.corruptions.base import Reals
+from segmodels.robustness.corruptions.blur import Motion, disk_of, signs_of
+from segmodels.robustness.corruptions.filters import gaussian_weights, motion_shifts
+from segmodels.robustness.corruptions.glass import Glass
+from segmodels.robustness.on_device.base import enlarged, filtered, on, padded, truncated
+
+#: Copies of glass blur form chains; one of more than 2**7 links has not been drawn since the world
+#: began: the next link is there with a chance of less than one half.
+_DOUBLINGS = 7
+
+
+def gaussian(levels: torch.Tensor, sigma: float, edge: str = "nearest") -> torch.Tensor:
+    """Normal filter of float32 (H, W) or (H, W, C), cut off at four sigma."""
+    weights = gaussian_weights(sigma)
+    return filtered(filtered(levels, weights, 1, edge), weights, 0, edge)
+
+
+def gaussian_blur(image: torch.Tensor, sigma: float, _: None) -> torch.Tensor:
+    """Gaussian filter, edges repeated."""
+    return truncated(gaussian(image.float(), sigma))
+
+
+def defocus_blur(image: torch.Tensor, level: tuple[int, float], _: None) -> torch.Tensor:
+    """Mean over a disk, edges mirrored."""
+    disk = disk_of(*level)
+    reach, (height, width) = len(disk) // 2, image.shape[:2]
+    wide = padded(padded(image.float(), reach, 0, "mirror"), reach, 1, "mirror")
+    total = torch.zeros(image.shape, device=image.device)
+    for row, column in np.argwhere(disk):
+        part = wide[row : row + height, column : column + width]
+        total.add_(part, alpha=float(disk[row, column]))
+    return truncated(total)
+
+
+def motion(levels: torch.Tensor, level: tuple[int, float], angle: float) -> torch.Tensor:
+    """Copies along a direction, edges repeated: float (H, W) or (H, W, C)."""
+    radius, sigma = level
+    height, width = levels.shape[:2]
+    reach = 2 * radius
+    wide = padded(padded(levels, reach, 0, "nearest"), reach, 1, "nearest")
+    total = torch.zeros_like(levels)
+    for down, right, weight in motion_shifts((height, width), radius, sigma, angle):
+        part = wide[reach + down :, reach + right :][:height, :width]
+        total.add_(part, alpha=weight)
+    return total
+
+
+def motion_blur(image: torch.Tensor, level: Motion, angle: float) -> torch.Tensor:
+    """Half a normal curve along a direction."""
+    blurred = motion(image.double(), (level.radius, level.sigma), angle)
+    signs = on(image.device, signs_of(level.loses)[0])
+    return truncated(blurred + signs[blurred.round().long()] * 1e-9)
+
+
+def glass_blur(image: torch.Tensor, level: Glass, shifts: torch.Tensor) -> torch.Tensor:
+    """Neighbours copied over each other, one after the other, between two filters."""
+    pixels = truncated(gaussian(image.float(), level.sigma))
+    for once in shifts:
+        pixels = _copied(pixels, level.reach, once)
+    return truncated(gaussian(pixels.float(), level.sigma))
+
+
+def _copied(pixels: torch.Tensor, reach: int, shifts: torch.Tensor) -> torch.Tensor:
+    """One pass: every place takes what is at the end of its chain of places."""
+    height, width = pixels.shape[:2]
+    places = torch.arange(height * width, device=pixels.device)
+    sources = places.clone()
+    inside = sources.view(height, width)[
+        reach + 1 : height - reach + 1, reach + 1 : width - reach + 1
+    ]
+    if inside.numel():
+        inside += shifts[..., 1].long() * width + shifts[..., 0].long()
+    links = torch.where(sources > places, sources, places)
+    for _ in range(_DOUBLINGS):
+        links = links[links]
+    return pixels.view(-1, 3)[sources[links]].view(pixels.shape)
+
+
+def zoom_blur(image: torch.Tensor, factors: Reals, _: None) -> torch.Tensor:
+    """Mean of the image and its enlargements."""
+    levels, (height, width) = image.float(), image.shape[:2]
+    total = levels.clone()
+    for factor in factors:
+        total += enlarged(levels, float(factor))[:height, :width]
+    return truncated(total / (len(factors) + 1))
