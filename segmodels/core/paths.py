@@ -65,6 +65,11 @@ def curve(run: str) -> Path:
     return local() / "curves" / f"{run}.csv"
 
 
+def samples(run: str) -> Path:
+    """What a training last said of a few validation images, as PNG."""
+    return curve(run).with_suffix(".png")
+
+
 def metrics(run: str, what: str) -> Path:
     """Scores of a run under a protocol or suite, for `dvc metrics`."""
     return local() / "metrics" / f"{run}-{what}.json"

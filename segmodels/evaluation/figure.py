@@ -51,13 +51,26 @@ def draw_picture(
         number: of images, if there are so many.
         evidence: key of the evidence with these labels, which the file then names.
     """
-    rows = [
-        _row(dataset.read(place), place, dataset, labels) for place in spread(len(dataset), number)
-    ]
-    width = max(row.shape[1] for row in rows)
-    padded = [_pad(row, row.shape[0] + _GAP, width) for row in rows]
+    samples = ((place, dataset.read(place)) for place in spread(len(dataset), number))
+    rows = [row_of(sample, labels(place, sample), dataset.palette) for place, sample in samples]
     about = PngInfo()
     about.add_text(_EVIDENCE, evidence)
+    write_rows(rows, path, about)
+
+
+def write_rows(rows: list[Pixels], path: Path, about: PngInfo | None = None) -> None:
+    """Write a PNG of rows uint8 (h, w, 3), one below the other.
+
+    Args:
+        rows: at least one, of any sizes.
+        path: of the PNG.
+        about: texts that go into the file.
+
+    Raises:
+        SegmodelsError: the disk is full or read-only; what was there before stays.
+    """
+    width = max(row.shape[1] for row in rows)
+    padded = [_pad(row, row.shape[0] + _GAP, width) for row in rows]
     with naming(path), atomic_path(path) as temporary:
         Image.fromarray(np.concatenate(padded)).save(temporary, "PNG", pnginfo=about)
 
@@ -72,11 +85,17 @@ def evidence_of_picture(path: Path) -> str | None:
         return None
 
 
-def _row(sample: Sample, place: int, dataset: Dataset, labels: LabelsOfImage) -> Pixels:
-    prediction = labels(place, sample)
+def row_of(sample: Sample, prediction: Pixels, palette: tuple[tuple[int, int, int], ...]) -> Pixels:
+    """An image beside its truth, what a network says, and where that is wrong: uint8 (h, w, 3).
+
+    Args:
+        sample: image and labels.
+        prediction: labels uint8 (H, W) of the image.
+        palette: colour of each class.
+    """
     # Void truth is black; black there in the prediction too lets the eye compare like with like.
     drawn = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
-    maps = [colour(sample.label, dataset.palette), colour(drawn, dataset.palette)]
+    maps = [colour(sample.label, palette), colour(drawn, palette)]
     panels = (sample.image, *maps, error(sample.label, drawn))
     height, width = sample.label.shape
     return np.concatenate([_pad(panel, height, width + _GAP) for panel in panels], axis=1)

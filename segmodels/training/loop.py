@@ -32,6 +32,7 @@ from segmodels.training.job import Job
 from segmodels.training.loss import Loss, class_weights
 from segmodels.training.optimizer import FACTOR, set_learning_rates
 from segmodels.training.processes import ALONE, Processes
+from segmodels.training.samples import Samples
 from segmodels.training.state import State, resumed, save
 from segmodels.training.step import Step
 from segmodels.training.threads import threads
@@ -53,6 +54,8 @@ def train(
 ) -> dict[str, Any]:
     """Train and write `folder/model.safetensors`, `folder/model.json` and the curve as CSV.
 
+    Beside the curve a picture (PNG) shows what the network last said of a few validation images.
+
     Of several processes that train together the first writes.
 
     The same training in another process is waited for. What a killed one left is taken up if it
@@ -71,7 +74,8 @@ def train(
     with alone, threads(job.recipe.threads):
         state = resumed(job, scratch / "state.pt", processes)
         resumed_at = state.step
-        _Loop(job, state, scratch / "state.pt", progress, processes).run()
+        samples = Samples.of(job, curve.with_suffix(".png"), processes)
+        _Loop(job, state, scratch / "state.pt", progress, processes, samples).run()
         result = state.result("cpu")
         weights = processes.from_first(lambda: _written(job, state, result, folder, curve))
         if processes.first:
@@ -80,6 +84,7 @@ def train(
         "training": digest(job.provenance),
         "weights_sha256": weights,
         "steps": state.step,
+        "ended": "all steps are done" if state.step == job.steps else "patience",
         "kept": _kept(job, state),
         "processes": processes.count,
         "sharding": "fsdp" if processes.sharded else None,
@@ -119,6 +124,7 @@ class _Loop:
         snapshot: path of the last one.
         progress: called with every point of the curve.
         processes: that train together.
+        samples: the picture of a few validation images.
     """
 
     job: Job
@@ -126,6 +132,7 @@ class _Loop:
     snapshot: Path
     progress: CurveProgress | None
     processes: Processes
+    samples: Samples
 
     def run(self) -> None:
         job, state, saved = self.job, self.state, time.monotonic()
@@ -179,9 +186,10 @@ class _Loop:
         job, state = self.job, self.state
         try:
             result = state.result(job.device)
-            miou = validation_miou(job, result, self.processes)
+            miou = validation_miou(job, result, self.processes, self.samples)
         except NotFiniteError as error:
             raise self._diverged(f"{error} after step {state.step}") from None
+        self.samples.draw()
         point = {"step": state.step, **self._rates(), **_means(state.seen), "val_miou": miou}
         state.seen = []
         state.curve.append(point)

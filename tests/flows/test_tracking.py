@@ -6,6 +6,7 @@ test's business, what MLflow warns about is not.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 import small_project
 import yaml
 from mlflow_database import STAGE, held, links, models, python, stage
+from PIL import Image
 from warm import warm
 
 from flows import tracking
@@ -35,6 +37,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: Path) -> Path:
 
 def warnings_in(error: str) -> list[str]:
     return [line for line in error.splitlines() if line.startswith("warning: MLflow")]
+
+
+def pixels_of(picture: bytes) -> tuple[tuple[int, int], bytes]:
+    with Image.open(io.BytesIO(picture)) as image:
+        return image.size, image.tobytes()
 
 
 def test_one_run_per_evidence(root: Path) -> None:
@@ -130,7 +137,8 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
 
 
 def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
-    stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain")
+    often = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.05"}
+    stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain", **often)
     run, measured, *rest = held(root)
     assert (run["experiment"], run["name"], run["status"]) == (
         "segmodels-training",
@@ -146,7 +154,21 @@ def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
         for row in written
     ]
     pace = {"images_per_second", "seconds_left", "memory_bytes"}
-    assert {point[0] for point in run["curve"]} == {*names[1:], *pace}
+    logged = {point[0] for point in run["curve"]}
+    system = {name for name in logged if name.startswith("system/")}
+    assert "system/cpu_utilization_percentage" in system
+    assert logged - system == {*names[1:], *pace}
+    pictures = {
+        found[1]: data
+        for name, data in run["artifacts"].items()
+        if (found := re.fullmatch(r"samples\W+step\W+(\d+)\W.*\.png", name))
+    }
+    assert sorted(pictures) == ["2", "3"]  # at each look
+    last = (root / "reports/local/curves/tiny.png").read_bytes()
+    assert pixels_of(pictures["3"]) == pixels_of(last)
+    about = {"model": "segformer_nano", "seed": "0", "recipe": "tiny", "recipe.lr": "0.001"}
+    assert about.items() <= run["params"].items()
+    assert (run["tags"]["kept_step"], run["tags"]["ended"]) == ("3", "all steps are done")
 
     # The weights found their training, and the measurement its weights.
     weights = {"weights_sha256": run["tags"]["weights_sha256"]}

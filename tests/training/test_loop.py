@@ -161,7 +161,8 @@ def test_killed_and_resumed(
         patch.setattr(module, "set_learning_rates", killed_before(killed_at))
         with pytest.raises(KeyboardInterrupt):
             trained(job, tmp_path / "b")
-    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "b/weights").exists()
+    assert not (tmp_path / "b/curve.csv").exists()
     seen: list[float] = []
     record = train(
         job,
@@ -485,6 +486,7 @@ def test_patience_ends_a_training(job: Job, tmp_path: Path, looks: Any) -> None:
     patient = changed(job, keep="best", patience=2, validate_every=1, steps=5)
     record = train(patient, tmp_path / "weights", tmp_path / "curve.csv")
     assert (record["steps"], record["kept"]["step"]) == (4, 2)
+    assert record["ended"] == "patience"
     assert [row["step"] for row in rows_of(tmp_path / "curve.csv")] == ["1", "2", "3", "4"]
 
 
