@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -16,10 +16,11 @@ from pydantic.json_schema import SkipJsonSchema
 from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
-from segmodels.errors import UnknownNameError, pick
+from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.evaluation.subject import Subject
+from segmodels.metrics.severities import ALL, Levels, Severity
 from segmodels.robustness import corruption, parameter_noise
-from segmodels.robustness.corruptions import CORRUPTIONS
+from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of
 
 Condition = dict[str, Any]
 #: Makes the subject of an evaluation under a condition from the clean one.
@@ -51,7 +52,9 @@ class StressSuite(Entry):
         name: key in `params/robustness.yaml`.
         title: one line for people.
         corruptions: of images, each
-        severities: at these and
+        severities: at these,
+        fewer: or, of some corruptions, at those given here alone;
+        variant: by the definitions of this generator (docs/robustness.md), and
         parameter_noise: of weights, each of these standard deviations relative to the weights',
         seeds: and each condition with all of these.
     """
@@ -59,24 +62,35 @@ class StressSuite(Entry):
     name: SkipJsonSchema[str]
     title: Words
     corruptions: Several[CorruptionName] = ()
-    severities: Several[Literal[1, 2, 3, 4, 5]] = (1, 2, 3, 4, 5)
+    severities: Several[Severity] = ALL
+    fewer: dict[CorruptionName, Levels] = Field(default_factory=dict)
+    variant: Variant = DEFAULT
     parameter_noise: Several[Sigma] = ()
     seeds: Several[Seed] = (0,)
 
     def problems(self) -> Iterator[str]:
-        """Nothing to measure under."""
+        """Nothing to measure under, or fewer severities of what is not there."""
         if not self.conditions:
             yield "lists neither 'corruptions' nor 'parameter_noise'"
+        for name in self.corruptions:
+            try:
+                corruption_of(name, self.variant)
+            except SegmodelsError as error:
+                yield f"field 'variant': {error}".rstrip(".")
+        for name in self.fewer:
+            if name not in self.corruptions:
+                yield f"field 'fewer' names {name!r}, which is not among 'corruptions'"
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
-        "seed": n}`.
+        "seed": n}`; with `variant` where it is not the default one.
         """
+        other = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
-            {"corruption": name, "severity": severity, "seed": seed}
+            {"corruption": name, "severity": severity, "seed": seed, **other}
             for name in self.corruptions
-            for severity in self.severities
+            for severity in self.fewer.get(name, self.severities)
             for seed in self.seeds
         )
         noises = (

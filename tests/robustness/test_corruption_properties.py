@@ -15,7 +15,7 @@ from segmodels.robustness.corruptions import (
     CORRUPTIONS,
     VARIANTS,
     corrupt,
-    corruption,
+    corruption_of,
     generator,
     replay,
     resampling,
@@ -75,7 +75,7 @@ def test_a_replay_of_its_draws_is_the_corruption(name):
     for variant in VARIANTS[:2]:
         if isinstance(CORRUPTIONS[name].variants.get(variant), str):
             continue  # refused, with the reason
-        kind = corruption(name, variant)
+        kind = corruption_of(name, variant)
         random = generator(name, 2, 7, "key")
         drawn = kind.draw and kind.draw(image, kind.levels[1], random)
         expected = corrupt(image, name, 2, 7, "key", variant=variant)

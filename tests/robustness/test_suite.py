@@ -8,8 +8,9 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.subject import Subject
 from segmodels.models import create_model
-from segmodels.robustness.corruptions import corrupt
+from segmodels.robustness.corruptions import CORRUPTIONS, corrupt
 from segmodels.robustness.suite import load_stress_suite, stressed
+from segmodels.verdicts.rules import load_rules
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,32 @@ def test_the_quick_suite(project):
     assert {"parameter_noise": 0.03, "seed": 0} in conditions
 
 
+def test_the_suites_of_papers():
+    assert len(load_stress_suite("imagenet-c").conditions) == 15 * 5
+    assert len(load_stress_suite("imagenet-c-extra").conditions) == 4 * 5
+    first, more = (load_stress_suite(f"imagenet-c{part}").corruptions for part in ("", "-extra"))
+    assert sorted([*first, *more]) == sorted(CORRUPTIONS)
+
+
+def test_cityscapes_c_is_what_its_numbers_are_judged_by():
+    """The severities of the suite are those of the rule for the published means."""
+    suite, rule = load_stress_suite("cityscapes-c"), load_rules().corruptions
+    assert len(suite.conditions) == 12 * 5 + 4 * 3
+    for name in suite.corruptions:
+        levels = [one["severity"] for one in suite.conditions if one["corruption"] == name]
+        assert tuple(levels) == rule.of(name)
+
+
+def test_another_generator_is_another_condition(tmp_path, clean):
+    other, path = "hendrycks_then_jpeg85", tmp_path / "robustness.yaml"
+    path.write_text(f"s: {{title: t, corruptions: [fog], severities: [4], variant: {other}}}")
+    (condition,) = load_stress_suite("s", path).conditions
+    assert condition["variant"] == other
+    image = np.random.default_rng(0).integers(0, 256, (31, 45, 3), dtype=np.uint8)
+    found = stressed(clean, {**condition, "seed": 3}).disturb("a", image)
+    np.testing.assert_array_equal(found, corrupt(image, "fog", 4, 3, "a", variant=other))
+
+
 def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
     path = tmp_path / "robustness.yaml"
     path.write_text("s: {title: t, corruptions: [contrast], parameter_noise: [1], seeds: [3, 4]}\n")
@@ -138,6 +165,20 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
             "{title: t, corruptions: [contrast], seeds: [-1]}",
             "expected at least 0 and at most 4294967296, found -1",
         ),
+        (
+            "{title: t, corruptions: [fog], fewer: {snow: [1]}}",
+            "field 'fewer' names 'snow', which is not among 'corruptions'",
+        ),
+        (
+            "{title: t, corruptions: [fog], fewer: {fgo: [1]}}",
+            "corruption 'fgo'. Did you mean 'fog'",
+        ),
+        ("{title: t, corruptions: [fog], fewer: {fog: [1, 1]}}", "severities 1 to 5, each once"),
+        (
+            "{title: t, corruptions: [snow], variant: hendrycks}",
+            "field 'variant': snow of 'hendrycks' is not implemented: .*ImageMagick",
+        ),
+        ("{title: t, corruptions: [fog], variant: hendriks}", "field 'variant': expected "),
         ("{title: t, parameter_noise: [a]}", "'parameter_noise.0.': expected a number, found 'a'"),
         (
             "{title: t, parameter_noise: [-0.1]}",

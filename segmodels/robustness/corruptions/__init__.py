@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -24,12 +24,17 @@ CORRUPTIONS: dict[str, Corruption] = {
 }
 
 #: Whose definition: of the package imagecorruptions, which Cityscapes-C was made with, or of the
-#: generator of ImageNet-C.
-GENERATORS = ("imagecorruptions", "hendrycks")
+#: generator of ImageNet-C; and stored as ImageNet-C is, which corrupts once more.
+Variant = Literal[
+    "imagecorruptions",
+    "hendrycks",
+    "imagecorruptions_then_jpeg85",
+    "hendrycks_then_jpeg85",
+]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+DEFAULT: Variant = "imagecorruptions"
 
-#: How ImageNet-C is stored, which corrupts once more.
 _STORED = "_then_jpeg85"
-VARIANTS = (*GENERATORS, *(f"{name}{_STORED}" for name in GENERATORS))
 
 
 def corrupt(
@@ -39,7 +44,7 @@ def corrupt(
     seed: int = 0,
     key: str = "",
     *,
-    variant: str = GENERATORS[0],
+    variant: str = DEFAULT,
     textures: str | Path | None = None,
 ) -> Pixels:
     """Corrupt one image.
@@ -61,18 +66,16 @@ def corrupt(
         SegmodelsError: severity outside 1..5, not a uint8 RGB image, or another wrong argument.
     """
     image, name, key = rgb("image", image), words("name", name), words("key", key)
-    found = corruption(name, variant, textures)
+    found = corruption_of(name, variant, textures)
     severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
     level = found.levels[severity - 1]
     drawn = found.draw and found.draw(image, level, generator(name, severity, seed, key))
     return _stored(found.apply(image, level, drawn), variant)
 
 
-def replay(
-    image: Pixels, name: str, severity: int, drawn: Any, variant: str = GENERATORS[0]
-) -> Pixels:
+def replay(image: Pixels, name: str, severity: int, drawn: Any, variant: str = DEFAULT) -> Pixels:
     """Corrupt one image with given draws, in the form that the corruption's `draw` makes them."""
-    found = corruption(name, variant)
+    found = corruption_of(name, variant)
     return _stored(found.apply(image, found.levels[severity - 1], drawn), variant)
 
 
@@ -82,7 +85,7 @@ def generator(name: str, severity: int, seed: int, key: str) -> np.random.Genera
     return np.random.Generator(np.random.PCG64([seed, severity, *texts]))
 
 
-def corruption(name: str, variant: str, textures: str | Path | None = None) -> Corruption:
+def corruption_of(name: str, variant: str, textures: str | Path | None = None) -> Corruption:
     """A corruption as one of the published generators defines it.
 
     Raises:

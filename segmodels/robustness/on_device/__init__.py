@@ -57,7 +57,7 @@ def corrupt_tensor(
     right = isinstance(image, torch.Tensor) and image.dtype == torch.uint8 and image.ndim == 3
     if not right or image.shape[2] != 3 or not image.numel():
         raise wrong("image", "a tensor, uint8 (H, W, 3), RGB", image)
-    kind = corruptions.corruption(words("name", name), corruptions.GENERATORS[0])
+    kind = corruptions.corruption_of(words("name", name), corruptions.DEFAULT)
     severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
     if name not in APPLIED:
         found = corruptions.corrupt(image.cpu().numpy(), name, severity, seed, key)
