@@ -256,6 +256,19 @@ def test_images_of_pillow_and_views_of_arrays_are_images(root: Path) -> None:
         sm.predict(model, Image.new("L", (64, 64)), plain)  # type: ignore[arg-type]
 
 
+def test_a_mask_is_never_left_out_of_account(root: Path) -> None:
+    maps = np.ma.masked_array(np.zeros((4, 4), np.uint8), mask=True)
+    plain = np.zeros((4, 4), np.uint8)
+    for pair in ((maps, plain), (plain, maps)):
+        with pytest.raises(sm.SegmodelsError, match=r"without a mask.*filled\(255\)"):
+            sm.confusion_matrix(*pair, 5)
+    with pytest.raises(sm.SegmodelsError, match="without a mask"):
+        sm.mean_iou(np.ma.masked_array(np.eye(3, dtype=int), mask=False))
+    image = np.ma.masked_array(np.zeros((4, 4, 3), np.uint8), mask=True)
+    with pytest.raises(sm.SegmodelsError, match=r"'image': .* no mask, found .*filled\(0\)"):
+        sm.corrupt(image, "fog", 1)
+
+
 def test_numbers_of_numpy_and_torch_are_numbers(root: Path) -> None:
     maps = np.zeros((4, 4), np.uint8)
     for five in (np.int64(5), np.array(5), torch.tensor(5)):

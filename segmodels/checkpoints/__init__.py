@@ -125,6 +125,11 @@ def on_device(model: SegModel, device: str | torch.device) -> SegModel:
 
 def _unknown(source: Source) -> str:
     looks = "; ".join(form.looks for form in FORMATS.values())
+    if (source.path / "data.pkl").is_file():
+        return (
+            f"{source.path} is a file of torch.save that was unpacked, as some browsers do with "
+            f"what they fetch. Download it with a program that leaves it whole."
+        )
     if source.path.is_dir():
         found = f"the folder holds {_listed(source.path)}"
     elif kind_of(source.path) is None:

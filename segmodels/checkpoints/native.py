@@ -23,7 +23,7 @@ from segmodels.checkpoints.states import check_weights
 from segmodels.checkpoints.strict import build, fill_in
 from segmodels.core.arguments import an, path_to, wrong
 from segmodels.core.files import temporary_folder
-from segmodels.errors import SegmodelsError, shown
+from segmodels.errors import SegmodelsError, nearest, shown
 from segmodels.models.base import SegModel
 from segmodels.models.own_source import is_own
 from segmodels.models.preprocessing import Preprocessing
@@ -132,6 +132,11 @@ def _described(path: Path) -> dict[str, Any]:
         )
     for name in sorted(FIELDS - values.keys()):
         raise SegmodelsError(f"{path} lacks the field {name!r}.")
+    for name in sorted(values.keys() - FIELDS):
+        raise SegmodelsError(
+            f"{path}: the field {shown(name)} is not known here, and might change what the network "
+            f"computes.{nearest(name, sorted(FIELDS))} Notes belong under 'metadata'."
+        )
     config = values["config"]
     if not isinstance(config, dict) or not isinstance(config.get("name"), str):
         raise SegmodelsError(f"{path}: the field 'config' must hold the model's name.")

@@ -114,6 +114,8 @@ def rgb(name: str, value: Any) -> Pixels:
         if value.mode != "RGB":
             raise wrong(name, expected, value, "Convert it: image.convert('RGB').")
         value = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise wrong(name, f"{expected}, no mask", value, "Fill what is masked: image.filled(0).")
     right = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3
     if not right or value.shape[2] != 3 or not value.size:
         raise wrong(name, expected, value)
@@ -125,6 +127,8 @@ def matrix(name: str, value: Any) -> Counts:
     """A confusion matrix (C, C) of counts, from an array, a tensor or lists; at least one class."""
     import numpy as np
 
+    if isinstance(value, np.ma.MaskedArray):
+        raise wrong(name, "a confusion matrix (C, C) without a mask", value)
     try:
         found = np.asarray(value.cpu() if hasattr(value, "cpu") else value)
     except (TypeError, ValueError, RuntimeError):

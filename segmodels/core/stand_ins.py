@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 
@@ -67,7 +68,9 @@ def page(text: str, what: str = "weights") -> str | None:
 
 
 def text_of(head: bytes) -> str | None:
-    """The letters in the beginning of a file, as UTF-8; None where it is no text."""
+    """The letters in the beginning of a file, as UTF-8 or what Windows writes; None if no text."""
+    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        head = head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

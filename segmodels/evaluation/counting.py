@@ -121,6 +121,9 @@ def _integers(what: str, values: Labels) -> Labels:
         if values.device.type != "cpu":
             return values
         values = values.numpy()
+    if isinstance(values, np.ma.MaskedArray):
+        fix = "Give what is masked the label that is ignored: .filled(255)."
+        raise wrong(what, "whole numbers without a mask", values, fix)
     try:
         found: npt.NDArray[Any] = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):  # lists of different lengths

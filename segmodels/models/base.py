@@ -35,6 +35,12 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.num_classes < 1:
             raise SegmodelsError(f"num_classes must be at least 1, got {self.num_classes}.")
+        rates = set(self.RATES.values())
+        for name, value in vars(self).items():
+            if name in rates and not 0 <= value < 1:
+                raise wrong(name, "a share, at least 0 and below 1", value)
+            if name.endswith("norm_eps") and value is not None and not 0 < value < 1:
+                raise wrong(name, "a number above 0 and below 1", value)
 
 
 class SegModel(nn.Module):

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import struct
 import tarfile
 import warnings
@@ -90,6 +91,11 @@ CASES: dict[str, tuple[bytes, str, bool]] = {
     "annex": (b"/annex/objects/SHA256E-s3--ab.pth\n", "git-annex.*git annex get", False),
     "dvc": (b"outs:\n- md5: 00\n  path: a.pth\n", "DVC.*dvc pull", False),
     "page": (PAGE, "web page titled 'Google Drive - Virus scan warning'", False),
+    "page of Windows": (
+        "<html><title>Log in</title>".encode("utf-16"),
+        "web page titled 'Log",
+        False,
+    ),
     "comment": (b"<!-- saved -->\n<html></html>", "web page", False),
     "xml": (DENIED, r"XML text \(AccessDenied\)", False),
     "answer": (b'{"error": "Repository not found"}', r"in JSON.*\(Repository not found\)", False),
@@ -296,3 +302,10 @@ def test_sizes_that_a_file_makes_up_cost_no_memory(
     path.write_text(json.dumps(about))
     with pytest.raises(SegmodelsError, match=message):
         load_checkpoint(tmp_path / "nano")
+
+
+def test_a_file_that_a_browser_unpacked_is_told(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "net.zip")
+    shutil.unpack_archive(tmp_path / "net.zip", tmp_path / "out")
+    with pytest.raises(SegmodelsError, match=r"out/net is a file of torch\.save that was unpacked"):
+        load_checkpoint(tmp_path / "out" / "net")

@@ -121,6 +121,13 @@ def test_a_cut_file_is_refused(saved) -> None:
         ({"config": {"name": "nonsense"}}, r"cannot be built: Unknown model 'nonsense'"),
         ({"config": {"name": "unet", "depth": 3}}, r"no argument 'depth'"),
         ({"config": {"name": "unet", "width": "wide"}}, r"cannot be built"),
+        ({"config": {"name": "unet", "decoder": "x"}}, r"no argument 'decoder'"),
+        (
+            {"config": {"name": "mit_b0", "norm_eps": -1.0}},
+            r"'norm_eps': expected a number above 0",
+        ),
+        ({"config": {"name": "mit_b0", "drop_path": 2.0}}, r"'drop_path': expected a share"),
+        ({"activation": "relu"}, r"model\.json: the field 'activation' is not known here"),
         ({"class_names": ["a", "b"]}, r"'class_names' must hold 5 names"),
         ({"class_names": "abcde"}, r"'class_names' must hold 5 names"),
         ({"preprocessing": {"channels": "RGB"}}, r"lacks the field 'mean'"),
