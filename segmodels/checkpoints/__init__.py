@@ -24,7 +24,7 @@ from segmodels.checkpoints.backbone import load_backbone
 from segmodels.checkpoints.backbone_report import BackboneReport
 from segmodels.checkpoints.diagnosis import diagnosis, kind_of
 from segmodels.checkpoints.native import save_checkpoint
-from segmodels.checkpoints.shards import CONFIG
+from segmodels.checkpoints.shards import CONFIG, is_named
 from segmodels.checkpoints.source import LayerNormEps, Source, read_json, told
 from segmodels.checkpoints.strict import some
 from segmodels.core.arguments import described, path_to, wrong
@@ -135,7 +135,8 @@ def _unknown(source: Source) -> str:
     elif kind_of(source.path) is None:
         return f"{source.path} {diagnosis(source.path)}"
     elif source.names:
-        found = f"the file holds {_beginnings(source)}"
+        beside = _network(source.folder) if is_named(source) else ""
+        found = f"the file holds {_beginnings(source)}{beside}"
     else:
         found = f"{source.path.stat().st_size} bytes that are no state dict"
     return f"{source.path} is no checkpoint known here: {found}. Known layouts: {looks}."
@@ -144,10 +145,14 @@ def _unknown(source: Source) -> str:
 def _listed(folder: Path) -> str:
     """The files of a folder, and which network its config.json describes."""
     names = sorted(item.name for item in folder.iterdir())
-    described = read_json(folder / CONFIG) if CONFIG in names else {}
+    return (", ".join(names[:8]) or "nothing") + _network(folder)
+
+
+def _network(folder: Path) -> str:
+    """Which network the config.json of a folder describes, to stand behind what lies there."""
+    described = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     kinds = [described[name] for name in ("model_type", "architecture") if name in described]
-    network = f", and {CONFIG} describes {kinds[0]!r}" if kinds else ""
-    return (", ".join(names[:8]) or "nothing") + network
+    return f", and {CONFIG} describes {kinds[0]!r}" if kinds else ""
 
 
 def _beginnings(source: Source) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from segmodels.checkpoints.shards import CONFIG, is_named, weights_of
 from segmodels.checkpoints.source import Source, read_json
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import count, shape
-from segmodels.errors import SegmodelsError, shown
+from segmodels.errors import SegmodelsError, nearest, shown
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import Preprocessing
 from segmodels.models.registry import VITS
@@ -49,6 +49,28 @@ FIXED: dict[str, tuple[Any, ...]] = {
 
 #: Arguments of the training alone.
 TRAINED = ("drop_rate", "drop_path_rate", "attn_drop_rate", "proj_drop_rate", "pos_drop_rate")
+
+#: Fields of config.json, and of its `pretrained_cfg`; before timm 0.6 both were one mapping.
+FIELDS = frozenset(
+    """
+    architecture num_classes num_features global_pool model_args pretrained_cfg labels label_names
+    label_descriptions
+    """.split()  # noqa: SIM905
+)
+PRETRAINED: dict[str, tuple[Any, ...]] = {
+    "first_conv": ("patch_embed.proj",),
+    "classifier": ("head", ["head", "head_dist"], None),
+    "label_offset": (0, None),
+}
+#: Of `pretrained_cfg`: where the weights came from, and how ImageNet's images are cropped.
+LEFT = frozenset(
+    """
+    url file state_dict hf_hub_id hf_hub_filename source architecture tag custom_load input_size
+    test_input_size min_input_size fixed_input_size interpolation crop_pct test_crop_pct crop_mode
+    mean std num_classes label_names label_descriptions pool_size test_pool_size license
+    description origin_url paper_name paper_ids notes
+    """.split()  # noqa: SIM905
+)
 
 
 def recognises(source: Source) -> bool:
@@ -97,11 +119,52 @@ def _folder(source: Source) -> ImageNet:
         )
     path, tensors = weights_of(source)
     _check(where, described, ImageNet(path, tensors))
+    pretrained = _pretrained(where, described)
     return ImageNet(
         path,
         tensors,
-        preprocessing=_preprocessing(where, described.get("pretrained_cfg")),
-        class_names=_classes(described),
+        preprocessing=_preprocessing(where, pretrained),
+        class_names=_classes({**pretrained, **described}),
+    )
+
+
+def _pretrained(where: Path, described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What config.json says of the weights: a mapping of its own, or all of it in old files.
+
+    Raises:
+        SegmodelsError: a field is not known, or of another network; it is named.
+    """
+    nested = "pretrained_cfg" in described
+    values = described["pretrained_cfg"] if nested else described
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise SegmodelsError(f"{where}: the field 'pretrained_cfg' must be a mapping.")
+    known = {*LEFT, *PRETRAINED}
+    _check_known(where, "", described, FIELDS if nested else {*FIELDS, *known})
+    if nested:
+        _check_known(where, "pretrained_cfg.", values, known)
+    for name, allowed in PRETRAINED.items():
+        if name in values and values[name] not in allowed:
+            _refuse(where, name, values[name], " or ".join(map(repr, allowed)))
+    size = values.get("input_size")
+    if size is not None and (not isinstance(size, list) or len(size) != 3 or size[0] != 3):
+        _refuse(where, "input_size", size, "3 channels, height and width")
+    return values
+
+
+def _check_known(where: Path, part: str, values: Mapping[str, Any], known: Set[str]) -> None:
+    for name in sorted(values.keys() - known):
+        raise SegmodelsError(
+            f"{where}: the field {part}{shown(name)[1:-1]} is not known here, and might change "
+            f"what the network computes.{nearest(name, sorted(known))} Remove it if it does not."
+        )
+
+
+def _refuse(where: Path, name: str, found: Any, expected: str) -> None:
+    raise SegmodelsError(
+        f"{where}: the field {name!r} of its weights is {shown(found)}; the network of that kind "
+        f"here has {expected}."
     )
 
 
@@ -153,14 +216,14 @@ def _check_stated(
             )
 
 
-def _preprocessing(where: Path, values: Any) -> Preprocessing | None:
+def _preprocessing(where: Path, values: Mapping[str, Any]) -> Preprocessing | None:
     """timm's mean and standard deviation, which are of values from 0 to 1.
 
     Its interpolation belongs to the resize of images to the ImageNet crop, not to the weights.
     """
-    if values is None or (isinstance(values, Mapping) and not {"mean", "std"} & values.keys()):
+    if not {"mean", "std"} & values.keys():
         return None
-    if not isinstance(values, Mapping) or not {"mean", "std"} <= values.keys():
+    if not {"mean", "std"} <= values.keys():
         raise SegmodelsError(
             f"{where}: the field 'pretrained_cfg' must give both 'mean' and 'std', or neither."
         )
@@ -179,7 +242,8 @@ def _preprocessing(where: Path, values: Any) -> Preprocessing | None:
 
 def _classes(described: Mapping[str, Any]) -> tuple[str, ...] | None:
     """One name for each output: the description of each label, or the label itself."""
-    labels, texts = described.get("label_names"), described.get("label_descriptions")
+    labels = described.get("label_names", described.get("labels"))
+    texts = described.get("label_descriptions")
     if not isinstance(labels, list):
         return None
     texts = texts if isinstance(texts, Mapping) else {}

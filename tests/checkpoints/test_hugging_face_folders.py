@@ -294,3 +294,48 @@ def test_what_lies_in_place_of_a_description_is_told(folder, file, text, message
     (folder / file).write_text(text)
     with pytest.raises(SegmodelsError, match=rf"{file} {message}"):
         load_checkpoint(folder)
+
+
+#: Networks of `transformers` whose folders look alike, and what their config.json says of itself.
+OTHERS: dict[str, dict[str, Any]] = {
+    "upernet": {
+        "architectures": ["UperNetForSemanticSegmentation"],
+        "auxiliary_channels": 256,
+        "backbone_config": {"depths": [2, 2, 6, 2], "embed_dim": 96, "model_type": "swin"},
+        "hidden_size": 512,
+        "pool_scales": [1, 2, 3, 6],
+        "use_auxiliary_head": True,
+    },
+    "mask2former": {
+        "architectures": ["Mask2FormerForUniversalSegmentation"],
+        "backbone_config": {"model_type": "swin", "window_size": 12},
+        "mask_feature_size": 256,
+        "num_queries": 100,
+    },
+    "maskformer": {"architectures": ["MaskFormerForInstanceSegmentation"], "fpn_feature_size": 256},
+    "dpt": {
+        "architectures": ["DPTForSemanticSegmentation"],
+        "hidden_size": 1024,
+        "neck_hidden_sizes": [256, 512, 1024, 1024],
+        "readout_type": "project",
+    },
+    "beit": {
+        "architectures": ["BeitForSemanticSegmentation"],
+        "hidden_size": 768,
+        "out_indices": [3, 5, 7, 11],
+        "use_relative_position_bias": True,
+    },
+    "mobilevit": {"architectures": ["MobileViTForSemanticSegmentation"], "output_stride": 16},
+    "vit": {"architectures": ["ViTForImageClassification"], "hidden_size": 768},
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_networks_of_transformers_are_refused_by_name(tmp_path, kind) -> None:
+    write(tmp_path / "config.json", {"model_type": kind, "num_channels": 3}, **OTHERS[kind])
+    write(tmp_path / "preprocessor_config.json", {**PROCESSOR, "image_processor_type": "Other"})
+    save_file({"a.weight": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(SegmodelsError, match=f"no checkpoint .*config.json describes '{kind}'"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(SegmodelsError, match=f"config.json .*describes '{kind}'"):
+        load_checkpoint(tmp_path / "model.safetensors")

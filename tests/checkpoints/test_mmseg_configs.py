@@ -14,6 +14,7 @@ from segmodels.checkpoints.mmseg_model import stated_model
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
+from segmodels.models.preprocessing import IMAGENET
 
 NORMS = """\
 norm_cfg = dict(type='SyncBN', requires_grad=True)
@@ -140,6 +141,72 @@ def text(name: str, old: str = "", new: str = "") -> str:
 def blocks(name: str) -> set[str]:
     starts = (key.split(".") for key in read(name)["tensors"])
     return {parts[2] for parts in starts if parts[:2] == ["backbone", "layers"]}
+
+
+#: What else stands in a whole config of 0.x, and of 1.x.
+OLD = """
+dataset_type = 'ADE20KDataset'
+data_root = 'data/ade/ADEChallengeData2016'
+img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
+crop_size = (512, 512)
+train_pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', reduce_zero_label=True),
+    dict(type='Resize', img_scale=(2048, 512), ratio_range=(0.5, 2.0)),
+    dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5), dict(type='PhotoMetricDistortion'),
+    dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
+         to_rgb=True),
+    dict(type='Pad', size=crop_size, pad_val=0, seg_pad_val=255),
+    dict(type='DefaultFormatBundle'), dict(type='Collect', keys=['img', 'gt_semantic_seg'])]
+data = dict(samples_per_gpu=2, workers_per_gpu=4, train=dict(type=dataset_type,
+    data_root=data_root, img_dir='images/training', ann_dir='annotations/training',
+    pipeline=train_pipeline))
+log_config = dict(interval=50, hooks=[dict(type='TextLoggerHook', by_epoch=False)])
+dist_params = dict(backend='nccl')
+load_from = None
+resume_from = None
+workflow = [('train', 1)]
+cudnn_benchmark = True
+optimizer = dict(type='AdamW', lr=6e-05, betas=(0.9, 0.999), weight_decay=0.01,
+    paramwise_cfg=dict(custom_keys=dict(norm=dict(decay_mult=0.0))))
+lr_config = dict(policy='poly', warmup='linear', warmup_iters=1500, warmup_ratio=1e-06, power=1.0,
+    min_lr=0.0, by_epoch=False)
+runner = dict(type='IterBasedRunner', max_iters=160000)
+evaluation = dict(interval=16000, metric='mIoU')
+"""
+NEW = """
+default_scope = 'mmseg'
+env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork'))
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+tta_model = dict(type='SegTTAModel')
+img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+tta_pipeline = [dict(type='LoadImageFromFile', backend_args=None), dict(type='TestTimeAug',
+    transforms=[[dict(type='Resize', scale_factor=r, keep_ratio=True) for r in img_ratios],
+                [dict(type='RandomFlip', prob=0., direction='horizontal')],
+                [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])]
+train_dataloader = dict(batch_size=2, num_workers=4, persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True), dataset=dict(type='ADE20KDataset',
+        data_prefix=dict(img_path='images/training', seg_map_path='annotations/training')))
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=6e-05))
+param_scheduler = [dict(type='LinearLR', start_factor=1e-06, by_epoch=False, begin=0, end=1500)]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=160000, val_interval=16000)
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=16000))
+"""
+
+
+@pytest.mark.parametrize("name", ["upernet_swin", "deeplabv3plus_mobilenetv2", "setr_mla"])
+@pytest.mark.parametrize("rest", [OLD, NEW], ids=["0.x", "1.x"])
+def test_a_whole_config_says_the_pixels(tmp_path: Path, states: Any, name: str, rest: str) -> None:
+    model = text(name, f"{PIXELS}, ", "") if rest == OLD else text(name)
+    state = states.setdefault(name, state_of(read(name)))
+    path = write(tmp_path / "a.pth", state, cfg=model + rest)
+    assert load_checkpoint(path).preprocessing == IMAGENET
+    other = "dict(type='Normalize', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5])"
+    path = write(tmp_path / "b.pth", state, cfg=f"{model}{rest}test_pipeline = [{other}]\n")
+    with pytest.raises(SegmodelsError, match="says mean 2 times in different ways"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -60,16 +60,27 @@ def test_the_head_on_patches_shows_where(tmp_path, pixels) -> None:
 
 
 def timm_config(**changes: Any) -> dict[str, Any]:
-    """config.json as timm pushes it to the hub."""
+    """config.json as timm 1.0 pushes it to the hub."""
     pretrained = {
+        "tag": "augreg_in21k_ft_in1k",
+        "custom_load": True,
         "input_size": [3, SIDE, SIDE],
+        "fixed_input_size": True,
         "interpolation": "bicubic",
+        "crop_pct": 0.9,
+        "crop_mode": "center",
         "mean": [0.485, 0.456, 0.406],
         "std": [0.229, 0.224, 0.225],
+        "num_classes": CLASSES,
+        "pool_size": None,
+        "first_conv": "patch_embed.proj",
+        "classifier": "head",
+        "license": "apache-2.0",
     }
     return {
         "architecture": "vit_tiny_patch16_224",
         "num_classes": CLASSES,
+        "num_features": 192,
         "global_pool": "token",
         "pretrained_cfg": pretrained,
         **changes,
@@ -98,6 +109,16 @@ def test_a_folder_of_timm_says_pixels_and_classes(tmp_path, vit, pixels, caplog)
     (folder / "model.safetensors").unlink()
     torch.save(vit.state_dict(), folder / "pytorch_model.bin")
     assert_same(folder, vit, pixels)
+
+
+def test_a_config_of_before_timm_0_6_says_pixels_and_classes_too(tmp_path, vit) -> None:
+    whole = timm_config()
+    flat = whole.pop("pretrained_cfg")
+    folder = write_folder(tmp_path / "hub", vit)
+    labels = [f"n{index:08}" for index in range(CLASSES)]
+    (folder / "config.json").write_text(json.dumps({**flat, **whole, "labels": labels}))
+    model = load_checkpoint(folder)
+    assert (model.preprocessing, model.class_names) == (IMAGENET, tuple(labels))
 
 
 def test_a_folder_may_say_less(tmp_path, vit) -> None:
@@ -160,6 +181,16 @@ def test_relatives_are_refused(tmp_path, name, arguments, message) -> None:
         ({"num_features": 384}, "num_features says 384"),
         ({"architecture": "vit_small_patch16_224"}, "architecture says 384"),
         ({"architecture": "vit_tiny_patch32_224"}, "patch in 'architecture' says 32"),
+        ({"pretrained_cfg": [1]}, "'pretrained_cfg' must be a mapping"),
+        ({"pretrained_cfg": {"first_conv": "conv1"}}, "'first_conv' of its weights is 'conv1'"),
+        (
+            {"pretrained_cfg": {"classifier": "fc"}},
+            r"'classifier' .* has 'head' or \['head', 'head_d",
+        ),
+        ({"pretrained_cfg": {"label_offset": 1}}, "'label_offset' of its weights is 1"),
+        ({"pretrained_cfg": {"input_size": [1, SIDE, SIDE]}}, r"'input_size' .* 3 channels"),
+        ({"pretrained_cfg": {"means": [1]}}, r"pretrained_cfg\.means is not known.*mean 'mean'"),
+        ({"mean": [0.5, 0.5, 0.5]}, "the field mean is not known here"),
         ({"pretrained_cfg": {"mean": [0.5, 0.5, 0.5]}}, "both 'mean' and 'std'"),
         ({"pretrained_cfg": {"mean": [0, 0, 0], "std": [0, 1, 1]}}, r"json: .*must be positive"),
     ],
