@@ -82,7 +82,7 @@ def labels(run: str, protocol: str) -> None:
 
 def robustness(run: str, suite: str) -> None:
     """Count a run under the conditions of a robustness suite that are not here (or forced)."""
-    with _bar(f"{run} {suite}", "conditions") as progress:
+    with _bar(f"{run} {suite}", "images") as progress:
         steps.stress_run(run, suite, _options(progress))
 
 

@@ -20,7 +20,7 @@ from segmodels.evaluation.pending import Pending
 from segmodels.evaluation.predict import predict_many
 from segmodels.evaluation.prediction import Prediction, check_finite
 from segmodels.evaluation.resume import Line
-from segmodels.evaluation.stream import PreparedImage, Stream
+from segmodels.evaluation.stream import PreparedImage, Stream, prepared
 from segmodels.evaluation.subject import Subject
 from segmodels.evaluation.windows import Batching
 from segmodels.evidence import ImageCounts
@@ -130,10 +130,18 @@ def predicted(
     return predict_many(subject.model, images, protocol, batching, inputs or None)
 
 
-def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream:
-    """The images of a split on their way to the model of a subject."""
-    images = _batching(subject, protocol).images
-    return Stream(subject.model, dataset, protocol, subject.disturb, images)
+def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream[int]:
+    """The images of a split, by their places, on their way to the model of a subject."""
+
+    def prepare(place: int) -> PreparedImage:
+        return prepared(dataset.read(place), subject.disturb)
+
+    return Stream(subject.model, prepare, protocol, images_of_batch(subject, protocol))
+
+
+def images_of_batch(subject: Subject, protocol: Protocol) -> int:
+    """How many images share a batch."""
+    return _batching(subject, protocol).images
 
 
 def predict_images(

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from torch import Tensor
 from segmodels.core.arrays import Pixels
 from segmodels.core.environment import cores
 from segmodels.datasets.fingerprint import sample_digest
-from segmodels.datasets.reading.base import Dataset, Sample
+from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.pending import Pending
 from segmodels.evaluation.precision import evaluating, full_precision
@@ -62,25 +62,23 @@ def prepared(sample: Sample, disturb: Disturb | None) -> PreparedImage:
 
 
 @dataclass(frozen=True)
-class Stream:
+class Stream(Generic[T]):
     """How images come to a network.
 
     Attributes:
         model: the network, on its device.
-        dataset: the split.
+        prepare: reads what an item stands for, and disturbs its pixels if that is asked for.
         protocol: how images are resized.
-        disturb: what is done to their pixels before.
         images: in a batch.
     """
 
     model: SegModel
-    dataset: Dataset
+    prepare: Callable[[T], PreparedImage]
     protocol: Protocol
-    disturb: Disturb | None
     images: int
 
-    def results(self, indices: Sequence[int], begin: Begin[R]) -> Iterator[R]:
-        """What `begin` makes of each image, in the order of `indices`.
+    def results(self, items: Sequence[T], begin: Begin[R]) -> Iterator[R]:
+        """What `begin` makes of each image, in the order of `items`.
 
         On a processor every worker reads a batch and works on it to the end. A GPU is fed: all
         cores decode, disturb, resize and normalise ahead of it, and it is given a batch before it
@@ -91,10 +89,10 @@ class Stream:
         """
         with full_precision(), _single_threaded(), self._enough_memory(), evaluating(self.model):
             if is_fed(self.model):
-                ready = _in_order(self._with_inputs, indices, cores())
+                ready = _in_order(self._with_inputs, items, cores())
                 yield from _one_behind(map(begin, _batches(ready, self.images)))
             else:
-                batches = _batches(indices, self.images)
+                batches = _batches(items, self.images)
                 for done in _in_order(lambda batch: self._done(begin, batch), batches, cores()):
                     yield from done
 
@@ -110,14 +108,11 @@ class Stream:
                 f"result, end other programs that use it, or take --device cpu."
             ) from error
 
-    def _done(self, begin: Begin[R], batch: Sequence[int]) -> list[R]:
-        return [pending.result() for pending in begin(list(map(self._prepared, batch)))]
+    def _done(self, begin: Begin[R], batch: Sequence[T]) -> list[R]:
+        return [pending.result() for pending in begin(list(map(self.prepare, batch)))]
 
-    def _prepared(self, index: int) -> PreparedImage:
-        return prepared(self.dataset.read(index), self.disturb)
-
-    def _with_inputs(self, index: int) -> PreparedImage:
-        image = self._prepared(index)
+    def _with_inputs(self, item: T) -> PreparedImage:
+        image = self.prepare(item)
         return replace(image, inputs=tuple(network_inputs(self.model, image.image, self.protocol)))
 
 

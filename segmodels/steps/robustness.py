@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -10,15 +11,19 @@ import numpy as np
 from segmodels.core import paths
 from segmodels.core.files import check_writable, write_json
 from segmodels.core.locks import only_one
+from segmodels.core.progress import Progress
 from segmodels.core.settings import cache_dir
+from segmodels.datasets import Dataset
 from segmodels.datasets.opening import open_dataset
 from segmodels.evaluation.evaluate import Record
-from segmodels.evaluation.resume import is_older
-from segmodels.evaluation.subject import identify
+from segmodels.evaluation.resume import forget_older, is_older, scratch_file
+from segmodels.evaluation.subject import Subject, identify
+from segmodels.evaluation.together import count_together
 from segmodels.evidence import Evidence, evidence_files, write_evidence
 from segmodels.metrics.scores import score
+from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
-from segmodels.robustness.suite import Condition, load_stress_suite, stressed
+from segmodels.robustness.suite import Condition, StressSuite, load_stress_suite, stressed
 from segmodels.runs.run import load_run
 from segmodels.steps.loading import subject_of
 from segmodels.steps.options import USUAL, Options
@@ -26,6 +31,7 @@ from segmodels.steps.scores import percent
 from segmodels.steps.stored import (
     EvidenceSnapshot,
     check_folder,
+    files_of_key,
     known_evidence,
     known_or_new,
     replace_evidence,
@@ -36,6 +42,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
     """Count a run under every condition of a robustness suite, by its first protocol.
 
     What a killed attempt had finished waits in the cache, and is not counted again even if forced.
+    Corruptions are counted together, in one pass over the images, then all conditions one by one.
     """
     run, suite = load_run(run_name), load_stress_suite(suite_name)
     protocol = load_protocol(run.protocols[0])
@@ -55,22 +62,69 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
     with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
         if options.force and _is_in_place(done, place):
             _forget(done)
-        for condition in suite.conditions:
-            subject = stressed(clean, condition)
-            evidence = known_evidence(subject, dataset, protocol, folder=done)
-            if evidence is None:
-                wanted = subject, dataset, protocol
-                again = options.force and not asked.answered(identify(*wanted).key)
-                evidence = known_or_new(wanted, keep, Options(force=again))
-            found.append(evidence)
-            if options.progress:
-                options.progress(len(found), len(suite.conditions))
+        waiting = _waiting(suite, clean, dataset, protocol, done)
+        moved = _Steps(options.progress, len(suite.conditions), len(dataset))
+        lacking = _lacking(waiting, force=options.force)
+        if len(lacking) > 1:
+            together = [stressed(clean, condition) for condition in lacking]
+            count_together(together, dataset, protocol, moved.images)
+        for key, (condition, evidence) in waiting.items():
+            wanted = stressed(clean, condition), dataset, protocol
+            again = Options(force=options.force and not asked.answered(key))
+            found.append(evidence or known_or_new(wanted, keep, again))
+            moved.conditions(len(found))
         replace_evidence(place, found)
         scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}
         mean = float(np.mean([value for value in scores.values() if value is not None]))
         write_json(metrics, {"mean_mIoU": round(mean, 4), "mIoU": scores})
         _forget(done)
     return found
+
+
+def _waiting(
+    suite: StressSuite, clean: Subject, dataset: Dataset, protocol: Protocol, done: Path
+) -> dict[str, tuple[Condition, Evidence | None]]:
+    """Every condition by its key, with the evidence of it that a killed attempt left in `done`."""
+    found = {}
+    for condition in suite.conditions:
+        subject = dataclasses.replace(clean, condition=condition)
+        evidence = known_evidence(subject, dataset, protocol, folder=done)
+        found[identify(subject, dataset, protocol).key] = condition, evidence
+    return found
+
+
+def _lacking(
+    waiting: dict[str, tuple[Condition, Evidence | None]], *, force: bool
+) -> list[Condition]:
+    """Corruptions that are counted nowhere yet, or, if forced, all that do not wait."""
+    lacking = []
+    for key, (condition, evidence) in waiting.items():
+        files = files_of_key(key)
+        if evidence is None and "corruption" in condition and (force or not files):
+            forget_older(scratch_file(key), files)
+            lacking.append(condition)
+    return lacking
+
+
+class _Steps:
+    """Progress in images under all conditions, which only grows."""
+
+    def __init__(self, progress: Progress | None, conditions: int, images: int) -> None:
+        self._progress, self._each = progress, images
+        self._total, self._done = conditions * images, 0
+
+    def images(self, done: int, total: int) -> None:
+        """So many of the images that are counted together."""
+        self._move(done)
+
+    def conditions(self, done: int) -> None:
+        """So many conditions are in place."""
+        self._move(done * self._each)
+
+    def _move(self, done: int) -> None:
+        self._done = max(self._done, done)
+        if self._progress:
+            self._progress(self._done, self._total)
 
 
 def _is_in_place(done: Path, place: Path) -> bool:

@@ -1,0 +1,132 @@
+"""One pass over a split for a network under several disturbances: every image is decoded once.
+
+Each disturbance has the scratch file that evaluating it alone would have, and each image a line in
+every one of them: what is killed goes on where it was, and `evaluate` afterwards finds all images
+counted. Memory holds some decoded images, whatever the number of disturbances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
+from typing import TextIO
+
+from segmodels.core.environment import arithmetic, cores
+from segmodels.core.files import naming
+from segmodels.core.locks import only_one
+from segmodels.core.progress import Progress
+from segmodels.datasets.fingerprint import sample_digest
+from segmodels.datasets.reading.base import Dataset, Sample
+from segmodels.evaluation.image_counter import ImageCounter, images_of_batch
+from segmodels.evaluation.resume import read_lines, scratch_file
+from segmodels.evaluation.stream import PreparedImage, Stream
+from segmodels.evaluation.subject import Subject, identify
+from segmodels.protocols.protocol import Protocol
+
+#: Place of an image in the split, and of a subject among those that are counted.
+Item = tuple[int, int]
+
+
+def count_together(
+    subjects: Sequence[Subject],
+    dataset: Dataset,
+    protocol: Protocol,
+    progress: Progress | None = None,
+) -> None:
+    """Count a whole split for subjects that differ in their disturbance of pixels alone.
+
+    Args:
+        subjects: the same network each time.
+        dataset: the split.
+        protocol: how.
+        progress: called after every image of every subject, with the number of all of them.
+
+    Raises:
+        SegmodelsError: an image is damaged, or a label or prediction is out of range.
+    """
+    names = {identify(one, dataset, protocol).key: one for one in subjects}
+    scratches = [scratch_file(name) for name in sorted(names)]
+    wanted = [names[name] for name in sorted(names)]
+    with ExitStack() as stack:
+        for name, path in zip(sorted(names), scratches, strict=True):  # all take them in one order
+            lock = path.with_name(f"{name}.lock")
+            stack.enter_context(only_one(lock, f"evaluation {name}", wait=True))
+        done = [_finished(path, wanted[0], dataset) for path in scratches]
+        sinks = [stack.enter_context(path.open("a", encoding="utf-8")) for path in scratches]
+        _count(wanted, dataset, protocol, done, list(zip(scratches, sinks, strict=True)), progress)
+
+
+def _finished(scratch: Path, subject: Subject, dataset: Dataset) -> int:
+    """How many images a scratch file has already."""
+    here = arithmetic(str(next(subject.model.parameters()).device))
+    places = [(place, files.name) for place, files in enumerate(dataset.files)]
+    with naming(scratch):
+        return len(read_lines(scratch, here, places, None))
+
+
+def _count(
+    subjects: Sequence[Subject],
+    dataset: Dataset,
+    protocol: Protocol,
+    done: Sequence[int],
+    sinks: Sequence[tuple[Path, TextIO]],
+    progress: Progress | None,
+) -> None:
+    """Append to every sink the lines it lacks, image by image."""
+    images = images_of_batch(subjects[0], protocol)
+    items = [
+        (place, index)
+        for place in range(min(done), len(dataset))
+        for index in range(len(subjects))
+        if place >= done[index]
+    ]
+    # As far ahead of the reader as the stream goes.
+    at_once = 2 * (cores() + 1) * images // len(subjects) + 2
+    decoded = _Decoded(dataset.read, at_once)
+
+    def prepare(item: Item) -> PreparedImage:
+        sample, digest = decoded.read(item[0])
+        disturb = subjects[item[1]].disturb
+        image = disturb(sample.name, sample.image) if disturb else sample.image
+        return PreparedImage(sample, digest, image)
+
+    counter = ImageCounter(subjects[0], protocol, len(dataset.class_names))
+    stream = Stream(subjects[0].model, prepare, protocol, images)
+    before, total = sum(done), len(dataset) * len(subjects)
+    for number, ((place, index), line) in enumerate(
+        zip(items, stream.results(items, counter.begin), strict=True), start=1
+    ):
+        path, sink = sinks[index]
+        with naming(path):
+            sink.write(line.to_text(place))
+            sink.flush()
+        if progress:
+            progress(before + number, total)
+
+
+class _Decoded:
+    """The last images that were asked for, each decoded once, by whoever asks for it first."""
+
+    def __init__(self, read: Callable[[int], Sample], number: int) -> None:
+        self._read, self._number = read, number
+        self._lock = Lock()
+        self._found: dict[int, Future[tuple[Sample, str]]] = {}
+
+    def read(self, place: int) -> tuple[Sample, str]:
+        """An image with its labels, and the digest of both."""
+        with self._lock:
+            future = self._found.get(place)
+            if first := future is None:
+                future = self._found[place] = Future()
+                while len(self._found) > self._number:
+                    del self._found[next(iter(self._found))]
+        if first:
+            try:
+                sample = self._read(place)
+                future.set_result((sample, sample_digest(sample)))
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()

@@ -1,0 +1,131 @@
+"""Several disturbances in one pass: the bytes of each alone, every image decoded once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_project
+import torch
+
+from segmodels import steps
+from segmodels.datasets import Dataset
+from segmodels.datasets.opening import open_dataset
+from segmodels.evaluation import image_counter, together
+from segmodels.evaluation.evaluate import evaluate
+from segmodels.evaluation.resume import scratch_file
+from segmodels.evaluation.subject import Subject, identify
+from segmodels.evaluation.together import count_together
+from segmodels.models import create_model
+from segmodels.protocols.protocol import Protocol
+from segmodels.robustness.suite import stressed
+
+PLAIN = Protocol(name="plain", version=1, title="plain")
+CONDITIONS = [
+    {"corruption": name, "severity": severity, "seed": 0}
+    for name in ("gaussian_noise", "fog")
+    for severity in (1, 4)
+]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        small_project.enter(tmp_path_factory.mktemp("together") / "project", patch)
+        steps.prepare("shapes")
+        return open_dataset("shapes", "test")
+
+
+@pytest.fixture
+def subjects(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Subject]:
+    monkeypatch.setenv("SEGMODELS_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    model = create_model("segformer_nano", 8).eval()
+    about = json.loads((dataset.root.parents[1] / "reports/local/datasets/shapes.json").read_text())
+    clean = Subject(model, "ab" * 32, {"made": "up"}, about["splits"]["test"]["fingerprint"])
+    return [stressed(clean, condition) for condition in CONDITIONS]
+
+
+def alone(subject: Subject, dataset: Dataset) -> str:
+    """The scratch file of a subject that is counted alone."""
+    text = ""
+
+    def keep(evidence: Any, record: Any) -> Any:
+        nonlocal text
+        text = scratch_file(evidence.key).read_text()
+        return evidence
+
+    evaluate(subject, dataset, PLAIN, finish=keep)
+    return text
+
+
+def scratches(subjects: list[Subject], dataset: Dataset) -> list[str]:
+    keys = [identify(one, dataset, PLAIN).key for one in subjects]
+    return [scratch_file(key).read_text() for key in keys]
+
+
+def test_each_is_counted_as_alone_and_images_are_decoded_once(
+    subjects: list[Subject], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [alone(one, dataset) for one in subjects]
+    decoded, told, read = [], [], type(dataset).read
+
+    def counted(self: Dataset, place: int) -> Any:
+        decoded.append(place)
+        return read(self, place)
+
+    monkeypatch.setattr(type(dataset), "read", counted)
+    count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
+    assert sorted(decoded) == [0, 1, 2]
+    assert scratches(subjects, dataset) == expected
+    assert told == [(number, 12) for number in range(1, 13)]
+
+    monkeypatch.setattr(together, "cores", lambda: 5)  # memory for other numbers of workers
+    count_together(subjects, dataset, PLAIN)
+    assert scratches(subjects, dataset) == expected
+
+
+def test_what_was_killed_goes_on_and_only_what_is_missing_is_counted(
+    subjects: list[Subject], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [alone(one, dataset) for one in subjects]
+
+    def killed(done: int, total: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        count_together(subjects, dataset, PLAIN, killed)
+    lines = [len(text.splitlines()) - 1 for text in scratches(subjects, dataset)]
+    assert sorted(lines) == [1, 1, 2, 2]
+    begun, begin = [], image_counter.ImageCounter.begin
+
+    def counted(self: Any, batch: Any) -> Any:
+        begun.extend(batch)
+        return begin(self, batch)
+
+    monkeypatch.setattr(image_counter.ImageCounter, "begin", counted)
+    count_together(subjects, dataset, PLAIN)
+    assert len(begun) == 12 - 6
+    assert scratches(subjects, dataset) == expected
+    evidence, record = evaluate(subjects[1], dataset, PLAIN)
+    assert record["resumed_at"] == 3
+    assert [one.image for one in evidence.images] == [files.name for files in dataset.files]
+
+
+def test_a_damaged_image_is_named(
+    subjects: list[Subject], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = type(dataset).read
+
+    def broken(self: Dataset, place: int) -> Any:
+        if place == 1:
+            raise ValueError("torn")
+        return read(self, place)
+
+    monkeypatch.setattr(type(dataset), "read", broken)
+    with pytest.raises(ValueError, match="torn"):
+        count_together(subjects, dataset, PLAIN)
+    assert all(len(text.splitlines()) == 2 for text in scratches(subjects, dataset))

@@ -1,0 +1,55 @@
+"""A robustness suite of several corruptions: one pass over the images, and only what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_project
+
+from segmodels import steps
+from segmodels.core import paths
+from segmodels.evaluation import together
+from segmodels.evidence import evidence_files
+from segmodels.runs.run import load_run
+from segmodels.steps import robustness
+
+MORE = """
+more: {title: three, corruptions: [gaussian_noise], severities: [1, 3, 5], parameter_noise: [0.01]}
+"""
+
+
+def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small_project.enter(tmp_path / "project", monkeypatch)
+    steps.prepare("shapes")
+    steps.ensure_inputs(load_run("tiny"))
+    with (root / "params" / "robustness.yaml").open("a") as file:
+        file.write(MORE)
+    first = steps.stress_run("tiny", "quick")
+
+    asked: list[list[Any]] = []
+    told: list[tuple[int, int]] = []
+
+    def noted(subjects: Any, *others: Any) -> None:
+        asked.append([one.condition["severity"] for one in subjects])
+        together.count_together(subjects, *others)
+
+    monkeypatch.setattr(robustness, "count_together", noted)
+    progress = steps.Options(progress=lambda *numbers: told.append(numbers))
+    found = steps.stress_run("tiny", "more", progress)
+    assert asked == [[1, 5]]
+    assert found[1] == first[0]
+    assert found[3] == first[1]
+    assert len({one.images for one in found}) == 4
+    numbers = [done for done, _ in told]
+    assert numbers == sorted(numbers)
+    assert told[-1] == (12, 12)  # three images under four conditions
+    assert len(list(evidence_files(paths.evidence() / "tiny" / "robustness-more"))) == 4
+
+    again = steps.stress_run("tiny", "more", steps.Options(force=True))
+    assert asked == [[1, 5], [1, 3, 5]]
+    assert again == found
+    steps.stress_run("tiny", "more")
+    assert len(asked) == 2
+    assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))
