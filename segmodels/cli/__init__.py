@@ -18,6 +18,7 @@ from segmodels.cli import (
     evidence,
     listing,
     project,
+    robustness,
     schema,
     weights,
 )
@@ -33,7 +34,7 @@ __all__ = ["main"]
 #: In the order of `segmodels --help`.
 _GROUPS = (
     *(listing, data, weights, checking, evaluating, evidence),
-    *(board, costs, diagnosis, project, schema),
+    *(board, robustness, costs, diagnosis, project, schema),
 )
 
 

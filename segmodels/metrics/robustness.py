@@ -118,7 +118,9 @@ def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
     fields = {key: value for key, value in condition.items() if key not in _PLACES}
     kind, value = next(iter(fields.items()), ("unknown", 0.0))
     if kind == "corruption":
-        return kind, str(value), float(condition.get("severity", 0))
+        # Another definition of it stands beside, and is in no mean of the usual ones.
+        others = [f"{k} {v}" for k, v in fields.items() if k != kind]
+        return ", ".join([kind, *others]), str(value), float(condition.get("severity", 0))
     others = [f"{k} {v}" for k, v in fields.items() if k != kind]
     if not isinstance(value, int | float):
         return kind, ", ".join([f"{kind} {value}", *others]), 0.0

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import synthetic
+
+from segmodels.cli import main, robustness
+from segmodels.metrics.robustness import Robustness, summarise
+from segmodels.protocols.protocol import Protocol
+
+PLAIN = Protocol(name="plain", version=1, title="plain")
+
+
+def measured(right: int) -> Robustness:
+    """Fog at two severities; the more is right, the less is lost."""
+    disturbed = [
+        synthetic.evidence(
+            synthetic.matrices(6, right=right // severity),
+            condition={"corruption": "fog", "severity": severity, "seed": 0},
+        )
+        for severity in (1, 2)
+    ]
+    return summarise(synthetic.evidence(), disturbed, PLAIN)
+
+
+def test_a_table_of_runs_on_the_images_of_the_reference(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {
+        "weak": ("toy test", measured(20)),
+        "strong": ("toy test", measured(50)),
+        "elsewhere": ("shapes test", measured(50)),
+    }
+    monkeypatch.setattr(robustness, "_measured", lambda: known)
+    assert main(["robustness", "weak"]) == 0
+    title, head, first, second = capsys.readouterr().out.splitlines()
+    assert title == "toy test, beside weak; percent"
+    assert head.split() == ["mIoU", "kept", "CD", "rCD"]
+    assert first.split()[0] == "strong"  # most is kept
+    assert float(first.split()[3]) < 100
+    assert second.split()[0] == "weak"
+    assert second.split()[3:] == ["100.00", "100.00"]
+
+    assert main(["robustness", "weak", "--corruptions"]) == 0
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[:2] for line in lines] == [
+        [run, name] for run in ("strong", "weak") for name in ("fog", "mean")
+    ]
+    assert main(["robustness", "wek"]) != 0
+    assert "Did you mean 'weak'" in capsys.readouterr().err
+    monkeypatch.setattr(robustness, "_measured", dict)
+    assert main(["robustness", "weak"]) != 0
+    assert "no run was measured under corruptions yet" in capsys.readouterr().err
+
+
+def test_published_runs_are_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGMODELS_ROOT", str(Path(__file__).parents[2]))
+    assert main(["robustness", "camvid-unet-half"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "camvid test, beside camvid-unet-half; percent"
+    assert any(line.split()[0] == "camvid-segformer-half" for line in lines[2:])

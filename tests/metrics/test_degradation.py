@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import synthetic
+
+from segmodels.metrics.degradation import degradations
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, summarise
+from segmodels.protocols.protocol import Protocol
+
+PLAIN = Protocol(name="plain", version=1, title="plain")
+
+
+def robustness(clean: float, **curves: dict[int, float]) -> Robustness:
+    def points(levels: dict[int, float]) -> tuple[CurvePoint, ...]:
+        return tuple(
+            CurvePoint(level, miou, miou / clean if clean else None)
+            for level, miou in levels.items()
+        )
+
+    noise = Curve("parameter_noise", "parameter_noise", points({1: 3.0}))
+    others = (Curve("corruption", name, points(levels)) for name, levels in curves.items())
+    return Robustness(clean, None, None, (noise, *others))
+
+
+def test_errors_are_summed_over_severities_before_they_are_divided() -> None:
+    network = robustness(80, fog={1: 70, 2: 40}, snow={1: 60})
+    reference = robustness(60, fog={1: 50, 2: 40}, snow={1: 20})
+    fog, snow, mean = degradations(network, reference)
+    assert (fog.corruption, snow.corruption, mean.corruption) == ("fog", "snow", "mean")
+    assert fog.cd == pytest.approx(100 * (30 + 60) / (50 + 60))
+    assert fog.rcd == pytest.approx(100 * (10 + 40) / (10 + 20))
+    assert fog.miou == 55
+    assert fog.kept == pytest.approx((70 + 40) / 2 / 80)
+    assert snow.cd == pytest.approx(50)
+    assert snow.rcd == pytest.approx(50)
+    assert mean.cd == pytest.approx((fog.cd + 50) / 2)
+    assert mean.miou == pytest.approx((55 + 60) / 2)
+
+
+def test_a_reference_is_its_own_hundred() -> None:
+    one = robustness(61.5, fog={1: 50.25, 3: 12}, snow={5: 0.0})
+    for found in degradations(one, one):
+        assert (found.cd, found.rcd) == pytest.approx((100, 100))
+
+
+def test_only_what_both_have_is_compared() -> None:
+    network = robustness(80, fog={1: 70, 2: 40}, snow={1: 60})
+    reference = robustness(60, fog={2: 50, 3: 1}, frost={1: 20})
+    fog, mean = degradations(network, reference)
+    assert fog.cd == pytest.approx(100 * 60 / 50)
+    assert mean == dataclasses.replace(fog, corruption="mean")
+    assert degradations(network, robustness(60, frost={1: 20})) == []
+
+
+def test_where_nothing_is_lost_no_loss_can_be_compared_with_it() -> None:
+    network = robustness(80, fog={1: 70}, snow={1: 60})
+    reference = robustness(60, fog={1: 60.0}, snow={1: 30})
+    fog, snow, mean = degradations(network, reference)
+    assert fog.rcd is None
+    assert fog.cd == pytest.approx(75)
+    assert snow.rcd == pytest.approx(100 * 20 / 30)
+    assert mean.rcd is None
+    perfect = robustness(100, fog={1: 100.0})
+    assert degradations(network, perfect)[0].cd is None
+    assert degradations(robustness(0, fog={1: 0.0}), reference)[0].kept is None
+
+
+def test_another_definition_of_a_corruption_is_in_no_mean_of_the_usual_ones() -> None:
+    clean = synthetic.evidence()
+    usual, other = (
+        synthetic.evidence(
+            synthetic.matrices(6, right=right),
+            condition={"corruption": "fog", "severity": 2, "seed": 0, **variant},
+        )
+        for right, variant in ((40, {}), (5, {"variant": "hendrycks"}))
+    )
+    alone, both = (summarise(clean, few, PLAIN) for few in ([usual], [usual, other]))
+    assert both.mean == alone.mean
+    assert both.curves[0] == alone.curves[0]
+    assert [curve.kind for curve in both.curves] == ["corruption", "corruption, variant hendrycks"]
