@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segmodels.core.settings import DEBUG
 from segmodels.core.stand_ins import printable
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
@@ -74,8 +75,8 @@ def compare(
     """Check that two state dicts have the same keys and shapes, and that the given holds numbers.
 
     Raises:
-        SegmodelsError: they differ, and every kind of difference is counted and exemplified; or a
-            tensor holds what no weight can be.
+        SegmodelsError: they differ, and every kind of difference is counted and exemplified (all
+            tensors are in a note behind the traceback); or a tensor holds what no weight can be.
     """
     missing = [key for key in wanted if key not in given]
     unexpected = [key for key in given if key not in wanted]
@@ -84,19 +85,22 @@ def compare(
         for key in wanted
         if key in given and given[key].shape != wanted[key].shape
     ]
-    problems = [
-        f"{len(found)} {kind} ({some(found)})"
-        for kind, found in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("misshapen", misshapen),
-        )
-        if found
-    ]
-    if problems:
-        raise SegmodelsError(f"{path} does not fit {name!r}. Tensors: {'; '.join(problems)}.")
+    kinds = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+    if problems := {kind: found for kind, found in kinds.items() if found}:
+        raise _misfit(path, name, problems)
     for key in wanted:
         _check_numbers(path, key, given[key])
+
+
+def _misfit(path: Path, name: str, problems: Mapping[str, Sequence[str]]) -> SegmodelsError:
+    """The error names the first tensors of each kind, and its note, behind a traceback, all."""
+    counted = [f"{len(found)} {kind} ({some(found)})" for kind, found in problems.items()]
+    cut = any(len(found) > LISTED for found in problems.values())
+    more = f" {DEBUG}=1 shows all of them." if cut else ""
+    error = SegmodelsError(f"{path} does not fit {name!r}. Tensors: {'; '.join(counted)}.{more}")
+    for kind, found in problems.items():
+        error.add_note("\n".join(f"{kind}: {printable(one)}" for one in found))
+    return error
 
 
 def _check_numbers(path: Path, name: str, tensor: Tensor) -> None:

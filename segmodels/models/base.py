@@ -175,6 +175,8 @@ class SegModel(nn.Module):
         """Refuse pixels that are NaN or infinite. No GPU is waited for: its logits tell."""
         if images.device.type != "cpu" or torch.compiler.is_compiling():
             return
+        if type(images) is not Tensor:  # as those without content, by which memory is counted
+            return
         bad = [number for number, image in enumerate(images) if not torch.isfinite(image).all()]
         if bad:
             found = f"values that are NaN or infinite in image {bad[0]} of {len(images)}"

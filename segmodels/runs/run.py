@@ -245,7 +245,7 @@ def _check_recipe(run: Run, known: _Known) -> None:
             f"network of this library, and {run.model!r} is none; let its function load the "
             f"weights that it begins with."
         )
-    pick("weights", run.initial, known.weights)
+    pick(f"{INITIAL!r} weights of recipe {run.recipe!r}:", run.initial, known.weights)
 
 
 def _check_names(run: Run, known: _Known) -> None:

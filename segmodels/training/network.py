@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,29 @@ def first_network(job: Job) -> SegModel:
     model = wanted.built()
     model.preprocessing = model.preprocessing or IMAGENET
     model.class_names = job.train.class_names
+    _check_smallest_batch(model, job)
     if job.recipe.initial is not None:
         _fill(model, job)
     return model
+
+
+def _check_smallest_batch(model: SegModel, job: Job) -> None:
+    """Refuse before the first step what some step would refuse: one image for a batch norm."""
+    recipe, images = job.recipe, len(job.train)
+    size, which = recipe.batch, f"a 'batch' of {recipe.batch}"
+    if recipe.epochs is not None and images % size:
+        size = images % size
+        which += f", the last of each epoch with {size} of {images} images"
+    try:
+        model.check(torch.zeros(1).expand(size, 3, *recipe.crop))
+        if size == 1 and has_batch_norms(model):
+            with torch.no_grad():  # a copy, whose statistics nobody needs
+                deepcopy(model).train().forward_supervised(torch.zeros(1, 3, *recipe.crop))
+    except SegmodelsError as error:
+        height, width = recipe.crop
+        raise SegmodelsError(
+            f"recipe {recipe.name!r}, 'crop' {height}x{width} and {which}: {error}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -67,9 +88,15 @@ class Wanted:
         Raises:
             SegmodelsError: the recipe or the run asks for what this network does not have.
         """
-        model = build_model(self.model, self.classes, self.recipe.crop, _arguments(self))
+        arguments = _arguments(self)
+        try:
+            model = build_model(self.model, self.classes, self.recipe.crop, arguments)
+        except SegmodelsError as error:
+            raise SegmodelsError(
+                f"run {self.run!r}, recipe {self.recipe.name!r}: {error}"
+            ) from error
         if self.recipe.grad_checkpointing:
-            model.set_grad_checkpointing()
+            self._checkpoint(model)
         if self.recipe.accumulate > 1 and has_batch_norms(model):
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: field 'accumulate' would show the batch norms of "
@@ -77,6 +104,14 @@ class Wanted:
                 f"too."
             )
         return model
+
+    def _checkpoint(self, model: SegModel) -> None:
+        try:
+            model.set_grad_checkpointing()
+        except SegmodelsError as error:
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: field 'grad_checkpointing': {error} Remove it."
+            ) from error
 
 
 def has_batch_norms(model: nn.Module) -> bool:

@@ -127,6 +127,22 @@ def test_differences_are_counted_and_named(folder) -> None:
     assert "1 unexpected (encoder.extra)" in message
     assert "1 misshapen (encoder.norm.bias is (97,) instead of (96,))" in message
     assert "checkpoint.pth" in message
+    assert "SEGMODELS_DEBUG" not in message  # nothing is left out
+
+
+def test_every_tensor_that_does_not_fit_is_named(folder) -> None:
+    """More than a line holds: all of them stand behind the traceback."""
+    snapshot = torch.load(folder / "checkpoint.pth", weights_only=True)
+    lost = [name for name in snapshot["model"] if ".mlp." in name]
+    for name in lost:
+        del snapshot["model"][name]
+    snapshot["model"]["encoder.norm.bias"] = torch.zeros(97)
+    torch.save(snapshot, folder / "checkpoint.pth")
+    with pytest.raises(SegmodelsError, match=r"…\); .* SEGMODELS_DEBUG=1 shows all of") as caught:
+        load_checkpoint(folder)
+    first, second = caught.value.__notes__
+    assert first.splitlines() == [f"missing: {name}" for name in lost]
+    assert second == "misshapen: encoder.norm.bias is (97,) instead of (96,)"
 
 
 class _Bomb:

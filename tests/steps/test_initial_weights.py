@@ -122,7 +122,7 @@ def test_a_file_of_another_network_is_refused_when_it_is_fetched(project: Path) 
 def test_names_that_do_not_exist(project: Path) -> None:
     recipe = project / "params" / "recipes" / "begun.yaml"
     recipe.write_text(RECIPE.replace("mit-nano", "mit-nanno"))
-    with pytest.raises(SegmodelsError, match=r"begun.yaml: Unknown weights 'mit-nanno'. Did you"):
+    with pytest.raises(SegmodelsError, match=r"recipe 'begun': 'mit-nanno'. Did you mean"):
         load_run("begun")
     recipe.write_text(RECIPE.replace("tiny", "tinny"))
     with pytest.raises(SegmodelsError, match=r"begun.yaml: field 'inherits': Unknown recipe"):

@@ -28,8 +28,11 @@ class Images:
     class_names = ("one", "two", "three")
     name = "images"
 
+    def __init__(self, number: int = 2) -> None:
+        self.number = number
+
     def __len__(self) -> int:
-        return 2
+        return self.number
 
 
 def recipe(**fields: Any) -> Recipe:
@@ -38,14 +41,14 @@ def recipe(**fields: Any) -> Recipe:
 
 
 def job(model: str = NANO, overrides: dict[str, Any] | None = None, **fields: Any) -> Job:
-    initial = fields.pop("path", None)
+    initial, images = fields.pop("path", None), Images(fields.pop("images", 2))
     return Job(
         run="mine",
         model=model,
         recipe=recipe(**fields),
         seed=0,
-        train=Images(),  # type: ignore[arg-type]
-        val=Images(),  # type: ignore[arg-type]
+        train=images,  # type: ignore[arg-type]
+        val=images,  # type: ignore[arg-type]
         fingerprint="",
         pixels={},
         overrides=overrides or {},
@@ -114,8 +117,50 @@ def test_a_rate_that_the_run_sets_too() -> None:
 def test_checkpointing_of_blocks() -> None:
     model: Any = first_network(job(grad_checkpointing=True))
     assert model.encoder.grad_checkpointing
-    with pytest.raises(SegmodelsError, match="no blocks to checkpoint"):
+    message = r"recipe 'r': field 'grad_checkpointing': UNet has no blocks to checkpoint. Remove it"
+    with pytest.raises(SegmodelsError, match=message):
         first_network(job("unet", grad_checkpointing=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "which"),
+    [
+        ({"batch": 1}, r"a 'batch' of 1: In training this network needs batches of 2"),
+        (
+            {"steps": None, "epochs": 3, "batch": 3, "images": 7},
+            r"a 'batch' of 3, the last of each epoch with 1 of 7 images: In training this",
+        ),
+    ],
+)
+def test_one_image_for_a_batch_norm_is_told_before_the_first_step(
+    fields: dict[str, Any], which: str
+) -> None:
+    asked = job("pspnet_mobilenetv2", {"channels": 8}, **fields)
+    with pytest.raises(SegmodelsError, match=rf"recipe 'r', 'crop' 32x32 and {which}"):
+        first_network(asked)
+
+
+def test_one_image_is_enough_where_batch_norms_see_several_places() -> None:
+    asked = job("unet", {"width": 4}, batch=1)
+    torch.manual_seed(asked.seed)
+    drawn = create_model("unet", num_classes=3, width=4).state_dict()
+    model = first_network(asked)
+    assert all(torch.equal(one, drawn[name]) for name, one in model.state_dict().items())
+    assert first_network(job("pspnet_mobilenetv2", {"channels": 8}, batch=2))
+    epochs = {"steps": None, "epochs": 3, "batch": 3, "images": 8}
+    assert first_network(job("pspnet_mobilenetv2", {"channels": 8}, **epochs))
+
+
+def test_a_crop_that_is_too_small_names_the_recipe() -> None:
+    message = r"recipe 'r', 'crop' 1x1 and a 'batch' of 2: SegFormer needs images of at least 13"
+    with pytest.raises(SegmodelsError, match=message):
+        first_network(job("segformer_nano", crop=(1, 1)))
+
+
+def test_what_a_network_is_not_names_run_and_recipe() -> None:
+    message = r"run 'mine', recipe 'r': The argument 'backbone' must be 'resnet50c' or .* 'resnet51"
+    with pytest.raises(SegmodelsError, match=message):
+        first_network(job("fcn_resnet50", {"backbone": "resnet51c"}))
 
 
 def test_batch_norms_are_not_shown_parts_of_a_batch() -> None:
