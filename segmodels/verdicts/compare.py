@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
 
 from segmodels.claims import Claim
 from segmodels.errors import SegmodelsError
@@ -16,14 +15,11 @@ from segmodels.metrics.scores import Score, score
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.equivalence import compare_seeds, sentence
 from segmodels.verdicts.gap import rounding_of, status_of_gap
+from segmodels.verdicts.obstacles import OF_WEIGHTS, Obstacle
 from segmodels.verdicts.rounding import known_interval
 from segmodels.verdicts.rules import Rules
 from segmodels.verdicts.shortcomings import NO_LABELS, shortcomings
 from segmodels.verdicts.verdict import STATUS_OF, Answer, Status, Verdict, each_once
-
-if TYPE_CHECKING:
-    from segmodels.verdicts.obstacles import Obstacle
-
 
 #: What a metric is of a score.
 _MEASURED: dict[str, Callable[[Score], float]] = {
@@ -33,8 +29,13 @@ _MEASURED: dict[str, Callable[[Score], float]] = {
 }
 
 
-def blocked(found: Sequence[Obstacle], rules: Rules) -> Verdict:
+def blocked(found: Sequence[Obstacle], rules: Rules, trainings: Sequence[str] = ()) -> Verdict:
     """A claim that cannot be checked: all reasons, the most telling first, and what would help.
+
+    Args:
+        found: the reasons.
+        rules: say what would help.
+        trainings: runs that train its weights again, which helps where they are not to be had.
 
     Raises:
         SegmodelsError: the rules do not know a kind of obstacle.
@@ -45,7 +46,15 @@ def blocked(found: Sequence[Obstacle], rules: Rules) -> Verdict:
     ranked = sorted(found, key=lambda o: order.index(o.kind))
     reasons = " ".join(dict.fromkeys(o.text for o in ranked))
     help_ = f"To change that: {rules.obstacles[ranked[0].kind].fix}."
+    if trainings and any(obstacle.kind in OF_WEIGHTS for obstacle in found):
+        help_ += f" Or train them again: {training_command(trainings)}"
     return Verdict("blocked", f"{reasons} {help_}", obstacle=ranked[0].kind)
+
+
+def training_command(trainings: Sequence[str]) -> str:
+    """What trains the first of several runs and counts it; the others are named."""
+    first, *others = trainings
+    return f"segmodels evaluate {first}" + (f" (also {', '.join(others)})" if others else "")
 
 
 def judge(
@@ -54,6 +63,7 @@ def judge(
     answer: Answer | None,
     obstacles: Sequence[Obstacle],
     rules: Rules,
+    trainings: Sequence[str] = (),
 ) -> Verdict:
     """Compare a published mIoU or accuracy with evidence; evidence beats obstacles.
 
@@ -65,7 +75,10 @@ def judge(
     command = f"segmodels verify {claim.id}"
     if answer is None or protocol is None:
         if obstacles:
-            return blocked(obstacles, rules)
+            return blocked(obstacles, rules, trainings)
+        if claim.weights is None and trainings:
+            again = training_command(trainings)
+            return Verdict("unverified", f"Nobody has trained it again yet: {again}")
         return Verdict("unverified", f"Nobody has run it yet: {command}")
     for evidence in answer.evidence:
         _check_match(claim, protocol, evidence)

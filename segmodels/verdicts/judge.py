@@ -16,7 +16,7 @@ from segmodels.verdicts.answering import (
     find_released,
 )
 from segmodels.verdicts.caveats import capped, of_other_images, with_caveats
-from segmodels.verdicts.compare import blocked, judge, judge_cost
+from segmodels.verdicts.compare import blocked, judge, judge_cost, training_command
 from segmodels.verdicts.corrupted import judge_corrupted
 from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.instructions import to_do
@@ -99,6 +99,8 @@ def _with_todo(project: Project, resolved: ResolvedClaim, verdict: Verdict) -> V
     if verdict.status != "blocked":
         return verdict
     todo = to_do(resolved.obstacles, resolved.weights, resolved.dataset, project.rules.obstacles)
+    if resolved.trainings:
+        todo.append(f"or train the weights again: {training_command(resolved.trainings)}")
     return dataclasses.replace(verdict, todo=tuple(todo))
 
 
@@ -117,7 +119,8 @@ def _judged_claim(project: Project, resolved: ResolvedClaim) -> tuple[Verdict, F
 def _judge_score(project: Project, resolved: ResolvedClaim, answered: Answered | None) -> Verdict:
     """The verdict on a number of clean images, with what there is to say about its evidence."""
     answer = answered.answer if answered else None
-    verdict = judge(resolved.claim, resolved.protocol, answer, resolved.obstacles, project.rules)
+    found, trainings = resolved.obstacles, resolved.trainings
+    verdict = judge(resolved.claim, resolved.protocol, answer, found, project.rules, trainings)
     if answered is None or resolved.protocol is None:
         return of_other_images(verdict, find_released(project, resolved, None))
     return with_caveats(verdict, answered.found, resolved.protocol)

@@ -22,12 +22,16 @@ _DATASET = {
     "unpublished": "gated data",
     "unsupported": "no reader",
 }
+#: Nothing but a training is missing.
+NEEDS_RETRAINING = "needs retraining"
 _UNKNOWN_WEIGHTS = {
     "no": ("weights unpublished", "The source gives out no weights for it{}."),
     "yes": ("weights not registered", "Weights are given out{}, but not registered here."),
-    "unknown": ("needs retraining", "No weights of this number are known{}."),
+    "unknown": (NEEDS_RETRAINING, "No weights of this number are known{}."),
 }
 
+#: What another training of the weights would take the place of.
+OF_WEIGHTS = ("weights unpublished", "weights gated", "weights not registered", "link lost")
 
 #: What is here belongs to another network than the claim is about.
 OTHER_NETWORK = "weights of another network"

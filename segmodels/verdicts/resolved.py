@@ -10,7 +10,7 @@ from segmodels.assets.entries import DatasetEntry, WeightsEntry
 from segmodels.claims import COUNTED, Claim
 from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.protocols.protocol import Protocol
-from segmodels.verdicts.obstacles import Obstacle, obstacles
+from segmodels.verdicts.obstacles import NEEDS_RETRAINING, Obstacle, obstacles
 from segmodels.verdicts.project import Project
 
 ParamsEntry = TypeVar("ParamsEntry")
@@ -27,6 +27,7 @@ class ResolvedClaim:
         protocol: how its number was measured; None where the source does not say, and for costs,
             which are counted by a convention.
         obstacles: what keeps it from being checked.
+        trainings: names of the runs that train its weights again.
     """
 
     claim: Claim
@@ -34,6 +35,7 @@ class ResolvedClaim:
     dataset: DatasetEntry | None
     protocol: Protocol | None
     obstacles: tuple[Obstacle, ...]
+    trainings: tuple[str, ...] = ()
 
 
 def resolve(project: Project, claim: Claim) -> ResolvedClaim:
@@ -46,8 +48,11 @@ def resolve(project: Project, claim: Claim) -> ResolvedClaim:
     dataset = None if _any_dataset(project, claim) else _named(claim, "dataset", project.datasets)
     without = is_cost(claim) or not claim.protocol
     protocol = None if without else _named(claim, "protocol", project.protocols)
-    found = tuple(obstacles(claim, weights, dataset))
-    return ResolvedClaim(claim, weights, dataset, protocol, found)
+    trainings = tuple(run.name for run in project.runs if claim.id in run.retrains)
+    found = obstacles(claim, weights, dataset)
+    if trainings:
+        found = [obstacle for obstacle in found if obstacle.kind != NEEDS_RETRAINING]
+    return ResolvedClaim(claim, weights, dataset, protocol, tuple(found), trainings)
 
 
 def is_cost(claim: Claim) -> bool:

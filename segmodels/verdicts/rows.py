@@ -5,6 +5,8 @@ Nothing is judged here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from segmodels.claims import Claim, Statement
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
@@ -32,7 +34,7 @@ def row_of_claim(
             the number is a mean over severities.
     """
     claim, protocol = resolved.claim, resolved.protocol
-    run = next((run for run in project.runs if answers(run, claim)), None)
+    run = _answering(project.runs, claim, verdict)
     known = found if protocol else None
     return Row(
         subject=RowSubject(claim),
@@ -44,6 +46,14 @@ def row_of_claim(
         answered_by=run.name if run else None,
         figure=_figure_of_claim(project, resolved, run, known) if known else None,
     )
+
+
+def _answering(runs: Iterable[Run], claim: Claim, verdict: Verdict) -> Run | None:
+    """The first run of the released weights, or of those trained again where these were judged."""
+    fitting = [run for run in runs if answers(run, claim)]
+    again = (verdict.level or "").startswith("retrained")
+    of_level = (run for run in fitting if (claim.id in run.retrains) == again)
+    return next(of_level, fitting[0] if fitting else None)
 
 
 def row_of_cost(project: Project, claim: Claim, verdict: Verdict) -> Row:

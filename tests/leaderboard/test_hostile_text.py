@@ -69,7 +69,8 @@ def rows_of(text: str) -> list[Row]:
     """A claim, the same blocked, a statement and a measurement of a third party."""
     objections = (model(Dispute, text), model(Dispute, text, answer=""))
     number = {"metric": "mIoU", "value": 50.0, "decimals": 1, "claimant": "quoted"}
-    claim = model(Claim, text, **number, conflicts=(text, "else"), disputed=objections)
+    arguments = {"overrides": {text: text}, "assumed": {text: text}}
+    claim = model(Claim, text, **number, **arguments, conflicts=(text, "else"), disputed=objections)
     parts = (record(PartResult, text, outcome="open", counts=False),)
     numbers = {"verified": 50.1, "gap": 0.1, "interval": (49.0, 51.0), "tolerance": 0.2}
     verified = record(Verdict, text, status="verified", **numbers)

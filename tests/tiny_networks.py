@@ -1,0 +1,108 @@
+"""Networks of the papers in small under their own names, and ImageNet weights for them.
+
+Names, arguments that runs override, formats and code are those of the full networks; what is small
+is the number of channels and blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from segmodels.checkpoints import save_checkpoint
+from segmodels.models import create_model
+from segmodels.models.registry import (
+    DEEPLABV3PLUS,
+    DEPICT,
+    FCN,
+    MIT_CLASSIFIER,
+    MODELS,
+    PSPNET,
+    SEGFORMER,
+    SEGMENTER,
+    SETR,
+    UPERNET,
+    VIT_CLASSIFIER,
+)
+
+_VIT: dict[str, Any] = {"width": 16, "layers": 4, "heads": 2}
+_MIT: dict[str, Any] = {"widths": (8, 8, 16, 16), "depths": (1, 1, 1, 1), "heads": (1, 1, 2, 2)}
+
+#: What is small about each architecture.
+SMALL: dict[str, dict[str, Any]] = {
+    SEGMENTER: {**_VIT, "imagenet_classes": 0},
+    DEPICT: {**_VIT, "imagenet_classes": 0, "decoder_dim_head": 8},
+    VIT_CLASSIFIER: _VIT,
+    SETR: {**_VIT, "outputs": (1, 2, 3, 4), "channels": 8, "mla_channels": 8},
+    SEGFORMER: {**_MIT, "decoder_width": 16},
+    MIT_CLASSIFIER: _MIT,
+    UPERNET: {"depths": (1, 1, 1, 1), "width": 8, "heads": (1, 1, 2, 2), "channels": 8},
+    FCN: {"backbone": "mobilenetv2_100", "channels": 8},
+    PSPNET: {"backbone": "mobilenetv2_100", "channels": 8},
+    DEEPLABV3PLUS: {"backbone": "mobilenetv2_100", "channels": 8},
+}
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every name of the registry build its network in small."""
+    for name, entry in MODELS.items():
+        small = replace(entry, defaults={**entry.defaults, **SMALL.get(entry.builder, {})})
+        monkeypatch.setitem(MODELS, name, small)
+
+
+def write_weights(model: str, classes: int, folder: Path, **overrides: Any) -> list[str]:
+    """A drawn network of a name as ``save_checkpoint`` writes it, or the backbone of one that has
+    no classifier here in the file of its authors; names of the files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    network = create_model(model, classes, **overrides)
+    if (rename := _BACKBONES.get(MODELS[model].builder)) and classes == IMAGENET_CLASSES:
+        tensors = network.state_dict()
+        bare = {k.removeprefix("backbone."): v for k, v in tensors.items() if "backbone." in k}
+        torch.save({"state_dict": rename(bare)}, folder / "backbone.pth")
+        return ["backbone.pth"]
+    save_checkpoint(network, folder)
+    return sorted(path.name for path in folder.iterdir())
+
+
+IMAGENET_CLASSES = 1000
+
+
+def _of_swin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    bare = {key: value for key, value in tensors.items() if not re.match(r"norm\d", key)}
+    return {**bare, "norm.weight": torch.ones(3), "head.weight": torch.ones(3, 3)}
+
+
+def _of_mobilenet(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    first = {"conv_dw": "0.conv", "conv_pw": "1.conv", "bn1": "0.bn", "bn2": "1.bn"}
+    others = {
+        **{"conv_pw": "0.conv", "conv_dw": "1.conv", "conv_pwl": "2.conv"},
+        **{"bn1": "0.bn", "bn2": "1.bn", "bn3": "2.bn"},
+    }
+    found = {}
+    for key, value in tensors.items():
+        block = re.fullmatch(r"blocks\.(\d)\.(\d)\.(\w+)\.(.+)", key)
+        if block is None:
+            name = key.replace("conv_stem.", "conv1.conv.").replace("bn1.", "conv1.bn.")
+        else:
+            stage, number, part, rest = block.groups()
+            new = (first if stage == "0" else others)[part]
+            name = f"layer{int(stage) + 1}.{number}.conv.{new}.{rest}"
+        found[f"backbone.{name}"] = value
+    return found
+
+
+_BACKBONES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
+    UPERNET: _of_swin,
+    FCN: _of_mobilenet,
+    PSPNET: _of_mobilenet,
+    DEEPLABV3PLUS: _of_mobilenet,
+}
