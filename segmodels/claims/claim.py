@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.core.entry import Entry, Overrides, Several, Size, Words
 
-Metric = Literal["mIoU", "mAcc", "aAcc", "mIoU-c", "top1", "params_M", "GFLOPs", "fps"]
+Metric = Literal["mIoU", "mAcc", "aAcc", "mIoU-c", "mIoU-n", "top1", "params_M", "GFLOPs", "fps"]
 
 #: What the number of a metric counts.
 UNITS: dict[str, str] = {
@@ -19,6 +19,7 @@ UNITS: dict[str, str] = {
     "mAcc": "%",
     "aAcc": "%",
     "mIoU-c": "%",
+    "mIoU-n": "%",
     "top1": "%",
     "params_M": "M",
     "GFLOPs": "GFLOPs",
@@ -26,7 +27,7 @@ UNITS: dict[str, str] = {
 }
 
 #: Metrics that lie between 0 and 100.
-PERCENT = ("mIoU", "mAcc", "aAcc", "mIoU-c", "top1")
+PERCENT = ("mIoU", "mAcc", "aAcc", "mIoU-c", "mIoU-n", "top1")
 
 #: Metrics that one evaluation of clean images answers: mean IoU, accuracy averaged over classes,
 #: accuracy over all labelled pixels.
@@ -91,6 +92,7 @@ class Claim(Entry):
         dataset, split: what it was measured on; `any` when the number does not depend on it.
         metric: what the number is; its unit stands in `UNITS`.
         corruption: which disturbance a `mIoU-c` averages over.
+        noise: standard deviation of the noise on parameters under which a `mIoU-n` was measured.
         value: the number as printed.
         decimals: digits after the point as printed; rounding is part of the tolerance.
         uncertainty: of a number read off a figure, in its unit; part of the tolerance.
@@ -124,6 +126,7 @@ class Claim(Entry):
     split: Words
     metric: Metric
     corruption: str = ""
+    noise: float | None = Field(default=None, gt=0)
     value: float = Field(ge=0)
     decimals: int = Field(ge=0, le=6)
     uncertainty: float = Field(default=0.0, ge=0)
@@ -151,6 +154,8 @@ class Claim(Entry):
             yield f"field 'decimals' is {self.decimals}, but 'value' is {self.value}"
         if (self.metric == "mIoU-c") != bool(self.corruption):
             yield "field 'corruption' goes with metric mIoU-c, and only with it"
+        if (self.metric == "mIoU-n") != (self.noise is not None):
+            yield "field 'noise' goes with metric mIoU-n, and only with it"
         if self.claimant != "authors" and not self.by:
             yield f"field 'by' names who made the {self.claimant}"
         if self.dataset == "any" and self.metric in PERCENT:
@@ -171,6 +176,11 @@ class Claim(Entry):
     def unit(self) -> str:
         """Unit of the value: `%`, `M` (millions), `GFLOPs` or `images/s`."""
         return UNITS[self.metric]
+
+    @property
+    def noise_words(self) -> str:
+        """The noise as text; empty without any."""
+        return "" if self.noise is None else f"parameter noise {self.noise:g}"
 
     @property
     def who(self) -> str:

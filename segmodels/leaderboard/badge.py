@@ -23,7 +23,7 @@ _LETTER, _SIDE = 6.4, 7
 
 def badge_words(row: Row) -> tuple[str, str]:
     """Left and right text: ("mIoU 55.64", "verified"); an objection follows the verdict."""
-    name = "mIoU-C" if row.subject.metric == "mIoU-c" else row.subject.metric
+    name = {"mIoU-c": "mIoU-C", "mIoU-n": "mIoU-N"}.get(row.subject.metric, row.subject.metric)
     left = (
         name
         if row.subject.claimed is None

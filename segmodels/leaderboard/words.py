@@ -16,6 +16,7 @@ METRICS = {
     "mAcc": "class accuracy, %",
     "aAcc": "pixel accuracy, %",
     "mIoU-c": "mIoU-C, %",
+    "mIoU-n": "mIoU under noise, %",
     "top1": "top-1, %",
     "params_M": "parameters, M",
     "GFLOPs": "GFLOPs",

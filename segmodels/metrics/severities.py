@@ -21,6 +21,11 @@ def _each_once(levels: tuple[int, ...]) -> tuple[int, ...]:
     return levels
 
 
+#: Field of a condition: the standard deviation of noise on the parameters.
+NOISE = "parameter_noise"
+
+_CORRUPTED = {"corruption", "severity", "seed"}
+
 #: Severities, each once.
 Levels = Annotated[Several[Severity], AfterValidator(_each_once)]
 
@@ -55,7 +60,7 @@ def by_severity(copies: Iterable[Evidence], corruption: str, wanted: Iterable[in
     found: dict[int, dict[int, Evidence]] = defaultdict(dict)
     for evidence in sorted(copies, key=lambda e: (e.identity.evaluator, e.key)):
         condition = evidence.identity.condition or {}
-        if condition.get("corruption") == corruption and _is_whole(evidence):
+        if condition.get("corruption") == corruption and _is_whole(evidence, _CORRUPTED):
             found[condition["severity"]][condition.get("seed", 0)] = evidence
     here = [level for level in wanted if level in found]
     seeds = set[int]().union(*(found[level] for level in here))
@@ -68,7 +73,17 @@ def by_severity(copies: Iterable[Evidence], corruption: str, wanted: Iterable[in
     return {level: seeds for level, seeds in taken.items() if seeds}
 
 
-def _is_whole(evidence: Evidence) -> bool:
-    """Whether all images of a split were disturbed by a corruption and nothing else."""
-    alone = set(evidence.identity.condition or {}) <= {"corruption", "severity", "seed"}
+def of_noise(copies: Iterable[Evidence], sigma: float) -> BySeverity:
+    """Evidence of whole splits under one level of noise on all parameters, one per seed."""
+    seeds = {}
+    for evidence in sorted(copies, key=lambda e: (e.identity.evaluator, e.key)):
+        condition = evidence.identity.condition or {}
+        if condition.get(NOISE) == sigma and _is_whole(evidence, {NOISE, "seed"}):
+            seeds[condition.get("seed", 0)] = evidence
+    return {1: [seeds[seed] for seed in sorted(seeds)]} if seeds else {}
+
+
+def _is_whole(evidence: Evidence, fields: set[str]) -> bool:
+    """Whether all images of a split were counted under a condition of these fields alone."""
+    alone = set(evidence.identity.condition or {}) <= fields
     return alone and evidence.identity.images is None and evidence.shard is None

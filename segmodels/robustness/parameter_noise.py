@@ -1,30 +1,84 @@
-"""Disturbed weights: zero-mean normal noise on every parameter.
+"""Disturbed weights: zero-mean normal noise on parameters.
 
 DEPICT shows mIoU over the noise level sigma (README of github.com/QishuaiWen/DEPICT,
 "Parameter robustness"). No code for it is published; which tensors are disturbed and whether
-sigma is absolute is not documented. Here it is absolute and falls on all floating-point
-parameters.
+sigma is absolute is not documented. So these are fields of a suite; the usual noise is absolute and
+falls on all floating-point parameters.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
+from segmodels.errors import SegmodelsError
 from segmodels.evaluation.subject import Subject
+from segmodels.models.base import SegModel
+
+Part = Literal["all", "encoder", "decoder"]
+Scale = Literal["absolute", "relative"]
+LeftOut = Literal["norms", "tokens"]
+
+#: Names of modules that are an encoder.
+_ENCODERS = ("encoder", "backbone")
+
+#: Last parts of names of parameters that are tokens, of classes or of the image.
+_TOKENS = ("cls_token", "dist_token", "cls_emb")
+
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
-    """A copy of the model with `N(0, sigma²)` added to each parameter, from a seed."""
+    """A copy of the model with `N(0, sigma²)` added to parameters, from a seed.
+
+    Each parameter is given the same noise whichever others are disturbed along with it.
+
+    Raises:
+        SegmodelsError: the network has no encoder to tell from its decoder.
+    """
     model = copy.deepcopy(subject.model)
     random = torch.Generator().manual_seed(int(condition["seed"]))
-    sigma = float(condition["parameter_noise"])
+    disturbed = set(_disturbed(model, condition))
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.is_floating_point():
                 noise = torch.randn(parameter.shape, generator=random)
-                parameter.add_(noise.to(parameter), alpha=sigma)
+                if name in disturbed:
+                    parameter.add_(noise.to(parameter), alpha=_sigma(parameter, condition))
     return dataclasses.replace(subject, model=model, condition=condition)
+
+
+def _sigma(parameter: Tensor, condition: dict[str, Any]) -> float:
+    """Standard deviation of the noise on one parameter."""
+    sigma = float(condition["parameter_noise"])
+    if condition.get("noise_scale", "absolute") == "absolute":
+        return sigma
+    return sigma * float(parameter.double().square().mean().sqrt())
+
+
+def _disturbed(model: SegModel, condition: dict[str, Any]) -> Iterator[str]:
+    """Names of the parameters that noise falls on."""
+    part, without = condition.get("noise_on", "all"), condition.get("noise_without", "")
+    encoders = tuple(f"{name}." for name, _ in model.named_children() if name in _ENCODERS)
+    if part != "all" and not encoders:
+        name = model.config.get("name")
+        raise SegmodelsError(
+            f"{name!r} has no encoder beside a decoder. Use a suite without 'noise_on'."
+        )
+    norms = {
+        f"{path}.{name}"
+        for path, module in model.named_modules()
+        if isinstance(module, _NORMS)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    for name, _ in model.named_parameters():
+        in_part = part == "all" or name.startswith(encoders) == (part == "encoder")
+        is_norm = "norms" in without and name in norms
+        is_token = "tokens" in without and name.rpartition(".")[2] in _TOKENS
+        if in_part and not (is_norm or is_token):
+            yield name

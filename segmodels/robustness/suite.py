@@ -21,6 +21,7 @@ from segmodels.evaluation.subject import Subject
 from segmodels.metrics.severities import ALL, Levels, Severity
 from segmodels.robustness import corruption, parameter_noise
 from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of
+from segmodels.robustness.parameter_noise import LeftOut, Part, Scale
 
 Condition = dict[str, Any]
 #: Makes the subject of an evaluation under a condition from the clean one.
@@ -55,7 +56,11 @@ class StressSuite(Entry):
         severities: at these,
         fewer: or, of some corruptions, at those given here alone;
         variant: by the definitions of this generator (docs/robustness.md), and
-        parameter_noise: of weights, each of these standard deviations relative to the weights',
+        parameter_noise: of weights, each of these standard deviations,
+        noise_on: on the encoder, the decoder or all of them,
+        noise_scale: absolute, or relative to the root mean square of each tensor,
+        noise_without: leaving out the parameters of normalisations, or tokens of classes and
+            image;
         seeds: and each condition with all of these.
     """
 
@@ -66,12 +71,17 @@ class StressSuite(Entry):
     fewer: dict[CorruptionName, Levels] = Field(default_factory=dict)
     variant: Variant = DEFAULT
     parameter_noise: Several[Sigma] = ()
+    noise_on: Part = "all"
+    noise_scale: Scale = "absolute"
+    noise_without: Several[LeftOut] = ()
     seeds: Several[Seed] = (0,)
 
     def problems(self) -> Iterator[str]:
         """Nothing to measure under, or fewer severities of what is not there."""
         if not self.conditions:
             yield "lists neither 'corruptions' nor 'parameter_noise'"
+        if self.noise_fields and not self.parameter_noise:
+            yield "says what noise is like, but lists no 'parameter_noise'"
         for name in self.corruptions:
             try:
                 corruption_of(name, self.variant)
@@ -82,9 +92,21 @@ class StressSuite(Entry):
                 yield f"field 'fewer' names {name!r}, which is not among 'corruptions'"
 
     @property
+    def noise_fields(self) -> Condition:
+        """What a condition says of its noise beside level and seed; empty for the usual one."""
+        usual = {"noise_on": "all", "noise_scale": "absolute", "noise_without": ""}
+        without = "+".join(sorted(set(self.noise_without)))
+        fields = {
+            "noise_on": self.noise_on,
+            "noise_scale": self.noise_scale,
+            "noise_without": without,
+        }
+        return {name: value for name, value in fields.items() if value != usual[name]}
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
-        "seed": n}`; with `variant` where it is not the default one.
+        "seed": n}`; with `variant` and the fields of noise where they are not the default ones.
         """
         other = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
@@ -94,7 +116,7 @@ class StressSuite(Entry):
             for seed in self.seeds
         )
         noises = (
-            {"parameter_noise": sigma, "seed": seed}
+            {"parameter_noise": sigma, "seed": seed, **self.noise_fields}
             for sigma in self.parameter_noise
             for seed in self.seeds
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from segmodels.assets.entries import DatasetEntry
 from segmodels.claims import Claim
 from segmodels.evidence import Evidence, read_evidence
+from segmodels.metrics.severities import NOISE
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
 from segmodels.training.provenance import first_change, training_in
@@ -87,12 +88,15 @@ def clean_dataset(claim: Claim) -> str:
     return claim.dataset.removesuffix("_c") if claim.corruption else claim.dataset
 
 
-def corrupted_copies(index: EvidenceIndex, clean: Evidence, corruption: str) -> list[Evidence]:
-    """Evidence under one corruption, read again: the index holds no single images of it."""
+def disturbed_copies(index: EvidenceIndex, clean: Evidence, claim: Claim) -> list[Evidence]:
+    """Evidence under the corruption of a claim, or under its noise; read again, because the index
+    holds no single images of it.
+    """
+    name, value = ("corruption", claim.corruption) if claim.corruption else (NOISE, claim.noise)
     return [
         read_evidence(found.path)
         for found in index.disturbed(clean)
-        if (found.evidence.identity.condition or {}).get("corruption") == corruption
+        if (found.evidence.identity.condition or {}).get(name) == value
     ]
 
 

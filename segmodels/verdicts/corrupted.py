@@ -1,4 +1,5 @@
-"""Comparing a published mean over the severities of one corruption with evidence of each."""
+"""Comparing a published mean over the severities of one corruption, or a number under noise on the
+parameters, with evidence of each."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from segmodels.claims import Claim
 from segmodels.evidence import Evidence
 from segmodels.metrics.intervals import mean_interval, over
 from segmodels.metrics.scores import comparable, score
-from segmodels.metrics.severities import BySeverity, by_severity
+from segmodels.metrics.severities import BySeverity, by_severity, of_noise
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.compare import judge
 from segmodels.verdicts.gap import rounding_of, status_of_gap
@@ -21,6 +22,12 @@ from segmodels.verdicts.rules import Rules
 from segmodels.verdicts.shortcomings import NO_LABELS, shortcomings
 from segmodels.verdicts.verdict import LEVELS, Status, Verdict
 
+#: What keeps a number under noise from being called wrong.
+_OPEN = (
+    "Which parameters were disturbed, and whether in proportion to their size, nobody says; here "
+    "all of them, absolutely."
+)
+
 
 def judge_corrupted(
     claim: Claim,
@@ -29,19 +36,22 @@ def judge_corrupted(
     obstacles: Sequence[Obstacle],
     rules: Rules,
 ) -> Verdict:
-    """Compare a published mean over severities of one corruption with evidence of each.
+    """Compare a published number of a disturbed network or dataset with evidence of each severity.
 
     Args:
         claim: of metric `mIoU-c`, a mean over the severities that the rules list for its
-            corruption.
+            corruption, or of `mIoU-n`, at one level of noise on all parameters.
         protocol: how counts become a score.
         copies: disturbed evidence of the claim's weights, image by image; several seeds of one
             severity are averaged. The interval of the mean leaves out the same images under each.
         obstacles: why there may be none.
         rules: of the tolerance and the interval.
     """
-    wanted = rules.corruptions.of(claim.corruption)
-    found = by_severity(copies, claim.corruption, wanted)
+    if claim.noise is None:
+        wanted = rules.corruptions.of(claim.corruption)
+        found = by_severity(copies, claim.corruption, wanted)
+    else:
+        wanted, found = (1,), of_noise(copies, claim.noise)
     used = [evidence for seeds in found.values() for evidence in seeds]
     if not used:
         return judge(claim, None, None, obstacles, rules)
@@ -53,8 +63,11 @@ def judge_corrupted(
     gap, tolerance = value - claim.value, rounding_of(claim) + rules.tolerance.released.points
     lacks = _shortcomings(claim, protocol, found, wanted)
     status, reason = next(lacks, None) or status_of_gap(gap, tolerance, "points")
+    if claim.noise is not None and status in ("below", "better"):
+        status, reason = "inconclusive", f"{reason} {_OPEN}"
     if seeds := max(map(len, found.values())) - 1:
-        reason += f" Each severity is the mean of {seeds + 1} seeds."
+        each = "Each severity" if claim.noise is None else "It"
+        reason += f" {each} is the mean of {seeds + 1} seeds."
     judged = Verdict(status, reason, value, gap, None, LEVELS["released"], tolerance)
     if not comparable(used) or len(set(map(len, found.values()))) > 1:
         return judged

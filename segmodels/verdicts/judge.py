@@ -11,8 +11,8 @@ from segmodels.verdicts.answering import (
     Answered,
     answer_claim,
     clean_dataset,
-    corrupted_copies,
     current_evidence,
+    disturbed_copies,
     find_released,
 )
 from segmodels.verdicts.caveats import capped, of_other_images, with_caveats
@@ -107,7 +107,7 @@ def _with_todo(project: Project, resolved: ResolvedClaim, verdict: Verdict) -> V
 def _judged_claim(project: Project, resolved: ResolvedClaim) -> tuple[Verdict, Found | None]:
     """The verdict on an mIoU or an accuracy, and the evidence that stands for it in the row."""
     claim = resolved.claim
-    if claim.metric == "mIoU-c":
+    if claim.metric in ("mIoU-c", "mIoU-n"):
         return _judge_corrupted(project, resolved), None
     answered = answer_claim(project, resolved)
     compared = answered.answer.evidence if answered else ()
@@ -127,14 +127,14 @@ def _judge_score(project: Project, resolved: ResolvedClaim, answered: Answered |
 
 
 def _judge_corrupted(project: Project, resolved: ResolvedClaim) -> Verdict:
-    """The verdict on a mean over the severities of one corruption of the clean dataset."""
+    """The verdict on a mean over the severities of one corruption, or on a level of noise."""
     claim, rules = resolved.claim, project.rules
     if resolved.protocol is None or resolved.weights is None:
         return judge(claim, resolved.protocol, None, resolved.obstacles, rules)
     clean = find_released(project, resolved, project.datasets.get(clean_dataset(claim)))
     if other := other_network(claim, resolved.weights, [clean.evidence] if clean else ()):
         return blocked([other, *resolved.obstacles], rules)
-    copies = corrupted_copies(project.index, clean.evidence, claim.corruption) if clean else []
+    copies = disturbed_copies(project.index, clean.evidence, claim) if clean else []
     verdict = judge_corrupted(claim, resolved.protocol, copies, resolved.obstacles, rules)
     return capped(verdict, clean if copies else None)
 

@@ -98,8 +98,10 @@ class RowSubject:
 
     @property
     def corruption(self) -> str:
-        """The disturbance that a `mIoU-c` averages over."""
-        return self.claim.corruption if self.claim else ""
+        """The disturbance that a `mIoU-c` averages over, or the noise of a `mIoU-n`."""
+        if self.claim is None:
+            return ""
+        return self.claim.corruption or self.claim.noise_words
 
     @property
     def claimed(self) -> float | None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from segmodels.models import create_model
+from segmodels.models.depict import SubspaceAttention
 from segmodels.models.drop_path import DropPath, schedule
 from segmodels.models.vit import resize_positions
 
@@ -55,6 +56,26 @@ def depict_ca(state: dict[str, torch.Tensor], patches: torch.Tensor, heads: int)
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("attention", ["sa", "ca"])
+def test_rotating_inside_a_head_changes_nothing_in_depict(attention: str) -> None:
+    """The projection P of a head enters as P'P alone, so an orthogonal Q in front of it cancels."""
+    sizes = {"layers": 1, "decoder_layers": 2, "decoder_heads": 2, "image_size": 64}
+    model = randomised(create_model(f"depict_{attention}_vit_tiny_patch16", 5, **sizes)).double()
+    pixels = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    with torch.inference_mode():
+        before = model(pixels)
+        heads = [module for module in model.modules() if isinstance(module, SubspaceAttention)]
+        for head in heads:
+            each = head.proj.view(head.size.heads, head.size.dim_head, -1)
+            rotation, _ = torch.linalg.qr(torch.randn(*each.shape[:2], each.shape[1]).double())
+            each.copy_(rotation @ each)
+        turned = model(pixels)
+        heads[0].proj.mul_(1.01)  # a stretch does not cancel
+        stretched = model(pixels)
+    torch.testing.assert_close(turned, before, rtol=0, atol=1e-10)
+    assert float((stretched - before).abs().max()) > 1e-3
+
+
 def test_depict_ca_decoder() -> None:
     model = create_model(
         "depict_ca_vit_tiny_patch16", 5, layers=1, decoder_layers=2, decoder_heads=2, image_size=64

@@ -47,6 +47,68 @@ def test_every_parameter_is_disturbed_and_no_buffer(clean):
         assert torch.equal(one, other)
 
 
+def moved(clean, **fields):
+    """Names of the parameters that noise moved, and by what root mean square."""
+    condition = {"parameter_noise": 0.01, "seed": 0, **fields}
+    disturbed = dict(stressed(clean, condition).model.named_parameters())
+    differences = {
+        name: float((disturbed[name] - parameter).detach().square().mean().sqrt())
+        for name, parameter in clean.model.named_parameters()
+    }
+    return {name: difference for name, difference in differences.items() if difference}
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_noise_falls_on_one_part(clean, part):
+    prefix = {"encoder": "backbone.", "decoder": "decode_head."}[part]
+    names = {name for name, _ in clean.model.named_parameters() if name.startswith(prefix)}
+    found = moved(clean, noise_on=part)
+    assert found.keys() == names
+    everywhere = moved(clean)
+    assert found == {name: everywhere[name] for name in names}  # the same noise as with all
+
+
+def test_noise_leaves_out_norms_and_tokens():
+    torch.manual_seed(0)
+    model = create_model("depict_sa_vit_nano_patch8", num_classes=4).eval()
+    subject = Subject(model, "ab" * 32, {"trained": "here"}, "cd" * 32)
+    every = {name for name, _ in model.named_parameters()}
+    tokens = {"encoder.cls_token", "decoder.cls_emb"}
+    assert every - moved(subject, noise_without="tokens").keys() == tokens
+    norms = every - moved(subject, noise_without="norms").keys()
+    assert "encoder.norm.weight" in norms
+    assert all("norm" in name or "ln" in name.lower() for name in norms), norms
+    assert every - moved(subject, noise_without="norms+tokens").keys() == norms | tokens
+
+
+def test_noise_in_proportion_to_each_tensor(clean):
+    found = moved(clean, noise_scale="relative")
+    for name, parameter in clean.model.named_parameters():
+        size = float(parameter.detach().square().mean().sqrt())
+        assert found.get(name, 0.0) == pytest.approx(0.01 * size, rel=0.5)
+
+
+def test_a_network_without_an_encoder_has_no_part(clean):
+    unet = create_model("unet", num_classes=4).eval()
+    subject = Subject(unet, "ab" * 32, {}, "cd" * 32)
+    with pytest.raises(SegmodelsError, match="'unet' has no encoder"):
+        stressed(subject, {"parameter_noise": 0.1, "seed": 0, "noise_on": "decoder"})
+
+
+def test_what_noise_is_like_stands_in_its_condition(tmp_path):
+    path = tmp_path / "robustness.yaml"
+    path.write_text(
+        "s: {title: t, parameter_noise: [0.1], noise_on: decoder, noise_scale: relative, "
+        "noise_without: [tokens, norms]}\n"
+    )
+    assert load_stress_suite("s", path).conditions == (
+        {
+            **{"parameter_noise": 0.1, "seed": 0, "noise_on": "decoder"},
+            **{"noise_scale": "relative", "noise_without": "norms+tokens"},
+        },
+    )
+
+
 def test_the_clean_model_is_not_changed(clean):
     before = values(clean.model).clone()
     subject = noisy(clean, 0.5)
@@ -179,6 +241,8 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
             "field 'variant': snow of 'hendrycks' is not implemented: .*ImageMagick",
         ),
         ("{title: t, corruptions: [fog], variant: hendriks}", "field 'variant': expected "),
+        ("{title: t, corruptions: [fog], noise_on: decoder}", "lists no 'parameter_noise'"),
+        ("{title: t, parameter_noise: [1], noise_on: head}", "'noise_on': expected"),
         ("{title: t, parameter_noise: [a]}", "'parameter_noise.0.': expected a number, found 'a'"),
         (
             "{title: t, parameter_noise: [-0.1]}",

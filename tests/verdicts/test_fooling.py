@@ -139,6 +139,49 @@ def test_cheaper_arithmetic_does_not_verify_a_corruption(board):
     assert board.row("toy_fog").verdict.status not in FULL
 
 
+# --- noise on parameters ---------------------------------------------------------------
+
+
+def noise(sigma=0.1, seed=0, counts=None, **more):
+    return evidence(counts, condition={"parameter_noise": sigma, "seed": seed, **more})
+
+
+def noisy(board, *copies):
+    board.keep(evidence(), *copies)
+    near(board, "toy_noise", protocol="plain", metric="mIoU-n", noise=0.1)
+    return board.row("toy_noise")
+
+
+def test_all_seeds_of_a_level_of_noise_are_judged(board):
+    row = noisy(board, noise(), noise(seed=1))
+    assert row.verdict.status == "verified"
+    assert "It is the mean of 2 seeds." in row.verdict.reason
+    assert row.subject.corruption == "parameter noise 0.1"
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        noise(sigma=0.2),
+        noise(noise_on="decoder"),
+        noise(noise_scale="relative"),
+        noise(noise_without="norms"),
+        noise(corruption="fog", severity=1),
+    ],
+    ids=["another level", "on a part", "relative", "without norms", "fog on top"],
+)
+def test_other_noise_is_no_answer(board, copy):
+    assert noisy(board, copy).verdict.status == "unverified"
+
+
+def test_noise_that_nobody_described_calls_no_number_wrong(board):
+    board.keep(evidence(), noise())
+    near(board, "toy_noise", protocol="plain", metric="mIoU-n", noise=0.1, value=1, uncertainty=0)
+    row = board.row("toy_noise")
+    assert row.verdict.status == "inconclusive"
+    assert "nobody says" in row.verdict.reason
+
+
 # --- trainings -------------------------------------------------------------------------
 
 

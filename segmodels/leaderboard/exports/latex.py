@@ -25,6 +25,7 @@ _METRICS = {
     "mAcc": r"class accuracy (\%)",
     "aAcc": r"pixel accuracy (\%)",
     "mIoU-c": r"mIoU-C (\%)",
+    "mIoU-n": r"mIoU under noise (\%)",
 }
 
 
