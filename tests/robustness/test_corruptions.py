@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import colorsys
+import hashlib
 import io
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from segmodels.datasets.shapes import draw_scene
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.robustness.corruptions import CORRUPTIONS, corrupt
+from segmodels.robustness.corruptions import CORRUPTIONS, corrupt, noise
 
 NOISE = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise")
 NAMES = sorted(CORRUPTIONS)
@@ -148,6 +149,18 @@ def test_shot_noise(severity, rate):
     np.testing.assert_allclose(photons, photons.round(), atol=rate / 255 + 1e-9)
 
 
+@pytest.mark.parametrize("rate", [60, 3])
+def test_small_tables_of_photons_say_what_the_large_one_says(rate, monkeypatch):
+    """For all that 16 bits can be, from the darkest to the brightest."""
+    drawn = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
+    monkeypatch.setattr(noise, "bits", lambda *_: drawn)
+    large = noise._photons_by_bits(rate)
+    for level in (0, 1, 25, 128, 255):
+        found = noise._photons(np.full(drawn.shape, level, np.uint8), rate, None)
+        np.testing.assert_array_equal(found.ravel(), large[level])
+    assert found.max() > rate + 3.9 * rate**0.5
+
+
 @pytest.mark.parametrize(
     ("severity", "amount"), list(zip(SEVERITIES, (3, 6, 9, 17, 27), strict=True))
 )
@@ -167,6 +180,26 @@ def test_speckle_noise_grows_with_the_grey_level(level):
     assert spread(found) == pytest.approx(0.15 * level / 255, rel=0.03)
     black = np.zeros((8, 8, 3), dtype=np.uint8)
     assert not corrupt(black, "speckle_noise", 5).any()
+
+
+# What published evidence rests on
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("gaussian_noise", "908a1c3d7501"),
+        ("contrast", "6dbc07d7293e"),
+        ("jpeg_compression", "7a267fd2bccb"),
+    ],
+)
+def test_published_evidence_was_counted_on_these_pixels(name, digest):
+    """Where this fails, evidence under these corruptions must be counted again."""
+    down, across = np.mgrid[0:64, 0:80]
+    image = np.stack([3 * down, 2 * across + down, 255 - 3 * across % 256], axis=2)
+    image = image.astype(np.uint8)
+    found = b"".join(corrupt(image, name, level, 0, "k").tobytes() for level in (1, 3, 5))
+    assert hashlib.sha256(found).hexdigest().startswith(digest)
 
 
 # The others against a second formulation

@@ -22,11 +22,10 @@ more: {title: three, corruptions: [gaussian_noise], severities: [1, 3, 5], param
 
 def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = small_project.enter(tmp_path / "project", monkeypatch)
-    steps.prepare("shapes")
-    steps.ensure_inputs(load_run("tiny"))
+    steps.ensure_inputs(load_run("published"))
     with (root / "params" / "robustness.yaml").open("a") as file:
         file.write(MORE)
-    first = steps.stress_run("tiny", "quick")
+    first = steps.stress_run("published", "quick")
 
     asked: list[list[Any]] = []
     told: list[tuple[int, int]] = []
@@ -37,7 +36,7 @@ def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(robustness, "count_together", noted)
     progress = steps.Options(progress=lambda *numbers: told.append(numbers))
-    found = steps.stress_run("tiny", "more", progress)
+    found = steps.stress_run("published", "more", progress)
     assert asked == [[1, 5]]
     assert found[1] == first[0]
     assert found[3] == first[1]
@@ -45,11 +44,11 @@ def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.Mo
     numbers = [done for done, _ in told]
     assert numbers == sorted(numbers)
     assert told[-1] == (12, 12)  # three images under four conditions
-    assert len(list(evidence_files(paths.evidence() / "tiny" / "robustness-more"))) == 4
+    assert len(list(evidence_files(paths.evidence() / "published" / "robustness-more"))) == 4
 
-    again = steps.stress_run("tiny", "more", steps.Options(force=True))
+    again = steps.stress_run("published", "more", steps.Options(force=True))
     assert asked == [[1, 5], [1, 3, 5]]
     assert again == found
-    steps.stress_run("tiny", "more")
+    steps.stress_run("published", "more")
     assert len(asked) == 2
     assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from segmodels.core.arrays import Pixels
+from segmodels.core.arrays import Floats, Pixels
 from segmodels.robustness.corruptions.base import Corruption, to_pixels
 from segmodels.robustness.corruptions.colour import SATURATE
 from segmodels.robustness.corruptions.elastic import ELASTIC
@@ -17,15 +17,32 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+_UNIT = np.arange(256) / 255.0
+
+#: Pixels that are added up at a time: as float64 they fit into a processor's first caches.
+_PIXELS = 4096
+
+
 def contrast(image: Pixels, factor: float, _: None) -> Pixels:
     """Pull every channel towards its mean."""
     import cv2
 
-    unit = np.arange(256)[:, None] / 255.0
-    mean = np.array(cv2.mean(image)[:3]) / 255.0
-    table = to_pixels((unit - mean) * factor + mean)
+    mean = _means(image)
+    table = to_pixels((_UNIT[:, None] - mean) * factor + mean)
     found: Pixels = np.asarray(cv2.LUT(image, table[None]))
     return found.reshape(image.shape)
+
+
+def _means(image: Pixels) -> Floats:
+    """Mean of every channel in [0, 1], added up pixel by pixel in float64, as numpy's mean does.
+
+    The last bits decide about whole grey levels where colours are few, and evidence rests on them.
+    """
+    pixels, total = image.reshape(-1, 3), np.zeros((1, 3))
+    for first in range(0, len(pixels), _PIXELS):
+        part = _UNIT[pixels[first : first + _PIXELS]]
+        total = np.add.reduce(np.concatenate([total, part]), axis=0, keepdims=True)
+    return np.asarray(total[0] / len(pixels))
 
 
 def jpeg_compression(image: Pixels, quality: int, _: None) -> Pixels:

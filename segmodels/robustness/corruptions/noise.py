@@ -57,12 +57,33 @@ def count_photons(image: Pixels, rate: int, counts: npt.NDArray[np.integer]) -> 
     return np.take(levels.astype(np.uint8), counts, mode="clip")
 
 
-@lru_cache(maxsize=5)
-def poisson_table(rate: int) -> npt.NDArray[np.uint8]:
-    """Number of photons by grey level and 16 random bits: uint8 (256 * 65536), 16 MB.
+class PoissonTables(NamedTuple):
+    """Number of photons by grey level and 16 random bits, as good as one table of 16 MB.
 
-    Quantiles of the Poisson distribution at the middles of 65536 equal shares.
+    Attributes:
+        coarse: uint16 (65536,), by grey level and the upper 8 bits. Below 0x8000 its upper byte is
+            a number, which is one more where the lower 8 bits exceed its lower byte; from 0x8000
+            on, the rest is a row of `fine`.
+        fine: uint8 (rows, 256), by the lower 8 bits: for the few places where numbers lie denser.
     """
+
+    coarse: npt.NDArray[np.uint16]
+    fine: npt.NDArray[np.uint8]
+
+
+@lru_cache(maxsize=5)
+def poisson_tables(rate: int) -> PoissonTables:
+    """Quantiles of the Poisson distribution at the middles of 65536 equal shares."""
+    cells = _photons_by_bits(rate).reshape(256 * 256, 256)
+    first, last = cells[:, 0].astype(np.uint16), cells[:, -1]
+    dense = np.flatnonzero(last > first + 1)
+    coarse = (first << 8) + ((cells == cells[:, :1]).sum(axis=1) - 1).astype(np.uint16)
+    coarse[dense] = 0x8000 + np.arange(len(dense))
+    return PoissonTables(coarse, cells[dense])
+
+
+def _photons_by_bits(rate: int) -> npt.NDArray[np.uint8]:
+    """The table of 16 MB: uint8 (256, 65536)."""
     mean = np.arange(256) * (rate / 255)
     photons = np.arange(1, 256)
     share = np.exp(-mean)
@@ -73,18 +94,22 @@ def poisson_table(rate: int) -> npt.NDArray[np.uint8]:
     edges[:, -1] = 65536
     table = np.empty((256, 65536), np.uint8)
     for level, ends in enumerate(edges):
-        lengths = np.diff(ends, prepend=0)
-        table[level] = np.repeat(np.arange(256, dtype=np.uint8), lengths)
-    return table.ravel()
+        table[level] = np.repeat(np.arange(256, dtype=np.uint8), np.diff(ends, prepend=0))
+    return table
 
 
 def _photons(image: Pixels, rate: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    table, chance = poisson_table(rate), bits(random, image.shape)
+    tables, chance = poisson_tables(rate), bits(random, image.shape)
     counts = np.empty_like(image)
     for rows in strips(image):
-        index = image[rows].astype(np.int64) << 16
-        index |= chance[rows]
-        np.take(table, index, out=counts[rows], mode="clip")
+        lower = chance[rows].astype(np.uint8)
+        place = (image[rows].astype(np.uint16) << 8) | (chance[rows] >> 8)
+        code = np.take(tables.coarse, place)
+        part = (code >> 8).astype(np.uint8) + (lower > code.astype(np.uint8))
+        dense = np.flatnonzero(code >= 0x8000)
+        row = np.take(code, dense) & 0x7FFF
+        np.put(part, dense, tables.fine[row, np.take(lower, dense)])
+        counts[rows] = part
     return counts
 
 

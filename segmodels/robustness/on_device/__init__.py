@@ -7,8 +7,8 @@ import torch
 
 from segmodels.core.arguments import whole, words, wrong
 from segmodels.robustness import corruptions
+from segmodels.robustness.corruptions import noise as noise_tables
 from segmodels.robustness.corruptions.draws import bits
-from segmodels.robustness.corruptions.noise import poisson_table
 from segmodels.robustness.on_device import blur, digital, noise, weather
 from segmodels.robustness.on_device.base import Apply, on
 
@@ -74,6 +74,12 @@ def corrupt_tensor(
 
 
 def _photons(image: torch.Tensor, rate: int, random: np.random.Generator) -> torch.Tensor:
+    """Numbers of photons, by the tables of the processor."""
+    coarse, fine = (
+        on(image.device, table.astype(np.int32)) for table in noise_tables.poisson_tables(rate)
+    )
     chance = on(image.device, bits(random, tuple(image.shape)).astype(np.int32))
-    table = on(image.device, poisson_table(rate))
-    return torch.as_tensor(table[(image.int() << 16) | chance])
+    lower, code = chance & 255, coarse[(image.int() << 8) | (chance >> 8)]
+    number = (code >> 8) + (lower > (code & 255))
+    dense = fine[torch.where(code >= 0x8000, code & 0x7FFF, 0), lower]
+    return torch.where(code >= 0x8000, dense, number)
