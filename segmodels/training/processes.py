@@ -109,7 +109,10 @@ class Processes:
             return forward
         supervised = Supervised(model, forward)
         # Parameters that are never used are found in the first step; all others are like it.
-        parallel = nn.parallel.DistributedDataParallel(supervised, static_graph=True)
+        # Gradients are kept once, in the buckets in which they are exchanged.
+        parallel = nn.parallel.DistributedDataParallel(
+            supervised, static_graph=True, gradient_as_bucket_view=True
+        )
         heads: Heads = parallel
         return heads
 
