@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from segmodels.core.entry import Overrides
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.links import UP
 from segmodels.leaderboard.pieces import Piece, Pieces, code, file_link, link, plain, prose
 from segmodels.leaderboard.words import evidence_name
 from segmodels.verdicts.evidence_summary import EvidenceSummary
 from segmodels.verdicts.row import Row
+from segmodels.verdicts.row_subject import arguments_text
 
 #: Names and values; a value that is not known is empty.
 Facts = list[tuple[str, Pieces]]
@@ -35,8 +35,8 @@ def printed(row: Row, neighbours: Mapping[str, Row]) -> Facts:
         ("arXiv", link(f"https://arxiv.org/abs/{subject.arxiv}", subject.arxiv)),
         ("Source", prose(subject.source)),
         ("It describes it as", prose(claim.stated if claim else "")),
-        ("Its network has", plain(_arguments(claim.overrides) if claim else "")),
-        ("Assumed of its network", plain(_arguments(claim.assumed) if claim else "")),
+        ("Its network has", plain(subject.arguments)),
+        ("Assumed of its network", plain(arguments_text(claim.assumed) if claim else "")),
         ("Claimed by", plain(subject.claimant)),
         ("Seen in", plain(subject.seen)),
         ("Disturbed by", plain(subject.corruption)),
@@ -44,10 +44,6 @@ def printed(row: Row, neighbours: Mapping[str, Row]) -> Facts:
         ("Note", prose(subject.notes)),
         ("Printed otherwise by", _conflicts(row, neighbours)),
     ]
-
-
-def _arguments(overrides: Overrides) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(overrides.items()))
 
 
 def _conflicts(row: Row, neighbours: Mapping[str, Row]) -> Pieces:

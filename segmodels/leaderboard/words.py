@@ -40,10 +40,10 @@ def metric(row: Row) -> str:
 
 
 def paper(row: Row) -> str:
-    """Short name of the paper; of a measurement its run."""
+    """Short name of the paper; of a measurement its run, and what its network has."""
     if row.subject.paper or row.subject.title:
         return short_title(row.subject.title, row.subject.paper)
-    return f"run {row.run}" if row.run else ""
+    return ", ".join(filter(None, (f"run {row.run}" if row.run else "", row.subject.arguments)))
 
 
 def digits(row: Row) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from segmodels.claims import Claim, Statement
 from segmodels.claims.claim import Dispute
 
 #: `relative` is a statement that compares networks.
 RowKind = Literal["claim", "relative", "measurement"]
+
+
+def arguments_text(overrides: Mapping[str, Any]) -> str:
+    """Arguments of a network, as text."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(overrides.items()))
 
 
 @dataclass(frozen=True)
@@ -20,12 +26,14 @@ class Measurement:
         run: name in `params/runs`.
         model: name of the network.
         dataset, split: what it was measured on.
+        overrides: arguments of the network that differ from its name's.
     """
 
     run: str
     model: str
     dataset: str
     split: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,11 @@ class RowSubject:
     def model(self) -> str:
         """Name of the network; of a statement its text."""
         return self.entry.text if isinstance(self.entry, Statement) else self.entry.model
+
+    @property
+    def arguments(self) -> str:
+        """What its network has that the name does not say, as text."""
+        return "" if isinstance(self.entry, Statement) else arguments_text(self.entry.overrides)
 
     @property
     def dataset(self) -> str:

@@ -77,9 +77,11 @@ def row_of_measurement(
     project: Project, run: Run, protocol: Protocol, verdict: Verdict, found: Found
 ) -> Row:
     """The row of a number of our own: of a run under one of its protocols."""
-    model = found.evidence.identity.model.get("name", run.model)
+    network = found.evidence.identity.model  # of what was counted, whatever the run says by now
+    overrides = {name: network[name] for name in run.overrides if name in network}
+    model = network.get("name", run.model)
     return Row(
-        subject=RowSubject(Measurement(run.name, model, run.dataset, run.split)),
+        subject=RowSubject(Measurement(run.name, model, run.dataset, run.split, overrides)),
         verdict=verdict.rounded(),
         command=f"segmodels evaluate {run.name}",
         protocol=protocol,
