@@ -57,7 +57,10 @@ def weights(name: str) -> None:
 
 
 def train(run: str) -> None:
-    """Train the weights of a run, its curve live in MLflow."""
+    """Train the weights of a run, its curve live in MLflow; under torchrun the first sends it."""
+    if os.environ.get("RANK", "0") != "0":
+        steps.train_run(run, steps.Options(_device()))
+        return
     with tracking.training(run) as log:
         log.made(steps.weights_path(steps.train_run(run, steps.Options(_device(), curve=log))))
 
@@ -113,8 +116,12 @@ def _print(written: list[Path]) -> None:
 
 
 def _device() -> str:
-    """What the environment names; the first of several is that of a stage alone."""
-    return devices.devices()[0]
+    """What the environment names; the first of several is that of a stage alone.
+
+    Each process of torchrun on a machine has its own.
+    """
+    names = devices.devices()
+    return names[int(os.environ.get("LOCAL_RANK", "0")) % len(names)]
 
 
 def _options(progress: Progress) -> steps.Options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +308,32 @@ def test_data_and_the_leaderboard_need_no_pytorch(root: Path) -> None:
         "assert stages.main(['leaderboard']) == 0\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+@pytest.mark.parametrize(("rank", "device"), [("0", "cuda:2"), ("1", "cuda:5")])
+def test_processes_of_torchrun_have_a_device_each_and_the_first_tells_mlflow(
+    monkeypatch: pytest.MonkeyPatch, rank: str, device: str
+) -> None:
+    told: list[str] = []
+
+    class Log:
+        def made(self, weights: Path) -> None:
+            told.append(str(weights))
+
+    asked: list[steps.Options] = []
+
+    def trained(run: str, options: steps.Options) -> Path:
+        asked.append(options)
+        return Path(run)
+
+    monkeypatch.setattr(stages.tracking, "training", lambda run: nullcontext(Log()))
+    monkeypatch.setattr(stages.steps, "train_run", trained)
+    monkeypatch.setattr(stages.steps, "weights_path", lambda folder: folder)
+    monkeypatch.setenv("SEGMODELS_DEVICE", "cuda:2,cuda:5")
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, rank)
+    stages.train("mine")
+    (options,) = asked
+    assert options.device == device
+    assert (options.curve is None) == (rank != "0")
+    assert told == (["mine"] if rank == "0" else [])
