@@ -6,7 +6,6 @@ is the number of channels and blocks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from foreign_backbones import Tensors, mobilenet, swin_of_its_authors
 
 from segmodels.checkpoints import save_checkpoint
 from segmodels.models import create_model
@@ -76,33 +75,9 @@ def write_weights(model: str, classes: int, folder: Path, **overrides: Any) -> l
 IMAGENET_CLASSES = 1000
 
 
-def _of_swin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    bare = {key: value for key, value in tensors.items() if not re.match(r"norm\d", key)}
-    return {**bare, "norm.weight": torch.ones(3), "head.weight": torch.ones(3, 3)}
-
-
-def _of_mobilenet(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    first = {"conv_dw": "0.conv", "conv_pw": "1.conv", "bn1": "0.bn", "bn2": "1.bn"}
-    others = {
-        **{"conv_pw": "0.conv", "conv_dw": "1.conv", "conv_pwl": "2.conv"},
-        **{"bn1": "0.bn", "bn2": "1.bn", "bn3": "2.bn"},
-    }
-    found = {}
-    for key, value in tensors.items():
-        block = re.fullmatch(r"blocks\.(\d)\.(\d)\.(\w+)\.(.+)", key)
-        if block is None:
-            name = key.replace("conv_stem.", "conv1.conv.").replace("bn1.", "conv1.bn.")
-        else:
-            stage, number, part, rest = block.groups()
-            new = (first if stage == "0" else others)[part]
-            name = f"layer{int(stage) + 1}.{number}.conv.{new}.{rest}"
-        found[f"backbone.{name}"] = value
-    return found
-
-
-_BACKBONES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
-    UPERNET: _of_swin,
-    FCN: _of_mobilenet,
-    PSPNET: _of_mobilenet,
-    DEEPLABV3PLUS: _of_mobilenet,
+_BACKBONES: dict[str, Callable[[Tensors], Tensors]] = {
+    UPERNET: swin_of_its_authors,
+    FCN: mobilenet,
+    PSPNET: mobilenet,
+    DEEPLABV3PLUS: mobilenet,
 }
