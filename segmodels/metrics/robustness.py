@@ -17,7 +17,7 @@ from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 
 #: Fields of a condition that are no disturbance of their own.
-_PLACES = ("severity", "seed")
+_PLACES = ("severity", "seed", "version")
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,16 @@ def summarise(
 
 
 def _longest(disturbed: Iterable[Evidence]) -> list[Evidence]:
-    """Of several counts under one condition, the one over most images."""
+    """Of several counts under one condition, that of the newest version over most images."""
+
+    def order(evidence: Evidence) -> tuple[int, int, str]:
+        version = (evidence.identity.condition or {}).get("version", 1)
+        return version, images_asked(evidence), evidence.key
+
     longest: dict[str, Evidence] = {}
-    for evidence in sorted(disturbed, key=lambda e: (images_asked(e), e.key)):
-        longest[digest(evidence.identity.condition)] = evidence
+    for evidence in sorted(disturbed, key=order):
+        condition = evidence.identity.condition or {}
+        longest[digest({k: v for k, v in condition.items() if k != "version"})] = evidence
     return list(longest.values())
 
 

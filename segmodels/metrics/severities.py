@@ -24,7 +24,7 @@ def _each_once(levels: tuple[int, ...]) -> tuple[int, ...]:
 #: Field of a condition: the standard deviation of noise on the parameters.
 NOISE = "parameter_noise"
 
-_CORRUPTED = {"corruption", "severity", "seed"}
+_CORRUPTED = {"corruption", "severity", "seed", "version"}
 
 #: Severities, each once.
 Levels = Annotated[Several[Severity], AfterValidator(_each_once)]

@@ -33,6 +33,10 @@ KINDS: dict[str, Apply] = {
 }
 
 
+def _version(name: str) -> Condition:
+    return {**corruption.version_in_condition(name)}
+
+
 def _known(name: str) -> str:
     if name not in CORRUPTIONS:
         raise ValueError(str(UnknownNameError("corruption", name, CORRUPTIONS)))
@@ -106,11 +110,12 @@ class StressSuite(Entry):
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
-        "seed": n}`; with `variant` and the fields of noise where they are not the default ones.
+        "seed": n}`; with `variant` and the fields of noise where they are not the default ones,
+        and the `version` of a corruption whose pixels changed.
         """
-        other = {} if self.variant == DEFAULT else {"variant": self.variant}
+        other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
-            {"corruption": name, "severity": severity, "seed": seed, **other}
+            {"corruption": name, "severity": severity, "seed": seed, **other, **_version(name)}
             for name in self.corruptions
             for severity in self.fewer.get(name, self.severities)
             for seed in self.seeds

@@ -143,4 +143,5 @@ def _forget(done: Path) -> None:
 
 
 def _label(condition: Condition | None) -> str:
-    return "-".join(str(value) for key, value in (condition or {}).items() if key != "seed")
+    named = {k: v for k, v in (condition or {}).items() if k not in ("seed", "version")}
+    return "-".join(map(str, named.values()))

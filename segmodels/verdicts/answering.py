@@ -10,6 +10,7 @@ from segmodels.claims import Claim
 from segmodels.evidence import Evidence, read_evidence
 from segmodels.metrics.severities import NOISE
 from segmodels.protocols.protocol import Protocol
+from segmodels.robustness.corruptions import CORRUPTIONS
 from segmodels.runs.run import Run
 from segmodels.training.provenance import first_change, training_in
 from segmodels.verdicts.evidence_index import EvidenceIndex, Found, conditions
@@ -90,13 +91,15 @@ def clean_dataset(claim: Claim) -> str:
 
 def disturbed_copies(index: EvidenceIndex, clean: Evidence, claim: Claim) -> list[Evidence]:
     """Evidence under the corruption of a claim, or under its noise; read again, because the index
-    holds no single images of it.
+    holds no single images of it. What was counted before the corruption's pixels changed is none.
     """
     name, value = ("corruption", claim.corruption) if claim.corruption else (NOISE, claim.noise)
+    known = CORRUPTIONS.get(claim.corruption)
+    wanted = {name: value, "version": known.version if known else 1}
     return [
         read_evidence(found.path)
         for found in index.disturbed(clean)
-        if (found.evidence.identity.condition or {}).get(name) == value
+        if wanted.items() <= {"version": 1, **(found.evidence.identity.condition or {})}.items()
     ]
 
 

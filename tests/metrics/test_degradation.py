@@ -80,3 +80,15 @@ def test_another_definition_of_a_corruption_is_in_no_mean_of_the_usual_ones() ->
     assert both.mean == alone.mean
     assert both.curves[0] == alone.curves[0]
     assert [curve.kind for curve in both.curves] == ["corruption", "corruption, variant hendrycks"]
+
+
+def test_what_was_counted_before_pixels_changed_is_left_out() -> None:
+    clean = synthetic.evidence()
+    before, now = (
+        synthetic.evidence(
+            synthetic.matrices(6, right=right),
+            condition={"corruption": "shot_noise", "severity": 2, "seed": 0, **version},
+        )
+        for right, version in ((5, {}), (40, {"version": 2}))
+    )
+    assert summarise(clean, [now, before], PLAIN) == summarise(clean, [now], PLAIN)

@@ -183,6 +183,20 @@ def test_cityscapes_c_is_what_its_numbers_are_judged_by():
         assert tuple(levels) == rule.of(name)
 
 
+def test_a_corruption_whose_pixels_changed_is_another_condition(tmp_path, clean):
+    path = tmp_path / "robustness.yaml"
+    path.write_text("s: {title: t, corruptions: [contrast, shot_noise], severities: [2]}")
+    first, second = load_stress_suite("s", path).conditions
+    assert first == {"corruption": "contrast", "severity": 2, "seed": 0}
+    assert second == {"corruption": "shot_noise", "severity": 2, "seed": 0, "version": 2}
+    assert stressed(clean, second).condition == second
+    for old in ({"version": 1}, {"version": 3}):
+        with pytest.raises(SegmodelsError, match=r"'version': expected 2, found [13]; the pixels"):
+            stressed(clean, {**second, **old})
+    with pytest.raises(SegmodelsError, match="expected 2, found 1"):
+        stressed(clean, {"corruption": "shot_noise", "severity": 2, "seed": 0})
+
+
 def test_another_generator_is_another_condition(tmp_path, clean):
     other, path = "hendrycks_then_jpeg85", tmp_path / "robustness.yaml"
     path.write_text(f"s: {{title: t, corruptions: [fog], severities: [4], variant: {other}}}")

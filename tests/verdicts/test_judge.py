@@ -451,6 +451,23 @@ def test_only_blocked_rows_have_something_to_do(board):
     assert board.row("toy_strict").verdict.todo == ()
 
 
+def test_what_was_counted_before_the_pixels_of_a_corruption_changed_answers_nothing(board):
+    about = {"metric": "mIoU-c", "corruption": "brightness", "dataset": "toy"}
+    board.claim("toy_bright", weights="toy-weights", protocol="plain", **about)
+    before = [
+        evidence(condition={"corruption": "brightness", "severity": severity, "seed": 0})
+        for severity in range(1, 6)
+    ]
+    board.keep(evidence(), *before)
+    assert board.row("toy_bright").verdict.status == "unverified"
+    board.keep(*(with_version(one, 2) for one in before))
+    assert board.row("toy_bright").verdict.status == "better"
+
+
+def with_version(copy, version):
+    return evidence(condition={**copy.identity.condition, "version": version})
+
+
 def test_a_corruption_is_judged_from_its_severities(board):
     board.claim(
         "toy_fog",

@@ -36,12 +36,15 @@ class Corruption:
         draw: makes the raw draws; None where nothing is left to chance.
         variants: the same corruption as another published generator defines it, by that
             generator's name, or, as a text, why it is not here.
+        version: raised whenever its pixels change, so that evidence from before is not taken for
+            evidence of now; from 2 on it is part of a condition.
     """
 
     levels: tuple[Any, ...]
     apply: Apply
     draw: Draw | None = None
     variants: Mapping[str, Corruption | str] = field(default_factory=dict)
+    version: int = 1
 
 
 def strips(image: Reals, at_least: int = 1) -> Iterator[slice]:

@@ -85,5 +85,5 @@ def _middle(
     return to_pixels(value * (1 - part * saturation))
 
 
-BRIGHTNESS = Corruption((0.1, 0.2, 0.3, 0.4, 0.5), brightness)
+BRIGHTNESS = Corruption((0.1, 0.2, 0.3, 0.4, 0.5), brightness, version=2)
 SATURATE = Corruption(((0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (20.0, 0.2)), saturate)

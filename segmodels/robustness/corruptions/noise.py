@@ -136,7 +136,7 @@ def _impulses(image: Pixels, amount: float, random: np.random.Generator) -> Impu
 
 CORRUPTIONS = {
     "gaussian_noise": Corruption((0.08, 0.12, 0.18, 0.26, 0.38), add_noise, _gaussian),
-    "shot_noise": Corruption((60, 25, 12, 5, 3), count_photons, _photons),
-    "impulse_noise": Corruption((0.03, 0.06, 0.09, 0.17, 0.27), hit_values, _impulses),
-    "speckle_noise": Corruption((0.15, 0.2, 0.35, 0.45, 0.6), multiply_noise, _speckle),
+    "shot_noise": Corruption((60, 25, 12, 5, 3), count_photons, _photons, version=2),
+    "impulse_noise": Corruption((0.03, 0.06, 0.09, 0.17, 0.27), hit_values, _impulses, version=2),
+    "speckle_noise": Corruption((0.15, 0.2, 0.35, 0.45, 0.6), multiply_noise, _speckle, version=2),
 }
