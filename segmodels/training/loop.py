@@ -161,8 +161,8 @@ class _Loop:
                     saved = time.monotonic()
 
     def _is_due(self, saved: float) -> bool:
-        """Whether it is time for a snapshot: the first process knows, and all have to if they all
-        have a part of it.
+        """Whether it is time for a snapshot. Where all have a part of it, the first one's clock
+        counts for all.
         """
         due = time.monotonic() - saved > _SNAPSHOT_SECONDS
         return self.processes.from_first(lambda: due) if self.processes.sharded else due

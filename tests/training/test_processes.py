@@ -24,7 +24,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.training.order import Order
 from segmodels.training.processes import Processes
-from segmodels.training.sharding import filled, shard, skeleton, whole
+from segmodels.training.sharding import content_shared_out, filled, shard, skeleton, whole
 
 RUN = {
     "model": "segmenter_vit_nano_patch8_mask",
@@ -133,6 +133,39 @@ def test_every_network_can_be_shared_out(family: str, group: None) -> None:
     again = filled(empty, shared, "cpu").state_dict()
     assert list(again) == list(plain.state_dict())
     assert all(torch.equal(again[name], one) for name, one in plain.state_dict().items())
+
+
+def test_what_is_shared_out_goes_on_whole_and_back(group: None) -> None:
+    """A snapshot does not tell how its training was shared out."""
+    torch.manual_seed(0)
+    plain = create_model("segmenter_vit_nano_patch8_mask", num_classes=3, image_size=32, layers=1)
+    shared, again = deepcopy(plain), deepcopy(plain)
+    shard(shared)
+    shard(again)
+
+    def stepped(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        torch.manual_seed(1)
+        model.forward_supervised(torch.ones(2, 3, 32, 32))[0][0].square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        return deepcopy(whole(state))  # of one process the whole is its part
+
+    first, second, third = (torch.optim.AdamW(one.parameters()) for one in (shared, plain, again))
+    content = stepped(shared, first)
+    kept = deepcopy(content)
+    plain.load_state_dict(content["model"])
+    second.load_state_dict(content["optimizer"])
+    back = content_shared_out(kept, {"model": again, "average": None}, third)
+    again.load_state_dict(back["model"])
+    third.load_state_dict(back["optimizer"])
+    expected = stepped(shared, first)
+    for model, optimizer in ((plain, second), (again, third)):
+        found = stepped(model, optimizer)
+        for name, one in expected["model"].items():
+            torch.testing.assert_close(found["model"][name], one, msg=name)
+        for number, moments in expected["optimizer"]["state"].items():
+            torch.testing.assert_close(found["optimizer"]["state"][number], moments)
 
 
 def test_one_process_has_nobody_to_share_with(
