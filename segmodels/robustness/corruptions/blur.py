@@ -97,25 +97,13 @@ class Motion(NamedTuple):
 
 def motion_blur(image: Pixels, level: Motion, angle: float) -> Pixels:
     """Half a normal curve along a direction, which also moves what is seen to the left."""
-    import cv2
-
     # A float32 has no room for the outermost of the small sigmas' weights.
     kind, least = (np.float64, 1e-9) if level.sigma <= 5 else (np.float32, 2e-4)
     blurred = filters.motion(image.astype(kind), level.radius, level.sigma, angle)
-    nudges: Reals = (signs_of(level.loses) * least).astype(kind)
     found = np.empty_like(image)
     for rows in strips(image):
-        part = blurred[rows]
-        nudge = np.asarray(cv2.LUT(np.rint(part).astype(np.uint8), nudges)).reshape(part.shape)
-        found[rows] = truncated(part + nudge)
+        found[rows] = filters.truncated_as(blurred[rows], level.loses, least)
     return found
-
-
-@lru_cache(maxsize=5)
-def signs_of(loses: int) -> Reals:
-    """To which side of a whole level the authors' sum lies: -1 below, 1 above; (1, 256)."""
-    signs = [-1 if loses >> level & 1 else 1 for level in range(256)]
-    return np.array([signs], np.float64)
 
 
 def _angle(image: Pixels, level: Motion, random: np.random.Generator) -> float:

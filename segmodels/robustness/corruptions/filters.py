@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from segmodels.core.arrays import Pixels
+from segmodels.core.arrays import Floats, Pixels
 from segmodels.robustness.corruptions.base import Reals, strips, truncated
 
 _COLUMNS = 64
@@ -21,23 +22,55 @@ def gaussian_weights(sigma: float, truncate: float = 4.0) -> Reals:
 
 
 def gaussian(values: Reals, sigma: float) -> Reals:
-    """Normal filter of float32 (H, W) or (H, W, C), cut off at four sigma, edges repeated."""
+    """Normal filter of float (H, W) or (H, W, C), cut off at four sigma, edges repeated."""
     import cv2
 
-    weights = gaussian_weights(sigma).astype(np.float32)
-    found = cv2.sepFilter2D(values, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REPLICATE)
+    weights = gaussian_weights(sigma).astype(values.dtype)
+    found = cv2.sepFilter2D(values, -1, weights, weights, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(found).reshape(values.shape)
 
 
-def gaussian_of(image: Pixels, sigma: float) -> Pixels:
-    """The same of uint8 (H, W, C), truncated to uint8; strip by strip in a processor's cache."""
+def gaussian_of(image: Pixels, sigma: float, loses: int) -> Pixels:
+    """The same of uint8 (H, W, C), truncated to uint8; strip by strip in a processor's cache.
+
+    Args:
+        image: uint8.
+        sigma: in pixels.
+        loses: see `truncated_as`.
+    """
     reach, found = len(gaussian_weights(sigma)) // 2, np.empty_like(image)
     last = len(image) - 1
+    # A float32 has no room for products of the outermost weights of the small sigmas.
+    kind, least = (np.float64, 1e-9) if sigma < 1 else (np.float32, 2e-4)
     for rows in strips(image, at_least=4 * reach):
         near = np.clip(np.arange(rows.start - reach, rows.stop + reach), 0, last)
-        levels = gaussian(image[near].astype(np.float32), sigma)
-        found[rows] = truncated(levels[reach : len(near) - reach])
+        levels = gaussian(image[near].astype(kind), sigma)
+        found[rows] = truncated_as(levels[reach : len(near) - reach], loses, least)
     return found
+
+
+def truncated_as(levels: Reals, loses: int, least: float) -> Pixels:
+    """Grey levels to uint8, truncated as if they had been added up in the authors' float64.
+
+    Args:
+        levels: float, 0 to 255.
+        loses: bit n is set where an even surface of level n comes out as n - 1 there. Weights of
+            a filter sum to 1 but for the last bits; which levels lose one is given, since these
+            bits depend on a machine's exponential function.
+        least: more than what rounding makes of a level here.
+    """
+    import cv2
+
+    nudges = (signs_of(loses) * least).astype(levels.dtype)
+    near = np.rint(levels).astype(np.uint8)
+    return truncated(levels + np.asarray(cv2.LUT(near, nudges)).reshape(levels.shape))
+
+
+@lru_cache(maxsize=16)
+def signs_of(loses: int) -> Floats:
+    """To which side of a whole level the authors' sum lies: -1 below, 1 above; (1, 256)."""
+    signs = [-1 if loses >> level & 1 else 1 for level in range(256)]
+    return np.array([signs], np.float64)
 
 
 def wide_gaussian(field: Reals, sigmas: Sequence[float]) -> Reals:

@@ -16,11 +16,19 @@ Places = npt.NDArray[np.int32]
 
 
 class Glass(NamedTuple):
-    """Parameters: sigma of the filters, farthest neighbour, passes over the image."""
+    """Parameters of glass blur.
+
+    Attributes:
+        sigma: of the filters.
+        reach: farthest neighbour.
+        passes: over the image.
+        loses: levels that the filters lower by one, see `filters.truncated_as`.
+    """
 
     sigma: float
     reach: int
     passes: int
+    loses: int = 0
 
 
 #: int8 (passes, H - 2 reach, W - 2 reach, 2): from how many columns to the right (first) and rows
@@ -32,12 +40,12 @@ def glass_blur(image: Pixels, level: Glass, shifts: Shifts) -> Pixels:
     """Filter, truncate, copy neighbours over each other, filter again."""
     import cv2
 
-    pixels = filters.gaussian_of(image, level.sigma)
+    pixels = filters.gaussian_of(image, level.sigma, level.loses)
     packed = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)).reshape(*image.shape[:2], 4)
     for once in shifts:
         packed = copied(packed.view(np.uint32)[..., 0], level.reach, once)[..., None].view(np.uint8)
     mixed: Pixels = np.asarray(cv2.cvtColor(packed, cv2.COLOR_RGBA2RGB))
-    return filters.gaussian_of(mixed.reshape(image.shape), level.sigma)
+    return filters.gaussian_of(mixed.reshape(image.shape), level.sigma, level.loses)
 
 
 def copied(pixels: npt.NDArray[Any], reach: int, shifts: Shifts) -> npt.NDArray[Any]:
@@ -96,7 +104,13 @@ def _pairs(reach: int) -> npt.NDArray[np.uint16]:
 
 
 GLASS = Corruption(
-    (Glass(0.7, 1, 2), Glass(0.9, 2, 1), Glass(1.0, 2, 3), Glass(1.1, 3, 2), Glass(1.5, 4, 2)),
+    (
+        Glass(0.7, 1, 2),
+        Glass(0.9, 2, 1, 0x3000480020004100000040000C1000010200024002009004002001080040200),
+        Glass(1.0, 2, 3, 0x20000800000000002E000200000000000000000080000000000000000000000),
+        Glass(1.1, 3, 2, 0x8B681F104DF0477107100AD00DB008401874BCBD340C34084E676260AB881048),
+        Glass(1.5, 4, 2, 0x400000000400000001000000000000020000800040000000000200000000000),
+    ),
     glass_blur,
     _shifts,
 )

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from segmodels.robustness.corruptions.base import Reals
-from segmodels.robustness.corruptions.blur import Motion, disk_of, signs_of
-from segmodels.robustness.corruptions.filters import gaussian_weights, motion_shifts
+from segmodels.robustness.corruptions.blur import Motion, disk_of
+from segmodels.robustness.corruptions.filters import gaussian_weights, motion_shifts, signs_of
 from segmodels.robustness.corruptions.glass import Glass
 from segmodels.robustness.on_device.base import enlarged, filtered, on, padded, truncated
 
@@ -55,16 +55,21 @@ def motion(levels: torch.Tensor, level: tuple[int, float], angle: float) -> torc
 def motion_blur(image: torch.Tensor, level: Motion, angle: float) -> torch.Tensor:
     """Half a normal curve along a direction."""
     blurred = motion(image.double(), (level.radius, level.sigma), angle)
-    signs = on(image.device, signs_of(level.loses)[0])
-    return truncated(blurred + signs[blurred.round().long()] * 1e-9)
+    return truncated_as(blurred, level.loses, 1e-9)
+
+
+def truncated_as(levels: torch.Tensor, loses: int, least: float) -> torch.Tensor:
+    """As `corruptions.filters.truncated_as`."""
+    signs = on(levels.device, signs_of(loses)[0])
+    return truncated(levels + signs[levels.round().long()] * least)
 
 
 def glass_blur(image: torch.Tensor, level: Glass, shifts: torch.Tensor) -> torch.Tensor:
     """Neighbours copied over each other, one after the other, between two filters."""
-    pixels = truncated(gaussian(image.float(), level.sigma))
+    pixels = truncated_as(gaussian(image.double(), level.sigma), level.loses, 1e-9)
     for once in shifts:
         pixels = _copied(pixels, level.reach, once)
-    return truncated(gaussian(pixels.float(), level.sigma))
+    return truncated_as(gaussian(pixels.double(), level.sigma), level.loses, 1e-9)
 
 
 def _copied(pixels: torch.Tensor, reach: int, shifts: torch.Tensor) -> torch.Tensor:
