@@ -18,7 +18,13 @@ AUXILIARY_WEIGHT = 0.4
 
 
 class EncoderDecoder(SegModel):
-    """Feature maps of a backbone go through one head; auxiliary heads see the same maps."""
+    """Feature maps of a backbone go through one head; auxiliary heads see the same maps.
+
+    Attributes:
+        auxiliary_detached: whether the loss of auxiliary heads moves them alone, and not the maps.
+    """
+
+    auxiliary_detached = False
 
     def __init__(
         self,
@@ -45,5 +51,6 @@ class EncoderDecoder(SegModel):
     def forward_supervised(self, images: Tensor) -> list[tuple[Tensor, float]]:
         """Logits of the head with weight 1, then of each auxiliary head with weight 0.4."""
         maps = self.features(images)
-        auxiliary = [(head(maps), AUXILIARY_WEIGHT) for head in self.auxiliary_head]
+        seen = [one.detach() for one in maps] if self.auxiliary_detached else maps
+        auxiliary = [(head(seen), AUXILIARY_WEIGHT) for head in self.auxiliary_head]
         return [(self.decode_head(maps), 1.0), *auxiliary]

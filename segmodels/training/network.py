@@ -15,6 +15,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models import class_of
 from segmodels.models.base import SegModel
 from segmodels.models.building import build_model
+from segmodels.models.encoder_decoder import EncoderDecoder
 from segmodels.models.own_source import is_own
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.training.job import Job
@@ -97,6 +98,8 @@ class Wanted:
             ) from error
         if self.recipe.grad_checkpointing:
             self._checkpoint(model)
+        if self.recipe.auxiliary_detached:
+            self._detach(model)
         if self.recipe.accumulate > 1 and has_batch_norms(model):
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: field 'accumulate' would show the batch norms of "
@@ -104,6 +107,14 @@ class Wanted:
                 f"too."
             )
         return model
+
+    def _detach(self, model: SegModel) -> None:
+        if not isinstance(model, EncoderDecoder) or not len(model.auxiliary_head):
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: field 'auxiliary_detached' is about auxiliary heads "
+                f"of networks of this library, and {self.model!r} has none. Remove it."
+            )
+        model.auxiliary_detached = True
 
     def _checkpoint(self, model: SegModel) -> None:
         try:

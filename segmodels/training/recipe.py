@@ -97,6 +97,7 @@ class Recipe(Entry):
             ones counting 0, as in mmsegmentation 0.x; `mmseg` is `all` as in 1.x, which divides by
             the number of pixels and float32's epsilon (it shows in double precision alone).
         auxiliary_weight: of each auxiliary head's loss; None is the network's own.
+        auxiliary_detached: whether that loss moves the auxiliary heads alone, not what they see.
         drop_path: rate of stochastic depth in the last block of the encoder; None, here and
             below, is the network's own.
         dropout: in the encoder.
@@ -155,6 +156,7 @@ class Recipe(Entry):
     clip: Limit = 1.0
     loss_mean: LossMean = "valid"
     auxiliary_weight: NotNegative | None = None
+    auxiliary_detached: bool = False
     drop_path: BelowOne | None = None
     dropout: BelowOne | None = None
     decoder_drop_path: BelowOne | None = None

@@ -163,6 +163,24 @@ def test_what_a_network_is_not_names_run_and_recipe() -> None:
         first_network(job("fcn_resnet50", {"backbone": "resnet51c"}))
 
 
+def test_detached_auxiliary_heads_move_themselves_alone() -> None:
+    gradients = {}
+    for detached in (False, True):
+        asked = job("fcn_mobilenetv2", {"channels": 8}, auxiliary_detached=detached)
+        model = first_network(asked).eval()  # without draws
+        torch.manual_seed(1)
+        _, (auxiliary, _) = model.forward_supervised(torch.randn(2, 3, 32, 32))
+        auxiliary.square().sum().backward()
+        gradients[detached] = {name: one.grad for name, one in model.named_parameters()}
+    moved = {name for name, one in gradients[True].items() if one is not None}
+    assert moved == {name for name in gradients[True] if name.startswith("auxiliary_head.")}
+    assert any(one is not None for name, one in gradients[False].items() if "backbone" in name)
+    assert all(torch.equal(gradients[True][name], gradients[False][name]) for name in moved)
+    for name, overrides in (("unet", {}), ("fcn_mobilenetv2", {"auxiliary": False})):
+        with pytest.raises(SegmodelsError, match=r"'auxiliary_detached' is about .* Remove it"):
+            first_network(job(name, overrides, auxiliary_detached=True))
+
+
 def test_batch_norms_are_not_shown_parts_of_a_batch() -> None:
     assert first_network(job(accumulate=2))
     message = "recipe 'r': field 'accumulate' would show the batch norms of 'segformer_nano' parts"
