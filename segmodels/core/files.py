@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from segmodels.core.stand_ins import stand_in
+from segmodels.core.stand_ins import refuse_endless, stand_in
 from segmodels.errors import SegmodelsError
 
 
@@ -204,6 +204,7 @@ def read_json(path: Path) -> Any:
     Raises:
         SegmodelsError: the file is missing or is not JSON.
     """
+    refuse_endless(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -6,6 +6,8 @@ import codecs
 import re
 from pathlib import Path
 
+from segmodels.errors import SegmodelsError
+
 HEAD = 4096
 
 #: The first tag of a page, behind what may stand in front of it.
@@ -18,6 +20,16 @@ PAGE = re.compile(
 POINTER = re.compile(
     rb"version https?://(git-lfs\.github\.com/spec|hawser\.github\.com/spec|git-media\.io)/v/?\d"
 )
+
+
+def refuse_endless(path: Path) -> None:
+    """Refuse a pipe or a device, of which reading may never end.
+
+    Raises:
+        SegmodelsError: it is one.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise SegmodelsError(f"{path}: a pipe or a device, no file.")
 
 
 def stand_in(path: Path, what: str) -> str | None:

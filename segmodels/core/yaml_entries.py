@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from segmodels.core.stand_ins import stand_in
+from segmodels.core.stand_ins import refuse_endless, stand_in
 from segmodels.errors import SegmodelsError
 
 
@@ -65,6 +65,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         SegmodelsError: the file is missing, is not YAML, gives a name twice or is not a
             mapping of names.
     """
+    refuse_endless(path)
     try:
         value = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -16,9 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segmodels import cli, steps
+from segmodels.core.files import read_json
+from segmodels.core.yaml_entries import read_yaml
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.reading.pictures import read_grey, read_rgb, turn_of
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, UnreadableError
 
 RANDOM = np.random.default_rng(0)
 COLOURS = RANDOM.integers(0, 256, (16, 24, 3), dtype=np.uint8)
@@ -214,3 +218,32 @@ def test_what_is_no_image_is_one_sentence(content: bytes, tmp_path: Path) -> Non
     for read in (read_rgb, read_grey, turn_of):
         with pytest.raises(SegmodelsError, match=r"a\.png: cannot be decoded"):
             read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n",
+            "is a pointer of Git LFS .* 3 bytes",
+        ),
+        (b"<!DOCTYPE html><title>Log in</title>", "is a web page titled 'Log in'"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_rgb, read_grey])
+def test_what_lies_in_an_image_s_place_is_told(
+    read: Callable[[Path], object], content: bytes, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError, match=rf"a\.png: cannot be decoded \(it {told}") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+@pytest.mark.parametrize("read", [read_rgb, read_grey, read_json, read_yaml])
+def test_a_pipe_is_not_waited_for(read: Callable[[Path], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SegmodelsError, match=r"a\.png: a pipe or a device, no file"):
+        read(tmp_path / "a.png")

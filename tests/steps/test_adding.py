@@ -100,15 +100,27 @@ def test_what_is_no_such_network_changes_nothing(
     torn.parent.mkdir()
     torn.write_bytes(files[1].read_bytes()[:-100])
     wrong = made(tmp_path / "unet", "unet")
+    page = tmp_path / "page.pth"
+    page.write_text("<html>")
+    (tmp_path / "nothing").mkdir()
     for given, reason in (
         (wrong, "holds unet, but segformer_nano was asked for"),
-        ([torn, files[0]], "model.safetensors"),
+        ([torn, files[0]], r"torn/model\.safetensors has sha256 .* cut short"),
+        ([page], r"page\.pth is a web page"),
+        ([tmp_path / "nothing"], "nothing: there are no files in this folder"),
         ([tmp_path / "none.pth"], r"none\.pth: no such file"),
         ([files[0], files[0]], "two files of the name 'model.json'"),
     ):
-        with pytest.raises(SegmodelsError, match=reason):
+        with pytest.raises(SegmodelsError, match=reason) as caught:
             add_weights("lost", given)
+        assert ".adding" not in str(caught.value)
     assert state(root) == before
+
+
+def test_a_folder_stands_for_its_files(root: Path, files: list[Path]) -> None:
+    (files[0].parent / ".DS_Store").write_text("x")
+    added = add_weights("lost", [files[0].parent])
+    assert sorted(path.name for path in added.iterdir()) == [path.name for path in files]
 
 
 def test_registered_files_must_be_the_registered_ones(

@@ -11,12 +11,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from segmodels.core.arrays import Pixels
+from segmodels.core.stand_ins import refuse_endless, stand_in
 from segmodels.datasets.reading.packed import AnyPath, Member
 from segmodels.datasets.reading.palette import reordered
 from segmodels.errors import SegmodelsError, UnreadableError
@@ -134,6 +136,8 @@ def turn_of(path: AnyPath) -> str:
 
 @contextmanager
 def _opened(path: AnyPath) -> Iterator[Image.Image]:
+    if isinstance(path, Path):
+        refuse_endless(path)
     try:
         source = io.BytesIO(path.read_bytes()) if isinstance(path, Member) else path
         with Image.open(source) as picture:
@@ -143,7 +147,16 @@ def _opened(path: AnyPath) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. {AGAIN}") from None
     except Exception as error:  # of damaged files Pillow raises a dozen kinds, TypeError among them
-        raise UnreadableError(path, f"cannot be decoded ({error})", AGAIN) from None
+        instead = _instead(path) or f"({error})"
+        raise UnreadableError(path, f"cannot be decoded {instead}", AGAIN) from None
+
+
+def _instead(path: AnyPath) -> str | None:
+    """What stands in the place of an image, in brackets; None where that is not clear."""
+    if not isinstance(path, Path) or not path.stat().st_size:
+        return None
+    found = stand_in(path, "an image")
+    return f"(it {found.rstrip('.')})" if found else None
 
 
 def _is_sixteen_bits(picture: Image.Image) -> bool:
