@@ -13,6 +13,14 @@ def add(commands: Add) -> None:
     suite = commands("suite", _suite, "choose what `dvc repro` rebuilds (no name: show it)")
     suite.add_argument("names", nargs="*", metavar="NAME")
     suite.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    suite.add_argument(
+        "--plan",
+        action="store_true",
+        help="only say what it needs: downloads, what is missing, memory and hours of trainings",
+    )
+    suite.add_argument(
+        "--device", default="cpu", help="that --plan is about: cpu (default), cuda, …"
+    )
     commands("catalogue", _catalogue, "write docs/models.md: what models are, hold and cost")
     commands("protocols", _protocols, "write docs/protocols.md: which paper measures how")
     export = commands("export", _export, "write a checkpoint as an ONNX file (extra: onnx)")
@@ -24,6 +32,12 @@ def add(commands: Add) -> None:
 def _suite(chosen: argparse.Namespace) -> int:
     from segmodels.runs.suite import activate, check_active, load_active, suite_names
 
+    if chosen.plan:
+        from segmodels.steps.suite_planning import suite_plan
+
+        for line in suite_plan(chosen.names or load_active().suites, chosen.device):
+            print(line, flush=True)
+        return 0
     if chosen.check:
         check_active()
     elif chosen.names:

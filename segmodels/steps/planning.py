@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from segmodels.assets.entries import load_dataset_entry
 from segmodels.core.environment import machine
@@ -17,6 +18,9 @@ from segmodels.training.reading import load_recipe
 from segmodels.training.recipe import Recipe
 
 _MEBIBYTE = 2**20
+
+#: Share of a device's memory that a training may take.
+_USABLE = 0.9
 
 
 def plan(run_name: str, device: str, processes: int = 1, sharded: bool = False) -> Iterator[str]:
@@ -46,6 +50,41 @@ def plan(run_name: str, device: str, processes: int = 1, sharded: bool = False) 
     yield from _time_lines(wanted, needed, images, device)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What one training needs of one device.
+
+    Attributes:
+        memory: bytes.
+        fits: whether the device has them; None where it is not here.
+        hours: by a short probe; None where none was made.
+        why: it was not made.
+    """
+
+    memory: int
+    fits: bool | None
+    hours: float | None
+    why: str = ""
+
+
+def cost(run: Run, device: str) -> Cost:
+    """What the training of a run costs on one device.
+
+    Raises:
+        SegmodelsError: its network cannot be made or run.
+    """
+    recipe = load_recipe(run.recipe or "")
+    classes = len(dataset_kind(run.dataset).class_names)
+    wanted = Wanted(run.name, run.model, recipe, classes, run.overrides)
+    needed, there = memory(wanted, 1, False), capacity(device)
+    fits = None if there is None else needed.total < _USABLE * there
+    why = "it does not fit" if fits is False else _unmeasured(needed, device)
+    if why:
+        return Cost(needed.total, fits, None, why)
+    seconds = seconds_per_image(wanted, device, needed)
+    return Cost(needed.total, fits, recipe.batch * _steps(run, recipe) * seconds / 3600)
+
+
 def _memory_lines(needed: Memory, device: str) -> Iterator[str]:
     parts = {
         "weights": needed.weights,
@@ -57,7 +96,7 @@ def _memory_lines(needed: Memory, device: str) -> Iterator[str]:
     listed = ", ".join(f"{name} {size / _MEBIBYTE:.0f} MiB" for name, size in parts.items())
     yield f"memory of a process: {needed.total / _MEBIBYTE:.0f} MiB ({listed})"
     if (there := capacity(device)) is not None:
-        fits = "fits" if needed.total < 0.9 * there else "does not fit"
+        fits = "fits" if needed.total < _USABLE * there else "does not fit"
         yield f"{device} has {there / _MEBIBYTE:.0f} MiB: {fits}"
 
 
@@ -72,22 +111,29 @@ def _steps(run: Run, recipe: Recipe) -> int:
 
 
 def _time_lines(wanted: Wanted, needed: Memory, images: int, device: str) -> Iterator[str]:
-    if not is_here(device):
-        yield f"time: not measured, because {device} is not here"
-        return
-    there = capacity(device)
-    if there is not None and needed.total / needed.images > 0.5 * there:
-        yield "time: not measured, because even a few images may not fit"
+    if why := _unmeasured(needed, device):
+        yield f"time: not measured, because {why}"
         return
     seconds = seconds_per_image(wanted, device, needed)
     hours = images * seconds / 3600
     yield (
         f"speed: {1 / seconds:.2g} images/s by a short probe on {machine(device)['device']}, "
-        f"so about {_duration(hours)} without reading images and looking at validation"
+        f"so about {duration(hours)} without reading images and looking at validation"
     )
 
 
-def _duration(hours: float) -> str:
+def _unmeasured(needed: Memory, device: str) -> str:
+    """Why no probe is made; empty where one is."""
+    if not is_here(device):
+        return f"{device} is not here"
+    there = capacity(device)
+    if there is not None and needed.total / needed.images > 0.5 * there:
+        return "even a few images may not fit"
+    return ""
+
+
+def duration(hours: float) -> str:
+    """Hours as text, in the unit that people would say."""
     if hours < 1:
         return f"{math.ceil(60 * hours)} minutes"
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
