@@ -428,7 +428,7 @@ def test_only_evidence_is_deleted_from_a_folder_of_evidence(published: Path) -> 
         folder / "my-notes-of-2024.json",
         folder / "copy" / f"{key}.json",
         folder / f"{key}.json.bak",
-        folder / f"{key}.jsonl",
+        folder / "my-notes.jsonl",
     ]
     ours = [
         f"{key}.json",
