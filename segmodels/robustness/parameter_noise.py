@@ -11,11 +11,17 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from segmodels.core.settings import cache_dir
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.subject import Subject
 from segmodels.models.base import SegModel
@@ -42,15 +48,48 @@ def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
         SegmodelsError: the network has no encoder to tell from its decoder.
     """
     model = copy.deepcopy(subject.model)
-    random = torch.Generator().manual_seed(int(condition["seed"]))
-    disturbed = set(_disturbed(model, condition))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.is_floating_point():
-                noise = torch.randn(parameter.shape, generator=random)
-                if name in disturbed:
-                    parameter.add_(noise.to(parameter), alpha=_sigma(parameter, condition))
+    _disturb(model, condition)
     return dataclasses.replace(subject, model=model, condition=condition)
+
+
+@contextmanager
+def in_place(subject: Subject, condition: dict[str, Any]) -> Iterator[Subject]:
+    """The model itself with the noise of `apply`, which it loses at the end, to the bit.
+
+    Its parameters wait in a file of the cache meanwhile, so that no network is in memory twice.
+    """
+    with TemporaryDirectory(dir=_cache(), prefix="clean-weights-") as folder:
+        path, parameters = Path(folder) / "weights.safetensors", subject.model.named_parameters()
+        save_file({name: one.detach().cpu().contiguous() for name, one in parameters}, path)
+        try:
+            _disturb(subject.model, condition)
+            yield dataclasses.replace(subject, condition=condition)
+        finally:
+            _restore(subject.model, path)
+
+
+def _cache() -> Path:
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@torch.no_grad()
+def _restore(model: SegModel, path: Path) -> None:
+    with safe_open(path, framework="pt") as clean:
+        for name, parameter in model.named_parameters():
+            parameter.copy_(clean.get_tensor(name))
+
+
+@torch.no_grad()
+def _disturb(model: SegModel, condition: dict[str, Any]) -> None:
+    disturbed = set(_disturbed(model, condition))
+    random = torch.Generator().manual_seed(int(condition["seed"]))
+    for name, parameter in model.named_parameters():
+        if parameter.is_floating_point():
+            noise = torch.randn(parameter.shape, generator=random)
+            if name in disturbed:
+                parameter.add_(noise.to(parameter), alpha=_sigma(parameter, condition))
 
 
 def _sigma(parameter: Tensor, condition: dict[str, Any]) -> float:

@@ -7,6 +7,7 @@ evidence of its own. To add a kind of stress: a file here, and one line in `KIND
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,3 +147,13 @@ def stressed(subject: Subject, condition: Condition) -> Subject:
         if kind in condition:
             return apply(subject, condition)
     raise UnknownNameError("kind of stress", next(iter(condition), ""), KINDS)
+
+
+@contextmanager
+def stressing(subject: Subject, condition: Condition) -> Iterator[Subject]:
+    """The subject under a condition for a while: noise falls on its network and is taken back."""
+    if "parameter_noise" in condition:
+        with parameter_noise.in_place(subject, condition) as disturbed:
+            yield disturbed
+    else:
+        yield stressed(subject, condition)

@@ -23,7 +23,13 @@ from segmodels.evidence import Evidence, evidence_files, write_evidence
 from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
-from segmodels.robustness.suite import Condition, StressSuite, load_stress_suite, stressed
+from segmodels.robustness.suite import (
+    Condition,
+    StressSuite,
+    load_stress_suite,
+    stressed,
+    stressing,
+)
 from segmodels.runs.run import load_run
 from segmodels.steps.loading import subject_of
 from segmodels.steps.options import USUAL, Options
@@ -58,6 +64,10 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         write_evidence(done, evidence)
         return evidence
 
+    def count(condition: Condition, again: Options) -> Evidence:
+        with stressing(clean, condition) as subject:
+            return known_or_new((subject, dataset, protocol), keep, again)
+
     asked, found = EvidenceSnapshot(), []
     with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
         if options.force and _is_in_place(done, place):
@@ -69,9 +79,8 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
             together = [stressed(clean, condition) for condition in lacking]
             count_together(together, dataset, protocol, moved.images)
         for key, (condition, evidence) in waiting.items():
-            wanted = stressed(clean, condition), dataset, protocol
             again = Options(force=options.force and not asked.answered(key))
-            found.append(evidence or known_or_new(wanted, keep, again))
+            found.append(evidence or count(condition, again))
             moved.conditions(len(found))
         replace_evidence(place, found)
         scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.subject import Subject
 from segmodels.models import create_model
 from segmodels.robustness.corruptions import CORRUPTIONS, corrupt
-from segmodels.robustness.suite import load_stress_suite, stressed
+from segmodels.robustness.suite import load_stress_suite, stressed, stressing
 from segmodels.verdicts.rules import load_rules
 
 
@@ -66,6 +68,23 @@ def test_noise_falls_on_one_part(clean, part):
     assert found.keys() == names
     everywhere = moved(clean)
     assert found == {name: everywhere[name] for name in names}  # the same noise as with all
+
+
+def test_noise_for_a_while_is_that_of_a_copy_and_leaves_nothing(clean, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGMODELS_CACHE", str(tmp_path))
+    condition = {"parameter_noise": 0.05, "seed": 3}
+    model, pixels = clean.model, torch.randn(1, 3, 64, 64)
+    before = values(model).clone()
+    with torch.no_grad():
+        usual, wanted = model(pixels), noisy(clean, 0.05, seed=3).model(pixels)
+        with suppress(KeyboardInterrupt), stressing(clean, condition) as subject:
+            assert subject.model is model
+            assert subject.condition == condition
+            assert torch.equal(model(pixels), wanted)  # nothing that was folded before is used
+            raise KeyboardInterrupt
+        assert torch.equal(values(model), before)
+        assert torch.equal(model(pixels), usual)
+    assert not any(tmp_path.iterdir())
 
 
 def test_noise_leaves_out_norms_and_tokens():
