@@ -136,6 +136,21 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
     assert [run["tags"].get("run") for run in held(root)] == ["published", None]
 
 
+def test_a_database_that_fails_is_one_line(root: Path) -> None:
+    full = (
+        "import sqlite3\n"
+        "from sqlalchemy.engine.default import DefaultDialect\n"
+        "def broken(*_, **__): raise sqlite3.OperationalError('database or disk is full')\n"
+        "DefaultDialect.do_execute = broken\n"
+    )
+    code, _, error = python(root, full + STAGE, "train", "tiny")
+    assert code == 0
+    assert len(warnings_in(error)) == 1
+    assert "disk is full" in error
+    assert "Traceback" not in error
+    assert "ERROR" not in error
+
+
 def test_the_training_curve_and_what_came_of_it(root: Path) -> None:
     often = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.05"}
     stage(root, "train", "tiny", ",", "evaluate", "tiny", "plain", **often)
