@@ -140,7 +140,10 @@ def test_a_database_that_fails_is_one_line(root: Path) -> None:
     full = (
         "import sqlite3\n"
         "from sqlalchemy.engine.default import DefaultDialect\n"
-        "def broken(*_, **__): raise sqlite3.OperationalError('database or disk is full')\n"
+        "def broken(self, cursor, statement, parameters, context=None):\n"
+        "    if 'INSERT INTO runs' in statement:\n"
+        "        raise sqlite3.OperationalError('database or disk is full')\n"
+        "    cursor.execute(statement, parameters)\n"
         "DefaultDialect.do_execute = broken\n"
     )
     code, _, error = python(root, full + STAGE, "train", "tiny")
