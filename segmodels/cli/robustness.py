@@ -21,7 +21,7 @@ def add(commands: Add) -> None:
     table = commands(
         "robustness", _robustness, "what corruptions cost runs that were measured under them"
     )
-    beside = "the run whose errors are 100 % (CD and rCD of Kamann and Rother)"
+    beside = "the run whose errors are 100 %% (CD and rCD of Kamann and Rother)"
     table.add_argument("reference", metavar="RUN", help=beside)
     more = "every corruption of every run, not the mean alone"
     table.add_argument("--corruptions", action="store_true", help=more)
