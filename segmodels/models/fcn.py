@@ -49,8 +49,6 @@ class FCNConfig(ModelConfig):
         one_of("backbone", self.backbone, BACKBONES)
         if self.channels < 1:
             raise SegmodelsError(f"channels must be at least 1, got {self.channels}.")
-        if not 0 <= self.dropout < 1:
-            raise SegmodelsError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
 
 
 class Head(nn.Module):

@@ -43,8 +43,6 @@ class UPerNetConfig(SwinConfig):
         super().__post_init__()
         if self.channels < 1:
             raise SegmodelsError(f"channels must be at least 1, got {self.channels}.")
-        if not 0 <= self.dropout < 1:
-            raise SegmodelsError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
 
 
 class UPerHead(PSPHead):
