@@ -39,8 +39,7 @@ def plan(run_name: str, device: str, processes: int = 1, sharded: bool = False) 
     if run.recipe is None:
         raise SegmodelsError(f"run {run.name!r} uses released weights; there is nothing to train.")
     recipe = load_recipe(run.recipe)
-    classes = len(dataset_kind(run.dataset).class_names)
-    wanted = Wanted(run.name, run.model, recipe, classes, run.overrides)
+    wanted = _wanted(run, recipe)
     needed = memory(wanted, processes, sharded)
     yield f"{run.name}: {run.model} on {run.dataset}, recipe {recipe.name} ({recipe.title})"
     yield from _memory_lines(needed, device)
@@ -74,8 +73,7 @@ def cost(run: Run, device: str) -> Cost:
         SegmodelsError: its network cannot be made or run.
     """
     recipe = load_recipe(run.recipe or "")
-    classes = len(dataset_kind(run.dataset).class_names)
-    wanted = Wanted(run.name, run.model, recipe, classes, run.overrides)
+    wanted = _wanted(run, recipe)
     needed, there = memory(wanted, 1, False), capacity(device)
     fits = None if there is None else needed.total < _USABLE * there
     why = "it does not fit" if fits is False else _unmeasured(needed, device)
@@ -83,6 +81,11 @@ def cost(run: Run, device: str) -> Cost:
         return Cost(needed.total, fits, None, why)
     seconds = seconds_per_image(wanted, device, needed)
     return Cost(needed.total, fits, recipe.batch * _steps(run, recipe) * seconds / 3600)
+
+
+def _wanted(run: Run, recipe: Recipe) -> Wanted:
+    classes = len(dataset_kind(run.dataset).class_names)
+    return Wanted(run.name, run.model, recipe, classes, run.overrides)
 
 
 def _memory_lines(needed: Memory, device: str) -> Iterator[str]:
