@@ -47,7 +47,6 @@ class Launch:
     def slurm(self) -> str:
         """A script for `sbatch`, to be started in the project's folder."""
         limit = f"#SBATCH --time={self.hours}:00:00\n" if self.hours else ""
-        head = '"$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"'
         torchrun = shlex.join(self._torchrun("c10d"))
         return (
             "#!/bin/bash\n"
@@ -59,7 +58,10 @@ class Launch:
             f"{limit}"
             "#SBATCH --requeue\n"
             "set -euo pipefail\n"
-            f"head={head}\n"
+            # All names are read before the first is taken: a pipe into `head` closes early, and
+            # with pipefail a long list of machines would then end the job before it began.
+            'hosts="$(scontrol show hostnames "$SLURM_JOB_NODELIST")"\n'
+            "head=\"${hosts%%$'\\n'*}\"\n"
             f'srun {torchrun} --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$head:{_PORT}" \\\n'
             f"  {shlex.join(self._command())}\n"
         )

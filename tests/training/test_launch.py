@@ -34,7 +34,9 @@ def test_a_script_for_slurm() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_slurm_would_start_torchrun_with_these_words(tmp_path: Path) -> None:
     """The commands of the cluster are stood in for by ones that print what they are given."""
-    for name, does in {"scontrol": "printf 'one\\ntwo\\n'", "srun": 'printf "%s\\n" "$@"'}.items():
+    # More machines than a pipe holds: whoever reads only the first must not end the job.
+    machines = "echo one; seq -f 'node-with-a-long-name-%06g' 1 20000"
+    for name, does in {"scontrol": machines, "srun": 'printf "%s\\n" "$@"'}.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
         (tmp_path / name).chmod(0o755)
     script = tmp_path / "job.sh"
