@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from segmodels.checkpoints import load_backbone
 from segmodels.errors import SegmodelsError
@@ -18,6 +17,7 @@ from segmodels.models.building import build_model
 from segmodels.models.encoder_decoder import EncoderDecoder
 from segmodels.models.own_source import is_own
 from segmodels.models.preprocessing import IMAGENET
+from segmodels.training.batch_norms import group_batch_norms, has_batch_norms
 from segmodels.training.job import Job
 from segmodels.training.recipe import Recipe
 
@@ -55,7 +55,7 @@ def _check_smallest_batch(model: SegModel, job: Job) -> None:
         which += f", the last of each epoch with {size} of {images} images"
     try:
         model.check(torch.zeros(1).expand(size, 3, *recipe.crop))
-        if size == 1 and has_batch_norms(model):
+        if 1 in (size, recipe.batch_norm_images) and has_batch_norms(model):
             with torch.no_grad():  # a copy, whose statistics nobody needs
                 deepcopy(model).train().forward_supervised(torch.zeros(1, 3, *recipe.crop))
     except SegmodelsError as error:
@@ -100,6 +100,8 @@ class Wanted:
             self._checkpoint(model)
         if self.recipe.auxiliary_detached:
             self._detach(model)
+        if self.recipe.batch_norm_images is not None:
+            self._group(model, self.recipe.batch_norm_images)
         if self.recipe.accumulate > 1 and has_batch_norms(model):
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: field 'accumulate' would show the batch norms of "
@@ -116,6 +118,15 @@ class Wanted:
             )
         model.auxiliary_detached = True
 
+    def _group(self, model: SegModel, images: int) -> None:
+        try:
+            group_batch_norms(model, images)
+        except SegmodelsError as error:
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: field 'batch_norm_images' is about the batch norms "
+                f"of a network, and of {self.model!r} it cannot be: {error} Remove it."
+            ) from error
+
     def _checkpoint(self, model: SegModel) -> None:
         try:
             model.set_grad_checkpointing()
@@ -123,11 +134,6 @@ class Wanted:
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: field 'grad_checkpointing': {error} Remove it."
             ) from error
-
-
-def has_batch_norms(model: nn.Module) -> bool:
-    """Whether what a network computes of an image in training depends on the others."""
-    return any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules())
 
 
 def _fill(model: SegModel, job: Job) -> None:

@@ -22,8 +22,9 @@ from torch.func import functional_call
 from segmodels.core.arrays import VOID
 from segmodels.models.base import SegModel
 from segmodels.models.undrawn import Undrawn
+from segmodels.training.batch_norms import has_batch_norms
 from segmodels.training.loss import Loss
-from segmodels.training.network import Wanted, has_batch_norms
+from segmodels.training.network import Wanted
 from segmodels.training.optimizer import build_optimizer
 from segmodels.training.processes import Supervised
 from segmodels.training.recipe import Recipe

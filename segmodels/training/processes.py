@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-from segmodels.training.network import has_batch_norms
+from segmodels.training.batch_norms import are_grouped, has_batch_norms, statistics
 
 #: The first process may wait for another training, or for a download, while the others wait for it.
 _PATIENCE = timedelta(days=7)
@@ -87,6 +87,15 @@ class Processes:
         whole: Tensor = value.full_tensor() if self.sharded else value  # type: ignore[attr-defined]
         return whole
 
+    def take_statistics_of_first(self, model: SegModel) -> None:
+        """Give all processes the running statistics of the first one's batch norms."""
+        if self.count == 1 or not (own := statistics(model)):
+            return
+        together = torch.cat(own)
+        dist.broadcast(together, src=0)
+        for one, first in zip(own, torch.split(together, [len(one) for one in own]), strict=True):
+            one.copy_(first)
+
     def heads(self, model: SegModel, compiled: Callable[[Heads], Heads] | None = None) -> Heads:
         """`forward_supervised` of a network whose gradients become those of all processes.
 
@@ -139,14 +148,23 @@ class Supervised(nn.Module):
 
 def _synchronise(model: SegModel) -> None:
     """Let batch norms see the whole batch."""
-    if not has_batch_norms(model):
+    if not has_batch_norms(model) or are_grouped(model):
         return
     if next(model.parameters()).device.type != "cuda":
         raise SegmodelsError(
             f"{type(model).__name__} has batch norms, whose statistics PyTorch shares between "
-            f"processes on GPUs only. Train it in one process, or with --device cuda."
+            f"processes on GPUs only. Train it in one process, or with --device cuda, or let the "
+            f"recipe take statistics over fewer images ('batch_norm_images')."
         )
-    nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    synchronised(model)
+
+
+def synchronised(model: SegModel) -> None:
+    """Make its batch norms such as share their statistics between processes."""
+    # PyTorch's own conversion drops an activation inside.
+    from timm.layers.norm_act import convert_sync_batchnorm
+
+    convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

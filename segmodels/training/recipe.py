@@ -119,6 +119,9 @@ class Recipe(Entry):
         precision: `bf16` trains under autocast; evaluation is always fp32.
         ema: decay of the exponential moving average of all weights and statistics, which then is
             what is validated and what comes out; None is none.
+        batch_norm_images: over how many images batch norms take their statistics in training, as
+            on one device of several without synchronised batch norms; None is the whole batch,
+            which is what synchronised ones do. Running statistics are those of the first group.
         grad_checkpointing: whether blocks are computed again in the backward pass, which saves
             memory and changes no gradient.
         compile: whether `torch.compile` makes a program of the network, for training alone. It
@@ -170,6 +173,7 @@ class Recipe(Entry):
     balance: Balance = "none"
     precision: TrainingPrecision = "fp32"
     ema: BelowOne | None = None
+    batch_norm_images: PositiveInt | None = None
     grad_checkpointing: bool = False
     compile: bool = False
     threads: PositiveInt = 2
@@ -191,10 +195,20 @@ class Recipe(Entry):
             yield f"field 'resize_long' ({long}) bounds the long side; 'resize_short' is {short}"
         if self.accumulate > self.batch:
             yield f"field 'accumulate' ({self.accumulate}) parts a 'batch' of {self.batch} images"
+        yield from self._problems_of_the_groups()
         if self.patience is not None and self.keep == "last":
             yield "field 'patience' needs 'keep: best', whose weights are then kept"
         yield from self._problems_of_the_optimizer()
         yield from self._problems_of_the_schedule()
+
+    def _problems_of_the_groups(self) -> Iterator[str]:
+        images = self.batch_norm_images
+        if images is None:
+            return
+        if self.batch % images:
+            yield f"field 'batch_norm_images' ({images}) must part the 'batch' ({self.batch})"
+        if self.steps is None:
+            yield "field 'batch_norm_images' needs 'steps': epochs may end with fewer images"
 
     def _problems_of_the_optimizer(self) -> Iterator[str]:
         for field, optimizer in _ONLY.items():

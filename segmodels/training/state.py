@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict, cast
@@ -118,8 +120,21 @@ def begun(job: Job, processes: Processes = ALONE) -> State:
 def _average(model: SegModel, decay: float | None) -> AveragedModel | None:
     if decay is None:
         return None
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=partial(_move, decay), use_buffers=True)
+
+
+def _move(
+    decay: float, averages: Sequence[Tensor], values: Sequence[Tensor], _: int | Tensor
+) -> None:
+    """Move averages towards values; those that are shared out apart from those that are whole,
+    as batch norms' statistics are, because no operation takes both.
+    """
+    move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    by_kind: dict[type, list[tuple[Tensor, Tensor]]] = {}
+    for pair in zip(averages, values, strict=True):
+        by_kind.setdefault(type(pair[0]), []).append(pair)
+    for pairs in by_kind.values():
+        move(*map(list, zip(*pairs, strict=True)), None)
 
 
 def resumed(job: Job, snapshot: Path, processes: Processes) -> State:

@@ -52,12 +52,21 @@ class Step:
     processes: Processes = ALONE
 
     def __post_init__(self) -> None:
+        self._check_groups()
         parts, processes = self.recipe.accumulate, self.processes.count
         uneven = self.recipe.epochs is not None or self.recipe.batch % (parts * processes)
         if parts > 1 and processes > 1 and uneven:
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: 'accumulate' of {parts} in {processes} processes "
                 f"needs 'steps' and a 'batch' that both divide, so that all have as many parts."
+            )
+
+    def _check_groups(self) -> None:
+        images, processes = self.recipe.batch_norm_images, self.processes.count
+        if images is not None and self.recipe.batch % (images * processes):
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: 'batch_norm_images' of {images} in {processes} "
+                f"processes needs a 'batch' of {images * processes}, or a multiple of it."
             )
 
     @cached_property
@@ -84,6 +93,8 @@ class Step:
         losses = torch.stack([self._added(one, known, pixels) for one, known in parts])
         norm = self._limit()
         self.optimizer.step()
+        if self.recipe.batch_norm_images is not None:
+            self.processes.take_statistics_of_first(self.model)
         return Outcome(losses.sum(0), norm)
 
     def _added(self, images: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:

@@ -18,13 +18,16 @@ import torch.distributed as dist
 import yaml
 from counted_networks import NETWORKS
 from safetensors.torch import load_file
+from torch import nn
 
 from segmodels import cli, steps
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.training.order import Order
 from segmodels.training.processes import Processes
+from segmodels.training.reading import load_recipe
 from segmodels.training.sharding import content_shared_out, filled, shard, skeleton, whole
+from segmodels.training.step import Step
 
 RUN = {
     "model": "segmenter_vit_nano_patch8_mask",
@@ -103,6 +106,27 @@ def test_processes_that_share_out_the_weights(root: Path, edit_yaml: Any) -> Non
     undisturbed = load_file(root / "undisturbed/tiny/model.safetensors")
     assert all(torch.equal(weights[name], one) for name, one in undisturbed.items())
     check_against_one_process(curve, weights, root)
+
+
+@pytest.mark.parametrize("more", [(), ("--sharding", "fsdp")], ids=["whole", "shared out"])
+def test_batch_norms_over_fewer_images(root: Path, edit_yaml: Any, more: tuple[str, ...]) -> None:
+    """Two groups of two images in each process, and four of them in one."""
+    network = {"model": "unet", "overrides": {"width": 4}}
+    edit_yaml(root / "params/runs/tiny.yaml", lambda run: run.update(network))
+    change = {"batch": 8, "batch_norm_images": 2, "steps": 4, "lr": 0.01, "ema": 0.5}
+    edit_yaml(
+        root / "params/recipes/tiny.yaml", lambda one: (one.pop("epochs"), one.update(change))
+    )
+    in_two_processes(root, *more)
+    check_against_one_process(*trained(root), root)
+
+
+def test_groups_that_processes_cannot_share_are_refused(root: Path) -> None:
+    recipe = load_recipe("tiny").model_copy(update={"batch": 6, "batch_norm_images": 2})
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters())
+    with pytest.raises(SegmodelsError, match="in 2 processes needs a 'batch' of 4, or a multiple"):
+        Step(model, optimizer, None, recipe, Processes(0, 2))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
