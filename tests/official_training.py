@@ -260,6 +260,8 @@ def recipe_of(case: dict[str, Any], config: dict[str, Any]) -> Recipe:
     lr = own.get("lr") or own["optimizer_config"]["optimizer"]["lr"]
     fields |= {"steps": _steps(own), "epochs": None, "initial": None, "lr": lr}
     fields |= {"warmup": _warmup(own), **dict.fromkeys(rates, 0)}
+    if config.get("auxiliary") is False:
+        fields.pop("auxiliary_weight", None)
     if not fields["warmup"]:
         fields = {name: value for name, value in fields.items() if not name.startswith("warmup")}
     return Recipe(**fields)

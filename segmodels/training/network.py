@@ -98,6 +98,7 @@ class Wanted:
             ) from error
         if self.recipe.grad_checkpointing:
             self._checkpoint(model)
+        self._check_auxiliary_weight(model)
         if self.recipe.auxiliary_detached:
             self._detach(model)
         if self.recipe.batch_norm_images is not None:
@@ -110,12 +111,21 @@ class Wanted:
             )
         return model
 
+    def _check_auxiliary_weight(self, model: SegModel) -> None:
+        weighed = self.recipe.auxiliary_weight is not None
+        if weighed and not (is_own(self.model) or _has_auxiliary_heads(model)):
+            raise SegmodelsError(
+                f"recipe {self.recipe.name!r}: field 'auxiliary_weight' is of auxiliary heads, and "
+                f"{self.model!r} has none. Remove it."
+            )
+
     def _detach(self, model: SegModel) -> None:
-        if not isinstance(model, EncoderDecoder) or not len(model.auxiliary_head):
+        if not _has_auxiliary_heads(model):
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: field 'auxiliary_detached' is about auxiliary heads "
                 f"of networks of this library, and {self.model!r} has none. Remove it."
             )
+        assert isinstance(model, EncoderDecoder)
         model.auxiliary_detached = True
 
     def _group(self, model: SegModel, images: int) -> None:
@@ -134,6 +144,10 @@ class Wanted:
             raise SegmodelsError(
                 f"recipe {self.recipe.name!r}: field 'grad_checkpointing': {error} Remove it."
             ) from error
+
+
+def _has_auxiliary_heads(model: SegModel) -> bool:
+    return isinstance(model, EncoderDecoder) and len(model.auxiliary_head) > 0
 
 
 def _fill(model: SegModel, job: Job) -> None:

@@ -179,6 +179,8 @@ def test_detached_auxiliary_heads_move_themselves_alone() -> None:
     for name, overrides in (("unet", {}), ("fcn_mobilenetv2", {"auxiliary": False})):
         with pytest.raises(SegmodelsError, match=r"'auxiliary_detached' is about .* Remove it"):
             first_network(job(name, overrides, auxiliary_detached=True))
+        with pytest.raises(SegmodelsError, match=r"'auxiliary_weight' is of .* has none. Remove"):
+            first_network(job(name, overrides, auxiliary_weight=0.4))
 
 
 def test_batch_norms_are_not_shown_parts_of_a_batch() -> None:
