@@ -45,6 +45,15 @@ def add(commands: Add) -> None:
     one = "only this one of its protocols, or robustness-SUITE"
     publish.add_argument("protocol", nargs="?", help=one)
     publish.set_defaults(command=_evidence_publish)
+    whole = "print evidence as text: its head, and with --counts a line for each image"
+    show = actions.add_parser("show", help=whole)
+    show.add_argument("name", help="its <key>.json, its key (eight digits or more), or a claim")
+    show.add_argument("--counts", action="store_true", help="the lines alone")
+    show.set_defaults(command=_evidence_show)
+    few = "give published evidence of earlier versions the form that takes a sixth of the bytes"
+    pack = actions.add_parser("pack", help=few)
+    pack.add_argument("folder", nargs="?", type=Path, help="default: reports/evidence")
+    pack.set_defaults(command=_evidence_pack)
 
 
 def _evidence_check(chosen: argparse.Namespace) -> int:
@@ -77,22 +86,29 @@ def _check_labels(chosen: argparse.Namespace) -> int:
 
 
 def _find_key(key: str, places: Sequence[Path]) -> Path | None:
-    from segmodels.evidence import evidence_files
-
-    files = (f for p in places for f in (evidence_files(p) if p.is_dir() else [p]))
+    files = (file for place in places for file in _paths(place))
     return next((file for file in files if file.stem == key), None)
 
 
 def _asked(chosen: argparse.Namespace) -> list[Path]:
     """The files of evidence that were named, those in named folders, or all that are here."""
     from segmodels.core import paths as layout
-    from segmodels.evidence import evidence_files
 
     places = chosen.files or [one for one in layout.evidence_folders() if one.is_dir()]
-    found = [p for place in places for p in (evidence_files(place) if place.is_dir() else [place])]
+    found = [path for place in places for path in _paths(place)]
     if not found:
         raise SegmodelsError(f"{(places or [layout.evidence()])[0]}: no evidence here.")
     return found
+
+
+def _paths(place: Path) -> list[Path]:
+    """Paths of the evidence in a folder or a bundle, or of the one whose file was named."""
+    from segmodels.evidence import evidence_files
+    from segmodels.evidence.finding import paths_in
+
+    if place.is_dir():
+        return evidence_files(place)
+    return sorted(paths_in(place)) or [place]
 
 
 def _check_files(chosen: argparse.Namespace) -> int:
@@ -190,3 +206,31 @@ def _evidence_publish(chosen: argparse.Namespace) -> int:
     if any(one.new for one in found):
         print("Now the board of what is published: dvc repro leaderboard, and commit `reports`.")
     return 0
+
+
+def _evidence_show(chosen: argparse.Namespace) -> int:
+    from segmodels.core.files import readable_json
+    from segmodels.doctor.locate import find_side
+    from segmodels.evidence.head import counts_text, head_of
+
+    evidence = find_side(chosen.name).evidence
+    lines = counts_text(evidence.images).decode()
+    print(lines if chosen.counts else readable_json(head_of(evidence)), end="")
+    return 0
+
+
+def _evidence_pack(chosen: argparse.Namespace) -> int:
+    from segmodels.core import paths as layout
+    from segmodels.core.files import readable_size
+    from segmodels.steps.publishing import pack_published
+
+    folder = chosen.folder or layout.published_evidence()
+    before = _size(folder)
+    for place in pack_published(folder):
+        print(relative(place))
+    print(f"{readable_size(before)} before, {readable_size(_size(folder))} now")
+    return 0
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -18,6 +18,7 @@ from segmodels.datasets.described import description_path
 from segmodels.doctor.finding import Finding, Grade, first_of
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import check_evidence, evidence_files
+from segmodels.evidence.files import read_head
 from segmodels.runs.run import run_names
 from segmodels.versions import EVALUATOR
 
@@ -104,7 +105,7 @@ def _evidence(
     try:
         if deep:
             check_evidence(path, *layout.descriptions())
-        head = read_json(path)
+        head = read_head(path)
         return list(_heads(path, head["identity"], head["weights_origin"], released))
     except SegmodelsError as error:
         return [("bad", str(error))]

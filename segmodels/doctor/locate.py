@@ -12,6 +12,7 @@ from segmodels.core import paths
 from segmodels.core.files import first_file, read_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, evidence_files, read_evidence
+from segmodels.evidence.files import LINES, PACKED
 from segmodels.protocols.protocol import Protocol
 
 #: Digits of a key that are enough to name evidence; the page shows ten.
@@ -73,8 +74,8 @@ def protocols(a: Side, b: Side) -> tuple[Protocol, Protocol]:
 
 def _read(path: Path, protocol: Protocol | None = None) -> Side:
     path = path.resolve()
-    if path.name.endswith(".counts.jsonl"):
-        path = path.with_name(path.name.removesuffix(".counts.jsonl") + ".json")
+    for ending in (LINES, PACKED):
+        path = path.with_name(path.name.removesuffix(ending) + ".json" * path.name.endswith(ending))
     return Side(path, read_evidence(path), protocol)
 
 

@@ -1,33 +1,22 @@
-"""Evidence on disk: `<key>.json` and `<key>.counts.jsonl`."""
+"""Evidence on disk: `<key>.json`, with `<key>.counts.jsonl`, `<key>.counts.xz` or in a bundle."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from segmodels.core.arguments import an, path_to
-from segmodels.core.files import atomic_path, digest, naming, read_json, readable_json
-from segmodels.core.listing import without_strays
+from segmodels.core.files import atomic_path, naming, read_json, readable_json
 from segmodels.errors import SegmodelsError
-from segmodels.evidence.counted import Counted
-from segmodels.evidence.identity import KEY_LENGTH, Identity
+from segmodels.evidence.bundle import BUNDLE, COUNTS, piece_at, pieces_of, read_block, write_bundle
+from segmodels.evidence.head import SCHEMA, Head, counts_text, evidence_of, head_of, problems
 from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.packing import pack, unpack
 from segmodels.evidence.record import Evidence
-from segmodels.evidence.shard import Shard
-from segmodels.evidence.soundness import unsound
 
-SCHEMA = 2
-
-_KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
-_NAMED = re.compile(rf"{_KEY.pattern}\.(json|counts\.jsonl)")
-_ALMOST = re.compile(rf"{_KEY.pattern}\b.*\.(?i:jsonl?)\b")
-
-#: Evidence of schema 1 has no field for who counted it, so it counts as unknown.
-_READABLE = (1, SCHEMA)
+LINES = ".counts.jsonl"
+PACKED = ".counts.xz"
 
 
 def write_evidence(folder: str | Path, evidence: Evidence) -> Path:
@@ -39,66 +28,77 @@ def write_evidence(folder: str | Path, evidence: Evidence) -> Path:
         the path of `<key>.json`.
     """
     folder, evidence = path_to("folder", folder), an(Evidence, "evidence", evidence, "evaluate")
-    lines = "".join(image.to_line() + "\n" for image in evidence.images).encode()
-    counts = folder / f"{evidence.key}.counts.jsonl"
-    head = _head(evidence, hashlib.sha256(lines).hexdigest())
-    path = folder / f"{evidence.key}.json"
+    return _write(folder, evidence, LINES, counts_text(evidence.images))
+
+
+def write_compact(folder: Path, found: Iterable[Evidence]) -> list[Path]:
+    """Write evidence for git: a bundle of one network's conditions, else packed counts of each.
+
+    What is there already with the same content stays as it is, to the byte.
+
+    Returns:
+        all files that hold it.
+    """
+    every = list(found)
+    if len(every) > 1 and all(evidence.identity.condition for evidence in every):
+        return [write_bundle(folder, every), folder / COUNTS]
+    paths = [_write_packed(folder, evidence) for evidence in every]
+    return [file for path in paths for file in (path, path.with_suffix(PACKED))]
+
+
+def _write_packed(folder: Path, evidence: Evidence) -> Path:
+    packed = folder / f"{evidence.key}{PACKED}"
+    try:
+        same = tuple(unpack(packed.read_bytes())) == evidence.images
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    cells = (len(evidence.classes) + 1) * evidence.outputs
+    block = packed.read_bytes() if same else pack(evidence.images, cells)
+    path = _write(folder, evidence, PACKED, block)
+    path.with_suffix(LINES).unlink(missing_ok=True)  # which would be read in its place
+    return path
+
+
+def _write(folder: Path, evidence: Evidence, ending: str, content: bytes) -> Path:
+    counts, path = folder / f"{evidence.key}{ending}", folder / f"{evidence.key}.json"
     with naming(path), atomic_path(path) as new_head:
-        text = readable_json({**head, "record_sha256": digest(head)})
-        new_head.write_bytes(text.encode())
+        new_head.write_bytes(readable_json(head_of(evidence)).encode())
         with atomic_path(counts) as new_counts:
-            new_counts.write_bytes(lines)
-            if not (counts.is_file() and counts.read_bytes() == lines):
+            new_counts.write_bytes(content)
+            if not (counts.is_file() and counts.read_bytes() == content):
                 path.unlink(missing_ok=True)  # else a kill here would leave it beside other counts
     return path
 
 
-def _head(evidence: Evidence, counts_sha256: str) -> dict[str, Any]:
-    head = {
-        "schema": SCHEMA,
-        "key": evidence.key,
-        "identity": vars(evidence.identity),
-        "weights_origin": evidence.weights_origin,
-        "classes": list(evidence.classes),
-        "outputs": evidence.outputs,
-        "images": len(evidence.images),
-        "expected_images": evidence.expected_images,
-        "software": evidence.software,
-        "counts_sha256": counts_sha256,
-        "counted": {name: value for name, value in vars(evidence.counted).items() if value},
-    }
-    if evidence.shard is not None:
-        head["shard"] = asdict(evidence.shard)
-    if evidence.effect is not None:
-        head["effect"] = evidence.effect
-    if evidence.skipped:
-        head["skipped"] = evidence.skipped
+def read_head(path: Path) -> Head:
+    """What stands in a `<key>.json`, or of it in a bundle beside; unchecked.
+
+    Raises:
+        SegmodelsError: there is neither, or it is no JSON.
+    """
+    if path.name == BUNDLE:
+        keys = list(pieces_of(path))
+        first = path.with_name(f"{min(keys)}.json") if keys else "nothing"
+        raise SegmodelsError(f"{path}: a bundle of {len(keys)}; name one of them, such as {first}.")
+    piece = piece_at(path)
+    head: Head = piece.head if piece else read_json(path)
     return head
 
 
 def read_evidence(path: str | Path) -> Evidence:
     """Read and check one `<key>.json` with its counts.
 
+    Args:
+        path: of the file, or the one it would have if it were not in a bundle.
+
     Raises:
         SegmodelsError: a file is missing, was edited, or does not add up.
     """
     path = path_to("path", path)
-    head = read_json(path)
     try:
-        evidence = Evidence(
-            identity=Identity(**head["identity"]),
-            classes=tuple(head["classes"]),
-            outputs=int(head["outputs"]),
-            expected_images=int(head["expected_images"]),
-            weights_origin=dict(head["weights_origin"]),
-            software=dict(head["software"]),
-            images=tuple(_read_counts(path, head["counts_sha256"])),
-            shard=_read_shard(head.get("shard")),
-            effect=head.get("effect"),
-            skipped=dict(head.get("skipped", {})),
-            counted=Counted(**head["counted"]) if head["schema"] != 1 else Counted(),
-        )
-        problem = next(_problems(path, head, evidence), None)
+        head = read_head(path)
+        evidence = evidence_of(head, _counts(path, head["counts_sha256"]))
+        problem = next(problems(path.stem, head, evidence), None)
     except KeyError as error:
         raise SegmodelsError(
             f"{path}: not evidence of schema {SCHEMA}; it lacks the field {error}."
@@ -110,74 +110,44 @@ def read_evidence(path: str | Path) -> Evidence:
     return evidence
 
 
-def _problems(path: Path, head: dict[str, Any], evidence: Evidence) -> Iterator[str]:
-    if head.get("schema") not in _READABLE:
-        yield f"field 'schema' is {head.get('schema')!r}, this version reads {SCHEMA}."
-    yield from unsound(evidence)
-    if evidence.key != head["key"] or evidence.key != path.stem:
-        yield f"the identity hashes to key {evidence.key}, not to the name it carries."
-    if len(evidence.images) != head["images"]:
-        yield f"{len(evidence.images)} images are counted, field 'images' says {head['images']}."
-    if head["schema"] != 1 and head["record_sha256"] != digest(_without_digest(head)):
-        yield "a field was changed after it was written; 'record_sha256' is of other ones."
+def _counts(path: Path, expected: str) -> list[ImageCounts]:
+    """The counts of a piece, if their lines have the SHA-256 that its head recorded."""
+    lines, packed = path.with_suffix(LINES), path.with_suffix(PACKED)
+    if piece := piece_at(path):
+        block = read_block(path.with_name(BUNDLE), piece)
+        return _unpacked(path.with_name(COUNTS), path.name, expected, block)
+    if packed.is_file() and not lines.is_file():
+        return _unpacked(packed, path.name, expected, _bytes(packed, path))
+    data = _bytes(lines, path)
+    _check(lines, path.name, expected, data)
+    return [ImageCounts.from_line(line) for line in data.decode().splitlines()]
 
 
-def _without_digest(head: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in head.items() if name != "record_sha256"}
-
-
-def find_evidence(folder: Path) -> Iterable[Evidence]:
-    """All evidence below a folder, sorted by path."""
-    return map(read_evidence, evidence_files(folder))
-
-
-def evidence_files(folder: Path) -> list[Path]:
-    """Every `<key>.json` below a folder, sorted.
-
-    Raises:
-        SegmodelsError: a file is evidence by its name or its content, and would be passed over.
-    """
-    found = without_strays(folder, folder.rglob("*"))
-    for path in found:
-        if not _NAMED.fullmatch(path.name) and _is_misnamed(path):
-            raise SegmodelsError(
-                f"{path}: files of evidence are called KEY.json and KEY.counts.jsonl, where KEY "
-                f"is the field 'key' of {KEY_LENGTH} digits; rename it, or remove a second copy."
-            )
-    return [path for path in found if path.suffix == ".json" and _KEY.fullmatch(path.stem)]
-
-
-def _is_misnamed(path: Path) -> bool:
-    """Another spelling, a second copy as browsers save it (`KEY (1).json`), or a new name."""
-    if _ALMOST.match(path.name):
-        return path.is_file()
-    if path.suffix.lower() != ".json" or not path.is_file():
-        return False
+def _unpacked(file: Path, name: str, expected: str, block: bytes) -> list[ImageCounts]:
     try:
-        head = read_json(path)
-    except SegmodelsError:
-        return False
-    return isinstance(head, dict) and head.keys() >= {"key", "identity", "counts_sha256"}
+        images = unpack(block)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SegmodelsError(
+            f"{file}: the counts of {name} cannot be unpacked ({error}); they were changed after "
+            f"they were written."
+        ) from None
+    _check(file, name, expected, counts_text(images))
+    return images
 
 
-def _read_shard(entry: dict[str, Any] | None) -> Shard | None:
-    if entry is None:
-        return None
-    return Shard(int(entry["index"]), int(entry["number"]), tuple(entry["digests"]))
+def _check(file: Path, name: str, expected: str, text: bytes) -> None:
+    found = hashlib.sha256(text).hexdigest()
+    if found != expected:
+        raise SegmodelsError(
+            f"{file}: its sha256 {found[:12]}… is not the {expected[:12]}… that "
+            f"{name} recorded; the counts were changed after they were written."
+        )
 
 
-def _read_counts(path: Path, expected: str) -> Iterator[ImageCounts]:
-    counts = path.with_suffix(".counts.jsonl")
+def _bytes(counts: Path, path: Path) -> bytes:
     try:
-        data = counts.read_bytes()
+        return counts.read_bytes()
     except FileNotFoundError:
         raise SegmodelsError(f"{counts}: missing beside {path.name}.") from None
     except OSError as error:
         raise SegmodelsError(f"{counts}: cannot be read ({error.strerror or error}).") from None
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise SegmodelsError(
-            f"{counts}: its sha256 {found[:12]}… is not the {expected[:12]}… that "
-            f"{path.name} recorded; the counts were changed after they were written."
-        )
-    return (ImageCounts.from_line(line) for line in data.decode().splitlines())

@@ -11,6 +11,9 @@ from segmodels.core import paths
 from segmodels.core.files import read_json, write_json
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, check_evidence, evidence_files, read_evidence
+from segmodels.evidence.bundle import file_of
+from segmodels.evidence.files import read_head
+from segmodels.evidence.head import Head
 from segmodels.metrics.precision_effect import check_effect, full_precision
 from segmodels.steps.stored import files_of_key, replace_evidence
 from segmodels.verdicts.publishing import unpublishable
@@ -42,11 +45,28 @@ def publish(run: str, what: str | None = None) -> list[Published]:
     written = [one for found in checked.values() for e in found for one in _descriptions_of(e)]
     for folder, found in checked.items():
         place = paths.published_evidence() / folder.relative_to(paths.evidence())
-        before = {e.key: _bytes(place / f"{e.key}.json") for e in found}
-        replace_evidence(place, found)
-        files = {key: place / f"{key}.json" for key in before}
-        written += [Published(file, _bytes(file) != before[key]) for key, file in files.items()]
+        files = [place / f"{e.key}.json" for e in found]
+        before = [_head(file) for file in files]
+        replace_evidence(place, found, compact=True)
+        new = {file_of(file): False for file in files}
+        for file, head in zip(files, before, strict=True):
+            new[file_of(file)] |= _head(file) != head
+        written += [Published(file, changed) for file, changed in new.items()]
     return written
+
+
+def pack_published(folder: Path) -> Iterator[Path]:
+    """Give all evidence below a folder the form for git; yields each folder of it.
+
+    Keys, fields and counts stay what they are.
+
+    Raises:
+        SegmodelsError: a piece is unsound; its folder, and those after it, stay as they are.
+    """
+    for place in sorted({path.parent for path in evidence_files(folder)}):
+        inside = [path for path in evidence_files(place) if path.parent == place]
+        replace_evidence(place, [read_evidence(path) for path in inside], compact=True)
+        yield place
 
 
 def _folders(run: str, what: str | None) -> list[Path]:
@@ -117,5 +137,5 @@ def _fingerprint(splits: dict[str, Any], name: str) -> str | None:
     return found
 
 
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+def _head(path: Path) -> Head | None:
+    return read_head(path) if file_of(path).is_file() else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from segmodels.core import paths
 from segmodels.core.files import sweep
-from segmodels.core.listing import without_strays
 from segmodels.core.locks import only_one
 from segmodels.core.notes import note
 from segmodels.core.settings import cache_dir
@@ -20,13 +19,14 @@ from segmodels.evaluation.label_maps import is_whole
 from segmodels.evaluation.resume import forget, forget_older, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
-from segmodels.evidence.identity import KEY_LENGTH
+from segmodels.evidence.bundle import file_of
+from segmodels.evidence.files import LINES, write_compact
+from segmodels.evidence.finding import NAMED, paths_of_key
 from segmodels.protocols.protocol import Protocol
 from segmodels.steps.options import Options
 
-#: Files of evidence, and what a killed writer of one may have left.
-_NAME = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}\.(?:json|counts\.jsonl)")
-_LEFT = re.compile(rf"\.({_NAME.pattern})\.(\d+)")
+#: What a killed writer of evidence may have left.
+_LEFT = re.compile(rf"\.({NAMED.pattern})\.(\d+)")
 
 #: Puts evidence in its place, with its record if it was counted now; gives it as it was kept.
 Keep = Callable[[Evidence, Record | None], Evidence]
@@ -50,7 +50,7 @@ def _stamps() -> set[tuple[Path, tuple[int, int]]]:
     stamps = set()
     for path in evidence_files(paths.evidence()):
         try:
-            stat = path.stat()
+            stat = file_of(path).stat()
         except FileNotFoundError:  # replaced this moment, or a link that leads nowhere
             continue
         stamps.add((path, (stat.st_ino, stat.st_mtime_ns)))
@@ -121,11 +121,13 @@ def _forget_what_was_kept(key: str) -> None:
 def files_of_key(key: str, folder: Path | None = None) -> list[Path]:
     """Where evidence of a key lies in a folder, or in this project: here first, then published."""
     folders = [folder] if folder else paths.evidence_folders()
-    return [path for one in folders for path in without_strays(one, one.rglob(f"{key}.json"))]
+    return [path for one in folders for path in paths_of_key(one, key)]
 
 
-def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
-    """Make `folder` hold this evidence and no other; what it held before goes last.
+def replace_evidence(folder: Path, found: Iterable[Evidence], *, compact: bool = False) -> None:
+    """Make `folder` hold this evidence and no other, in the form for git if `compact`.
+
+    What it held before goes last.
 
     Files that are no evidence stay, and so do folders with whatever they hold. Two that write
     one folder take turns, so that neither deletes what the other just wrote.
@@ -136,11 +138,11 @@ def replace_evidence(folder: Path, found: Iterable[Evidence]) -> None:
     check_folder(folder)
     lock = cache_dir() / "writing" / f"{folder.parent.name}-{folder.name}.lock"
     with only_one(lock, f"writing {folder}", wait=True):
-        kept = {path for evidence in found for path in _written(folder, evidence)}
+        kept = set(write_compact(folder, found) if compact else _written(folder, found))
         for path in set(folder.iterdir()) - kept:
             if left := _LEFT.fullmatch(path.name):
                 sweep(folder / left[1], int(left[2]))
-            elif _NAME.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+            elif NAMED.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
                 path.unlink(missing_ok=True)
 
 
@@ -157,6 +159,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _written(folder: Path, evidence: Evidence) -> tuple[Path, Path]:
-    path = write_evidence(folder, evidence)
-    return path, path.with_suffix(".counts.jsonl")
+def _written(folder: Path, found: Iterable[Evidence]) -> Iterator[Path]:
+    for evidence in found:
+        path = write_evidence(folder, evidence)
+        yield from (path, path.with_suffix(LINES))

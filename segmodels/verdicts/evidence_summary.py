@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segmodels.evidence import Evidence, read_evidence
+from segmodels.evidence.bundle import file_of
 from segmodels.metrics.averages import averages
 from segmodels.metrics.intervals import Interval, mean_interval
 from segmodels.metrics.robustness import Robustness, summarise
@@ -65,7 +66,7 @@ def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> Ev
     labelled = not math.isnan(scores.miou)
     return EvidenceSummary(
         key=evidence.key,
-        file=project.linked(found.published or found.path),
+        file=project.linked(file_of(found.published or found.path)),
         images=len(evidence.images),
         expected_images=evidence.expected_images,
         fingerprint=identity.fingerprint,

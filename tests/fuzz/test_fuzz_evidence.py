@@ -14,7 +14,9 @@ from mutations import campaign, mangled, mutated
 
 from segmodels.core.files import digest
 from segmodels.errors import SegmodelsError
-from segmodels.evidence import read_evidence
+from segmodels.evidence import evidence_files, read_evidence
+from segmodels.evidence.files import read_head
+from segmodels.evidence.head import counts_text
 from segmodels.metrics import score
 from segmodels.protocols import load_protocol
 
@@ -36,9 +38,9 @@ def resigned(head: Any, counts: bytes) -> Any:
 
 
 def test_evidence(tmp_path: Path) -> None:
-    source = next(path for path in sorted(PUBLISHED.rglob("*.json")))
-    head = json.loads(source.read_text("utf-8"))
-    lines = source.with_suffix("").with_suffix(".counts.jsonl").read_text("utf-8").splitlines()
+    source = evidence_files(PUBLISHED)[0]
+    head = read_head(source)
+    lines = counts_text(read_evidence(source).images).decode().splitlines()
     path, counts_path = tmp_path / source.name, tmp_path / f"{source.stem}.counts.jsonl"
     plain = load_protocol("camvid-half")
     refused: list[str] = []

@@ -15,7 +15,8 @@ from toy_board import SHORT, Board
 
 from segmodels import cli
 from segmodels.core import paths
-from segmodels.evidence import Counted, Shard
+from segmodels.evidence import Counted, Shard, evidence_files, read_evidence
+from segmodels.evidence.files import read_head
 from segmodels.steps.publishing import publish
 
 FOLDER = "toy-run/plain"
@@ -61,14 +62,42 @@ def test_what_this_machine_counted_is_copied(
     place = f"reports/evidence/{FOLDER}/{evidence().key}.json"
     assert lines[:2] == ["reports/datasets/toy.json: published", f"{place}: published"]
     assert "dvc repro leaderboard" in lines[2]
-    assert files(board.evidence / FOLDER) == files(board.local / FOLDER)
+    assert same_evidence(board.evidence / FOLDER, board.local / FOLDER)
     assert not (board.evidence / "toy-run/robustness-quick").exists()
     assert board.row("toy_strict").verdict.level == "released weights"
 
     assert asked(capsys, "toy-run", "plain")[1] == [f"{place}: published already"]
     assert asked(capsys, "toy-run")[0] == 0
-    assert files(board.evidence) == files(board.local)
+    assert same_evidence(board.evidence, board.local)
     assert files(paths.local()) == before
+
+
+def same_evidence(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same, by paths, heads and counts."""
+    found = [
+        {path.relative_to(folder): (read_head(path), read_evidence(path)) for path in paths}
+        for folder in (one, other)
+        if (paths := evidence_files(folder))
+    ]
+    return len(found) == 2 and found[0] == found[1]
+
+
+def test_a_suite_is_published_as_one_file(board: Board, capsys: pytest.CaptureFixture[str]) -> None:
+    noises: list[dict[str, Any]] = [{"parameter_noise": s, "seed": 0} for s in (0.1, 0.2)]
+    for noise in noises:
+        board.keep(evidence(condition=noise), folder="toy-run/robustness-noise", local=True)
+    _, lines, error = asked(capsys, "toy-run")
+    bundle = board.evidence / "toy-run/robustness-noise/bundle.json"
+    assert (lines[0], error) == (f"{bundle}: published", "")
+    names = sorted(path.name for path in bundle.parent.iterdir())
+    assert names == ["bundle.counts.xz", "bundle.json"]
+    assert same_evidence(bundle.parent, board.local / "toy-run/robustness-noise")
+    assert asked(capsys, "toy-run")[1] == [f"{bundle}: published already"]
+
+    more = {"parameter_noise": 0.3, "seed": 0}
+    board.keep(evidence(condition=more), folder="toy-run/robustness-noise", local=True)
+    assert asked(capsys, "toy-run")[1][0] == f"{bundle}: published"
+    assert same_evidence(bundle.parent, board.local / "toy-run/robustness-noise")
 
 
 def test_the_folder_then_holds_this_evidence_alone(board: Board) -> None:
@@ -77,7 +106,7 @@ def test_the_folder_then_holds_this_evidence_alone(board: Board) -> None:
     theirs = files(board.evidence / "third-party")
     board.keep(evidence(), folder=FOLDER, local=True)
     publish("toy-run")
-    assert files(board.evidence / FOLDER) == files(board.local / FOLDER)
+    assert same_evidence(board.evidence / FOLDER, board.local / FOLDER)
     assert files(board.evidence / "third-party") == theirs
 
 

@@ -1,0 +1,181 @@
+"""Bundles: all conditions of a network in two files, as firmly written down as in two each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import THEIRS, evidence, matrices
+
+from segmodels.cli import main
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import (
+    Evidence,
+    check_evidence,
+    evidence_files,
+    find_evidence,
+    read_evidence,
+    write_evidence,
+)
+from segmodels.evidence.bundle import file_of, write_bundle
+from segmodels.evidence.files import read_head, write_compact
+from segmodels.evidence.finding import paths_in, paths_of_key
+
+CONDITIONS: list[dict[str, Any]] = [
+    {"corruption": "fog", "severity": 1, "seed": 0},
+    {"corruption": "fog", "severity": 2, "seed": 0},
+    {"parameter_noise": 0.1, "seed": 0},
+]
+PIECES = [
+    evidence(matrices(2, seed=number), condition=condition)
+    for number, condition in enumerate(CONDITIONS)
+]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle of three conditions, in a folder of its own."""
+    return write_bundle(tmp_path / "robustness", PIECES)
+
+
+def test_pieces_have_the_paths_of_their_own_files(bundle: Path) -> None:
+    paths = [bundle.with_name(f"{one.key}.json") for one in PIECES]
+    assert evidence_files(bundle.parent.parent) == sorted(paths) == sorted(paths_in(bundle))
+    assert [read_evidence(path) for path in paths] == PIECES
+    assert [check_evidence(path) for path in paths] == PIECES
+    assert [file_of(path) for path in paths] == [bundle] * 3
+    assert paths_of_key(bundle.parent.parent, PIECES[0].key) == paths[:1]
+    assert paths_of_key(bundle.parent.parent, "0" * 16) == []
+    assert sorted(file.name for file in bundle.parent.iterdir()) == [
+        "bundle.counts.xz",
+        "bundle.json",
+    ]
+
+
+def test_heads_are_those_of_files_of_their_own(bundle: Path, tmp_path: Path) -> None:
+    for one in PIECES:
+        alone = write_evidence(tmp_path / "alone", one)
+        assert read_head(bundle.with_name(alone.name)) == json.loads(alone.read_text())
+
+
+def test_pieces_may_differ_in_more_than_their_condition(tmp_path: Path) -> None:
+    other = evidence(matrices(1), condition=CONDITIONS[0], weights="00" * 32, counted=THEIRS)
+    found = [*PIECES, other]
+    write_bundle(tmp_path, found)
+    assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in found}
+
+
+def test_no_byte_of_the_counts_can_be_changed(bundle: Path) -> None:
+    counts = bundle.with_name("bundle.counts.xz")
+    whole = counts.read_bytes()
+    wrong = [whole[:-1], b"", whole[1:]]
+    wrong += [whole[:i] + bytes([whole[i] ^ 4]) + whole[i + 1 :] for i in range(len(whole))]
+    for content in wrong:
+        counts.write_bytes(content)
+        with pytest.raises(SegmodelsError, match=r"bundle\.counts\.xz: "):
+            list(find_evidence(bundle.parent))
+    counts.unlink()
+    with pytest.raises(SegmodelsError, match=r"bundle\.counts\.xz: missing beside bundle\.json"):
+        list(find_evidence(bundle.parent))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda b: b["common"].update(outputs=5), "'record_sha256' is of other ones"),
+        (lambda b: b["common"]["software"].update(torch="9"), "'record_sha256' is of other ones"),
+        (lambda b: b["common"]["counted"].update(how="unknown"), "'record_sha256' is of other"),
+        (lambda b: b["common"]["identity"].update(weights="c3" * 32), "hashes to key"),
+        (lambda b: b["pieces"][0]["identity"]["condition"].update(severity=3), "hashes to key"),
+        (lambda b: b["pieces"][0].update(counts_sha256="0" * 64), "counts were changed after"),
+        (lambda b: b["pieces"][0].update(images=9), "field 'images' says 9"),
+        (lambda b: b["pieces"][0].update(colour="red"), "'record_sha256' is of other ones"),
+        (lambda b: b["pieces"].reverse(), "they were changed after"),
+        (lambda b: b["pieces"].pop(0), "they were changed after"),
+        (lambda b: b["pieces"][0].update(counts_bytes=7), r"bundle\.counts\.xz: the counts of "),
+        (lambda b: b["pieces"][0].update(counts_bytes=-7), r"bundle\.json: no bundle"),
+        (lambda b: b["pieces"][0].update(counts_bytes="x"), r"bundle\.json: no bundle"),
+        (lambda b: b["pieces"][0].update(key="../../other"), r"bundle\.json: no bundle"),
+        (lambda b: b["pieces"][0].update(key=3), r"bundle\.json: no bundle"),
+        (lambda b: b["pieces"].append(b["pieces"][0]), r"bundle\.json: no bundle"),
+        (lambda b: b.pop("common"), r"bundle\.json: no bundle"),
+        (lambda b: b.update(pieces=[3]), r"bundle\.json: no bundle"),
+        (lambda b: b.update(bundle=2), "'bundle' is 2, this version reads 1"),
+    ],
+)
+def test_no_field_can_be_edited(bundle: Path, change: Callable[[Any], Any], message: str) -> None:
+    content = json.loads(bundle.read_text())
+    change(content)
+    bundle.write_text(json.dumps(content))
+    with pytest.raises(SegmodelsError, match=message) as caught:
+        list(find_evidence(bundle.parent))
+    assert str(bundle.parent) in str(caught.value)
+
+
+def test_the_same_evidence_leaves_it_as_it_is(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [file.read_bytes() for file in sorted(bundle.parent.iterdir())]
+    monkeypatch.setattr("segmodels.evidence.packing._PRESET", 0)
+    write_bundle(bundle.parent, reversed(PIECES))
+    assert [file.read_bytes() for file in sorted(bundle.parent.iterdir())] == before
+    bundle.with_name("bundle.counts.xz").write_bytes(before[0][:-1])
+    write_bundle(bundle.parent, PIECES)
+    assert list(find_evidence(bundle.parent)) == sorted(PIECES, key=lambda e: e.key)
+
+
+def test_a_file_of_its_own_goes_before_the_piece(bundle: Path) -> None:
+    first = PIECES[0]
+    other = Evidence(**{**vars(first), "images": evidence(matrices(2, seed=9)).images})
+    path = write_evidence(bundle.parent, other)
+    assert len(evidence_files(bundle.parent)) == 3
+    assert (read_evidence(path), file_of(path)) == (other, path)
+
+
+def test_a_copy_under_another_name_is_told(bundle: Path) -> None:
+    bundle.with_name("bundle (1).json").write_bytes(bundle.read_bytes())
+    with pytest.raises(SegmodelsError, match=r"bundle \(1\)\.json: files of evidence are called"):
+        evidence_files(bundle.parent)
+
+
+def test_a_bundle_is_no_piece(bundle: Path) -> None:
+    with pytest.raises(
+        SegmodelsError, match=r"bundle\.json: a bundle of 3; name one of them, such"
+    ):
+        read_evidence(bundle)
+
+
+def test_what_is_no_condition_gets_files_of_its_own(tmp_path: Path) -> None:
+    files = write_compact(tmp_path, [evidence(), PIECES[0]])
+    assert [file.suffix for file in files] == [".json", ".xz"] * 2
+    assert len(list(find_evidence(tmp_path))) == 2
+
+
+def test_commands_read_it(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evidence", "check", str(bundle)]) == 0
+    assert capsys.readouterr().out.count(": ok, 2 images") == 3
+    path = bundle.with_name(f"{PIECES[1].key}.json")
+    assert main(["evidence", "show", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out) == read_head(path)
+    assert main(["evidence", "show", str(path), "--counts"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [image.to_line() for image in PIECES[1].images]
+
+
+def test_a_command_packs_what_was_published_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for one in (*PIECES, evidence()):
+        where = "robustness" if one.identity.condition else "plain"
+        write_evidence(tmp_path / where, one)
+    before = {e.key: e for e in find_evidence(tmp_path)}
+    assert main(["evidence", "pack", str(tmp_path)]) == 0
+    assert "MB before" in capsys.readouterr().out
+    assert {e.key: e for e in find_evidence(tmp_path)} == before
+    names = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*"))
+    key = evidence().key
+    packed = [f"plain/{key}.counts.xz", f"plain/{key}.json"]
+    assert names == [*packed, "robustness/bundle.counts.xz", "robustness/bundle.json"]
