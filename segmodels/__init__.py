@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from segmodels.models import create_model, list_models
     from segmodels.protocols.protocol import Protocol
     from segmodels.protocols.reading import load_protocol
+    from segmodels.robustness.attacks import attack
     from segmodels.robustness.corruptions import corrupt
     from segmodels.steps.from_python import evaluate, load_dataset, score
 
@@ -32,6 +33,7 @@ __version__ = SOFTWARE
 _HOMES = {
     "Protocol": "protocols",
     "SegmodelsError": "errors",
+    "attack": "robustness.attacks",
     "confusion_matrix": "evaluation.counting",
     "corrupt": "robustness.corruptions",
     "create_model": "models",
@@ -55,6 +57,7 @@ __all__ = [
     "Protocol",
     "SegmodelsError",
     "__version__",
+    "attack",
     "confusion_matrix",
     "corrupt",
     "create_model",

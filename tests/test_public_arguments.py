@@ -77,6 +77,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return small_project.enter(tmp_path / "project", monkeypatch)
 
 
+def own_small() -> Any:
+    """A network that carries its preprocessing, and is quick."""
+    return sm.own_model(torch.nn.Conv2d(3, 5, 1), num_classes=5, preprocessing=PIXELS)
+
+
 def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     """Public functions, each with arguments of which one at a time is exchanged."""
     model = sm.create_model("segformer_nano", 5).eval()
@@ -140,6 +145,23 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
                 "textures": None,
             },
         ),
+        "attack": (
+            sm.attack,
+            {
+                "model": own_small(),
+                "image": image,
+                "label": np.zeros((64, 64), np.uint8),
+                "protocol": plain,
+                "name": "pgd",
+                "epsilon": 1,
+                "key": "",
+                "step": 1,
+                "steps": 1,
+                "losses": ["cross_entropy"],
+                "start": "random",
+                "seed": 0,
+            },
+        ),
         "create_model": (
             sm.create_model,
             {
@@ -200,6 +222,10 @@ PAIRS = [
         "pixel_accuracy": ("counts",),
         "mean_accuracy": ("counts",),
         "corrupt": ("image", "name", "severity", "seed", "key", "variant", "textures"),
+        "attack": (
+            *("model", "image", "label", "protocol", "name", "epsilon"),
+            *("key", "step", "steps", "losses", "start", "seed"),
+        ),
         "create_model": ("name", "num_classes", "widths", "drop_path"),
         "segmenter": ("name", "num_classes", "image_size", "width"),
         "list_models": ("pattern",),

@@ -124,8 +124,11 @@ def predicted(
     subject: Subject, batch: Sequence[PreparedImage], protocol: Protocol
 ) -> list[Prediction]:
     """Predictions of a batch of images, where the model is."""
-    inputs = [one.inputs for one in batch if one.inputs is not None]
     batching = _batching(subject, protocol)
+    if subject.attack is not None:
+        attacked = [subject.attack(subject.model, one.sample, protocol) for one in batch]
+        return predict_many(subject.model, attacked, protocol, batching)
+    inputs = [one.inputs for one in batch if one.inputs is not None]
     images = [one.image for one in batch]
     return predict_many(subject.model, images, protocol, batching, inputs or None)
 

@@ -139,10 +139,11 @@ def _checked_view(view: View) -> View:
 def view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
     """Logits (num_classes, H, W) of one view, resized to the image and mirrored back."""
     with inference(), evaluating(model):
-        return _view_logits(model, view, size, protocol)
+        return traced_logits(model, view, size, protocol)
 
 
-def _view_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
+def traced_logits(model: SegModel, view: View, size: tuple[int, int], protocol: Protocol) -> Tensor:
+    """`view_logits` where gradients may be wanted: mode and precision are the caller's affair."""
     pixels, mirrored = view
     check_mirrored(mirrored)
     logits = _input_logits(model, pixels, protocol)

@@ -44,18 +44,18 @@ def _resize_torch(image: Values, height: int, width: int) -> Values:
 
 def view_size(height: int, width: int, protocol: Protocol, scale: float) -> tuple[int, int]:
     """Height and width of one test-time view of an image, before any padding or enlarging."""
-    return _view_sizes(height, width, protocol, scale)[-1]
+    return view_sizes(height, width, protocol, scale)[-1]
 
 
 def resized_view(image: Values, protocol: Protocol, scale: float) -> Values:
     """One test-time view of an image (H, W, 3), resized step by step as the protocol says."""
-    for height, width in _view_sizes(image.shape[0], image.shape[1], protocol, scale):
+    for height, width in view_sizes(image.shape[0], image.shape[1], protocol, scale):
         image = resize(image, height, width, protocol.resize_library)
     return image
 
 
-def _view_sizes(height: int, width: int, protocol: Protocol, scale: float) -> list[tuple[int, int]]:
-    """The sizes an image goes through: its target, then the next `resize_multiple`."""
+def view_sizes(height: int, width: int, protocol: Protocol, scale: float) -> list[tuple[int, int]]:
+    """Heights and widths an image goes through: its target, then the next `resize_multiple`."""
     target = _target_size(height, width, protocol, scale)
     if multiple := protocol.resize_multiple:
         aligned = tuple(-(-side // multiple) * multiple for side in target)

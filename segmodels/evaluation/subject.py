@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from segmodels.datasets.reading.base import Dataset
+from segmodels.core.arrays import Pixels
+from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.stream import Disturb
 from segmodels.evidence import Identity
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
 from segmodels.versions import EVALUATOR
+
+#: Changes an image against a network that is about to be asked for its labels under a protocol
+#: (uint8 RGB out). It runs where the network does, in eval mode and full precision.
+Attack = Callable[[SegModel, Sample, Protocol], Pixels]
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Subject:
         fingerprint: registered fingerprint of the whole split.
         condition: name and arguments of a disturbance, None for clean.
         disturb: the disturbance of pixels that `condition` describes, if it is one.
+        attack: the change of images against the network that `condition` describes, if it is one.
         images: of a batch; None for what is usual on the model's device.
     """
 
@@ -34,6 +41,7 @@ class Subject:
     fingerprint: str
     condition: dict[str, Any] | None = None
     disturb: Disturb | None = None
+    attack: Attack | None = None
     images: int | None = None
 
 

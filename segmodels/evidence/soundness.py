@@ -53,6 +53,9 @@ _CONDITION: dict[str, tuple[type, ...]] = {
     "severity": (int,),
     "seed": (int,),
     "parameter_noise": (int, float),
+    "attack": (str,),
+    "epsilon": (int,),
+    "steps": (int,),
 }
 
 
@@ -65,6 +68,8 @@ def _wrong_condition(condition: object) -> Iterator[str]:
             yield f"field 'identity.condition.{name}' cannot be {value!r}."
     if "corruption" in condition and "severity" not in condition:
         yield "field 'identity.condition' has a corruption without a severity."
+    if "attack" in condition and "epsilon" not in condition:
+        yield "field 'identity.condition' has an attack without an epsilon."
 
 
 def _wrong_counted(evidence: Evidence) -> Iterator[str]:

@@ -120,13 +120,18 @@ def _longest(disturbed: Iterable[Evidence]) -> list[Evidence]:
 
 
 def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
-    """Kind, name and strength: ("corruption", "fog", 3.0), ("parameter_noise", …, 0.01)."""
+    """Kind, name and strength: ("corruption", "fog", 3.0), ("parameter_noise", …, 0.01), ("attack",
+    "pgd, …", 8.0).
+    """
     fields = {key: value for key, value in condition.items() if key not in _PLACES}
     kind, value = next(iter(fields.items()), ("unknown", 0.0))
     if kind == "corruption":
         # Another definition of it stands beside, and is in no mean of the usual ones.
         others = [f"{k} {v}" for k, v in fields.items() if k != kind]
         return ", ".join([kind, *others]), str(value), float(condition.get("severity", 0))
+    if kind == "attack":
+        others = [f"{k} {v}" for k, v in fields.items() if k not in (kind, "epsilon")]
+        return kind, ", ".join([str(value), *others]), float(condition.get("epsilon", 0))
     others = [f"{k} {v}" for k, v in fields.items() if k != kind]
     if not isinstance(value, int | float):
         return kind, ", ".join([f"{kind} {value}", *others]), 0.0

@@ -20,7 +20,8 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.evaluation.subject import Subject
 from segmodels.metrics.severities import ALL, Levels, Severity
-from segmodels.robustness import corruption, parameter_noise
+from segmodels.robustness import attack, corruption, parameter_noise
+from segmodels.robustness.attack import AttackEntry
 from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of
 from segmodels.robustness.parameter_noise import LeftOut, Part, Scale
 
@@ -31,6 +32,7 @@ Apply = Callable[[Subject, Condition], Subject]
 KINDS: dict[str, Apply] = {
     "corruption": corruption.apply,
     "parameter_noise": parameter_noise.apply,
+    "attack": attack.apply,
 }
 
 
@@ -66,6 +68,7 @@ class StressSuite(Entry):
         noise_scale: absolute, or relative to the root mean square of each tensor,
         noise_without: leaving out the parameters of normalisations, or tokens of classes and
             image;
+        attacks: of images, against the network;
         seeds: and each condition with all of these.
     """
 
@@ -79,12 +82,13 @@ class StressSuite(Entry):
     noise_on: Part = "all"
     noise_scale: Scale = "absolute"
     noise_without: Several[LeftOut] = ()
+    attacks: Several[AttackEntry] = ()
     seeds: Several[Seed] = (0,)
 
     def problems(self) -> Iterator[str]:
         """Nothing to measure under, or fewer severities of what is not there."""
         if not self.conditions:
-            yield "lists neither 'corruptions' nor 'parameter_noise'"
+            yield "lists none of 'corruptions', 'parameter_noise' and 'attacks'"
         if self.noise_fields and not self.parameter_noise:
             yield "says what noise is like, but lists no 'parameter_noise'"
         for name in self.corruptions:
@@ -112,7 +116,7 @@ class StressSuite(Entry):
     def conditions(self) -> tuple[Condition, ...]:
         """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
         "seed": n}`; with `variant` and the fields of noise where they are not the default ones,
-        and the `version` of a corruption whose pixels changed.
+        and the `version` of a corruption whose pixels changed; then those of the attacks.
         """
         other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
@@ -126,7 +130,8 @@ class StressSuite(Entry):
             for sigma in self.parameter_noise
             for seed in self.seeds
         )
-        return *corruptions, *noises
+        attacks = (one for entry in self.attacks for one in entry.conditions(self.seeds))
+        return *corruptions, *noises, *attacks
 
 
 def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:

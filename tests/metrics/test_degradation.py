@@ -92,3 +92,19 @@ def test_what_was_counted_before_pixels_changed_is_left_out() -> None:
         for right, version in ((5, {}), (40, {"version": 2}))
     )
     assert summarise(clean, [now, before], PLAIN) == summarise(clean, [now], PLAIN)
+
+
+def test_an_attack_is_a_curve_over_its_bound() -> None:
+    clean, few = synthetic.evidence(), []
+    for epsilon, seed, right in ((2, 0, 40), (2, 1, 40), (8, 0, 5)):
+        attack = {"attack": "pgd", "epsilon": epsilon, "steps": 10, "loss": "a+b", "seed": seed}
+        few.append(synthetic.evidence(synthetic.matrices(6, right=right), condition=attack))
+    fgsm = {"attack": "fgsm", "epsilon": 2, "loss": "a"}
+    few.append(synthetic.evidence(synthetic.matrices(6, right=50), condition=fgsm))
+    found = summarise(clean, few, PLAIN)
+    assert [(curve.kind, curve.name) for curve in found.curves] == [
+        ("attack", "fgsm, loss a"),
+        ("attack", "pgd, steps 10, loss a+b"),
+    ]
+    assert [point.level for point in found.curves[1].points] == [2, 8]
+    assert found.mean is None  # that is of corruptions

@@ -239,7 +239,7 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
     ("entry", "message"),
     [
         ("{corruptions: [contrast]}", "field 'title' is missing"),
-        ("{title: t}", "lists neither 'corruptions' nor 'parameter_noise'"),
+        ("{title: t}", "lists none of 'corruptions', 'parameter_noise' and 'attacks'"),
         ("{title: t, corruption: [contrast]}", "unknown field 'corruption'"),
         (
             "{title: t, corruptions: contrast}",

@@ -9,6 +9,8 @@ from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, mean_sha
 from segmodels.verdicts.row import Row
 
 _WIDTH, _HEIGHT, _EDGE = 120, 36, 3
+#: What the strength of a kind of disturbance is called.
+_STRENGTHS = {"corruption": "severity", "attack": "epsilon"}
 #: Models whose tables are open; the others are one click away.
 _OPEN = 3
 
@@ -80,7 +82,7 @@ def _table(kind: str, curves: list[Curve], found: Robustness) -> CurveTable:
     levels = sorted({point.level for curve in curves for point in curve.points})
     return CurveTable(
         title=kind.replace("_", " "),
-        strength="severity" if kind == "corruption" else "",
+        strength=_STRENGTHS.get(kind, ""),
         levels=levels,
         lines=[_line(curve, levels, found) for curve in curves],
     )
