@@ -51,6 +51,11 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "pspnet": ("pspnet_mobilenetv2", {"channels": 32}),
     "deeplabv3plus": ("deeplabv3plus_mobilenetv2", {"channels": 32, "fine_channels": 8}),
     "segformer": ("segformer_nano", {}),
+    "segformer-positions": (
+        "segformer_nano",
+        {"mix_ffn": False, "position": "learned", "image_size": 64},
+    ),
+    "segformer-resnet": ("segformer_resnet50", {"decoder_width": 32}),
     "segmenter-mask": ("segmenter_vit_nano_patch8_mask", {"layers": 2}),
     "segmenter-linear": ("segmenter_vit_tiny_patch16_linear", _VIT),
     "depict": ("depict_sa_vit_nano_patch8", {"layers": 2}),

@@ -16,7 +16,7 @@ from segmodels.checkpoints.source import Source, told
 from segmodels.checkpoints.strict import compare
 from segmodels.core.arguments import an, path_to
 from segmodels.errors import SegmodelsError
-from segmodels.models.base import SegModel
+from segmodels.models.base import SegModel, upsample
 from segmodels.models.classifier import MiTClassifier, ViTClassifier
 from segmodels.models.mit import STAGES, MiT
 from segmodels.models.vit import ViT, resize_positions
@@ -33,6 +33,10 @@ HEADS = ("head.", "head_dist.")
 #: What an encoder may do without: SETR's has no norm and no bias at its patches.
 LEFT_OUT = ("norm.weight", "norm.bias", "patch_embed.proj.bias")
 POSITIONS = "pos_embed"
+
+#: What a MiT of SegFormer's ablations lacks, and what it has instead.
+CONVOLUTION = ".mlp.dwconv."
+TABLES = tuple(f"{POSITIONS}{number}." for number in STAGES)
 
 
 class _Encoder(NamedTuple):
@@ -82,6 +86,7 @@ def _fill(model: SegModel, encoder: _Encoder, source: Source) -> BackboneReport:
     heads = {key for key in {*wanted, *given} if key.startswith(HEADS)}
     skipped = {key for key in heads if not _same_shape(key, wanted, given)}
     skipped |= {key for key in LEFT_OUT if key not in wanted}
+    skipped |= {key for key in {*wanted, *given} if _left_to_training(key, wanted, given)}
     used = {key: value for key, value in given.items() if key not in skipped}
     needed = {key: value for key, value in wanted.items() if key not in skipped}
     compare(weights.path, f"the encoder of {model.config.get('name')}", needed, used)
@@ -94,6 +99,13 @@ def _fill(model: SegModel, encoder: _Encoder, source: Source) -> BackboneReport:
         resized=tuple(name for name, key in ours.items() if key in resized),
         fresh=tuple(name for name in model.state_dict() if name not in ours),
         unused=tuple(key for key in given if key in skipped),
+    )
+
+
+def _left_to_training(key: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> bool:
+    """Whether only one side has a tensor by which MiTs differ: convolution, or position table."""
+    return (CONVOLUTION in key and key not in wanted) or (
+        key.startswith(TABLES) and not (key in wanted and key in given)
     )
 
 
@@ -170,7 +182,9 @@ def _heads(module: ViT) -> int:
 
 
 def _resized(weights: ImageNet, module: nn.Module) -> dict[str, Tensor]:
-    """The position table for the model's image size, if the file's has another size."""
+    """The position tables for the model's image size, if the file's have another size."""
+    if isinstance(module, MiT):
+        return _resized_tables(weights, module)
     if not isinstance(module, ViT):
         return {}
     old, new = grid_of(weights), module.grid
@@ -178,6 +192,17 @@ def _resized(weights: ImageNet, module: nn.Module) -> dict[str, Tensor]:
         return {}
     table = weights.tensors[POSITIONS].float()
     return {POSITIONS: resize_positions(table, old, new, module.extra)}
+
+
+def _resized_tables(weights: ImageNet, module: MiT) -> dict[str, Tensor]:
+    """The tables of a MiT's stages that have another grid."""
+    wanted = {key: one for key, one in module.state_dict().items() if key.startswith(TABLES)}
+    given = {key: one for key, one in weights.tensors.items() if key in wanted}
+    return {
+        key: upsample(one.float(), (wanted[key].shape[-2], wanted[key].shape[-1]))
+        for key, one in given.items()
+        if one.ndim == 4 and one.shape[-2:] != wanted[key].shape[-2:]
+    }
 
 
 def _same_shape(key: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> bool:

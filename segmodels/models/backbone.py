@@ -1,8 +1,9 @@
-"""Dilated ImageNet backbones at 1/8 of the image, built by timm.
+"""Convolutional ImageNet backbones, built by timm, dilated to 1/8 of the image or as they are.
 
 ResNet-V1c (He et al., arXiv 1512.03385, with the 7x7 stem replaced by three 3x3
 convolutions) and MobileNetV2 (Sandler et al., arXiv 1801.04381), both with the strides
-after 1/8 turned into dilations. Attribute names are timm's.
+after 1/8 turned into dilations; ResNet-V1c and ResNeXt (Xie et al., arXiv 1611.05431) with all
+their strides. Attribute names are timm's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import timm
 from torch import nn
 
 BACKBONES = ("resnet50c", "resnet101c", "mobilenetv2_100")
+
+#: Those that are also, or only, used with all their strides.
+STRIDED = ("resnet50c", "resnet101c", "resnext101_64x4d")
 
 #: Of the depthwise convolution that opens each of MobileNetV2's seven stages.
 MOBILENETV2_DILATIONS = (1, 1, 1, 2, 2, 4, 4)
@@ -29,6 +33,17 @@ def dilated(name: str) -> tuple[nn.Module, list[int]]:
     )
     if name.startswith("mobilenetv2"):
         _dilate_first_blocks(network)
+    return network, network.feature_info.channels()
+
+
+def strided(name: str) -> tuple[nn.Module, list[int]]:
+    """One of ``STRIDED`` with random weights, and the channels of its maps.
+
+    The network turns images (B, 3, H, W) into a list of four maps, at 1/4, 1/8, 1/16 and 1/32.
+    """
+    network: Any = timm.create_model(
+        name, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)
+    )
     return network, network.feature_info.channels()
 
 

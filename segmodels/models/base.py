@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from typing import Any, ClassVar, Self
 
@@ -26,9 +26,13 @@ class ModelConfig:
     Attributes:
         RATES: fields of this config by the name of the rate that a recipe may set: ``drop_path``
             and ``dropout`` of the encoder, ``decoder_drop_path`` and ``decoder_dropout``.
+        LATER: fields that came after evidence of the architecture was published. A network's
+            arguments name them only where they are not the default, so that what was computed
+            from it keeps its identity.
     """
 
     RATES: ClassVar[Mapping[str, str]] = {}
+    LATER: ClassVar[tuple[str, ...]] = ()
 
     num_classes: int = 150
 
@@ -41,6 +45,12 @@ class ModelConfig:
                 raise wrong(name, "a share, at least 0 and below 1", value)
             if name.endswith("norm_eps") and value is not None and not 0 < value < 1:
                 raise wrong(name, "a number above 0 and below 1", value)
+
+    def described(self) -> dict[str, Any]:
+        """JSON-able arguments that build the same network again."""
+        usual = {field.name: field.default for field in fields(self)}
+        named = asdict(self).items()
+        return plain({k: v for k, v in named if k not in self.LATER or v != usual[k]})
 
 
 class SegModel(nn.Module):
@@ -73,7 +83,7 @@ class SegModel(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.num_classes = config.num_classes
-        self.config: dict[str, Any] = plain(asdict(config))
+        self.config: dict[str, Any] = config.described()
         self.preprocessing: Preprocessing | None = None
         self.class_names: tuple[str, ...] | None = None
 

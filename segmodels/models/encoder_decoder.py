@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, SegModel
 
 #: Weight of an auxiliary head's loss (PSPNet, arXiv 1612.01105, section 3.3).
@@ -54,3 +55,18 @@ class EncoderDecoder(SegModel):
         seen = [one.detach() for one in maps] if self.auxiliary_detached else maps
         auxiliary = [(head(seen), AUXILIARY_WEIGHT) for head in self.auxiliary_head]
         return [(self.decode_head(maps), 1.0), *auxiliary]
+
+
+class ConvolutionalNetwork(EncoderDecoder):
+    """One whose backbone has BatchNorm in every block."""
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Refuse: BatchNorm would count a batch twice if its block were computed again.
+
+        Raises:
+            SegmodelsError: always.
+        """
+        raise SegmodelsError(
+            f"{type(self).__name__} has no blocks to checkpoint: the statistics of their "
+            "BatchNorm would count every batch twice."
+        )

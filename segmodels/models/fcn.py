@@ -20,7 +20,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.backbone import BACKBONES, dilated
 from segmodels.models.base import ModelConfig, one_of
 from segmodels.models.convolution import ConvBN
-from segmodels.models.encoder_decoder import EncoderDecoder
+from segmodels.models.encoder_decoder import ConvolutionalNetwork
 
 AUXILIARY_CHANNELS = 256
 AUXILIARY_LEVEL = 2  # the third of four maps
@@ -96,7 +96,7 @@ class FCNHead(Head):
         return self.classify(y)
 
 
-class DilatedNetwork(EncoderDecoder):
+class DilatedNetwork(ConvolutionalNetwork):
     """A dilated backbone, one head, and the auxiliary head if there shall be one."""
 
     Config = FCNConfig
@@ -106,17 +106,6 @@ class DilatedNetwork(EncoderDecoder):
         auxiliary = auxiliary_head(widths, config.num_classes, config.dropout)
         heads = [auxiliary] if config.auxiliary else []
         super().__init__(config, backbone, head(widths), heads)
-
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Refuse: BatchNorm would count a batch twice if its block were computed again.
-
-        Raises:
-            SegmodelsError: always.
-        """
-        raise SegmodelsError(
-            f"{type(self).__name__} has no blocks to checkpoint: the statistics of their "
-            "BatchNorm would count every batch twice."
-        )
 
 
 class FCN(DilatedNetwork):

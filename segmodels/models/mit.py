@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
-from segmodels.models.base import ModelConfig, to_map, to_tokens
+from segmodels.models.base import ModelConfig, one_of, round_up, to_map, to_tokens, upsample
 from segmodels.models.drop_path import DropPath, schedule
 from segmodels.models.grad_checkpointing import run
 
@@ -31,12 +32,18 @@ class MiTConfig(ModelConfig):
     Attributes:
         reductions: side of the square of keys and values merged into one.
         expansion: hidden width of the Mix-FFN over the width of the stage.
+        mix_ffn: whether a depthwise convolution stands between the layers of the Mix-FFN.
+        position: ``"none"``, or ``"learned"``: a table of positions in every stage, what the
+            paper's table 1c calls PE. Where it is added and how it is stretched the paper does not
+            say: here to the patches of a stage, bilinearly, as in earlier pyramids of this kind.
+        image_size: (height, width), or one side, for which those tables are made; None without.
         drop_path: rate of the last block; the first of all stages has 0.
         norm_eps: of the blocks and at the end of a stage. The norms behind a patch
             embedding or a reduction have 1e-5 always, as in the official code.
     """
 
     RATES: ClassVar[Mapping[str, str]] = {"drop_path": "drop_path", "dropout": "dropout"}
+    LATER: ClassVar[tuple[str, ...]] = ("mix_ffn", "position", "image_size")
 
     widths: tuple[int, ...] = (32, 64, 160, 256)
     depths: tuple[int, ...] = (2, 2, 2, 2)
@@ -46,9 +53,14 @@ class MiTConfig(ModelConfig):
     dropout: float = 0.0
     drop_path: float = 0.1
     norm_eps: float = 1e-6
+    mix_ffn: bool = True
+    position: str = "none"
+    image_size: int | tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        one_of("position", self.position, ("none", "learned"))
+        object.__setattr__(self, "image_size", self._table_size())
         for name in ("widths", "depths", "heads", "reductions"):
             values = tuple(getattr(self, name))
             object.__setattr__(self, name, values)
@@ -57,6 +69,21 @@ class MiTConfig(ModelConfig):
         for width, heads in zip(self.widths, self.heads, strict=True):
             if width % heads:
                 raise SegmodelsError(f"width {width} does not divide by {heads} heads.")
+
+    def _table_size(self) -> tuple[int, int] | None:
+        if self.position == "none":
+            return None
+        size = 512 if self.image_size is None else self.image_size
+        height, width = (size, size) if isinstance(size, int) else size
+        if min(height, width) < 1:
+            raise SegmodelsError(f"image_size must be at least 1 pixel a side, got {size}.")
+        return height, width
+
+    def grid(self, stage: int) -> tuple[int, int]:
+        """Rows and columns of the position table of a stage, 0 to 3."""
+        assert isinstance(self.image_size, tuple)
+        height, width = (round_up(side, STRIDES[stage]) for side in self.image_size)
+        return height // STRIDES[stage], width // STRIDES[stage]
 
     @property
     def smallest_side(self) -> int:
@@ -107,6 +134,19 @@ class Attention(nn.Module):
         return F.dropout(self.proj(merged), self.dropout, self.training)
 
 
+class Positions(nn.Module):
+    """A learned vector per place of a grid, resized bilinearly to other grids."""
+
+    def __init__(self, width: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(1, width, *grid))
+        nn.init.trunc_normal_(self.table, std=0.02)
+
+    def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Tokens (B, N, width) on a grid to the same with their positions added."""
+        return x + to_tokens(upsample(self.table, grid))
+
+
 class DepthwiseConv(nn.Module):
     """A 3x3 convolution per channel; its zero padding is what tells positions."""
 
@@ -120,18 +160,24 @@ class DepthwiseConv(nn.Module):
 
 
 class MixFFN(nn.Module):
-    """Linear, depthwise convolution (no activation between), GELU, linear (equation 3)."""
+    """Linear, depthwise convolution (no activation between), GELU, linear (equation 3).
 
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+    Without ``mixing`` there is no convolution: the MLP of a ViT.
+    """
+
+    def __init__(self, width: int, hidden: int, dropout: float, mixing: bool = True) -> None:
         super().__init__()
         self.dropout = dropout
         self.fc1 = nn.Linear(width, hidden)
-        self.dwconv = DepthwiseConv(hidden)
+        self.dwconv = DepthwiseConv(hidden) if mixing else None
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
         """Tokens (B, N, width) on a grid to tokens of the same shape."""
-        hidden = F.gelu(self.dwconv(self.fc1(x), grid))
+        hidden = self.fc1(x)
+        if self.dwconv is not None:
+            hidden = self.dwconv(hidden, grid)
+        hidden = F.gelu(hidden)
         hidden = F.dropout(hidden, self.dropout, self.training)
         return F.dropout(self.fc2(hidden), self.dropout, self.training)
 
@@ -145,7 +191,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width, eps=config.norm_eps)
         self.attn = Attention(width, config.heads[stage], config.reductions[stage], rate)
         self.norm2 = nn.LayerNorm(width, eps=config.norm_eps)
-        self.mlp = MixFFN(width, config.expansion * width, rate)
+        self.mlp = MixFFN(width, config.expansion * width, rate, config.mix_ffn)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -161,6 +207,7 @@ class MiT(nn.Module):
     def __init__(self, config: MiTConfig) -> None:
         super().__init__()
         self.grad_checkpointing = False
+        self.has_positions = config.position != "none"
         rates = iter(schedule(config.drop_path, sum(config.depths)))
         inputs = (3, *config.widths)
         for stage, number in enumerate(STAGES):
@@ -169,6 +216,8 @@ class MiT(nn.Module):
             embed = PatchEmbed(inputs[stage], width, kernel, stride)
             blocks = nn.ModuleList(Block(config, stage, next(rates)) for _ in range(depth))
             setattr(self, f"patch_embed{number}", embed)
+            if self.has_positions:
+                setattr(self, f"pos_embed{number}", Positions(width, config.grid(stage)))
             setattr(self, f"block{number}", blocks)
             setattr(self, f"norm{number}", nn.LayerNorm(width, eps=config.norm_eps))
         self.apply(_init)
@@ -178,6 +227,8 @@ class MiT(nn.Module):
         maps = [images]
         for number in STAGES:
             x, grid = self._part("patch_embed", number)(maps[-1])
+            if self.has_positions:
+                x = self._part("pos_embed", number)(x, grid)
             for block in self._part("block", number):
                 x = run(block, x, grid, checkpointing=self.grad_checkpointing)
             maps.append(to_map(self._part("norm", number)(x), grid))

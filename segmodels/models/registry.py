@@ -27,6 +27,7 @@ UNET = "segmodels.models.unet:UNet"
 SEGMENTER = "segmodels.models.segmenter:Segmenter"
 DEPICT = "segmodels.models.depict:Depict"
 SEGFORMER = "segmodels.models.segformer:SegFormer"
+SEGFORMER_RESNET = "segmodels.models.segformer_resnet:SegFormerResNet"
 SETR = "segmodels.models.setr:SETR"
 UPERNET = "segmodels.models.upernet:UPerNet"
 MIT_CLASSIFIER = "segmodels.models.classifier:MiTClassifier"
@@ -71,6 +72,13 @@ MITS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {
 #: timm's names of the dilated backbones of the convolutional baselines.
 DILATED = {"resnet50": "resnet50c", "resnet101": "resnet101c", "mobilenetv2": "mobilenetv2_100"}
 
+#: timm's names of the encoders that SegFormer's table 1d puts under its decoder.
+STRIDED = {
+    "resnet50": "resnet50c",
+    "resnet101": "resnet101c",
+    "resnext101": "resnext101_64x4d",
+}
+
 #: Swin's sizes: width, depths, heads, window. Swin-L is quoted after ImageNet-22K at 384 pixels,
 #: with windows of 12; give ``window=12`` for such a Swin-B and ``window=7`` for the other Swin-L.
 SWINS: dict[str, tuple[int, tuple[int, ...], tuple[int, ...], int]] = {
@@ -104,6 +112,9 @@ def _segformers() -> Iterator[tuple[str, ModelEntry]]:
     for size, (widths, depths, decoder_width) in MITS.items():
         arguments = {"widths": widths, "depths": depths, "decoder_width": decoder_width}
         yield f"segformer_{size}", ModelEntry(SEGFORMER, arguments, IMAGENET)
+    for encoder, timm_name in STRIDED.items():
+        entry = ModelEntry(SEGFORMER_RESNET, {"backbone": timm_name}, IMAGENET)
+        yield f"segformer_{encoder}", entry
 
 
 def _convolutional() -> Iterator[tuple[str, ModelEntry]]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segmodels.models.base import SegModel, to_map, to_tokens, upsample
+from segmodels.models.base import SegModel, one_of, to_map, to_tokens, upsample
 from segmodels.models.folding import Foldable, fold_batch_norm
 from segmodels.models.mit import STAGES, MiT, MiTConfig
 
@@ -26,12 +26,19 @@ class SegFormerConfig(MiTConfig):
     Attributes:
         decoder_width: channels of the decoder; 256 for B0 and B1, 768 for the others.
         decoder_dropout: of whole channels before the classifier.
+        decoder_levels: ``"all"`` maps of the encoder, or the ``"last"`` alone (table 1d).
     """
 
+    LATER: ClassVar[tuple[str, ...]] = (*MiTConfig.LATER, "decoder_levels")
     RATES: ClassVar[Mapping[str, str]] = {**MiTConfig.RATES, "decoder_dropout": "decoder_dropout"}
 
     decoder_width: int = 256
     decoder_dropout: float = 0.1
+    decoder_levels: str = "all"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("decoder_levels", self.decoder_levels, ("all", "last"))
 
 
 class LevelProjection(nn.Module):
@@ -60,16 +67,21 @@ class Decoder(Foldable):
     upsampled results are added. Same function, a third of the multiplications. Training
     does that always; inference keeps the paper's order, which defines the number, until
     ``optimize_for_inference`` asks for the other one (and for BatchNorm inside it).
+
+    Args:
+        inputs: channels of the four maps, from fine to coarse.
+        width: of the decoder.
+        num_classes: outputs.
+        dropout: of whole channels before the classifier.
     """
 
-    def __init__(self, config: SegFormerConfig) -> None:
+    def __init__(self, inputs: Sequence[int], width: int, num_classes: int, dropout: float) -> None:
         super().__init__()
-        width = config.decoder_width
         for number in reversed(STAGES):
-            setattr(self, f"linear_c{number}", LevelProjection(config.widths[number - 1], width))
+            setattr(self, f"linear_c{number}", LevelProjection(inputs[number - 1], width))
         self.linear_fuse = Fuse(width)
-        self.dropout = nn.Dropout2d(config.decoder_dropout)
-        self.linear_pred = nn.Conv2d(width, config.num_classes, 1)
+        self.dropout = nn.Dropout2d(dropout)
+        self.linear_pred = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Four maps (B, widths, ...) to logits (B, num_classes, h, w), at 1/4 of the image."""
@@ -129,6 +141,25 @@ def _sum_of_levels(maps: list[Tensor], terms: Sequence[Tensor]) -> Tensor:
     return total
 
 
+class LastLevelDecoder(nn.Module):
+    """Project the coarsest map, upsample it to 1/4, classify ("S4" of table 1d).
+
+    The printed parameters and operations leave no room for the fusion of levels.
+    """
+
+    def __init__(self, inputs: int, width: int, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.linear_c4 = LevelProjection(inputs, width)
+        self.dropout = nn.Dropout2d(dropout)
+        self.linear_pred = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Four maps (B, widths, ...) to logits (B, num_classes, h, w), at 1/4 of the image."""
+        level = self.linear_c4.proj
+        x = upsample(pointwise(maps[-1], level.weight, level.bias), _size(maps[0]))
+        return pointwise(self.dropout(x), self.linear_pred.weight.flatten(1), self.linear_pred.bias)
+
+
 class SegFormer(SegModel):
     """SegFormer; takes images of any size, gives logits at 1/4 (rounded up)."""
 
@@ -138,7 +169,12 @@ class SegFormer(SegModel):
         super().__init__(config)
         self.smallest_side = config.smallest_side
         self.backbone = MiT(config)
-        self.decode_head = Decoder(config)
+        sizes = config.decoder_width, config.num_classes, config.decoder_dropout
+        self.decode_head: Decoder | LastLevelDecoder
+        if config.decoder_levels == "all":
+            self.decode_head = Decoder(config.widths, *sizes)
+        else:
+            self.decode_head = LastLevelDecoder(config.widths[-1], *sizes)
 
     def forward_lowres(self, images: Tensor) -> Tensor:
         """Logits (B, num_classes, ⌈H / 4⌉, ⌈W / 4⌉) of images (B, 3, H, W)."""

@@ -127,6 +127,26 @@ def test_a_mit_fills_a_segformer(mit, name) -> None:
         assert torch.equal(after[key], source)
 
 
+def test_a_mit_fills_what_an_ablation_shares_with_it(mit, tmp_path) -> None:
+    ablation = {**MIT, "mix_ffn": False, "position": "learned"}
+    model = create_model("segformer_b0", 5, 64, **ablation)
+    before, file = snapshot(model), torch.load(mit, weights_only=True)
+    report = load_backbone(model, mit)
+    after = model.state_dict()
+    tables = [f"backbone.pos_embed{number}.table" for number in (1, 2, 3, 4)]
+    assert set(report.fresh) >= {*tables}
+    assert all(torch.equal(after[key], before[key]) for key in tables)
+    assert {key for key in report.unused if "head" not in key} == {k for k in file if "dwconv" in k}
+    assert torch.equal(after["backbone.block1.0.mlp.fc1.weight"], file["block1.0.mlp.fc1.weight"])
+
+    classifier = randomised(create_model("mit_b0", 10, 96, **ablation))
+    save_checkpoint(classifier, tmp_path / "classifier")
+    assert {*load_backbone(model, tmp_path / "classifier").resized} == {*tables}
+    table = classifier.state_dict()[tables[0]]
+    small = nn.functional.interpolate(table, size=(16, 16), mode="bilinear", align_corners=False)
+    assert torch.equal(model.state_dict()[tables[0]], small)
+
+
 def test_an_encoder_without_a_head_is_enough(tmp_path, vit) -> None:
     state = {k: v for k, v in torch.load(vit, weights_only=True).items() if "head" not in k}
     torch.save({"model": state}, tmp_path / "mae.pth")

@@ -43,6 +43,9 @@ RENAMED = [
     (r"mmseg_(segmenter_\w+)", r"\1"),
     (r"mmseg_(setr_(?:naive|pup|mla))(?:_b\d+)?", r"\1"),
     (r"mmseg_(deeplabv3plus|pspnet)_r(50|101)", r"\1_resnet\2"),
+    (r"mit_ablation_(?:pe|mixffn)", "segformer_b2"),  # B2: assumed in the claims' notes
+    (r"segformer_b2_c\d+", "segformer_b2"),
+    (r"mlpdec_(?:mit_)?(\w+)_s[1-4-]+", r"segformer_\1"),
 ]
 
 
@@ -75,6 +78,17 @@ def test_every_collected_claim_is_here_as_it_was_collected(mirror):
         assert claim.decimals >= len(printed) or printed == "0", name
         if claim.metric == "mIoU-c":
             assert claim.corruption == row["corruption"], name
+
+
+def test_ablations_of_one_network_differ_in_its_arguments():
+    claims, stem = load_claims(), "segformer_ablation_"
+    for width in (256, 512, 1024, 2048):
+        assert claims[f"{stem}decoder_c{width}"].overrides == {"decoder_width": width}
+    for place in ("768", "1024x2048"):
+        assert claims[f"{stem}pe_{place}"].overrides == {"mix_ffn": False, "position": "learned"}
+        assert not claims[f"{stem}mixffn_{place}"].overrides
+    for name in ("s4", "s4_params", "s4_gflops"):
+        assert claims[f"{stem}enc_mit_b2_{name}"].overrides == {"decoder_levels": "last"}
 
 
 def test_claims_have_what_a_reader_needs():

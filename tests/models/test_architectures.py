@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.depict import SubspaceAttention
 from segmodels.models.drop_path import DropPath, schedule
@@ -112,6 +113,45 @@ def test_segformer_decoder_is_the_paper_s_with_the_order_exchanged(training) -> 
     ours = torch.autograd.grad((logits * weights).sum(), [*maps, *head.parameters()])
     theirs = torch.autograd.grad((expected * weights).sum(), [*maps, *plain.parameters()])
     torch.testing.assert_close(ours, theirs)
+
+
+@torch.no_grad()
+def test_segformer_s_ablations_by_hand() -> None:
+    """No convolution but a table of positions in every stage, and the coarsest map alone."""
+    model = create_model(
+        "segformer_nano", 5, position="learned", mix_ffn=False, image_size=(64, 96)
+    )
+    encoder = randomised(model).double().eval().backbone
+    sizes = [tuple(getattr(encoder, f"pos_embed{n}").table.shape[-2:]) for n in (1, 2, 3, 4)]
+    assert sizes == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    patches, grid = encoder.patch_embed1(torch.randn(1, 3, 61, 83, dtype=torch.double))
+    table = F.interpolate(
+        encoder.pos_embed1.table, size=(16, 21), mode="bilinear", align_corners=False
+    )
+    placed = encoder.pos_embed1(patches, grid)
+    torch.testing.assert_close(placed, patches + table.flatten(2).transpose(1, 2))
+    ffn = encoder.block1[0].mlp
+    assert not [name for name, _ in encoder.named_parameters() if "dwconv" in name]
+    torch.testing.assert_close(ffn(placed, grid), ffn.fc2(F.gelu(ffn.fc1(placed))))
+
+    last = randomised(create_model("segformer_nano", 5, decoder_levels="last")).double().eval()
+    head = last.decode_head
+    maps = last.backbone(torch.randn(1, 3, 64, 96, dtype=torch.double))
+    level = head.linear_c4.proj(maps[3].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    level = F.interpolate(level, size=(16, 24), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(head(maps), head.linear_pred(level))
+
+
+def test_later_arguments_are_named_where_they_are_not_the_usual_ones() -> None:
+    """Evidence that is published names the arguments of its network, and is found by them."""
+    later = {"mix_ffn", "position", "image_size", "decoder_levels"}
+    plain = create_model("segformer_nano", 5, image_size=96, position="none").config
+    assert not later & plain.keys()
+    changed = create_model("segformer_nano", 5, 96, position="learned", decoder_levels="last")
+    given = {"position": "learned", "image_size": [96, 96], "decoder_levels": "last"}
+    assert changed.config == {**plain, **given}
+    with pytest.raises(SegmodelsError, match="'position' must be 'none' or 'learned'"):
+        create_model("segformer_nano", position="sine")
 
 
 @torch.no_grad()
