@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect import Flow
 
+from flows import robustness
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow
 from segmodels.errors import UnknownNameError
 
@@ -20,7 +21,6 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "train": ("Train the active runs", ("train", "own_train")),
     "evaluate": ("Measure the active runs under their protocols", ("evaluate",)),
-    "robustness": ("Measure the active runs under stress", ("robustness",)),
     "leaderboard": (
         "Judge the evidence and render both leaderboards",
         ("leaderboard", "local_leaderboard"),
@@ -40,7 +40,10 @@ def _flow(name: str, does: str, groups: Sequence[str]) -> Flow[..., Ending]:
 
 
 #: Prefect finds a deployment's flow as an attribute of this file.
-FLOWS: dict[str, Flow[..., Any]] = {name: _flow(name, *part) for name, part in PARTS.items()}
+FLOWS: dict[str, Flow[..., Any]] = {
+    **{name: _flow(name, *part) for name, part in PARTS.items()},
+    "robustness": robustness.FLOW,
+}
 globals().update(FLOWS)
 
 
@@ -49,7 +52,8 @@ def program(arguments: Sequence[str]) -> int:
     named = arguments[0] if arguments else "--help"
     if named in ("-h", "--help"):
         print("usage: python -m flows.parts PART [--help] [options]\n")
-        print("\n".join(f"  {name:12} {does}" for name, (does, _) in PARTS.items()))
+        for name, flow in FLOWS.items():
+            print(f"  {name:12} {(flow.fn.__doc__ or '').partition('.')[0]}")
         return 0 if arguments else 2
     if named not in FLOWS:
         print(f"error: {UnknownNameError('part', named, FLOWS)}", file=sys.stderr)

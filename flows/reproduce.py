@@ -87,7 +87,7 @@ def bring_up_to_date(
     if not plan:
         return Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")
     seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
-    with _stopping() as stop:
+    with stopping() as stop:
         limit = _gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
         several = devices() if len(devices()) > 1 else ()
         work = Work(
@@ -131,7 +131,7 @@ def _publish(root: Path, rows: Sequence[StageRow], message: str) -> None:
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[threading.Event]:
     """Yield an event that is set when this flow run is cancelled or the block is left.
 
     A runner or worker ends a cancelled run by SIGTERM, which Prefect raises as an
@@ -251,6 +251,8 @@ def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
             "help": "times to retry a stage, not wrong input",
         },
         "force": {"action": "store_true", "help": "run every stage, and count again what is here"},
+        "run": {"metavar": "RUN", "help": "a run of params/runs"},
+        "suite": {"metavar": "SUITE", "help": "a suite of params/robustness.yaml"},
     }
     for name in inspect.signature(target.fn).parameters:
         parser.add_argument("--" + name.replace("_", "-"), **options[name])

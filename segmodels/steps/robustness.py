@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
+from statistics import fmean
+from typing import Any
 
 from segmodels.core import paths
 from segmodels.core.files import check_writable, write_json
@@ -83,9 +86,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
             found.append(evidence or count(condition, again))
             moved.conditions(len(found))
         replace_evidence(place, found)
-        scores = {_label(e.identity.condition): percent(score(e, protocol).miou) for e in found}
-        mean = float(np.mean([value for value in scores.values() if value is not None]))
-        write_json(metrics, {"mean_mIoU": round(mean, 4), "mIoU": scores})
+        write_json(metrics, scores_of_suite(found, protocol))
         _forget(done)
     return found
 
@@ -149,6 +150,21 @@ def _forget(done: Path) -> None:
     if done.is_dir():
         done.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
+
+
+def scores_of_suite(found: Iterable[Evidence], protocol: Protocol) -> dict[str, Any]:
+    """mIoU by condition, percent, and the mean over them; seeds of one condition are averaged.
+
+    None where there is no labelled pixel.
+    """
+    seeds: dict[str, list[float]] = defaultdict(list)
+    for evidence in found:
+        seeds[_label(evidence.identity.condition)].append(score(evidence, protocol).miou)
+    means = {label: fmean(values) for label, values in seeds.items()}
+    known = [value for value in means.values() if not math.isnan(value)]
+    mean = fmean(known) if known else math.nan
+    scores = {label: percent(value) for label, value in means.items()}
+    return {"mean_mIoU": percent(mean), "mIoU": scores}
 
 
 def _label(condition: Condition | None) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_project
 from toy_repository import PIPELINE, MakeRepo, copy, dvc, each, ran, write_repo
 from waiting import text_of, until
 
@@ -72,8 +73,12 @@ class Server:
         return states()
 
     def artifacts(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        return {item["type"]: item for item in self.all_artifacts(run)}
+
+    def all_artifacts(self, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every artifact of a flow run, several of one type too."""
         body = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
-        return {item["type"]: item for item in self.post("/artifacts/filter", body)}
+        return list(self.post("/artifacts/filter", body))
 
 
 def gone(pid: str) -> bool:
@@ -209,6 +214,33 @@ def test_same_as_dvc_repro_and_only_what_is_missing(
     run = reproduce(server, twin, module="flows.parts leaderboard")  # needs everything
     assert run["state"]["message"] == "Nothing to do: all 6 stages are up to date."
     assert server.tasks(run) == {}
+
+
+def test_a_run_under_a_suite(server: Server, tmp_path: Path) -> None:
+    """Images under way as a progress artifact, every condition in a table, errors in one line."""
+    root = small_project.make(tmp_path / "project")
+    settings = {
+        **server.environment,
+        "SEGMODELS_CACHE": str(root / ".cache"),
+        "SEGMODELS_MIRROR": str(root.parent / "mirror"),
+    }
+    there = Server(server.url, {**settings, "OMP_NUM_THREADS": "1"})
+    asked = ("--run", "published", "--suite", "quick")
+    run = reproduce(there, root, *asked, module="flows.parts robustness")
+    assert run["state"]["name"] == "Completed", run["state"]["message"]
+    assert run["state"]["message"].startswith("published under quick: clean ")
+    table = next(a for a in server.all_artifacts(run) if a["type"] == "table")
+    rows = json.loads(table["data"])
+    found = [(row["disturbance"], row["strength"]) for row in rows]
+    assert found == [("gaussian_noise", 3.0), ("parameter_noise", 0.01)]
+    (metrics,) = (root / "reports/local/metrics").rglob("*robustness-quick.json")
+    counted = json.loads(metrics.read_text())["mIoU"]
+    assert [row["mIoU"] for row in rows] == pytest.approx(list(counted.values()), abs=0.01)
+    shown = {a["description"]: a["data"] for a in server.all_artifacts(run) if a != table}
+    assert shown == {
+        "published, undisturbed: 3 of 3 images": 100.0,
+        "published, quick: 6 of 6 images": 100.0,
+    }
 
 
 def test_a_failed_stage_stops_only_its_descendants(server: Server, make_repo: MakeRepo) -> None:

@@ -1,0 +1,177 @@
+"""Count one run under one robustness suite: ``python -m flows.robustness --run RUN --suite SUITE``.
+
+Without DVC, as `segmodels verify` works: what the run lacks is fetched, prepared or trained first,
+and evidence that is here or published is taken. It all happens in the process of the flow run,
+which therefore sees every image that is done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.devices import devices
+from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow, stopping
+from segmodels import steps
+from segmodels.core.settings import ROOT
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Evidence
+from segmodels.metrics.robustness import Robustness, summarise
+from segmodels.protocols.reading import load_protocol
+from segmodels.runs.run import load_run
+
+#: Between two states of the progress artifact.
+SHOW_SECONDS = 2.0
+
+
+class StoppedError(SegmodelsError):
+    """This flow run was cancelled; what is counted waits in the cache."""
+
+
+class Shown:
+    """Progress in images, as an artifact of the current task.
+
+    Calling it raises `StoppedError` once the flow run is ending.
+    """
+
+    def __init__(self, what: str, stop: threading.Event) -> None:
+        self._what, self._stop, self._next = what, stop, 0.0
+        artifact = create_progress_artifact(0.0, description=what)
+        assert isinstance(artifact, UUID)
+        self._artifact = artifact
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many images of all are done."""
+        if self._stop.is_set():
+            raise StoppedError(f"Stopped after {done} of {total} images.")
+        now = time.monotonic()
+        if done == total or now >= self._next:
+            self._next = now + SHOW_SECONDS
+            text = f"{self._what}: {done} of {total} images"
+            update_progress_artifact(self._artifact, 100.0 * done / total, description=text)
+
+
+@task(name="inputs and clean evidence", cache_policy=NO_CACHE)
+def count_clean(run_name: str, stop: threading.Event) -> Evidence:
+    """Evidence of the undisturbed images, after what that needs."""
+    run, options = load_run(run_name), steps.Options(devices()[0])
+    steps.ensure_inputs(run, options)
+    shown = Shown(f"{run_name}, undisturbed", stop)
+    return steps.evaluate_run(
+        run_name, run.protocols[0], steps.Options(devices()[0], progress=shown)
+    )
+
+
+@task(name="count", cache_policy=NO_CACHE)
+def count_disturbed(
+    run_name: str, suite: str, force: bool, stop: threading.Event
+) -> list[Evidence]:
+    """Evidence of every condition of the suite."""
+    shown = Shown(f"{run_name}, {suite}", stop)
+    return steps.stress_run(run_name, suite, steps.Options(devices()[0], shown, force=force))
+
+
+def table(found: Robustness) -> list[dict[str, str | float]]:
+    """A line for each strength of each disturbance: mIoU, and the percentage that is kept."""
+    return [
+        {
+            "disturbance": curve.name,
+            "strength": point.level,
+            "mIoU": round(point.miou, 2),
+            "kept": "" if point.ratio is None else round(100 * point.ratio, 1),
+        }
+        for curve in found.curves
+        for point in curve.points
+    ]
+
+
+def summary(run: str, suite: str, found: Robustness) -> str:
+    """All of it in one line."""
+    mean = "" if found.mean is None else f", mean over corruptions {found.mean:.2f}"
+    return f"{run} under {suite}: clean {found.clean:.2f}{mean} mIoU"
+
+
+def count_run(run: str, suite: str, force: bool) -> Ending:
+    """Count, show and sum up in the current flow run."""
+    from segmodels.robustness.suite import load_stress_suite  # PyTorch, which other parts lack
+
+    with stopping() as stop:
+        try:
+            load_stress_suite(suite)
+            clean, disturbed = count_clean(run, stop), count_disturbed(run, suite, force, stop)
+        except StoppedError as error:
+            return Cancelled(message=str(error))
+        except SegmodelsError as error:
+            return Failed(message=str(error))
+        found = summarise(clean, disturbed, load_protocol(load_run(run).protocols[0]))
+        text = summary(run, suite, found)
+        create_table_artifact(key="robustness", table=table(found), description=text)
+        return Completed(message=text)
+
+
+@contextmanager
+def _standing_in(root: str) -> Iterator[None]:
+    """Let the library find its project there."""
+    before = os.environ.get(ROOT)
+    if root != ".":
+        os.environ[ROOT] = str(Path(root).resolve())
+    try:
+        yield
+    finally:
+        os.environ.pop(ROOT, None)
+        os.environ.update({} if before is None else {ROOT: before})
+
+
+def robustness(
+    run: str | None = None,
+    suite: str | None = None,
+    root: str = ".",
+    targets: list[str] | None = None,
+    jobs: int = JOBS,
+    force: bool = False,
+) -> Ending:
+    """Measure a run under a robustness suite; or, without one, the active runs under theirs.
+
+    Args:
+        run: A file in params/runs, by its name without the ending.
+        suite: A suite of params/robustness.yaml, such as quick or imagenet-c.
+        root: The checkout; a dot is the folder that the flow runs in.
+        targets: Without a run, the stages to bring up to date instead of all of robustness.
+        jobs: Without a run, how many stages at a time.
+        force: Count again what is here already.
+    """
+    if run is None and suite is None:
+        return bring_up_to_date(root, targets, jobs, groups=("robustness",), force=force)
+    if run is None or suite is None:
+        lacking = "run" if run is None else "suite"
+        return Failed(message=f"Name a run and a suite, or neither; the {lacking} is missing.")
+    with _standing_in(root):
+        return count_run(run, suite, force)
+
+
+FLOW: Any = pipeline_flow(robustness)
+
+
+def program(arguments: Iterable[str]) -> int:
+    """Run it from the command line; returns the exit code."""
+    return main(FLOW, list(arguments), "flows.robustness")
+
+
+if __name__ == "__main__":
+    raise SystemExit(program(sys.argv[1:]))
