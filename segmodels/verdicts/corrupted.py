@@ -16,7 +16,7 @@ from segmodels.metrics.severities import BySeverity, by_severity, of_noise
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.compare import judge
 from segmodels.verdicts.gap import rounding_of, status_of_gap
-from segmodels.verdicts.obstacles import Obstacle
+from segmodels.verdicts.obstacles import OTHER_NETWORK, Obstacle
 from segmodels.verdicts.rounding import known_interval
 from segmodels.verdicts.rules import Rules
 from segmodels.verdicts.shortcomings import NO_LABELS, shortcomings
@@ -54,7 +54,7 @@ def judge_corrupted(
         wanted, found = (1,), of_noise(copies, claim.noise)
     used = [evidence for seeds in found.values() for evidence in seeds]
     if not used:
-        return judge(claim, None, None, obstacles, rules)
+        return not_run(claim, obstacles, rules)
     value = fmean(
         fmean(score(evidence, protocol).miou for evidence in seeds) for seeds in found.values()
     )
@@ -73,6 +73,20 @@ def judge_corrupted(
         return judged
     interval = known_interval(mean_interval(used, protocol, rules.interval))
     return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
+
+
+def not_run(claim: Claim, obstacles: Sequence[Obstacle], rules: Rules) -> Verdict:
+    """The verdict on a number under a disturbance that nobody measured here.
+
+    Under a corruption it is not blocked where its network is here: images of Cityscapes and weights
+    are what anybody may bring along, and what of them is missing is said.
+    """
+    verdict = judge(claim, None, None, obstacles, rules)
+    absent = any(one.kind in ("not implemented", OTHER_NETWORK) for one in obstacles)
+    if verdict.status != "blocked" or not claim.corruption or absent:
+        return verdict
+    reason = f"Nobody has run it yet. What is missing: {verdict.reason}"
+    return dataclasses.replace(verdict, status="unverified", reason=reason)
 
 
 def _shortcomings(

@@ -17,7 +17,7 @@ from segmodels.verdicts.answering import (
 )
 from segmodels.verdicts.caveats import capped, of_other_images, with_caveats
 from segmodels.verdicts.compare import blocked, judge, judge_cost, training_command
-from segmodels.verdicts.corrupted import judge_corrupted
+from segmodels.verdicts.corrupted import judge_corrupted, not_run
 from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.instructions import to_do
 from segmodels.verdicts.matching import other_network
@@ -95,8 +95,8 @@ def _claim_row(project: Project, claim: Claim) -> Row:
 
 
 def _with_todo(project: Project, resolved: ResolvedClaim, verdict: Verdict) -> Verdict:
-    """A verdict; that on a blocked claim with what would help."""
-    if verdict.status != "blocked":
+    """A verdict; that on a claim that lacks something with what would help."""
+    if not verdict.obstacle:
         return verdict
     todo = to_do(resolved.obstacles, resolved.weights, resolved.dataset, project.rules.obstacles)
     if resolved.trainings:
@@ -130,7 +130,7 @@ def _judge_corrupted(project: Project, resolved: ResolvedClaim) -> Verdict:
     """The verdict on a mean over the severities of one corruption, or on a level of noise."""
     claim, rules = resolved.claim, project.rules
     if resolved.protocol is None or resolved.weights is None:
-        return judge(claim, resolved.protocol, None, resolved.obstacles, rules)
+        return not_run(claim, resolved.obstacles, rules)
     clean = find_released(project, resolved, project.datasets.get(clean_dataset(claim)))
     if other := other_network(claim, resolved.weights, [clean.evidence] if clean else ()):
         return blocked([other, *resolved.obstacles], rules)

@@ -43,6 +43,7 @@ RENAMED = [
     (r"mmseg_(segmenter_\w+)", r"\1"),
     (r"mmseg_(setr_(?:naive|pup|mla))(?:_b\d+)?", r"\1"),
     (r"mmseg_(deeplabv3plus|pspnet)_r(50|101)", r"\1_resnet\2"),
+    (r"pspnet", "pspnet_resnet101"),  # of which encoder: assumed in the claims' notes
     (r"mit_ablation_(?:pe|mixffn)", "segformer_b2"),  # B2: assumed in the claims' notes
     (r"segformer_b2_c\d+", "segformer_b2"),
     (r"mlpdec_(?:mit_)?(\w+)_s[1-4-]+", r"segformer_\1"),
@@ -78,6 +79,25 @@ def test_every_collected_claim_is_here_as_it_was_collected(mirror):
         assert claim.decimals >= len(printed) or printed == "0", name
         if claim.metric == "mIoU-c":
             assert claim.corruption == row["corruption"], name
+
+
+def test_curves_of_noise_are_those_that_were_read(mirror):
+    text = (mirror / "facts" / "robustness.md").read_text()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    start = next(place for place, cells in enumerate(lines) if cells[:1] == ["sigma"])
+    read = {
+        (name, float(cells[0])): float(value)
+        for cells in lines[start + 2 : lines.index([], start)]
+        for name, value in zip(lines[start][1:], cells[1:], strict=True)
+        if value != "-"
+    }
+    stems = {"segmenter": "Segmenter", "depict": "DEPICT", "cbt": "CBT"}
+    ours = {}
+    for one in (claim for claim in load_claims().values() if claim.metric == "mIoU-n"):
+        size = "T" if "tiny" in one.model else "S"
+        ours[f"{stems[one.model.partition('_')[0]]}-{size}", one.noise] = one.value
+        assert one.uncertainty == 0.5
+    assert ours == read
 
 
 def test_ablations_of_one_network_differ_in_its_arguments():

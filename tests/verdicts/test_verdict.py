@@ -40,6 +40,7 @@ RULES = Rules(
     interval=IntervalRule(confidence=0.95),
     statements=StatementRule(seeds=2),
     obstacles={
+        "not implemented": ObstacleRule(means="no network", fix="write it"),
         "weights unpublished": ObstacleRule(means="nobody gave them out", fix="ask the authors"),
         "gated data": ObstacleRule(means="a login", fix="register"),
     },
@@ -280,7 +281,13 @@ def test_a_corruption_is_the_mean_over_its_severities():
     part = judge_corrupted(asked, PLAIN, copies[1:], [], RULES)
     assert (part.status, part.gap) == ("partial", pytest.approx(2.5))
     assert "4 of 5 severities" in part.reason
-    assert judge_corrupted(asked, PLAIN, [], [GATED], RULES).status == "blocked"
+    missing = judge_corrupted(asked, PLAIN, [], [GATED], RULES)
+    assert (missing.status, missing.obstacle) == ("unverified", GATED.kind)
+    assert GATED.text in missing.reason
+    absent = Obstacle("not implemented", "No such network.")
+    assert judge_corrupted(asked, PLAIN, [], [GATED, absent], RULES).status == "blocked"
+    noisy = claim(50.0, metric="mIoU-n", noise=0.01)
+    assert judge_corrupted(noisy, PLAIN, [], [GATED], RULES).status == "blocked"
     first = [corrupted(3, 500, images=1)]  # of some images only
     assert judge_corrupted(asked, PLAIN, first, [], RULES).status == "unverified"
 
