@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segmodels.cli import (
+    analysing,
     board,
     checking,
     costs,
@@ -34,7 +35,7 @@ __all__ = ["main"]
 #: In the order of `segmodels --help`.
 _GROUPS = (
     *(listing, data, weights, checking, evaluating, evidence),
-    *(board, robustness, costs, diagnosis, project, schema),
+    *(board, robustness, analysing, costs, diagnosis, project, schema),
 )
 
 

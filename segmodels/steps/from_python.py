@@ -159,7 +159,7 @@ def _subject(
         found = own_model(model, num_classes=classes, preprocessing=preprocessing)
         weights, origin = weights_sha256(found), {"python": ""}
     elif isinstance(model, str | Path):
-        path, origin = _checkpoint(model)
+        path, origin = find_checkpoint(model)
         found = load_checkpoint(path)
         names = released_files(origin.get("released"))
         weights = weights_digest(path, names)
@@ -186,7 +186,7 @@ def _is_known(model: SegModel) -> bool:
     return entry is not None and entry.builder == f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _checkpoint(model: str | Path) -> tuple[Path, dict[str, str]]:
+def find_checkpoint(model: str | Path) -> tuple[Path, dict[str, str]]:
     """The file or folder that a name or path leads to, and where it comes from."""
     path = path_to("model", model)
     if isinstance(model, Path) or path.exists():
