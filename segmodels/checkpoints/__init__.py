@@ -11,6 +11,7 @@ import torch
 
 from segmodels.checkpoints import (
     augreg,
+    cgnet,
     espnet,
     hugging_face,
     mit,
@@ -70,6 +71,7 @@ FORMATS: dict[str, Format] = {
         timm_vit.load,
     ),
     "augreg": Format("AugReg's ViT (.npz)", augreg.recognises, augreg.load),
+    "cgnet": Format("a CGNet state dict (.pth)", cgnet.recognises, cgnet.load),
     "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
 }
 

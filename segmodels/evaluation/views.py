@@ -52,6 +52,8 @@ def network_input(
     """One view, float32 (h, w, 3), of an image, uint8 (H, W, 3): resized and normalised in the
     order and the arithmetic of the protocol.
     """
+    if protocol.statistics_order == "reversed":
+        preprocessing = preprocessing.with_reversed_statistics()
     if protocol.resize_library == "opencv-float":
         return resized_view(preprocessing.apply(image, protocol.normalize), protocol, scale)
     return preprocessing.apply(resized_view(image, protocol, scale), protocol.normalize)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, SegModel, one_of
+from segmodels.models.prelu_convolution import Conv, ConvNormAct, NormAct
 
 BRANCHES = 5
 DILATIONS = (1, 2, 4, 8, 16)
@@ -45,51 +46,6 @@ class ESPNetConfig(ModelConfig):
                 f"ESPNet's decoder is an ESP block on num_classes channels and needs at least "
                 f"{BRANCHES}, got {self.num_classes}."
             )
-
-
-class Conv(nn.Module):
-    """Convolution without bias that keeps the size (dilated or not), or halves it."""
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1
-    ) -> None:
-        super().__init__()
-        padding = (kernel - 1) // 2 * dilation
-        self.conv = nn.Conv2d(
-            inputs, outputs, kernel, stride, padding, dilation=dilation, bias=False
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""
-        y: Tensor = self.conv(x)
-        return y
-
-
-class NormAct(nn.Module):
-    """BatchNorm (eps 1e-3) and one PReLU slope per channel."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.bn = nn.BatchNorm2d(channels, eps=1e-3)
-        self.act = nn.PReLU(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape in and out: (B, channels, h, w)."""
-        y: Tensor = self.act(self.bn(x))
-        return y
-
-
-class ConvNormAct(NormAct):
-    """The two above in one."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(outputs)
-        padding = (kernel - 1) // 2
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""
-        return super().forward(self.conv(x))
 
 
 class Pyramid(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from segmodels.errors import SegmodelsError, nearest, shown
@@ -107,6 +107,11 @@ class Preprocessing:
             std=_triple("std", [round(value * factor, 9) for value in std]),
         )
 
+    def with_reversed_statistics(self) -> Preprocessing:
+        """The same with the mean and the deviation of its first and last channel exchanged."""
+        mean, std = self.mean, self.std
+        return replace(self, mean=(mean[2], mean[1], mean[0]), std=(std[2], std[1], std[0]))
+
     def apply(
         self, image: NDArray[np.uint8], arithmetic: Arithmetic = "plain"
     ) -> NDArray[np.float32]:
@@ -179,6 +184,10 @@ IMAGENET = Preprocessing("RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.37
 
 #: The same, rounded to two decimals as Segmenter does for its DeiT encoders.
 IMAGENET_ROUNDED = Preprocessing("RGB", (123.68, 116.28, 103.53), (58.4, 57.12, 57.38))
+
+#: CGNet's on CamVid. The mean was taken over images in BGR and is subtracted from RGB, in training
+#: as in the authors' test (dataset/camvid.py of their repository, and camvid_inform.pkl).
+CGNET_CAMVID = Preprocessing("RGB", (105.65775, 103.329834, 99.625404), (1.0, 1.0, 1.0))
 
 #: CamVid training statistics, as the released ESPNet weights expect them.
 ESPNET_CAMVID = Preprocessing(

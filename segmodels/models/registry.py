@@ -22,6 +22,7 @@ class ModelEntry:
     preprocessing: Preprocessing | None = None
 
 
+CGNET = "segmodels.models.cgnet:CGNet"
 ESPNET = "segmodels.models.espnet:ESPNet"
 UNET = "segmodels.models.unet:UNet"
 SEGMENTER = "segmodels.models.segmenter:Segmenter"
@@ -177,6 +178,7 @@ MODELS: dict[str, ModelEntry] = {
     **dict(_setrs()),
     **dict(_upernets()),
     "unet": ModelEntry(UNET, preprocessing=IMAGENET),
+    "cgnet_m3n21": ModelEntry(CGNET, {"m": 3, "n": 21}),
     "espnet_p2_q3": ModelEntry(ESPNET, {"p": 2, "q": 3}),
     "espnet_p2_q5": ModelEntry(ESPNET, {"p": 2, "q": 5}),
     "espnet_p2_q8": ModelEntry(ESPNET, {"p": 2, "q": 8}),

@@ -13,6 +13,10 @@ from segmodels.protocols.fields import EFFECTS
 from segmodels.protocols.protocol import Protocol
 
 _DATASETS = ("ADE20K", "Cityscapes", "Pascal Context", "COCO-Stuff", "CamVid", "Shapes")
+_NAMED = (
+    *("resize_library", "normalize", "statistics_order", "average", "argmax_at", "precision"),
+    "void",
+)
 _SCORING = ("void", "ignore_classes")
 
 _HEAD = """# Protocols
@@ -104,7 +108,7 @@ def _views(protocol: Protocol) -> str:
 
 def _else(protocol: Protocol) -> Iterator[str]:
     """Fields without a column of their own, where they are not as everywhere."""
-    for name in ("resize_library", "normalize", "average", "argmax_at", "precision", "void"):
+    for name in _NAMED:
         value = getattr(protocol, name)
         if value != Protocol.model_fields[name].default:
             yield f"{name} {value}"

@@ -37,6 +37,9 @@ def _shortest(sides: Any) -> Any:
 #: One number for both sides, or (height, width).
 Sides = Annotated[int | tuple[int, int], BeforeValidator(_shortest)]
 
+#: In which order of channels the weights' mean and deviation are taken.
+StatisticsOrder = Literal["given", "reversed"]
+
 Void = Literal["ignore", "error"]
 Library = Literal["opencv", "opencv-float", "pillow", "torch"]
 Averaged = Literal["probabilities", "logits"]
@@ -76,6 +79,9 @@ class Protocol(Entry):
         normalize: how the subtraction of the mean and the division by the deviation are
             rounded: `plain` (mmcv, mmsegmentation, ESPNet), or as the processors of
             `transformers` do, `fused` (with torchvision) or `rescaled` (with Pillow).
+        statistics_order: mean and deviation as the weights have them (`given`), or with their first
+            and last channel exchanged (`reversed`): what a mistaken order does to a number. The
+            channels of the image stay in the weights' order.
         pad_multiple: the normalised view is padded right and below with 0, the mean colour,
             to a multiple of this; the padding is cut off the logits.
         upsample_once: logits go from the network's own resolution to the image in one
@@ -109,6 +115,7 @@ class Protocol(Entry):
     resize_fixed: Sides | None = None
     resize_library: Library = "opencv"
     normalize: Arithmetic = "plain"
+    statistics_order: StatisticsOrder = "given"
     pad_multiple: PositiveInt | None = None
     upsample_once: bool = False
     average: Averaged = "probabilities"

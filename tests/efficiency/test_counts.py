@@ -40,6 +40,7 @@ def test_an_unknown_model_suggests_the_nearest():
 # --- two counters, one number -----------------------------------------------------------
 
 ONE_OF_EACH = [
+    "cgnet_m3n21",
     "deeplabv3plus_mobilenetv2",
     "depict_ca_vit_tiny_patch16",
     "depict_sa_vit_tiny_patch16",

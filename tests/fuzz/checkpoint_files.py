@@ -245,6 +245,12 @@ def _espnet(folder: Path) -> Path:
     return folder / "espnet.pth"
 
 
+def _cgnet(folder: Path) -> Path:
+    model = create_model("cgnet_m3n21", 5, m=2, n=2)
+    torch.save({"epoch": 1, "model": model.state_dict()}, folder / "cgnet.pth")
+    return folder / "cgnet.pth"
+
+
 #: Each writes into an empty folder and returns what is to be loaded.
 KINDS: dict[str, Callable[[Path], Path]] = {
     "native": _native,
@@ -262,6 +268,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "augreg": _augreg,
     "lightning": _lightning,
     "espnet": _espnet,
+    "cgnet": _cgnet,
 }
 
 

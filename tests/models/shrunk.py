@@ -26,6 +26,8 @@ FEWER: dict[str, Any] = {
     "drop_path": 0.2,
     "channels": 64,
     "mla_channels": 16,
+    "m": 2,
+    "n": 2,
 }
 #: Depth of each stage; a Swin needs two blocks for its two kinds of windows.
 STAGES = {"upernet": (2, 2, 2, 2)}

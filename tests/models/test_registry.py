@@ -158,6 +158,11 @@ def test_espnet_counts(name, classes, skip, expected) -> None:
     assert parameters(build(name, num_classes=classes, skip=skip)) == expected
 
 
+def test_cgnet_counts() -> None:
+    """Of the released CamVid file; printed is "less than 0.5 M"."""
+    assert parameters(build("cgnet_m3n21", num_classes=11)) == 494_258
+
+
 def test_small_models_are_small() -> None:
     assert 1_800_000 < parameters(build("unet", num_classes=11)) < 2_000_000
     for name in list_models("*nano*"):
