@@ -5,6 +5,9 @@ from __future__ import annotations
 from segmodels.leaderboard.asset import asset
 from segmodels.leaderboard.badge import badge_words
 from segmodels.leaderboard.charts.bars import best_first, common_span, interval_bar
+from segmodels.leaderboard.charts.curves import curve_tables
+from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
+from segmodels.leaderboard.compared import NOTHING, Compared
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.facts import Facts, printed, provenance
 from segmodels.leaderboard.templating import render
@@ -21,7 +24,13 @@ from segmodels.metrics.averages import AVERAGES
 from segmodels.verdicts.row import Row
 
 
-def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | None = None) -> str:
+def render_claim(
+    row: Row,
+    name: str,
+    neighbours: dict[str, Row],
+    docs: Docs | None = None,
+    compared: Compared = NOTHING,
+) -> str:
     """One page as text.
 
     Args:
@@ -29,6 +38,7 @@ def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | N
         name: file name of the page without ending.
         neighbours: rows this one names or shares its checkpoint with, by the name of their page.
         docs: where protocols and verdicts are described, seen from the page.
+        compared: what a statement compares.
     """
     where = f"{row.subject.dataset} {row.subject.split}, " if row.subject.dataset else ""
     badge = " ".join(badge_words(row))
@@ -47,6 +57,7 @@ def render_claim(row: Row, name: str, neighbours: dict[str, Row], docs: Docs | N
         classes=best_first(row.evidence.per_class) if row.evidence else [],
         averages=_averages(row),
         same_checkpoint=_same_checkpoint(row, neighbours),
+        pictures=robustness_pictures(compared.rows, compared.kinds) + curve_tables([row]),
         facts=_facts(row, neighbours, docs),
         badge=badge,
         snippet=f"[![{badge}](reports/claims/{name}.svg)](reports/claims/{name}.html)",
@@ -65,7 +76,8 @@ def _averages(row: Row) -> list[tuple[str, str, str]]:
 
 def style_sheet() -> str:
     """`claims/style.css`: what all these pages share."""
-    return f"/* {GENERATOR} */\n{asset('palette.css')}{asset('claim.css')}"
+    parts = map(asset, ("palette.css", "charts.css", "claim.css"))
+    return f"/* {GENERATOR} */\n{''.join(parts)}"
 
 
 def script() -> str:

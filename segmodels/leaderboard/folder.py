@@ -10,6 +10,7 @@ from pathlib import Path
 from segmodels.core.files import readable_json, write_text
 from segmodels.leaderboard.badge import render_badge
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
+from segmodels.leaderboard.compared import compared_in
 from segmodels.leaderboard.docs import Docs, docs_from
 from segmodels.leaderboard.exports.json import render_json, whole
 from segmodels.leaderboard.exports.markdown import render_markdown
@@ -83,7 +84,7 @@ def _pages(rows: list[Row], out_folder: Path) -> Iterable[tuple[str, str]]:
         if row.weights.sha256:
             near |= siblings[_question(row)]
         near.pop(name, None)
-        yield f"{name}.html", render_claim(row, name, near, docs)
+        yield f"{name}.html", render_claim(row, name, near, docs, compared_in(row, rows))
         yield f"{name}.svg", render_badge(row)
         yield f"{name}.json", readable_json(whole(row, name))
     if pages:

@@ -65,7 +65,7 @@ def render_html(
     sections = [(place, title, body) for place, title, make in _SECTIONS if (body := make(rows))]
     return render(
         "page.html",
-        style=asset("palette.css") + asset("page.css"),
+        style="".join(map(asset, ("palette.css", "charts.css", "page.css"))),
         headline=headline(rows),
         remark=remark,
         counters=[(name, GROUPS[name], numbers) for name, numbers in counts(rows).items()],

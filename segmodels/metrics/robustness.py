@@ -25,13 +25,15 @@ class CurvePoint:
     """One strength of one disturbance: mIoU in percent and its share of the clean one.
 
     The share is None where the clean mIoU is zero: nothing is there of which it could be one; so
-    is the interval of the mIoU over images where none is known.
+    is the interval of the mIoU over images where none is known. `seeds` are the mIoU of each seed
+    of the disturbance, where there are several.
     """
 
     level: float
     miou: float
     ratio: float | None
     interval: Interval | None = None
+    seeds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: floa
 
 def _average(points: list[CurvePoint]) -> CurvePoint:
     miou = fmean(p.miou for p in points)
-    return CurvePoint(points[0].level, round(miou, 4), mean_share(points))
+    seeds = tuple(round(point.miou, 4) for point in points) if len(points) > 1 else ()
+    return CurvePoint(points[0].level, round(miou, 4), mean_share(points), seeds=seeds)
 
 
 def mean_share(points: Iterable[CurvePoint]) -> float | None:

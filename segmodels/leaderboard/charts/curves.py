@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
 from segmodels.leaderboard.templating import render_part
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, mean_share
 from segmodels.verdicts.row import Row
@@ -50,6 +51,11 @@ class CurveTable:
 
 
 def robustness_section(rows: list[Row]) -> str:
+    """Pictures that compare networks, then `curve_tables`; "" when nothing was disturbed."""
+    return robustness_pictures(rows) + curve_tables(rows)
+
+
+def curve_tables(rows: list[Row]) -> str:
     """Curves and tables, once per piece of evidence; "" when nothing was disturbed."""
     once = {row.evidence_key: row for row in reversed(rows) if row.robustness}
     disturbed = [

@@ -14,6 +14,7 @@ from typing import Any
 from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.words import disputed
+from segmodels.metrics.robustness import Robustness
 from segmodels.verdicts.part_result import PartResult
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import Rules, load_rules
@@ -87,7 +88,7 @@ def fields(row: Row) -> dict[str, Any]:
         "pixel_accuracy": seen and seen.pixel_accuracy,
         "mean_accuracy": seen and seen.mean_accuracy,
         "per_class": seen and seen.per_class,
-        "robustness": row.robustness and dataclasses.asdict(row.robustness),
+        "robustness": row.robustness and _robustness(row.robustness),
         "kind": subject.kind,
         "metric": subject.metric,
         "unit": subject.unit,
@@ -107,6 +108,15 @@ def fields(row: Row) -> dict[str, Any]:
         "findings": tuple(map(_part, verdict.parts)),
         "todo": verdict.todo,
     }
+
+
+def _robustness(found: Robustness) -> dict[str, Any]:
+    """The curves; `seeds` only where there are several."""
+    flat = dataclasses.asdict(found)
+    for point in (point for curve in flat["curves"] for point in curve["points"]):
+        if not point["seeds"]:
+            del point["seeds"]
+    return flat
 
 
 def _part(part: PartResult) -> dict[str, str | bool]:

@@ -1,0 +1,83 @@
+"""Heat map of networks and corruptions: the share of the clean mIoU that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from segmodels.leaderboard.charts.networks import Network, SameImages, common_levels, mean_kept
+
+_KIND = "corruption"
+
+
+@dataclass(frozen=True)
+class HeatLine:
+    """One corruption.
+
+    Attributes:
+        name: of it.
+        levels: severities that all compared runs have, as text.
+        kept: of each network, percent; None where it was not measured.
+    """
+
+    name: str
+    levels: str
+    kept: list[float | None]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Networks beside each other, the one that keeps most first.
+
+    Attributes:
+        title: the images.
+        networks: names.
+        lines: one per corruption, by name.
+        mean: over the corruptions that all networks have; None where they share none.
+        shared: how many these are.
+    """
+
+    title: str
+    networks: list[str]
+    lines: list[HeatLine]
+    mean: list[float | None]
+    shared: int
+
+
+def heat_map(images: SameImages) -> HeatMap | None:
+    """The map of what was corrupted on the same images; None if nothing was."""
+    names = images.names(_KIND)
+    networks = [one for one in images.networks if any(one.points(_KIND, name) for name in names)]
+    if not networks:
+        return None
+    levels = {name: common_levels(networks, _KIND, name) for name in names}
+    kept = {name: [_kept(one, name, levels[name]) for one in networks] for name in names}
+    shared = [name for name in names if None not in kept[name]]
+    means = [_mean([kept[name][place] for name in shared]) for place in range(len(networks))]
+    order = sorted(range(len(networks)), key=lambda place: (-(means[place] or 0), place))
+    return HeatMap(
+        title=images.title,
+        networks=[networks[place].name for place in order],
+        lines=[
+            HeatLine(
+                name.replace("_", " "),
+                ", ".join(f"{level:g}" for level in levels[name]),
+                [kept[name][place] for place in order],
+            )
+            for name in names
+        ],
+        mean=[means[place] for place in order],
+        shared=len(shared),
+    )
+
+
+def _kept(network: Network, name: str, levels: list[float]) -> float | None:
+    """Mean over runs, percent."""
+    shares = [mean_kept(points, levels) for points in network.points(_KIND, name)]
+    known = [100 * share for share in shares if share is not None]
+    return fmean(known) if known else None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

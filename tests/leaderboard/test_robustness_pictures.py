@@ -1,0 +1,194 @@
+"""Pictures that compare networks under disturbances: which numbers they show, and whose."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from page_rows import make_row
+
+from segmodels.claims import Statement
+from segmodels.leaderboard import Row
+from segmodels.leaderboard.charts.heat import heat_map
+from segmodels.leaderboard.charts.lines import noise_charts
+from segmodels.leaderboard.charts.networks import on_same_images
+from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
+from segmodels.leaderboard.charts.tradeoff import tradeoff
+from segmodels.leaderboard.compared import compared_in
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
+from segmodels.verdicts.row_subject import RowSubject
+
+CLEAN = 50.0
+
+
+def curve(kind: str, name: str, **points: float | tuple[float, ...]) -> Curve:
+    """Points by level; several numbers are those of seeds."""
+    made = []
+    for level, value in points.items():
+        seeds = value if isinstance(value, tuple) else ()
+        miou = sum(seeds) / len(seeds) if seeds else float(value)  # type: ignore[arg-type]
+        made.append(CurvePoint(float(level[1:].replace("_", ".")), miou, miou / CLEAN, seeds=seeds))
+    return Curve(kind, name, tuple(made))
+
+
+def fog(**points: float) -> Curve:
+    return curve("corruption", "fog", **points)
+
+
+def measured(run: str, *curves: Curve, seed: int | None = None, **changes: Any) -> Row:
+    """A row of a run with curves; trained from a seed if it has one."""
+    training = {"model": "net", "overrides": {}, "recipe": {"name": "short"}, "seed": seed}
+    origin = {"released": "toy"} if seed is None else {"trained": run, "training": training}
+    same = {"claim": None, "claimed": None, "dataset": "toy", "split": "test"}
+    return make_row(
+        **{
+            **same,
+            "run": run,
+            "evidence": run.ljust(16, "0"),
+            "weights": run.ljust(64, "0"),
+            "weights_origin": origin,
+            "robustness": Robustness(CLEAN, None, None, curves),
+            **changes,
+        }
+    )
+
+
+def test_trainings_that_differ_in_their_seed_are_one_network() -> None:
+    rows = [measured(f"net-{seed}", fog(s1=40 + seed), seed=seed) for seed in range(3)]
+    (images,) = on_same_images([*rows, rows[0], measured("other", fog(s1=10.0))])
+    assert [(one.name, len(one.runs), one.place) for one in images.networks] == [
+        ("net", 3, 0),
+        ("other", 1, 1),
+    ]
+    assert images.title == "toy test, toy-ss"
+
+
+def test_other_images_are_never_beside_each_other() -> None:
+    row = measured("a", fog(s1=40.0))
+    others = [
+        measured("b", fog(s1=40.0), fingerprint="00" * 32),
+        measured("c", fog(s1=40.0), split="val"),
+    ]
+    assert [len(one.networks) for one in on_same_images([row, *others])] == [1, 1, 1]
+
+
+def test_another_protocol_is_named() -> None:
+    rows = [measured("a", fog(s1=40.0)), measured("b", fog(s1=40.0), protocol="toy-ms")]
+    (images,) = on_same_images(rows)
+    assert [one.name for one in images.networks] == ["a (toy-ss)", "b (toy-ms)"]
+    assert images.title == "toy test"
+
+
+def test_the_heat_map_compares_the_same_severities() -> None:
+    rows = [
+        measured("a", fog(s1=40.0, s3=30.0, s5=20.0), curve("corruption", "snow", s1=50.0)),
+        measured("b", fog(s1=45.0, s2=1.0, s3=35.0)),
+    ]
+    (images,) = on_same_images(rows)
+    found = heat_map(images)
+    assert found
+    assert found.networks == ["b", "a"]  # who keeps most comes first
+    fogs, snow = found.lines
+    assert (fogs.name, fogs.levels, fogs.kept) == ("fog", "1, 3", [pytest.approx(80), 70])
+    assert (snow.name, snow.levels, snow.kept) == ("snow", "1", [None, 100])
+    assert (found.mean, found.shared) == ([pytest.approx(80), 70], 1)
+    assert (
+        heat_map(on_same_images([measured("c", curve("parameter_noise", "x", s1=1.0))])[0]) is None
+    )
+
+
+def test_a_network_of_several_trainings_has_their_mean() -> None:
+    rows = [measured(f"net-{seed}", fog(s1=40.0 + seed), seed=seed) for seed in (0, 1)]
+    found = heat_map(on_same_images(rows)[0])
+    assert found
+    assert found.lines[0].kept == [pytest.approx(81.0)]
+
+
+def test_curves_of_noise_have_the_spread_of_trainings_and_draws() -> None:
+    noise = "parameter_noise"
+    rows = [
+        measured("net-0", curve(noise, noise, s0_01=(40.0, 44.0), s0_1=(10.0, 12.0)), seed=0),
+        measured("net-1", curve(noise, noise, s0_01=(46.0, 42.0), s0_1=(14.0, 16.0)), seed=1),
+        measured("one", curve(noise, noise, s0_1=20.0)),
+    ]
+    (chart,) = noise_charts(on_same_images(rows)[0])
+    assert [text for _, text in chart.below] == ["none", "0.01", "0.1"]
+    net, one = chart.lines
+    assert (net.number, one.number) == ("2 trainings, 2 draws of noise", "")
+    assert net.values == "0: 50.0, 0.01: 43.0, 0.1: 13.0"
+    assert one.values == "0: 50.0, 0.1: 20.0"
+    heights = [float(y) for _, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", net.band)]
+    means = [float(y) for _, y in net.marks]
+    highs, lows = heights[:3], heights[:2:-1]
+    assert highs[0] == lows[0] == means[0]
+    for high, mean, low in list(zip(highs, means, lows, strict=True))[1:]:
+        assert high < mean < low  # pixels go down
+    assert one.band == ""
+
+
+def test_noise_on_a_part_has_a_chart_of_its_own() -> None:
+    noise = "parameter_noise"
+    part = Curve(noise, "parameter_noise, noise_on decoder", curve(noise, noise, s1=3.0).points)
+    charts = noise_charts(on_same_images([measured("a", curve(noise, noise, s1=2.0), part)])[0])
+    assert [chart.title for chart in charts] == [
+        "toy test, toy-ss",
+        "toy test, toy-ss, noise on decoder",
+    ]
+
+
+def test_what_is_kept_over_the_clean_number() -> None:
+    rows = [measured("a", fog(s1=40.0)), measured("b", fog(s1=30.0, s2=1.0))]
+    found = tradeoff(on_same_images(rows)[0])
+    assert found
+    assert [cloud.values for cloud in found.clouds] == [
+        "clean 50.0, 80 % kept",
+        "clean 50.0, 60 % kept",
+    ]
+    (a,), (b,) = (cloud.marks for cloud in found.clouds)
+    assert float(a[1]) < float(b[1])  # pixels go down
+    assert tradeoff(on_same_images(rows[:1])[0]) is None
+
+
+def test_without_disturbance_there_is_nothing() -> None:
+    assert robustness_pictures([make_row()]) == ""
+
+
+def test_a_page_has_the_kinds_it_is_about() -> None:
+    rows = [measured("a", fog(s1=40.0), curve("parameter_noise", "parameter_noise", s1=9.0))]
+    both, one = robustness_pictures(rows), robustness_pictures(rows, ("parameter_noise",))
+    assert "Kept under corruptions" in both
+    assert "noise on parameters" in both
+    assert "Kept under corruptions" not in one
+    assert "noise on parameters" in one
+
+
+def test_a_statement_has_pictures_of_what_it_compares() -> None:
+    part = {
+        "kind": "evidence",
+        "about": "kept",
+        "subject": ["a", "b"],
+        "other": "c",
+        "relation": "higher",
+        "quantity": "kept",
+        "condition": "corruption",
+        "protocol": "toy-ss",
+        "budget": "none",
+        "as_published": False,
+    }
+    entry = Statement.model_validate(
+        {
+            "id": "s",
+            "text": "A beats B",
+            "source": "abstract",
+            "paper": "toy",
+            "title": "T",
+            "parts": [part],
+        }
+    )
+    rows = [measured(name, fog(s1=40.0)) for name in "abcd"]
+    row = Row(RowSubject(entry), rows[0].verdict, "")
+    found = compared_in(row, rows)
+    assert [one.run for one in found.rows] == ["a", "b", "c"]
+    assert found.kinds == ("corruption",)
+    assert compared_in(rows[0], rows).rows == ()
