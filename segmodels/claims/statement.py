@@ -58,7 +58,7 @@ class EvidencePart(Entry):
         subject, other: names in `params/runs`; several are seeds of one training.
         relation: how the subject's number stands to the other's.
         quantity: `mIoU`, or `kept`: the share of it that is retained under `condition` or `under`.
-        condition: for `kept`: the disturbance, `corruption` or `parameter_noise`.
+        condition: for `kept`: the disturbance, `corruption`, `parameter_noise` or `resolution`.
         under: for `kept`: other protocols instead, such as other test resolutions.
         protocol: name in `params/protocols.yaml`, of the undisturbed measurement.
         budget: training budget of both, for readers.
@@ -72,7 +72,7 @@ class EvidencePart(Entry):
     other: Runs
     relation: Relation
     quantity: Literal["mIoU", "kept"]
-    condition: Literal["", "corruption", "parameter_noise"] = ""
+    condition: Literal["", "corruption", "parameter_noise", "resolution"] = ""
     under: Several[Words] = ()
     protocol: Words
     budget: Words

@@ -10,9 +10,9 @@ from segmodels.cli.common import Add
 from segmodels.errors import SegmodelsError, pick
 
 if TYPE_CHECKING:
-    from segmodels.metrics.degradation import Degradation
-    from segmodels.metrics.robustness import Robustness
+    from segmodels.metrics.robustness import CurvePoint, Robustness
 
+_CORRUPTIONS = "corruption", "corruptions"
 _HEAD = f"{'mIoU':>7} {'kept':>7} {'CD':>7} {'rCD':>7}"
 
 
@@ -23,44 +23,84 @@ def add(commands: Add) -> None:
     )
     beside = "the run whose errors are 100 %% (CD and rCD of Kamann and Rother)"
     table.add_argument("reference", metavar="RUN", help=beside)
+    shown = table.add_mutually_exclusive_group()
     more = "every corruption of every run, not the mean alone"
-    table.add_argument("--corruptions", action="store_true", help=more)
+    shown.add_argument("--corruptions", action="store_true", help=more)
+    sizes = "instead, what other test resolutions cost: mIoU, and the share of it that is kept"
+    shown.add_argument("--resolutions", action="store_true", help=sizes)
 
 
 def _robustness(chosen: argparse.Namespace) -> int:
-    from segmodels.metrics.degradation import degradations
-
-    measured = _measured()
+    kind, told = ("resolution", "other resolutions") if chosen.resolutions else _CORRUPTIONS
+    measured = _measured(kind)
     if not measured:
         raise SegmodelsError(
-            "no run was measured under corruptions yet: name a suite of params/robustness.yaml in "
-            "'stress' of a run, then dvc repro."
+            f"no run was measured under {told} yet: name a suite of params/robustness.yaml "
+            "in 'robustness' of a run, then dvc repro."
         )
-    dataset, reference = pick("run measured under corruptions", chosen.reference, measured)
-    found = {
-        run: degradations(robustness, reference)
-        for run, (images, robustness) in measured.items()
-        if images == dataset
-    }
-    print(f"{dataset}, beside {chosen.reference}; percent")
-    print("\n".join(_lines(found, every=chosen.corruptions)))
+    dataset, reference = pick(f"run measured under {told}", chosen.reference, measured)
+    found = {run: one for run, (images, one) in measured.items() if images == dataset}
+    if chosen.resolutions:
+        print(f"{dataset}, mIoU by test resolution (percent of the clean mIoU)")
+        print("\n".join(_resolutions(found)))
+    else:
+        print(f"{dataset}, beside {chosen.reference}; percent")
+        print("\n".join(_corruptions(found, reference, every=chosen.corruptions)))
     return 0
 
 
-def _measured() -> dict[str, tuple[str, Robustness]]:
-    """Dataset and curves by run, of those under a protocol that has evidence of corruptions."""
+def _measured(kind: str) -> dict[str, tuple[str, Robustness]]:
+    """Dataset and curves by run, of those under a protocol that has evidence of such conditions."""
     from segmodels.leaderboard import rows_here
 
     measured: dict[str, tuple[str, Robustness]] = {}
     for row in rows_here():
         summary = row.evidence and row.evidence.robustness
-        if row.run and summary and any(curve.kind == "corruption" for curve in summary.curves):
+        if row.run and summary and any(curve.kind == kind for curve in summary.curves):
             measured.setdefault(row.run, (f"{row.subject.dataset} {row.subject.split}", summary))
     return measured
 
 
-def _lines(found: dict[str, list[Degradation]], *, every: bool) -> Iterable[str]:
+def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
+    """A table of factors; the clean mIoU stands at 1 in the windows of the protocol."""
+    from segmodels.metrics.robustness import CurvePoint
+
+    lines = {
+        (run, _windows(curve.name)): {point.level: point for point in curve.points}
+        for run, robustness in sorted(found.items())
+        for curve in robustness.curves
+        if curve.kind == "resolution"
+    }
+    for run, robustness in found.items():
+        clean = CurvePoint(1.0, robustness.clean, 1.0)
+        lines[run, "protocol"] = {1.0: clean, **lines.get((run, "protocol"), {})}
+    levels = sorted({level for points in lines.values() for level in points})
+    width = max(len(run) + len(windows) for run, windows in lines) + 1
+    yield f"{'windows':>{width}} " + " ".join(f"{f'x{level:g}':>13}" for level in levels)
+    for run, windows in sorted(lines):
+        cells = (_cell(lines[run, windows].get(level)) for level in levels)
+        yield f"{run} {windows:>{width - len(run) - 1}} " + " ".join(cells)
+
+
+def _windows(name: str) -> str:
+    """Of the name of a curve: `resolution` or `resolution, windows whole`."""
+    return name.partition("windows ")[2] or "protocol"
+
+
+def _cell(point: CurvePoint | None) -> str:
+    if point is None:
+        return f"{'-':>13}"
+    kept = "" if point.ratio is None else f" ({100 * point.ratio:.1f})"
+    return f"{f'{point.miou:.2f}{kept}':>13}"
+
+
+def _corruptions(
+    measured: dict[str, Robustness], reference: Robustness, *, every: bool
+) -> Iterable[str]:
     """A table; runs that keep most first."""
+    from segmodels.metrics.degradation import degradations
+
+    found = {run: degradations(robustness, reference) for run, robustness in measured.items()}
     ranked = sorted((one for one in found if found[one]), key=lambda one: -found[one][-1].miou)
     width = max(map(len, ranked), default=0) + (20 if every else 0)
     yield f"{'':{width}} {_HEAD}"

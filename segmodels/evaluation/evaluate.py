@@ -163,6 +163,7 @@ def _count_images(
         lines = read_lines(scratch, here, places, store.folder)
     resumed_at = len(lines)
 
+    protocol = subject.look(protocol) if subject.look else protocol
     counter = ImageCounter(subject, protocol, len(dataset.class_names), store)
     stream = stream_of(subject, dataset, protocol)
     with scratch.open("a", encoding="utf-8") as sink:

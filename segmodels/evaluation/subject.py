@@ -19,6 +19,9 @@ from segmodels.versions import EVALUATOR
 #: (uint8 RGB out). It runs where the network does, in eval mode and full precision.
 Attack = Callable[[SegModel, Sample, Protocol], Pixels]
 
+#: The protocol by which the network sees images, of that which it is asked about.
+Look = Callable[[Protocol], Protocol]
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -32,6 +35,7 @@ class Subject:
         condition: name and arguments of a disturbance, None for clean.
         disturb: the disturbance of pixels that `condition` describes, if it is one.
         attack: the change of images against the network that `condition` describes, if it is one.
+        look: the change of the protocol that `condition` describes, if it is one.
         images: of a batch; None for what is usual on the model's device.
     """
 
@@ -42,6 +46,7 @@ class Subject:
     condition: dict[str, Any] | None = None
     disturb: Disturb | None = None
     attack: Attack | None = None
+    look: Look | None = None
     images: int | None = None
 
 

@@ -56,6 +56,8 @@ _CONDITION: dict[str, tuple[type, ...]] = {
     "attack": (str,),
     "epsilon": (int,),
     "steps": (int,),
+    "resolution": (int, float),
+    "windows": (int, str),
 }
 
 

@@ -20,10 +20,12 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.evaluation.subject import Subject
 from segmodels.metrics.severities import ALL, Levels, Severity
-from segmodels.robustness import attack, corruption, parameter_noise
+from segmodels.protocols.protocol import Protocol
+from segmodels.robustness import attack, corruption, parameter_noise, resolution
 from segmodels.robustness.attack import AttackEntry
 from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of
 from segmodels.robustness.parameter_noise import LeftOut, Part, Scale
+from segmodels.robustness.resolution import Factor, Windows, different
 
 Condition = dict[str, Any]
 #: Makes the subject of an evaluation under a condition from the clean one.
@@ -33,6 +35,7 @@ KINDS: dict[str, Apply] = {
     "corruption": corruption.apply,
     "parameter_noise": parameter_noise.apply,
     "attack": attack.apply,
+    "resolution": resolution.apply,
 }
 
 
@@ -69,6 +72,9 @@ class StressSuite(Entry):
         noise_without: leaving out the parameters of normalisations, or tokens of classes and
             image;
         attacks: of images, against the network;
+        resolutions: factors of the size at which the protocol shows images, each with these
+        windows: the `protocol`'s, `whole` images, or windows of so many pixels a side, one beside
+            the other;
         seeds: and each condition with all of these.
     """
 
@@ -83,12 +89,18 @@ class StressSuite(Entry):
     noise_scale: Scale = "absolute"
     noise_without: Several[LeftOut] = ()
     attacks: Several[AttackEntry] = ()
+    resolutions: Several[Factor] = ()
+    windows: Several[Windows] = ("protocol",)
     seeds: Several[Seed] = (0,)
 
     def problems(self) -> Iterator[str]:
         """Nothing to measure under, or fewer severities of what is not there."""
+        if self.resolutions and not self.windows:
+            yield "lists 'resolutions', but no 'windows': `protocol` are those of the protocol"
         if not self.conditions:
-            yield "lists none of 'corruptions', 'parameter_noise' and 'attacks'"
+            yield "lists none of 'corruptions', 'parameter_noise', 'attacks' and 'resolutions'"
+        if self.windows != ("protocol",) and not self.resolutions:
+            yield "says what 'windows' are, but lists no 'resolutions'"
         if self.noise_fields and not self.parameter_noise:
             yield "says what noise is like, but lists no 'parameter_noise'"
         for name in self.corruptions:
@@ -116,7 +128,8 @@ class StressSuite(Entry):
     def conditions(self) -> tuple[Condition, ...]:
         """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
         "seed": n}`; with `variant` and the fields of noise where they are not the default ones,
-        and the `version` of a corruption whose pixels changed; then those of the attacks.
+        and the `version` of a corruption whose pixels changed; then those of the attacks, and
+        `{"resolution": factor}`, with `windows` where they are not the protocol's.
         """
         other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
@@ -131,7 +144,16 @@ class StressSuite(Entry):
             for seed in self.seeds
         )
         attacks = (one for entry in self.attacks for one in entry.conditions(self.seeds))
-        return *corruptions, *noises, *attacks
+        resolutions = resolution.conditions(self.resolutions, self.windows)
+        return *corruptions, *noises, *attacks, *resolutions
+
+    def under(self, protocol: Protocol) -> list[Condition]:
+        """Its conditions that differ from each other where images are shown by a protocol.
+
+        Raises:
+            SegmodelsError: the protocol shows none of its images in windows.
+        """
+        return different(protocol, self.conditions)
 
 
 def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:

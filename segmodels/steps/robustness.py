@@ -76,7 +76,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         if options.force and _is_in_place(done, place):
             _forget(done)
         waiting = _waiting(suite, clean, dataset, protocol, done)
-        moved = _Steps(options.progress, len(suite.conditions), len(dataset))
+        moved = _Steps(options.progress, len(waiting), len(dataset))
         lacking = _lacking(waiting, force=options.force)
         if len(lacking) > 1:
             together = [stressed(clean, condition) for condition in lacking]
@@ -96,7 +96,7 @@ def _waiting(
 ) -> dict[str, tuple[Condition, Evidence | None]]:
     """Every condition by its key, with the evidence of it that a killed attempt left in `done`."""
     found = {}
-    for condition in suite.conditions:
+    for condition in suite.under(protocol):
         subject = dataclasses.replace(clean, condition=condition)
         evidence = known_evidence(subject, dataset, protocol, folder=done)
         found[identify(subject, dataset, protocol).key] = condition, evidence

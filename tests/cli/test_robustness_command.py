@@ -32,7 +32,7 @@ def test_a_table_of_runs_on_the_images_of_the_reference(
         "strong": ("toy test", measured(50)),
         "elsewhere": ("shapes test", measured(50)),
     }
-    monkeypatch.setattr(robustness, "_measured", lambda: known)
+    monkeypatch.setattr(robustness, "_measured", lambda kind: known)
     assert main(["robustness", "weak"]) == 0
     title, head, first, second = capsys.readouterr().out.splitlines()
     assert title == "toy test, beside weak; percent"
@@ -49,9 +49,38 @@ def test_a_table_of_runs_on_the_images_of_the_reference(
     ]
     assert main(["robustness", "wek"]) != 0
     assert "Did you mean 'weak'" in capsys.readouterr().err
-    monkeypatch.setattr(robustness, "_measured", dict)
+    monkeypatch.setattr(robustness, "_measured", lambda kind: {})
     assert main(["robustness", "weak"]) != 0
     assert "no run was measured under corruptions yet" in capsys.readouterr().err
+
+
+def test_a_table_of_resolutions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = synthetic.evidence(synthetic.matrices(6, right=50))
+    seen = [
+        synthetic.evidence(synthetic.matrices(6, right=right), condition=condition)
+        for right, condition in (
+            (20, {"resolution": 0.5}),
+            (40, {"resolution": 2.0, "windows": "whole"}),
+        )
+    ]
+    known = {"one": ("toy test", summarise(clean, seen, PLAIN))}
+    kinds: list[str] = []
+    monkeypatch.setattr(robustness, "_measured", lambda kind: kinds.append(kind) or known)
+    assert main(["robustness", "one", "--resolutions"]) == 0
+    title, head, first, second = capsys.readouterr().out.splitlines()
+    assert kinds == ["resolution"]
+    assert title.startswith("toy test, mIoU by test resolution")
+    assert head.split() == ["windows", "x0.5", "x1", "x2"]
+    half = summarise(clean, seen[:1], PLAIN).curves[0].points[0]
+    assert half.ratio is not None
+    cell = [f"{half.miou:.2f}", f"({100 * half.ratio:.1f})"]
+    intact = f"{known['one'][1].clean:.2f}"
+    assert first.split() == ["one", "protocol", *cell, intact, "(100.0)", "-"]
+    assert second.split()[:4] == ["one", "whole", "-", "-"]
+    with pytest.raises(SystemExit):
+        main(["robustness", "one", "--resolutions", "--corruptions"])
 
 
 def test_published_runs_are_found(

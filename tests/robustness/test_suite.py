@@ -239,7 +239,10 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
     ("entry", "message"),
     [
         ("{corruptions: [contrast]}", "field 'title' is missing"),
-        ("{title: t}", "lists none of 'corruptions', 'parameter_noise' and 'attacks'"),
+        (
+            "{title: t}",
+            "lists none of 'corruptions', 'parameter_noise', 'attacks' and 'resolutions'",
+        ),
         ("{title: t, corruption: [contrast]}", "unknown field 'corruption'"),
         (
             "{title: t, corruptions: contrast}",

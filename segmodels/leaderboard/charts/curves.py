@@ -11,7 +11,7 @@ from segmodels.verdicts.row import Row
 
 _WIDTH, _HEIGHT, _EDGE = 120, 36, 3
 #: What the strength of a kind of disturbance is called.
-_STRENGTHS = {"corruption": "severity", "attack": "epsilon"}
+_STRENGTHS = {"corruption": "severity", "attack": "epsilon", "resolution": "factor"}
 #: Models whose tables are open; the others are one click away.
 _OPEN = 3
 
