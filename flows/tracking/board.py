@@ -105,6 +105,8 @@ class _Board:
         run = known.info.run_id
         for name, table in entry.tables.items():
             self.client.log_dict(run, table, name)
+        for name, page in entry.pages.items():
+            self.client.log_text(run, page, name)
         for path in entry.files:
             self.client.log_artifact(run, str(path))
         if new := inputs(entry.row, model, known.inputs):

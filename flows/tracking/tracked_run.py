@@ -11,7 +11,7 @@ from typing import Any
 
 from segmodels.core import paths
 from segmodels.core.files import digest, sha256_of_file
-from segmodels.leaderboard import Row
+from segmodels.leaderboard import Row, robustness_page
 
 #: Tag of the run that sums up.
 SUMMARY = "summary"
@@ -134,10 +134,21 @@ class TrackedRun:
             "mlflow.note.content": _note(row),
             **{f"software.{name}": version for name, version in software.items()},
         }
-        if self._classes:
-            tags["mlflow.loggedArtifacts"] = table_tag("per_class.json")
+        if self.tables:
+            tags["mlflow.loggedArtifacts"] = table_tag(*self.tables)
         logged = {key: value for key, value in tags.items() if value}
-        return {**logged, "digest": digest([logged, self.metrics, self._classes])}
+        told = [logged, self.metrics, self._classes]
+        return {**logged, "digest": digest([*told, *([self._curves] if self._curves else [])])}
+
+    @property
+    def _curves(self) -> list[list[Any]]:
+        """Kind and name of a disturbance, its strength, mIoU and share kept (0 to 1)."""
+        found = self.row.robustness.curves if self.row.robustness else ()
+        return [
+            [curve.kind, curve.name, point.level, point.miou, point.ratio]
+            for curve in found
+            for point in curve.points
+        ]
 
     @property
     def _classes(self) -> dict[str, float | None]:
@@ -148,7 +159,16 @@ class TrackedRun:
     def tables(self) -> dict[str, dict[str, Any]]:
         """Artifacts that MLflow's page shows as tables, by file name."""
         classes = [list(line) for line in self._classes.items()]
-        return {"per_class.json": table(["class", "IoU"], classes)} if classes else {}
+        found = {"per_class.json": table(["class", "IoU"], classes)} if classes else {}
+        if self._curves:
+            columns = ["kind", "disturbance", "strength", "mIoU", "kept"]
+            found["robustness.json"] = table(columns, self._curves)
+        return found
+
+    @property
+    def pages(self) -> dict[str, str]:
+        """Artifacts that MLflow's page shows as they are, by file name."""
+        return {"robustness.html": robustness_page(self.row)} if self._curves else {}
 
     @property
     def files(self) -> list[Path]:
@@ -188,9 +208,9 @@ def table(columns: list[str], lines: list[list[Any]]) -> dict[str, Any]:
     return {"columns": columns, "data": lines}
 
 
-def table_tag(name: str) -> str:
-    """What `mlflow.loggedArtifacts` says about a table."""
-    return json.dumps([{"path": name, "type": "table"}])
+def table_tag(*names: str) -> str:
+    """What `mlflow.loggedArtifacts` says about tables."""
+    return json.dumps([{"path": name, "type": "table"} for name in names])
 
 
 def _rank(row: Row) -> tuple[bool, bool, bool]:

@@ -17,6 +17,7 @@ from segmodels.cli import (
     diagnosis,
     evaluating,
     evidence,
+    examples,
     listing,
     project,
     robustness,
@@ -35,7 +36,7 @@ __all__ = ["main"]
 #: In the order of `segmodels --help`.
 _GROUPS = (
     *(listing, data, weights, checking, evaluating, evidence),
-    *(board, robustness, analysing, costs, diagnosis, project, schema),
+    *(board, robustness, examples, analysing, costs, diagnosis, project, schema),
 )
 
 

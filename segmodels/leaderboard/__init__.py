@@ -18,6 +18,7 @@ from segmodels.leaderboard.exports.markdown import render_markdown
 from segmodels.leaderboard.folder import write_leaderboard
 from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.page import render_html
+from segmodels.leaderboard.robustness_page import robustness_page
 from segmodels.verdicts.judge import build_row, build_rows
 from segmodels.verdicts.row import Row
 
@@ -31,6 +32,7 @@ __all__ = [
     "render_html",
     "render_json",
     "render_markdown",
+    "robustness_page",
     "rows_here",
     "where_to_look",
     "write_leaderboard",

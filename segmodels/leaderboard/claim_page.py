@@ -57,6 +57,7 @@ def render_claim(
         classes=best_first(row.evidence.per_class) if row.evidence else [],
         averages=_averages(row),
         same_checkpoint=_same_checkpoint(row, neighbours),
+        sheet=docs.corruptions if docs else "",
         pictures=robustness_pictures(compared.rows, compared.kinds) + curve_tables([row]),
         facts=_facts(row, neighbours, docs),
         badge=badge,

@@ -31,6 +31,12 @@ class Docs:
         """A heading of the page about verdicts; "" without that page."""
         return f"{self.verdicts}#{heading}" if self.verdicts else ""
 
+    @property
+    def corruptions(self) -> str:
+        """The sheet of examples (`segmodels corruptions`); "" where there is none."""
+        name = "corruptions.webp"
+        return self._path(name) if (_docs() / name).is_file() else ""
+
     def _path(self, page: str) -> str:
         return Path(os.path.relpath(_docs() / page, self.folder)).as_posix()
 

@@ -75,6 +75,7 @@ def render_html(
         sections=sections,
         rules=rules,
         verdicts_page=docs.verdict() if docs else "",
+        sheet=docs.corruptions if docs else "",
         software=SOFTWARE,
         evaluator=EVALUATOR,
         data=table_data(rows, span, docs) if rows else "null",

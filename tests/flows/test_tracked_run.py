@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from page_rows import make_measurement, make_row, unrun
 from flows.tracking.registry import aliases
 from flows.tracking.tracked_run import SUMMARY, key_of, tracked_runs
 from segmodels.leaderboard import Row
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +170,19 @@ def test_best_compares_under_the_protocol_most_weights_were_measured_with() -> N
     part = make_row(weights=b, protocol="ss", images=1, verified=70.0, weights_origin=trained)
     assert aliases([rows[0], part]) == {"released": a, "best": a}
     assert aliases([part]) == {}
+
+
+def test_curves_of_robustness_are_a_table_and_a_page() -> None:
+    point = CurvePoint(1.0, 40.0, 0.8)
+    found = Robustness(50.0, 40.0, 0.8, (Curve("corruption", "fog", (point,)),))
+    entry, plain = tracked_runs([make_row(robustness=found)])[0], tracked_runs([make_row()])[0]
+    assert entry.tables["robustness.json"]["data"] == [["corruption", "fog", 1.0, 40.0, 0.8]]
+    assert "fog" in entry.pages["robustness.html"]
+    assert [one["path"] for one in json.loads(entry.tags["mlflow.loggedArtifacts"])] == [
+        "per_class.json",
+        "robustness.json",
+    ]
+    assert plain.pages == {}
+    assert "robustness.json" not in plain.tables
+    worse = replace(found, curves=(Curve("corruption", "fog", (replace(point, miou=39.0),)),))
+    assert tracked_runs([make_row(robustness=worse)])[0].tags["digest"] != entry.tags["digest"]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from page_rows import make_row
+from synthetic import project
 
 from segmodels.claims import Statement
-from segmodels.leaderboard import Row
+from segmodels.leaderboard import Row, render_html, robustness_page
 from segmodels.leaderboard.charts.heat import heat_map
 from segmodels.leaderboard.charts.lines import noise_charts
 from segmodels.leaderboard.charts.networks import on_same_images
 from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
 from segmodels.leaderboard.charts.tradeoff import tradeoff
+from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.compared import compared_in
+from segmodels.leaderboard.docs import Docs
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.row_subject import RowSubject
 
@@ -192,3 +196,27 @@ def test_a_statement_has_pictures_of_what_it_compares() -> None:
     assert [one.run for one in found.rows] == ["a", "b", "c"]
     assert found.kinds == ("corruption",)
     assert compared_in(rows[0], rows).rows == ()
+
+
+def test_a_run_has_a_page_of_its_own_for_mlflow() -> None:
+    row = measured("a", fog(s1=40.0))
+    page = robustness_page(row)
+    assert "Kept under corruptions" in page
+    assert ".heat td" in page
+    assert robustness_page(make_row()) == ""
+
+
+def test_the_sheet_of_examples_stands_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMODELS_ROOT", str(project(tmp_path)))
+    row = measured("a", fog(s1=40.0))
+
+    def pages() -> list[str]:
+        docs = Docs(tmp_path / "reports")
+        return [render_html([row], docs=docs), render_claim(row, "a", {}, docs)]
+
+    assert all("corruptions.webp" not in page for page in pages())
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "corruptions.webp").touch()
+    assert all('src="../docs/corruptions.webp"' in page for page in pages())
