@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ from segmodels.cli.common import Add
 from segmodels.errors import SegmodelsError, pick
 
 if TYPE_CHECKING:
+    from segmodels.metrics.degradation import Degradation
+    from segmodels.metrics.ranking import Ranked
     from segmodels.metrics.robustness import CurvePoint, Robustness
 
 _CORRUPTIONS = "corruption", "corruptions"
-_HEAD = f"{'mIoU':>7} {'kept':>7} {'CD':>7} {'rCD':>7}"
+_HEAD = f"{'mIoU':>7} {'kept':>7} {'CD':>7} {'rCD':>7} {'interval':>14} {'rank':>5}"
 
 
 def add(commands: Add) -> None:
@@ -45,7 +48,8 @@ def _robustness(chosen: argparse.Namespace) -> int:
         print("\n".join(_resolutions(found)))
     else:
         print(f"{dataset}, beside {chosen.reference}; percent")
-        print("\n".join(_corruptions(found, reference, every=chosen.corruptions)))
+        ranked = _ranked(chosen.reference, found)
+        print("\n".join(_corruptions(found, reference, ranked, every=chosen.corruptions)))
     return 0
 
 
@@ -59,6 +63,13 @@ def _measured(kind: str) -> dict[str, tuple[str, Robustness]]:
         if row.run and summary and any(curve.kind == kind for curve in summary.curves):
             measured.setdefault(row.run, (f"{row.subject.dataset} {row.subject.split}", summary))
     return measured
+
+
+def _ranked(reference: str, runs: Iterable[str]) -> dict[str, Ranked]:
+    """Runs that were measured under all that the reference was, with the ranks they may have."""
+    from segmodels.verdicts.ranking import rank_runs
+
+    return rank_runs(reference, runs)
 
 
 def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
@@ -95,21 +106,39 @@ def _cell(point: CurvePoint | None) -> str:
 
 
 def _corruptions(
-    measured: dict[str, Robustness], reference: Robustness, *, every: bool
+    measured: dict[str, Robustness],
+    reference: Robustness,
+    ranked: dict[str, Ranked],
+    *,
+    every: bool,
 ) -> Iterable[str]:
-    """A table; runs that keep most first."""
+    """A table; runs of the highest mIoU first."""
     from segmodels.metrics.degradation import degradations
 
     found = {run: degradations(robustness, reference) for run, robustness in measured.items()}
-    ranked = sorted((one for one in found if found[one]), key=lambda one: -found[one][-1].miou)
-    width = max(map(len, ranked), default=0) + (20 if every else 0)
+    order = sorted((one for one in found if found[one]), key=lambda one: -found[one][-1].miou)
+    width = max(map(len, order), default=0) + (20 if every else 0)
     yield f"{'':{width}} {_HEAD}"
-    for run in ranked:
-        for one in found[run] if every else found[run][-1:]:
-            name = f"{run} {one.corruption}" if every else run
-            share = None if one.kept is None else 100 * one.kept
-            numbers = " ".join(_number(value) for value in (one.miou, share, one.cd, one.rcd))
-            yield f"{name:{width}} {numbers}"
+    for run in order:
+        *single, mean = found[run]
+        for one in single if every else ():
+            yield f"{f'{run} {one.corruption}':{width}} {_numbers(one)}"
+        name = f"{run} {mean.corruption}" if every else run
+        yield f"{name:{width}} {_numbers(mean)} {_rank(ranked.get(run))}"
+
+
+def _numbers(one: Degradation) -> str:
+    share = None if one.kept is None else 100 * one.kept
+    return " ".join(_number(value) for value in (one.miou, share, one.cd, one.rcd))
+
+
+def _rank(found: Ranked | None) -> str:
+    """The interval of the mIoU, and the ranks that are left: `2-4`, or `1` where it is certain."""
+    if found is None:
+        return f"{'-':>14} {'-':>5}"
+    low, high = found.interval
+    interval = "-" if math.isnan(low) else f"{low:.2f}-{high:.2f}"
+    return f"{interval:>14} {'-'.join(map(str, dict.fromkeys(found.ranks))):>5}"
 
 
 def _number(value: float | None) -> str:

@@ -6,6 +6,7 @@ import pytest
 import synthetic
 
 from segmodels.cli import main, robustness
+from segmodels.metrics.ranking import Ranked
 from segmodels.metrics.robustness import Robustness, summarise
 from segmodels.protocols.protocol import Protocol
 
@@ -33,14 +34,17 @@ def test_a_table_of_runs_on_the_images_of_the_reference(
         "elsewhere": ("shapes test", measured(50)),
     }
     monkeypatch.setattr(robustness, "_measured", lambda kind: known)
+    ranks = {"strong": Ranked(40.0, (38.5, 41.5), (1, 1)), "weak": Ranked(9.0, (1.0, 17.0), (1, 2))}
+    monkeypatch.setattr(robustness, "_ranked", lambda reference, runs: ranks)
     assert main(["robustness", "weak"]) == 0
     title, head, first, second = capsys.readouterr().out.splitlines()
     assert title == "toy test, beside weak; percent"
-    assert head.split() == ["mIoU", "kept", "CD", "rCD"]
+    assert head.split() == ["mIoU", "kept", "CD", "rCD", "interval", "rank"]
     assert first.split()[0] == "strong"  # most is kept
     assert float(first.split()[3]) < 100
     assert second.split()[0] == "weak"
-    assert second.split()[3:] == ["100.00", "100.00"]
+    assert first.split()[5:] == ["38.50-41.50", "1"]
+    assert second.split()[3:] == ["100.00", "100.00", "1.00-17.00", "1-2"]
 
     assert main(["robustness", "weak", "--corruptions"]) == 0
     lines = capsys.readouterr().out.splitlines()[2:]
@@ -90,4 +94,7 @@ def test_published_runs_are_found(
     assert main(["robustness", "camvid-unet-half"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "camvid test, beside camvid-unet-half; percent"
-    assert any(line.split()[0] == "camvid-segformer-half" for line in lines[2:])
+    cells = {line.split()[0]: line.split()[1:] for line in lines[2:]}
+    assert cells["camvid-segformer-half"][-1] != "-"
+    low, high = map(float, cells["camvid-unet-half"][-2].split("-"))
+    assert low < float(cells["camvid-unet-half"][0]) < high

@@ -1,0 +1,68 @@
+"""Runs that were measured under the same corruptions, ranked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from segmodels.core import paths
+from segmodels.errors import pick
+from segmodels.evidence import read_evidence
+from segmodels.metrics.ranking import Corrupted, Ranked, over_corruptions, ranking
+from segmodels.robustness.corruptions import CORRUPTIONS
+from segmodels.runs.run import Run
+from segmodels.verdicts.answering import current_evidence
+from segmodels.verdicts.evidence_index import Found
+from segmodels.verdicts.project import Project, load_project
+
+#: What was done to the images, with the evidence of each seed.
+_Copies = dict[str, list[Found]]
+
+#: Fields in which evidence of one and the same disturbance may differ.
+_ALIKE = ("seed", "version")
+
+
+def rank_runs(reference: str, runs: Iterable[str]) -> dict[str, Ranked]:
+    """Runs by name, the highest mIoU first, over the corruptions that one of them went through.
+
+    Those that lack one of these, or were measured on other images, are left out.
+
+    Args:
+        reference: the run whose corruptions are taken.
+        runs: all that are compared, that one included.
+
+    Raises:
+        SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
+    """
+    project = load_project(paths.published_evidence(), paths.reports(), paths.evidence())
+    known = {run.name: run for run in project.runs}
+    copies = {name: _copies(project, pick("run", name, known)) for name in runs}
+    wanted = copies[reference].keys()
+    found: dict[str, Corrupted] = {}
+    for name, own in copies.items():
+        if wanted and wanted <= own.keys():
+            taken = chain.from_iterable(own[terms] for terms in sorted(wanted))
+            protocol = pick("protocol", known[name].protocols[0], project.protocols)
+            read = (read_evidence(one.path) for one in taken)
+            if mean := over_corruptions(read, protocol, project.rules.interval):
+                found[name] = mean
+    return ranking(found, project.rules.interval)
+
+
+def _copies(project: Project, run: Run) -> _Copies:
+    """Evidence of a run under corruptions as they are now, by what was done to the images."""
+    protocol = pick("protocol", run.protocols[0], project.protocols)
+    found: _Copies = defaultdict(list)
+    for one in current_evidence(project, run, protocol)[1]:
+        condition = one.evidence.identity.condition or {}
+        if _is_current(condition):
+            terms = {field: value for field, value in condition.items() if field not in _ALIKE}
+            found[repr(sorted(terms.items()))].append(one)
+    return found
+
+
+def _is_current(condition: Mapping[str, Any]) -> bool:
+    known = CORRUPTIONS.get(condition.get("corruption", ""))
+    return known is not None and condition.get("version", 1) == known.version
