@@ -108,7 +108,9 @@ def _of_stage(stage: Stage, leaf: Tensor, draws: int, signs: torch.Generator) ->
     squares = torch.zeros(height, width, dtype=torch.float64)
     for _ in range(draws):
         drawn = 2 * torch.randint(0, 2, unit.shape, generator=signs) - 1
-        (gradient,) = torch.autograd.grad(unit, leaf, drawn.to(unit), retain_graph=True)
+        (gradient,) = torch.autograd.grad(
+            unit, leaf, drawn.to(unit.device, unit.dtype), retain_graph=True
+        )
         squares += gradient[0].double().square().sum(dim=0).cpu()
     strength = (squares / draws).sqrt().numpy()
     if not strength.sum() > 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmodels.cli import (
     analysing,
+    attacks,
     board,
     checking,
     costs,
@@ -36,7 +37,7 @@ __all__ = ["main"]
 #: In the order of `segmodels --help`.
 _GROUPS = (
     *(listing, data, weights, checking, evaluating, evidence),
-    *(board, robustness, examples, analysing, costs, diagnosis, project, schema),
+    *(board, robustness, examples, attacks, analysing, costs, diagnosis, project, schema),
 )
 
 

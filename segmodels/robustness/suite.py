@@ -23,6 +23,7 @@ from segmodels.metrics.severities import ALL, Levels, Severity
 from segmodels.protocols.protocol import Protocol
 from segmodels.robustness import attack, corruption, parameter_noise, resolution
 from segmodels.robustness.attack import AttackEntry
+from segmodels.robustness.attacks.victim import frozen
 from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of
 from segmodels.robustness.parameter_noise import LeftOut, Part, Scale
 from segmodels.robustness.resolution import Factor, Windows, different
@@ -178,9 +179,14 @@ def stressed(subject: Subject, condition: Condition) -> Subject:
 
 @contextmanager
 def stressing(subject: Subject, condition: Condition) -> Iterator[Subject]:
-    """The subject under a condition for a while: noise falls on its network and is taken back."""
+    """The subject under a condition for a while: noise falls on its network and is taken back, and
+    an attack finds parameters that ask for no gradient.
+    """
     if "parameter_noise" in condition:
         with parameter_noise.in_place(subject, condition) as disturbed:
             yield disturbed
+    elif "attack" in condition:
+        with frozen(subject.model):
+            yield stressed(subject, condition)
     else:
         yield stressed(subject, condition)

@@ -71,7 +71,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         with stressing(clean, condition) as subject:
             return known_or_new((subject, dataset, protocol), keep, again)
 
-    asked, found = EvidenceSnapshot(), []
+    asked, found = EvidenceSnapshot(), list[Evidence]()
     with only_one(done.with_suffix(".lock"), f"{what} of {run.name}", wait=True):
         if options.force and _is_in_place(done, place):
             _forget(done)
@@ -82,7 +82,8 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
             together = [stressed(clean, condition) for condition in lacking]
             count_together(together, dataset, protocol, moved.images)
         for key, (condition, evidence) in waiting.items():
-            again = Options(force=options.force and not asked.answered(key))
+            forced = options.force and not asked.answered(key)
+            again = Options(force=forced, progress=moved.within(len(found)))
             found.append(evidence or count(condition, again))
             moved.conditions(len(found))
         replace_evidence(place, found)
@@ -126,6 +127,14 @@ class _Steps:
     def images(self, done: int, total: int) -> None:
         """So many of the images that are counted together."""
         self._move(done)
+
+    def within(self, conditions: int) -> Progress:
+        """Tells of the images under one condition, when so many are in place."""
+
+        def images(done: int, total: int) -> None:
+            self._move(conditions * self._each + done)
+
+        return images
 
     def conditions(self, done: int) -> None:
         """So many conditions are in place."""

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from paper_gpu import paper_gpu
 from torch import nn
 
+from segmodels.analysis.attention import attention
+from segmodels.analysis.embeddings import embeddings
 from segmodels.analysis.receptive_field import ReceptiveField, receptive_fields
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
@@ -105,3 +108,23 @@ def test_sides_of_squares_by_hand():
     field = ReceptiveField("s", (9, 9), (4.5, 4.5), strength)
     assert [field.side(share) for share in (0.5, 0.6, 0.9)] == [1, 5, 9]
     np.testing.assert_allclose(field.profile(), [0.5, 0.5, 0.8, 0.8, 1.0])
+
+
+def test_devices_are_never_mixed():
+    torch.manual_seed(0)
+    model = create_model("segmenter_vit_nano_patch8_mask", 3, layers=1).eval()
+    pixels = torch.randn(1, 3, 24, 32)
+    here = receptive_fields(model, [pixels], draws=2)
+    maps = attention(model, pixels, [(0.5, 0.5)]).maps
+    classes = embeddings(model, pixels)
+    with paper_gpu() as gpu:
+        model.to("cuda")
+        there = receptive_fields(model, [pixels.to("cuda")], draws=2)
+        for one, other in zip(there, here, strict=True):
+            np.testing.assert_allclose(one.strength, other.strength, atol=1e-7)
+        found = attention(model, pixels.to("cuda"), [(0.5, 0.5)]).maps
+        for one, other in zip(found, maps, strict=True):
+            np.testing.assert_allclose(one.weights, other.weights, atol=1e-7)
+        for one, other in zip(embeddings(model, pixels.to("cuda")), classes, strict=True):
+            np.testing.assert_allclose(one.classes, other.classes, atol=1e-6)
+        assert gpu.launches

@@ -6,10 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+import small_project
 import torch
+from paper_gpu import paper_gpu
 from torch import nn
 
 import segmodels as sm
+from segmodels import steps
+from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.gradients import pixel_gradient, traced_scores
@@ -17,14 +21,18 @@ from segmodels.evaluation.image_counter import predicted
 from segmodels.evaluation.stream import prepared
 from segmodels.evaluation.subject import Subject
 from segmodels.evaluation.views import network_input, network_inputs
+from segmodels.evidence.soundness import unsound
 from segmodels.models.base import ModelConfig, SegModel
 from segmodels.models.preprocessing import ESPNET_CAMVID, IMAGENET
 from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import load_protocol
 from segmodels.robustness.attacks import ATTACKS, attack, condition_of
 from segmodels.robustness.attacks.base import Ball
 from segmodels.robustness.attacks.losses import LOSSES
 from segmodels.robustness.attacks.victim import Victim
 from segmodels.robustness.suite import load_stress_suite, stressed
+from segmodels.runs.run import load_run
+from segmodels.steps.loading import subject_of
 
 CLASSES = 3
 WHOLE = Protocol(name="whole", version=1, title="whole")
@@ -407,6 +415,66 @@ def test_images_are_counted_after_they_were_attacked(model):
     with pytest.raises(SegmodelsError, match="field 'version': expected 1, found 2"):
         stressed(clean, {**condition, "version": 2})
     assert dataclasses.replace(subject, attack=None, condition=None) == clean
+
+
+def test_a_run_under_attacks(tmp_path, monkeypatch):
+    """From the suite to evidence, with progress; what is counted is not attacked again."""
+    root = small_project.enter(tmp_path / "project", monkeypatch)
+    with (root / "params" / "robustness.yaml").open("a") as file:
+        file.write("hostile: {title: t, attacks: [{attack: fgsm, epsilon: [4]}, ")
+        file.write("{attack: pgd, epsilon: [4], steps: 4, losses: [jensen_shannon]}]}\n")
+    steps.ensure_inputs(load_run("published"))
+    told = []
+    found = steps.stress_run(
+        "published", "hostile", steps.Options(progress=lambda *numbers: told.append(numbers))
+    )
+    conditions = [evidence.identity.condition for evidence in found]
+    assert conditions == list(load_stress_suite("hostile").conditions)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {(1, 6), (2, 6), (4, 6), (5, 6), (6, 6)} <= set(told)  # three images, two conditions
+    assert [list(unsound(evidence)) for evidence in found] == [[], []]
+
+    dataset, subject = open_dataset("shapes", "test"), subject_of(load_run("published"))
+    protocol, sample = load_protocol("plain"), dataset.read(1)
+    image = attack(
+        *(subject.model, sample.image, sample.label, protocol),
+        **{"epsilon": 4, "steps": 4, "losses": ["jensen_shannon"], "key": sample.name},
+    )
+    labels = sm.predict(subject.model, image, protocol)
+    counts = sm.confusion_matrix(sample.label, labels, subject.model.num_classes)
+    counted = found[1].images[1]
+    assert counted.image == sample.name
+    assert sum(counted.counts) == counts.sum() + (sample.label == 255).sum()
+    np.testing.assert_array_equal(matrix_of(found[1], 1)[:-1], counts)
+
+    def refused(*_):
+        raise AssertionError("attacked again")
+
+    monkeypatch.setattr("segmodels.robustness.attack.attacked", refused)
+    assert steps.stress_run("published", "hostile") == found
+
+
+def matrix_of(evidence, place):
+    one = evidence.images[place]
+    cells = np.zeros((len(evidence.classes) + 1) * evidence.outputs, np.int64)
+    cells[list(one.cells)] = one.counts
+    return cells.reshape(-1, evidence.outputs)
+
+
+# On a GPU of paper
+
+
+def test_devices_are_never_mixed(model):
+    wanted = attacked(model, "pgd", epsilon=3, steps=3, losses=["jensen_shannon"])
+    with paper_gpu() as gpu:
+        there = Small().eval()
+        there.load_state_dict(model.state_dict())
+        there.to("cuda")
+        for losses in (["jensen_shannon"], list(LOSSES)):
+            found = attack(there, IMAGE, LABEL, WHOLE, epsilon=3, steps=3, losses=losses)
+            if len(losses) == 1:
+                np.testing.assert_array_equal(found, wanted)
+        assert gpu.launches
 
 
 # Beside a library of attacks, where one is installed (docs/robustness.md)

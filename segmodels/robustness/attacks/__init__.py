@@ -19,7 +19,7 @@ from segmodels.robustness.attacks.losses import LOSSES
 from segmodels.robustness.attacks.noise import NOISE
 from segmodels.robustness.attacks.pgd import PGD
 from segmodels.robustness.attacks.segpgd import SEGPGD
-from segmodels.robustness.attacks.victim import Victim
+from segmodels.robustness.attacks.victim import Victim, frozen
 from segmodels.robustness.corruptions import generator
 
 ATTACKS: dict[str, Attack] = {"fgsm": FGSM, "pgd": PGD, "segpgd": SEGPGD, "noise": NOISE}
@@ -87,7 +87,7 @@ def attack(
     image, key = rgb("image", image), words("key", key)
     label = _labels(label, image, model)
     condition = condition_of(name, epsilon, strength)
-    with full_precision(), evaluating(model):
+    with full_precision(), evaluating(model), frozen(model):
         return attacked(Victim(model, protocol, label), image, key, condition)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.evaluation.device import to_device
@@ -63,6 +64,7 @@ class Victim:
         inputs = [one.requires_grad_() for one in self._inputs(image)]
         with torch.enable_grad():
             scores, label = self._with_class(image, inputs)
+            # Without a pixel that has a class the sum of no scores, whose gradient is 0.
             value = loss(scores, label, progress) if len(label) else scores.sum()
         gradients = torch.autograd.grad(value, inputs)
         assert self.model.preprocessing is not None
@@ -83,9 +85,22 @@ class Victim:
         size = decided_at(image, self.protocol)
         scores = traced_scores(self.model, inputs, size, self.protocol)
         check_finite(bool(are_finite(scores)))
-        label = torch.from_numpy(nearest(self.label, *size)).to(scores.device).long()
+        label = to_device(nearest(self.label, *size), scores.device).long()
         known = label != VOID
         return scores[:, known], label[known]
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """No parameter asks for a gradient in the block, so that nothing is kept in memory for it."""
+    asking = [one for one in model.parameters() if one.requires_grad]
+    for one in asking:
+        one.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for one in asking:
+            one.requires_grad_()
 
 
 def _right(scores: Tensor, label: Tensor) -> int:
