@@ -215,7 +215,7 @@ def test_a_page_leaves_out_what_is_not_known() -> None:
     statement = make_statement(verdict="unverified", reason="Loses less in fog.", findings=())
     text = render_claim(statement, "statement", {})
     assert "Loses less in fog." in text
-    assert not re.search(r"None|Claimed</dt>|Interval|per class|not stated|missing", text)
+    assert not re.search(r"None|Claimed</dt>|Interval|per class|not stated|What is missing", text)
     assert "not stated" in render_claim(make_row(protocol=""), "net", {})
     assert "Printed in" in text
     assert "Printed in" not in render_claim(make_measurement(), "net", {})
