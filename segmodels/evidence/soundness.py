@@ -58,6 +58,7 @@ _CONDITION: dict[str, tuple[type, ...]] = {
     "steps": (int,),
     "resolution": (int, float),
     "windows": (int, str),
+    "textures": (str,),
 }
 
 

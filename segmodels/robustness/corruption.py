@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.subject import Subject
 from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, corrupt
+from segmodels.robustness.corruptions.frost import digest_of
 
 
 def version_in_condition(name: str) -> dict[str, int]:
@@ -17,11 +19,17 @@ def version_in_condition(name: str) -> dict[str, int]:
     return {"version": version} if version > 1 else {}
 
 
-def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
+def apply(subject: Subject, condition: dict[str, Any], photographs: Path | None = None) -> Subject:
     """Corrupt every image before the network sees it; noise differs from image to image.
 
+    Args:
+        subject: what is evaluated.
+        condition: corruption, severity and seed; `textures` is the digest of
+        photographs: the folder of those that frost is cut from.
+
     Raises:
-        SegmodelsError: the condition is of another version of the corruption than that of now.
+        SegmodelsError: the condition is of another version of the corruption than that of now, or
+            of other photographs.
     """
     now = CORRUPTIONS[condition["corruption"]].version
     if condition.get("version", 1) != now:
@@ -30,8 +38,22 @@ def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
             f"{condition.get('version', 1)}; the pixels of this corruption changed since."
         )
 
+    if (wanted := condition.get("textures")) is not None:
+        _check_photographs(condition, wanted, photographs)
+
     def disturb(name: str, image: Pixels) -> Pixels:
         what = condition["corruption"], condition["severity"], condition["seed"]
-        return corrupt(image, *what, name, variant=condition.get("variant", DEFAULT))
+        variant = condition.get("variant", DEFAULT)
+        textures = photographs if "textures" in condition else None
+        return corrupt(image, *what, name, variant=variant, textures=textures)
 
     return dataclasses.replace(subject, condition=condition, disturb=disturb)
+
+
+def _check_photographs(condition: dict[str, Any], wanted: str, photographs: Path | None) -> None:
+    found = digest_of(photographs) if photographs else "no folder of them"
+    if found != wanted:
+        raise SegmodelsError(
+            f"condition {condition}: field 'textures': expected photographs with the digest "
+            f"{wanted}, found {found}. Name their folder in 'textures' of the suite."
+        )

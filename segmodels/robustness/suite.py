@@ -24,7 +24,7 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.robustness import attack, corruption, parameter_noise, resolution
 from segmodels.robustness.attack import AttackEntry
 from segmodels.robustness.attacks.victim import frozen
-from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of
+from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of, frost
 from segmodels.robustness.parameter_noise import LeftOut, Part, Scale
 from segmodels.robustness.resolution import Factor, Windows, different
 
@@ -67,6 +67,8 @@ class StressSuite(Entry):
         severities: at these,
         fewer: or, of some corruptions, at those given here alone;
         variant: by the definitions of this generator (docs/robustness.md), and
+        textures: frost from the photographs in this folder, instead of drawn textures; a path from
+            the project's folder. Conditions tell the photographs by their content;
         parameter_noise: of weights, each of these standard deviations,
         noise_on: on the encoder, the decoder or all of them,
         noise_scale: absolute, or relative to the root mean square of each tensor,
@@ -85,6 +87,7 @@ class StressSuite(Entry):
     severities: Several[Severity] = ALL
     fewer: dict[CorruptionName, Levels] = Field(default_factory=dict)
     variant: Variant = DEFAULT
+    textures: str = ""
     parameter_noise: Several[Sigma] = ()
     noise_on: Part = "all"
     noise_scale: Scale = "absolute"
@@ -98,7 +101,11 @@ class StressSuite(Entry):
         """Nothing to measure under, or fewer severities of what is not there."""
         if self.resolutions and not self.windows:
             yield "lists 'resolutions', but no 'windows': `protocol` are those of the protocol"
-        if not self.conditions:
+        if self.photographs and "frost" not in self.corruptions:
+            yield "field 'textures' is for frost, which is not among 'corruptions'"
+        elif self.photographs and (told := frost.lacking(self.photographs)):
+            yield f"field 'textures': {told}".rstrip(".")
+        elif not self.conditions:
             yield "lists none of 'corruptions', 'parameter_noise', 'attacks' and 'resolutions'"
         if self.windows != ("protocol",) and not self.resolutions:
             yield "says what 'windows' are, but lists no 'resolutions'"
@@ -112,6 +119,11 @@ class StressSuite(Entry):
         for name in self.fewer:
             if name not in self.corruptions:
                 yield f"field 'fewer' names {name!r}, which is not among 'corruptions'"
+
+    @property
+    def photographs(self) -> Path | None:
+        """The folder of frost's photographs; None for drawn textures."""
+        return project_root() / Path(self.textures).expanduser() if self.textures else None
 
     @property
     def noise_fields(self) -> Condition:
@@ -129,12 +141,13 @@ class StressSuite(Entry):
     def conditions(self) -> tuple[Condition, ...]:
         """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
         "seed": n}`; with `variant` and the fields of noise where they are not the default ones,
-        and the `version` of a corruption whose pixels changed; then those of the attacks, and
+        the `version` of a corruption whose pixels changed, and a digest of frost's photographs
+        (`textures`) where they are not drawn; then those of the attacks, and
         `{"resolution": factor}`, with `windows` where they are not the protocol's.
         """
         other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
-            {"corruption": name, "severity": severity, "seed": seed, **other, **_version(name)}
+            {"corruption": name, "severity": severity, "seed": seed, **other, **self._of(name)}
             for name in self.corruptions
             for severity in self.fewer.get(name, self.severities)
             for seed in self.seeds
@@ -147,6 +160,12 @@ class StressSuite(Entry):
         attacks = (one for entry in self.attacks for one in entry.conditions(self.seeds))
         resolutions = resolution.conditions(self.resolutions, self.windows)
         return *corruptions, *noises, *attacks, *resolutions
+
+    def _of(self, name: str) -> Condition:
+        """What a condition says of one corruption: its version, and which photographs it takes."""
+        if name != "frost" or self.photographs is None:
+            return _version(name)
+        return {**_version(name), "textures": frost.digest_of(self.photographs)}
 
     def under(self, protocol: Protocol) -> list[Condition]:
         """Its conditions that differ from each other where images are shown by a protocol.
@@ -169,8 +188,16 @@ def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:
     return read_entry(StressSuite, f"{path}, suite {name!r}", entry, name=name)
 
 
-def stressed(subject: Subject, condition: Condition) -> Subject:
-    """The subject under a condition; the clean subject is not changed."""
+def stressed(subject: Subject, condition: Condition, photographs: Path | None = None) -> Subject:
+    """The subject under a condition; the clean subject is not changed.
+
+    Args:
+        subject: what is evaluated.
+        condition: of a suite.
+        photographs: of that suite.
+    """
+    if "textures" in condition:
+        return corruption.apply(subject, condition, photographs)
     for kind, apply in KINDS.items():
         if kind in condition:
             return apply(subject, condition)
@@ -178,7 +205,9 @@ def stressed(subject: Subject, condition: Condition) -> Subject:
 
 
 @contextmanager
-def stressing(subject: Subject, condition: Condition) -> Iterator[Subject]:
+def stressing(
+    subject: Subject, condition: Condition, photographs: Path | None = None
+) -> Iterator[Subject]:
     """The subject under a condition for a while: noise falls on its network and is taken back, and
     an attack finds parameters that ask for no gradient.
     """
@@ -189,4 +218,4 @@ def stressing(subject: Subject, condition: Condition) -> Iterator[Subject]:
         with frozen(subject.model):
             yield stressed(subject, condition)
     else:
-        yield stressed(subject, condition)
+        yield stressed(subject, condition, photographs)

@@ -68,7 +68,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         return evidence
 
     def count(condition: Condition, again: Options) -> Evidence:
-        with stressing(clean, condition) as subject:
+        with stressing(clean, condition, suite.photographs) as subject:
             return known_or_new((subject, dataset, protocol), keep, again)
 
     asked, found = EvidenceSnapshot(), list[Evidence]()
@@ -79,7 +79,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         moved = _Steps(options.progress, len(waiting), len(dataset))
         lacking = _lacking(waiting, force=options.force)
         if len(lacking) > 1:
-            together = [stressed(clean, condition) for condition in lacking]
+            together = [stressed(clean, condition, suite.photographs) for condition in lacking]
             count_together(together, dataset, protocol, moved.images)
         for key, (condition, evidence) in waiting.items():
             forced = options.force and not asked.answered(key)

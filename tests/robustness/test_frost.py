@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from segmodels.errors import SegmodelsError
+from segmodels.evaluation.subject import Subject
+from segmodels.models import create_model
+from segmodels.robustness import suite as suites
 from segmodels.robustness.corruptions import corrupt, frost, replay
 from segmodels.robustness.corruptions.frost import FILES
 from segmodels.robustness.corruptions.frost_textures import drawn_textures
+from segmodels.robustness.suite import load_stress_suite, stressed
 
 
 def alike(grey, step, axis):
@@ -73,7 +78,57 @@ def test_photographs_in_a_folder_are_taken_instead(tmp_path):
     assert min(levels) == pytest.approx(75, abs=2)
     again = corrupt(black, "frost", 5, 3, textures=str(tmp_path))
     np.testing.assert_array_equal(again, corrupt(black, "frost", 5, 3, textures=tmp_path))
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    assert frost.digest_of(tmp_path / "copy") == frost.digest_of(tmp_path)  # content, not place
     (tmp_path / "frost4.jpg").unlink()
     frost._photographs.cache_clear()
     with pytest.raises(SegmodelsError, match=r"expected frost1.png, .* found no frost4.jpg"):
         corrupt(black, "frost", 5, textures=tmp_path)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for index, name in enumerate(FILES):
+        Image.new("RGB", (64, 48), (10 * index + 100, 50, 20)).save(folder / name, quality=100)
+    return folder
+
+
+def suite_of(tmp_path, textures, corruptions="[frost, fog]"):
+    text = f"s: {{title: t, corruptions: {corruptions}, severities: [5], textures: {textures}}}\n"
+    (tmp_path / "robustness.yaml").write_text(text)
+    return load_stress_suite("s", tmp_path / "robustness.yaml")
+
+
+def test_a_suite_names_photographs_by_their_content(tmp_path, photographs, monkeypatch):
+    suite = suite_of(tmp_path, photographs)
+    frosted, fogged = suite.conditions
+    assert frosted["textures"] == frost.digest_of(photographs)
+    assert "textures" not in fogged
+    monkeypatch.setattr(suites, "project_root", lambda: tmp_path)
+    assert suite_of(tmp_path, "photographs").conditions == suite.conditions
+
+    clean = Subject(create_model("segformer_nano", 4), "ab" * 32, {}, "cd" * 32)
+    disturb = stressed(clean, frosted, suite.photographs).disturb
+    black = np.zeros((30, 40, 3), np.uint8)
+    expected = corrupt(black, "frost", 5, 0, "image", textures=photographs)
+    np.testing.assert_array_equal(disturb("image", black), expected)
+    assert not np.array_equal(expected, corrupt(black, "frost", 5, 0, "image"))
+    with pytest.raises(SegmodelsError, match=r"'textures': expected .* found no folder of them"):
+        stressed(clean, frosted)
+    (photographs / "frost1.png").write_bytes((photographs / "frost2.png").read_bytes())
+    with pytest.raises(SegmodelsError, match="expected photographs with the digest"):
+        stressed(clean, frosted, photographs)
+
+
+def test_photographs_that_are_not_there_are_told_at_once(tmp_path, photographs):
+    with pytest.raises(
+        SegmodelsError, match=r"suite 's': field 'textures': .*found no such folder"
+    ):
+        suite_of(tmp_path, tmp_path / "nowhere")
+    (photographs / "frost5.jpg").unlink()
+    with pytest.raises(SegmodelsError, match=r"'textures': .*expected frost1.png.*no frost5.jpg"):
+        suite_of(tmp_path, photographs)
+    with pytest.raises(SegmodelsError, match="'textures' is for frost, which is not among"):
+        suite_of(tmp_path, photographs, "[fog]")

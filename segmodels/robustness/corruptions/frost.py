@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from segmodels.core.arrays import Pixels
+from segmodels.core.files import digest, sha256_of_file
 from segmodels.errors import SegmodelsError
 from segmodels.robustness.corruptions import draws
 from segmodels.robustness.corruptions.base import Corruption, Draw, looked_up
@@ -66,16 +67,35 @@ def _covering(texture: Pixels, height: int, width: int, margin: float) -> Pixels
     return np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_CUBIC))
 
 
+def lacking(folder: Path) -> str:
+    """What a folder of the photographs lacks, as words; empty where it holds all of them."""
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if not missing:
+        return ""
+    return (
+        f"{folder}: expected {', '.join(FILES)}, found no "
+        f"{missing[0] if folder.is_dir() else 'such folder'}. They come with the packages "
+        "imagecorruptions and ImageNet-C."
+    )
+
+
+def digest_of(folder: Path) -> str:
+    """First 16 hex digits of a digest of the photographs in a folder, wherever that lies.
+
+    Raises:
+        SegmodelsError: one is missing.
+    """
+    if told := lacking(folder):
+        raise SegmodelsError(f"textures of frost: {told}")
+    return digest([sha256_of_file(folder / name) for name in FILES])[:16]
+
+
 @lru_cache(maxsize=1)
 def _photographs(folder: Path) -> tuple[Pixels, ...]:
     from PIL import Image
 
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise SegmodelsError(
-            f"argument 'textures': {folder}: expected {', '.join(FILES)}, found no {missing[0]}. "
-            "They come with the packages imagecorruptions and ImageNet-C."
-        )
+    if told := lacking(folder):
+        raise SegmodelsError(f"argument 'textures': {told}")
     return tuple(np.asarray(Image.open(folder / name).convert("RGB")) for name in FILES)
 
 
