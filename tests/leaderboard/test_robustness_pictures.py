@@ -80,8 +80,10 @@ def test_other_images_are_never_beside_each_other() -> None:
 def test_another_protocol_is_named() -> None:
     rows = [measured("a", fog(s1=40.0)), measured("b", fog(s1=40.0), protocol="toy-ms")]
     (images,) = on_same_images(rows)
-    assert [one.name for one in images.networks] == ["a (toy-ss)", "b (toy-ms)"]
-    assert images.title == "toy test"
+    rows.append(measured("c", fog(s1=40.0)))
+    (images,) = on_same_images(rows)
+    assert [one.name for one in images.networks] == ["a", "b (toy-ms)", "c"]
+    assert images.title == "toy test, toy-ss"
 
 
 def test_the_heat_map_compares_the_same_severities() -> None:
@@ -92,11 +94,16 @@ def test_the_heat_map_compares_the_same_severities() -> None:
     (images,) = on_same_images(rows)
     found = heat_map(images)
     assert found
-    assert found.networks == ["b", "a"]  # who keeps most comes first
+    assert found.networks == ["a", "b"]  # who has a mean comes first
     fogs, snow = found.lines
-    assert (fogs.name, fogs.levels, fogs.kept) == ("fog", "1, 3", [pytest.approx(80), 70])
-    assert (snow.name, snow.levels, snow.kept) == ("snow", "1", [None, 100])
-    assert (found.mean, found.shared) == ([pytest.approx(80), 70], 1)
+    assert (fogs.name, fogs.levels, fogs.kept) == ("fog", "1, 3", [70, pytest.approx(80)])
+    assert (snow.name, snow.levels, snow.kept) == ("snow", "1", [100, None])
+    assert (found.mean, found.shared) == ([85, None], 2)
+
+    better = measured("c", fog(s1=50.0, s3=50.0), curve("corruption", "snow", s1=50.0))
+    again = heat_map(on_same_images([*rows, better])[0])
+    assert again
+    assert (again.networks, again.mean) == (["c", "a", "b"], [100, 85, None])
     assert (
         heat_map(on_same_images([measured("c", curve("parameter_noise", "x", s1=1.0))])[0]) is None
     )

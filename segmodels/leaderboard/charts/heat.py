@@ -33,7 +33,7 @@ class HeatMap:
         title: the images.
         networks: names.
         lines: one per corruption, by name.
-        mean: over the corruptions that all networks have; None where they share none.
+        mean: over the corruptions that most of the networks have; None for the other networks.
         shared: how many these are.
     """
 
@@ -47,13 +47,16 @@ class HeatMap:
 def heat_map(images: SameImages) -> HeatMap | None:
     """The map of what was corrupted on the same images; None if nothing was."""
     names = images.names(_KIND)
-    networks = [one for one in images.networks if any(one.points(_KIND, name) for name in names)]
+    networks = images.disturbed(_KIND)
     if not networks:
         return None
+    most, shared = images.alike(_KIND)
     levels = {name: common_levels(networks, _KIND, name) for name in names}
     kept = {name: [_kept(one, name, levels[name]) for one in networks] for name in names}
-    shared = [name for name in names if None not in kept[name]]
-    means = [_mean([kept[name][place] for name in shared]) for place in range(len(networks))]
+    means = [
+        _mean([kept[name][place] for name in shared]) if one in most else None
+        for place, one in enumerate(networks)
+    ]
     order = sorted(range(len(networks)), key=lambda place: (-(means[place] or 0), place))
     return HeatMap(
         title=images.title,
@@ -80,4 +83,4 @@ def _kept(network: Network, name: str, levels: list[float]) -> float | None:
 
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    return fmean(known) if known and len(known) == len(values) else None

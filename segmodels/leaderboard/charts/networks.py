@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -41,7 +41,7 @@ class SameImages:
     """Networks that were measured on the same images.
 
     Attributes:
-        title: data set and split, and the protocol where all have the same.
+        title: data set and split, and the protocol of all whose name says no other.
         networks: by name.
     """
 
@@ -52,6 +52,23 @@ class SameImages:
         """Disturbances of a kind that one of them has."""
         runs = (run for network in self.networks for run in network.runs)
         return sorted({c.name for run in runs for c in run.curves if c.kind == kind})
+
+    def disturbed(self, kind: str) -> list[Network]:
+        """Networks that have a disturbance of a kind."""
+        names = self.names(kind)
+        return [one for one in self.networks if any(one.points(kind, name) for name in names)]
+
+    def alike(self, kind: str) -> tuple[list[Network], list[str]]:
+        """The networks that have most disturbances of a kind, and those that all of these have.
+
+        One that was disturbed in fewer ways has no mean that could stand beside theirs.
+        """
+        names = self.names(kind)
+        count = {
+            one: sum(bool(one.points(kind, name)) for name in names) for one in self.disturbed(kind)
+        }
+        most = [one for one, number in count.items() if number == max(count.values())]
+        return most, [name for name in names if all(one.points(kind, name) for one in most)]
 
 
 def on_same_images(rows: Iterable[Row]) -> list[SameImages]:
@@ -65,25 +82,24 @@ def on_same_images(rows: Iterable[Row]) -> list[SameImages]:
 
 
 def _group(rows: list[Row]) -> SameImages:
-    protocols = {row.protocol_name for row in rows}
+    usual = Counter(row.protocol_name for row in rows).most_common(1)[0][0]
     alike: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row.run or "", row.evidence_key or "")):
         alike[_training(row), row.protocol_name].append(row)
-    subject = rows[0].subject
-    title = f"{subject.dataset} {subject.split}"
-    several = len(protocols) > 1
-    found = sorted((_network(same, several) for same in alike.values()), key=lambda n: n.name)
+    found = sorted((_network(same, usual) for same in alike.values()), key=lambda n: n.name)
+    first = next(row for row in rows if row.protocol_name == usual)
+    how = first.protocol_title or usual
     return SameImages(
-        title if several else f"{title}, {rows[0].protocol_title or rows[0].protocol_name}",
+        f"{first.subject.dataset} {first.subject.split}, {how}",
         tuple(replace(network, place=place) for place, network in enumerate(found)),
     )
 
 
-def _network(rows: list[Row], say_protocol: bool) -> Network:
+def _network(rows: list[Row], usual: str) -> Network:
     names = [row.run or row.subject.model for row in rows]
     name = _stem(names[0]) if len(names) > 1 else names[0]
-    protocol = f" ({rows[0].protocol_name})" if say_protocol else ""
-    return Network(f"{name}{protocol}", tuple(row.robustness for row in rows if row.robustness))
+    other = "" if rows[0].protocol_name == usual else f" ({rows[0].protocol_name})"
+    return Network(f"{name}{other}", tuple(row.robustness for row in rows if row.robustness))
 
 
 def _training(row: Row) -> str:

@@ -45,9 +45,9 @@ class Tradeoff:
 
 def tradeoff(images: SameImages) -> Tradeoff | None:
     """The chart; None unless two networks were corrupted in the same ways."""
-    names = images.names(_KIND)
-    networks = [one for one in images.networks if any(one.points(_KIND, name) for name in names)]
-    shared = [name for name in names if all(one.points(_KIND, name) for one in networks)]
+    if not images.disturbed(_KIND):
+        return None
+    networks, shared = images.alike(_KIND)
     levels = {name: common_levels(networks, _KIND, name) for name in shared}
     found = {
         one: [(run.clean, kept) for run in one.runs if (kept := _kept(run, levels))]
