@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segmodels.analysis.watching import Seen
 from segmodels.models.base import SegModel, to_map
+from segmodels.models.cgnet import CGNet
 from segmodels.models.espnet import ESPNet
 from segmodels.models.swin import Swin
 from segmodels.models.unet import UNet
@@ -55,6 +56,8 @@ def watched_modules(model: SegModel) -> list[nn.Module]:
     encoder = _encoder(model)
     if isinstance(model, UNet):
         return list(model.down)
+    if isinstance(model, CGNet):
+        return [model.b1, model.bn_prelu_2, model.bn_prelu_3]
     if isinstance(encoder, ViT):
         return list(encoder.blocks)
     return [] if encoder is None else [encoder]
@@ -75,9 +78,10 @@ def stages(
     given = [seen[module].gave for module in watched_modules(model) if module in seen]
     grid, word = patch_grid(model, size), "stage"
     if len(given) == 1 and isinstance(given[0], list | tuple):
-        given = [one for one in given[0] if isinstance(one, Tensor) and one.ndim == 4]
+        given = list(given[0])
     elif grid is not None:
         given, word = [_tokens_as_map(one, grid) for one in given], "block"
+    given = [one for one in given if isinstance(one, Tensor) and one.ndim == 4]
     names = _ESPNET if isinstance(model, ESPNet) else _numbered(word, len(given))
     in_cell = grid is not None or isinstance(_encoder(model), Swin) or isinstance(model, UNet)
     named = [*zip(names, given, strict=True), ("logits", logits)]

@@ -124,6 +124,7 @@ def test_weights_that_are_not_the_layers_own_are_told(monkeypatch):
     ],
 )
 def test_networks_without_it_are_refused(name, message):
-    small = {"width": 8} if name == "unet" else {"width": 24, "heads": (1, 2, 3, 6), "channels": 8}
+    swin = {"width": 8, "heads": (1, 1, 2, 2), "depths": (1, 1, 1, 1), "channels": 8}
+    small = {"width": 8} if name == "unet" else swin
     with pytest.raises(SegmodelsError, match=message):
         attention_layers(create_model(name, 3, **small))
