@@ -48,8 +48,9 @@ def load_backbone(model: SegModel, path: str | Path) -> BackboneReport:
     """Fill the encoder of a model from ImageNet weights; nothing else changes.
 
     The position table of a ViT is resized bilinearly to the model's image size, as in
-    Segmenter's code. Every other shape must fit. An ImageNet head the model carries along
-    (Segmenter's, unused) is filled if the file has one of that shape.
+    Segmenter's code. Tables of a MiT's positions stay as drawn where the file has none, and
+    convolutions of the file that a MiT lacks are left. Every other shape must fit. An ImageNet head
+    the model carries along (Segmenter's, unused) is filled if the file has one of that shape.
 
     The network stays what it is: Segmenter's LayerNorm eps is 1e-5 although the weights were
     trained with 1e-6, and the paper's results were obtained that way.
