@@ -12,6 +12,7 @@ import torch
 from segmodels.checkpoints import (
     augreg,
     cgnet,
+    enet,
     espnet,
     hugging_face,
     mit,
@@ -72,6 +73,7 @@ FORMATS: dict[str, Format] = {
     ),
     "augreg": Format("AugReg's ViT (.npz)", augreg.recognises, augreg.load),
     "cgnet": Format("a CGNet state dict (.pth)", cgnet.recognises, cgnet.load),
+    "enet": Format("an ENet of ntkhoa95/ENet_PyTorch (.pth)", enet.recognises, enet.load),
     "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
 }
 

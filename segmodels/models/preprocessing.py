@@ -189,6 +189,9 @@ IMAGENET_ROUNDED = Preprocessing("RGB", (123.68, 116.28, 103.53), (58.4, 57.12, 
 #: as in the authors' test (dataset/camvid.py of their repository, and camvid_inform.pkl).
 CGNET_CAMVID = Preprocessing("RGB", (105.65775, 103.329834, 99.625404), (1.0, 1.0, 1.0))
 
+#: Grey levels as they are: utils.py of github.com/ntkhoa95/ENet_PyTorch.
+ENET_NTKHOA95 = Preprocessing("RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
 #: CamVid training statistics, as the released ESPNet weights expect them.
 ESPNET_CAMVID = Preprocessing(
     "BGR", (110.331, 108.409, 105.033), (72.126, 72.691, 69.904), divisor=255.0

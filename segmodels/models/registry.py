@@ -23,6 +23,7 @@ class ModelEntry:
 
 
 CGNET = "segmodels.models.cgnet:CGNet"
+ENET = "segmodels.models.enet:ENet"
 ESPNET = "segmodels.models.espnet:ESPNet"
 UNET = "segmodels.models.unet:UNet"
 SEGMENTER = "segmodels.models.segmenter:Segmenter"
@@ -179,6 +180,7 @@ MODELS: dict[str, ModelEntry] = {
     **dict(_upernets()),
     "unet": ModelEntry(UNET, preprocessing=IMAGENET),
     "cgnet_m3n21": ModelEntry(CGNET, {"m": 3, "n": 21}),
+    "enet_ntkhoa95": ModelEntry(ENET),
     "espnet_p2_q3": ModelEntry(ESPNET, {"p": 2, "q": 3}),
     "espnet_p2_q5": ModelEntry(ESPNET, {"p": 2, "q": 5}),
     "espnet_p2_q8": ModelEntry(ESPNET, {"p": 2, "q": 8}),

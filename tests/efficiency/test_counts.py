@@ -44,6 +44,7 @@ ONE_OF_EACH = [
     "deeplabv3plus_mobilenetv2",
     "depict_ca_vit_tiny_patch16",
     "depict_sa_vit_tiny_patch16",
+    "enet_ntkhoa95",
     "espnet_p2_q8",
     "fcn_resnet50",
     "mit_b0",

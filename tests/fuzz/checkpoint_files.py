@@ -251,6 +251,18 @@ def _cgnet(folder: Path) -> Path:
     return folder / "cgnet.pth"
 
 
+def _enet(folder: Path) -> Path:
+    state = create_model("enet_ntkhoa95", 5).state_dict()
+    again = {
+        name.replace("activation.", f"activation{number}."): value
+        for name, value in state.items()
+        for number in (1, 2, 3)
+        if ".activation." in name and name != "initial.activation.weight"
+    }
+    torch.save({"state_dict": state | again}, folder / "enet.pth")
+    return folder / "enet.pth"
+
+
 #: Each writes into an empty folder and returns what is to be loaded.
 KINDS: dict[str, Callable[[Path], Path]] = {
     "native": _native,
@@ -269,6 +281,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "lightning": _lightning,
     "espnet": _espnet,
     "cgnet": _cgnet,
+    "enet": _enet,
 }
 
 

@@ -163,6 +163,11 @@ def test_cgnet_counts() -> None:
     assert parameters(build("cgnet_m3n21", num_classes=11)) == 494_258
 
 
+def test_enet_counts() -> None:
+    """Of the released CamVid files, a slope counted once; printed is 0.35 M."""
+    assert parameters(build("enet_ntkhoa95", num_classes=12)) == 353_913
+
+
 def test_small_models_are_small() -> None:
     assert 1_800_000 < parameters(build("unet", num_classes=11)) < 2_000_000
     for name in list_models("*nano*"):
