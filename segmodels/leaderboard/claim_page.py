@@ -57,12 +57,17 @@ def render_claim(
         classes=best_first(row.evidence.per_class) if row.evidence else [],
         averages=_averages(row),
         same_checkpoint=_same_checkpoint(row, neighbours),
-        sheet=docs.corruptions if docs else "",
+        sheet=docs.corruptions if docs and _is_corrupted(row, compared) else "",
         pictures=robustness_pictures(compared.rows, compared.kinds) + curve_tables([row]),
         facts=_facts(row, neighbours, docs),
         badge=badge,
         snippet=f"[![{badge}](reports/claims/{name}.svg)](reports/claims/{name}.html)",
     )
+
+
+def _is_corrupted(row: Row, compared: Compared) -> bool:
+    found = row.robustness.curves if row.robustness else ()
+    return "corruption" in (*compared.kinds, *(curve.kind for curve in found))
 
 
 def _averages(row: Row) -> list[tuple[str, str, str]]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from segmodels.claims import Statement
 from segmodels.claims.statement import EvidencePart
+from segmodels.metrics.severities import NOISE
 from segmodels.verdicts.row import Row
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows of the networks that a statement compares, and under which kinds of disturbance."""
+    """Rows that belong together, and under which kinds of disturbance."""
 
     rows: tuple[Row, ...]
     kinds: tuple[str, ...]
@@ -24,13 +25,19 @@ NOTHING = Compared((), ())
 def compared_in(row: Row, rows: Iterable[Row]) -> Compared:
     """What a row's statement compares of what is kept under disturbances; else nothing.
 
+    A claim about one level of noise is compared with the others of its figure.
+
     Args:
-        row: of the statement.
+        row: of the statement or claim.
         rows: of the whole board.
     """
+    claim = row.subject.claim
+    if claim and claim.noise is not None:
+        found = (one for one in rows if one.subject.claim and one.subject.source == claim.source)
+        return Compared(tuple(found), (NOISE,))
     entry = row.subject.entry
     parts = entry.parts if isinstance(entry, Statement) else ()
     about = [part for part in parts if isinstance(part, EvidencePart) and part.condition]
     runs = {run for part in about for run in (*part.subject, *part.other)}
-    found = tuple(one for one in rows if one.run in runs) if runs else ()
-    return Compared(found, tuple(dict.fromkeys(part.condition for part in about)))
+    named = tuple(one for one in rows if one.run in runs) if runs else ()
+    return Compared(named, tuple(dict.fromkeys(part.condition for part in about)))

@@ -10,11 +10,12 @@ import pytest
 from page_rows import make_row
 from synthetic import project
 
-from segmodels.claims import Statement
+from segmodels.claims import Claim, Statement
 from segmodels.leaderboard import Row, render_html, robustness_page
 from segmodels.leaderboard.charts.heat import heat_map
 from segmodels.leaderboard.charts.lines import noise_charts
 from segmodels.leaderboard.charts.networks import on_same_images
+from segmodels.leaderboard.charts.printed_noise import printed_noise
 from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
 from segmodels.leaderboard.charts.tradeoff import tradeoff
 from segmodels.leaderboard.claim_page import render_claim
@@ -22,6 +23,7 @@ from segmodels.leaderboard.compared import compared_in
 from segmodels.leaderboard.docs import Docs
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.row_subject import RowSubject
+from segmodels.verdicts.verdict import Verdict
 
 CLEAN = 50.0
 
@@ -124,7 +126,7 @@ def test_curves_of_noise_have_the_spread_of_trainings_and_draws() -> None:
         measured("one", curve(noise, noise, s0_1=20.0)),
     ]
     (chart,) = noise_charts(on_same_images(rows)[0])
-    assert [text for _, text in chart.below] == ["none", "0.01", "0.1"]
+    assert [text for _, text in chart.below] == ["none", ".01", ".1"]
     net, one = chart.lines
     assert (net.number, one.number) == ("2 trainings, 2 draws of noise", "")
     assert net.values == "0: 50.0, 0.01: 43.0, 0.1: 13.0"
@@ -227,3 +229,38 @@ def test_the_sheet_of_examples_stands_where_there_is_one(
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "corruptions.webp").touch()
     assert all('src="../docs/corruptions.webp"' in page for page in pages())
+
+
+def printed(sigma: float, value: float, model: str, source: str = "Figure 3") -> Row:
+    """A claim about one level of noise."""
+    claim = Claim.model_validate(
+        {
+            **{"id": f"{model}_{sigma}", "paper": "toy", "title": "T", "model": model},
+            **{"dataset": "toy", "split": "test", "metric": "mIoU-n", "noise": sigma},
+            **{"value": value, "decimals": 1, "source": source},
+        }
+    )
+    return Row(RowSubject(claim), Verdict("unverified", ""), "")
+
+
+def test_printed_curves_of_noise_are_drawn_figure_by_figure() -> None:
+    rows = [
+        *(printed(sigma, 50 - 100 * sigma, "a") for sigma in (0.1, 0.01)),
+        printed(0.1, 30.0, "b"),
+        printed(0.1, 20.0, "a", source="Figure 4"),
+        make_row(),
+    ]
+    third, fourth = printed_noise(rows)
+    assert third.title == "toy test, as printed in Figure 3"
+    assert [text for _, text in third.below] == [".01", ".1"]
+    assert [(line.name, line.values, line.band) for line in third.lines] == [
+        ("a", "0.01: 49.0, 0.1: 40.0", ""),
+        ("b", "0.1: 30.0", ""),
+    ]
+    assert [line.values for line in fourth.lines] == ["0.1: 20.0"]
+    assert "as printed in Figure 3" in robustness_pictures(rows)
+    assert robustness_pictures(rows, ("corruption",)) == ""
+    assert compared_in(rows[0], rows).rows == tuple(rows[:3])
+    page = render_claim(rows[0], "a", {}, None, compared_in(rows[0], rows))
+    assert "as printed in Figure 3" in page
+    assert "Figure 4" not in page

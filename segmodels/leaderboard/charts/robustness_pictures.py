@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from segmodels.leaderboard.charts import lines, tradeoff
 from segmodels.leaderboard.charts.heat import heat_map
 from segmodels.leaderboard.charts.networks import on_same_images
+from segmodels.leaderboard.charts.printed_noise import printed_noise
 from segmodels.leaderboard.templating import render_part
 from segmodels.verdicts.row import Row
 
@@ -14,7 +15,7 @@ CORRUPTION = "corruption"
 KINDS = (CORRUPTION, lines.KIND)
 
 
-def robustness_pictures(rows: Iterable[Row], kinds: Iterable[str] = KINDS) -> str:
+def robustness_pictures(rows: Sequence[Row], kinds: Iterable[str] = KINDS) -> str:
     """Heat maps, curves of noise, and what is kept over the clean mIoU; "" without any.
 
     Args:
@@ -26,6 +27,7 @@ def robustness_pictures(rows: Iterable[Row], kinds: Iterable[str] = KINDS) -> st
     disturbed = images if lines.KIND in kinds else []
     heats = [found for one in corrupted if (found := heat_map(one))]
     noises = [chart for one in disturbed for chart in lines.noise_charts(one)]
+    noises += printed_noise(rows) if lines.KIND in kinds else []
     kept = [chart for one in corrupted if (chart := tradeoff.tradeoff(one))]
     if not (heats or noises):
         return ""
