@@ -16,7 +16,7 @@ from torch import nn
 BACKBONES = ("resnet50c", "resnet101c", "mobilenetv2_100")
 
 #: Those that are also, or only, used with all their strides.
-STRIDED = ("resnet50c", "resnet101c", "resnext101_64x4d")
+STRIDED = ("resnet50c", "resnet101c", "resnext101_64x4d", "mobilenetv2_100")
 
 #: Of the depthwise convolution that opens each of MobileNetV2's seven stages.
 MOBILENETV2_DILATIONS = (1, 1, 1, 2, 2, 4, 4)

@@ -76,6 +76,7 @@ CASES = {
     "swin of its authors": ("upernet_swin_tiny", SWIN, swin_of_its_authors),
     "swin of mmsegmentation": ("upernet_swin_tiny", SWIN, swin_of_mmsegmentation),
     "resnet": ("pspnet_resnet50", {"channels": 8}, resnet),
+    "resnet with all strides": ("segformer_resnet50", {"decoder_width": 8}, resnet),
     "mobilenet": ("fcn_mobilenetv2", {"channels": 8}, mobilenet),
 }
 
