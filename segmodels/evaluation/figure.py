@@ -13,6 +13,7 @@ from segmodels.core.arrays import VOID, Pixels
 from segmodels.core.files import atomic_path, naming
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.evaluation.drawn import NUMBER, spread
+from segmodels.evaluation.truth import Compared
 
 _GAP = 6
 _WHITE = 255
@@ -39,7 +40,12 @@ def error(labels: Pixels, prediction: Pixels) -> Pixels:
 
 
 def draw_picture(
-    dataset: Dataset, labels: LabelsOfImage, path: Path, number: int = NUMBER, evidence: str = ""
+    dataset: Dataset,
+    labels: LabelsOfImage,
+    path: Path,
+    number: int = NUMBER,
+    evidence: str = "",
+    compared: Compared | None = None,
 ) -> None:
     """Write a PNG: one row per image (evenly spread over the split), columns image, truth,
     prediction, error.
@@ -50,8 +56,10 @@ def draw_picture(
         path: of the PNG.
         number: of images, if there are so many.
         evidence: key of the evidence with these labels, which the file then names.
+        compared: brings a sample to the size of its labels, where that is another.
     """
-    samples = ((place, dataset.read(place)) for place in spread(len(dataset), number))
+    places = ((place, dataset.read(place)) for place in spread(len(dataset), number))
+    samples = ((place, compared(one) if compared else one) for place, one in places)
     rows = [row_of(sample, labels(place, sample), dataset.palette) for place, sample in samples]
     about = PngInfo()
     about.add_text(_EVIDENCE, evidence)

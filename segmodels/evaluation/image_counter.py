@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -22,6 +23,7 @@ from segmodels.evaluation.prediction import Prediction, check_finite
 from segmodels.evaluation.resume import Line
 from segmodels.evaluation.stream import PreparedImage, Stream, prepared
 from segmodels.evaluation.subject import Subject
+from segmodels.evaluation.truth import compared
 from segmodels.evaluation.windows import Batching
 from segmodels.evidence import ImageCounts
 from segmodels.protocols.protocol import Protocol
@@ -136,8 +138,10 @@ def predicted(
 def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream[int]:
     """The images of a split, by their places, on their way to the model of a subject."""
 
+    how = partial(compared, protocol=protocol, classes=len(dataset.class_names))
+
     def prepare(place: int) -> PreparedImage:
-        return prepared(dataset.read(place), subject.disturb)
+        return prepared(dataset.read(place), subject.disturb, how)
 
     return Stream(subject.model, prepare, protocol, images_of_batch(subject, protocol))
 

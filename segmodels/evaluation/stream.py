@@ -24,6 +24,7 @@ from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.pending import Pending
 from segmodels.evaluation.precision import evaluating, full_precision
+from segmodels.evaluation.truth import Compared
 from segmodels.evaluation.views import network_inputs
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
@@ -55,10 +56,16 @@ class PreparedImage:
     inputs: tuple[Tensor, ...] | None = None
 
 
-def prepared(sample: Sample, disturb: Disturb | None) -> PreparedImage:
-    """A decoded sample, disturbed."""
-    image = disturb(sample.name, sample.image) if disturb else sample.image
-    return PreparedImage(sample, sample_digest(sample), image)
+def prepared(
+    sample: Sample, disturb: Disturb | None, compared: Compared | None = None
+) -> PreparedImage:
+    """A decoded sample, disturbed, and then brought to the size at which labels are compared."""
+    digest = sample_digest(sample)
+    if disturb:
+        sample = replace(sample, image=disturb(sample.name, sample.image))
+    if compared:
+        sample = compared(sample)
+    return PreparedImage(sample, digest, sample.image)
 
 
 @dataclass(frozen=True)

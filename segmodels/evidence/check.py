@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ def check_pixels(path: Path, evidence: Evidence, *descriptions: Path) -> None:
     Raises:
         SegmodelsError: they differ, or the classes do; `path` is named.
     """
+    if evidence.identity.inference.get("labels_resized"):
+        _check_resized(path, evidence)
+        return
     pixels = registered_pixels(evidence, *descriptions)
     if pixels is None:
         return
@@ -61,18 +65,33 @@ def check_pixels(path: Path, evidence: Evidence, *descriptions: Path) -> None:
             )
 
 
+def _check_resized(path: Path, evidence: Evidence) -> None:
+    """Of resized labels only the number of an image's pixels is known, where all have one size."""
+    fixed = evidence.identity.inference.get("resize_fixed")
+    if fixed is None:
+        return
+    expected = math.prod(fixed) if isinstance(fixed, list | tuple) else fixed**2
+    for one in evidence.images:
+        if sum(one.counts) != expected:
+            raise SegmodelsError(
+                f"{path}: {sum(one.counts)} pixels are counted of {one.image!r}, but labels "
+                f"resized as its protocol says have {expected}."
+            )
+
+
 def registered_pixels(evidence: Evidence, *descriptions: Path) -> dict[str, int] | None:
     """Pixels per class, and `void`, of the images that can be read, if evidence counted all.
 
-    None if the evidence is of a part of the split, or if the dataset was not prepared here
-    with the same images.
+    None if the evidence is of a part of the split, if its labels were resized, or if the dataset
+    was not prepared here with the same images.
 
     Raises:
         SegmodelsError: the same images were counted under other classes.
     """
     identity = evidence.identity
     path = first_file(descriptions, f"{identity.dataset}.json")
-    if not evidence.exhausted or path is None:
+    resized = identity.inference.get("labels_resized")
+    if not evidence.exhausted or resized or path is None:
         return None
     about = _described(path, path.stat().st_mtime_ns)
     split = about["splits"].get(identity.split, {})

@@ -18,12 +18,13 @@ def intersection_and_union(counts: Counts, void: Void = "ignore") -> tuple[Count
     """Per-class pixel counts of `(…, C + 1, K)` evidence counts.
 
     With `ignore` the void row is dropped; with `error` its pixels enter the union of the
-    class predicted there. Outputs beyond the C classes are misses of the true class.
+    class predicted there; with `class` it is one class more, the output behind the others.
+    Outputs beyond the classes are misses of the true class.
 
     Returns:
-        intersection and union, each int64 (…, C).
+        intersection and union, each int64 (…, C), or (…, C + 1) with `class`.
     """
-    classes = counts.shape[-2] - 1
+    classes = counts.shape[-2] - (void != "class")
     true = counts[..., :classes, :]
     intersection = np.diagonal(true[..., :classes], axis1=-2, axis2=-1)
     predicted = (counts if void == "error" else true)[..., :classes].sum(axis=-2)

@@ -35,18 +35,36 @@ def score(evidence: Evidence, protocol: Protocol) -> Score:
         SegmodelsError: the protocol ignores a class that the evidence does not know.
     """
     total, ignored = evidence.total(), _ignored(evidence, protocol)
+    names = scored_classes(evidence, protocol)
     total[-1] += total[ignored].sum(axis=0)
     total[ignored] = 0
     intersection, union = intersection_and_union(total, protocol.void)
     union[ignored] = 0  # what is predicted as an ignored class is a miss, but no class of its own
     iou = 100 * iou_from(intersection, union)
-    pixels = total[:-1].sum(axis=1)
+    pixels = total[: len(names)].sum(axis=1)
     return Score(
         miou=float(mean_of(iou)),
-        per_class=dict(zip(evidence.classes, map(float, iou), strict=True)),
+        per_class=dict(zip(names, map(float, iou), strict=True)),
         pixel_accuracy=100 * float(iou_from(intersection.sum(), pixels.sum())),
         mean_accuracy=100 * float(mean_of(iou_from(intersection, pixels))),
     )
+
+
+def scored_classes(evidence: Evidence, protocol: Protocol) -> tuple[str, ...]:
+    """Names of the classes that a protocol scores.
+
+    Raises:
+        SegmodelsError: void is one of them, and the network has no output for it.
+    """
+    if protocol.void != "class":
+        return tuple(evidence.classes)
+    if evidence.outputs <= len(evidence.classes):
+        raise SegmodelsError(
+            f"protocol {protocol.name!r}: `void: class` needs a network with an output for void "
+            f"behind the {len(evidence.classes)} of {evidence.identity.dataset}; this one has "
+            f"{evidence.outputs}."
+        )
+    return (*evidence.classes, "void")
 
 
 def score_per_image(evidence: Evidence, protocol: Protocol) -> dict[str, float]:
@@ -89,7 +107,7 @@ def _ignored(evidence: Evidence, protocol: Protocol) -> list[int]:
 
 def counts_per_image(evidence: Evidence, protocol: Protocol) -> PerImage:
     """`intersection_and_union` and labelled pixels of every image, from the cells given."""
-    classes, ignored = len(evidence.classes), _ignored(evidence, protocol)
+    classes, ignored = len(scored_classes(evidence, protocol)), _ignored(evidence, protocol)
     image = np.repeat(np.arange(len(evidence.images)), [len(i.cells) for i in evidence.images])
     cells = np.array([cell for i in evidence.images for cell in i.cells], dtype=np.int64)
     counts = np.array([count for i in evidence.images for count in i.counts], dtype=np.int64)

@@ -112,6 +112,8 @@ def _else(protocol: Protocol) -> Iterator[str]:
         value = getattr(protocol, name)
         if value != Protocol.model_fields[name].default:
             yield f"{name} {value}"
+    if protocol.labels_resized:
+        yield "labels_resized"
     if protocol.upsample_once:
         yield "upsample_once"
     if protocol.ignore_classes:

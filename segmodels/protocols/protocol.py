@@ -40,7 +40,7 @@ Sides = Annotated[int | tuple[int, int], BeforeValidator(_shortest)]
 #: In which order of channels the weights' mean and deviation are taken.
 StatisticsOrder = Literal["given", "reversed"]
 
-Void = Literal["ignore", "error"]
+Void = Literal["ignore", "error", "class"]
 Library = Literal["opencv", "opencv-float", "pillow", "torch"]
 Averaged = Literal["probabilities", "logits"]
 ArgmaxAt = Literal["image", "input"]
@@ -89,11 +89,15 @@ class Protocol(Entry):
         average: what is averaged over views, `probabilities` or `logits`.
         argmax_at: where labels are decided: at the size of the `image`, or of the network's
             `input`; the labels are then resized to the image by nearest neighbour.
+        labels_resized: whether ground truth is resized, too, and labels are compared at the size of
+            the network's input: bilinearly, as if the number of a class were a grey level, void
+            being the number behind the last class. A mistake, of scripts that print numbers.
         precision: arithmetic of the network; `fp32` defines a number. `bf16`, and either with
             `-compiled` (`torch.compile`, CUDA graphs; inputs of one shape only) are faster ways
             whose effect is measured. What follows the network is always fp32.
         void: ground truth outside the class list is left out (`ignore`) or counts as a
-            false positive of the class predicted there (`error`, ESPNet's scripts).
+            false positive of the class predicted there (`error`, ESPNet's scripts), or is a class
+            like all others (`class`), which is the network's output behind the data set's classes.
         ignore_classes: names of classes whose ground truth is treated as void and that are
             left out of the mean (Pascal Context with 59 of its 60 classes).
         datasets: names of those whose published numbers were measured so; empty for any. A
@@ -120,6 +124,7 @@ class Protocol(Entry):
     upsample_once: bool = False
     average: Averaged = "probabilities"
     argmax_at: ArgmaxAt = "image"
+    labels_resized: bool = False
     precision: Precision = "fp32"
     void: Void = "ignore"
     ignore_classes: Several[str] = ()
@@ -129,6 +134,7 @@ class Protocol(Entry):
         """Fields that do not fit each other."""
         yield from _wrong_resize(self)
         yield from _wrong_windows(self)
+        yield from _wrong_labels(self)
         if self.argmax_at == "input" and len(self.scales) > 1:
             yield (
                 "`argmax_at: input` needs one scale, because inputs of several sizes share no "
@@ -206,6 +212,18 @@ def _wrong_resize(protocol: Protocol) -> Iterator[str]:
         yield "`resize_long` caps `resize_short`, which is missing."
     if protocol.resize_fixed and (protocol.resize_short or protocol.resize_multiple):
         yield "`resize_fixed` decides both sides; leave out `resize_short` and `resize_multiple`."
+
+
+def _wrong_labels(protocol: Protocol) -> Iterator[str]:
+    resized = protocol.resize_fixed or protocol.resize_short
+    plain = protocol.scales == (1.0,) and protocol.resize_library != "opencv-float"
+    if protocol.labels_resized and not (resized and plain and protocol.argmax_at == "image"):
+        yield (
+            "`labels_resized` needs `resize_fixed` or `resize_short`, the scale 1, and neither "
+            "`argmax_at: input` nor `resize_library: opencv-float`."
+        )
+    if protocol.void == "class" and protocol.ignore_classes:
+        yield "`void: class` scores what `ignore_classes` makes void: leave out one of them."
 
 
 def _wrong_windows(protocol: Protocol) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from functools import partial
 from pathlib import Path
 
 from segmodels.core import paths
@@ -18,6 +19,7 @@ from segmodels.evaluation.figure import draw_picture, evidence_of_picture
 from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.shards import evaluate_shard
 from segmodels.evaluation.subject import Subject
+from segmodels.evaluation.truth import compared
 from segmodels.evidence import Evidence
 from segmodels.metrics.precision_effect import measure_effect
 from segmodels.protocols.protocol import Precision, Protocol
@@ -53,7 +55,7 @@ def evaluate_run(asked: str | Run, protocol_name: str, options: Options = USUAL)
         full = dataclasses.replace(options, precision="fp32", force=False, keep_maps=False)
         evaluate_run(run, protocol_name, full)
     place = _Place(run, subject, dataset, protocol)
-    place.check()
+    place.check(options)
     if options.shard is not None:
         return _shard(place, options, options.shard)
     maps = place.maps(options)
@@ -130,8 +132,13 @@ class _Place:
         """The folder of its label maps, if they are to be kept."""
         return paths.maps(self.run.name, self.protocol.name) if options.keep_maps else None
 
-    def check(self) -> None:
+    def check(self, options: Options) -> None:
         """Ask before hours of counting whether their result can be written."""
+        if options.keep_maps and self.protocol.labels_resized:
+            raise SegmodelsError(
+                f"protocol {self.protocol.name!r} compares labels at another size than that of the "
+                f"images; label maps are kept at theirs. Leave out --keep-labels."
+            )
         names = self.run.name, self.protocol.name
         places = (paths.metrics(*names), paths.record(*names), paths.figure(*names))
         evidence = paths.evidence() / self.run.name / self.protocol.name / "evidence"
@@ -162,7 +169,9 @@ class _Place:
                 kept = drawn.labels(sample, evidence)
                 return self._predicted(place) if kept is None else kept
 
-            draw_picture(self.dataset, labels, path, evidence=evidence.key)
+            classes = len(self.dataset.class_names)
+            how = partial(compared, protocol=self.protocol, classes=classes)
+            draw_picture(self.dataset, labels, path, evidence=evidence.key, compared=how)
         drawn.forget()
 
     def _predicted(self, place: int) -> Pixels:

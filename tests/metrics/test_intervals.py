@@ -33,9 +33,10 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
 from segmodels.verdicts.rules import load_rules
 
-PLAIN, STRICT = (
+PLAIN, STRICT, FOURTH = (
     Protocol(name="plain", version=1, title="plain"),
     Protocol(name="strict", version=1, title="strict", void="error"),
+    Protocol(name="fourth", version=1, title="fourth", void="class"),
 )
 NO_ROAD = Protocol(name="no-road", version=1, title="no-road", ignore_classes=("road",))
 RULE = IntervalRule(confidence=0.95)
@@ -62,7 +63,7 @@ def dense(counts: np.ndarray, protocol: Protocol) -> np.ndarray:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**31), st.sampled_from([PLAIN, STRICT, NO_ROAD]))
+@given(st.integers(0, 2**31), st.sampled_from([PLAIN, STRICT, NO_ROAD, FOURTH]))
 def test_it_equals_a_loop_that_leaves_out_one_image(seed: int, protocol: Protocol) -> None:
     counts = matrices(6, seed=seed)
     whole = mean_of(dense(counts.sum(0), protocol))

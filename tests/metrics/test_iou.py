@@ -36,11 +36,12 @@ def image_pairs(draw, outputs=OUTPUTS):
 def iou_in_plain_python(pixels, void):
     """The definition, pixel by pixel: the second implementation everything is held against."""
     result = []
-    for c in range(CLASSES):
+    for c in range(CLASSES + (void == "class")):
         both = either = 0
-        for truth, guess in pixels:
-            if truth == VOID and void == "ignore":
+        for labelled, guess in pixels:
+            if labelled == VOID and void == "ignore":
                 continue
+            truth = CLASSES if labelled == VOID and void == "class" else labelled
             both += truth == c and guess == c
             either += c in (truth, guess)
         result.append(both / either if either else math.nan)
@@ -48,7 +49,9 @@ def iou_in_plain_python(pixels, void):
 
 
 @settings(deadline=None)
-@given(st.lists(image_pairs(), min_size=1, max_size=4), st.sampled_from(["ignore", "error"]))
+@given(
+    st.lists(image_pairs(), min_size=1, max_size=4), st.sampled_from(["ignore", "error", "class"])
+)
 def test_summed_counts_score_like_all_pixels_together(images, void):
     counts = sum(count_pairs(label, guess, CLASSES, OUTPUTS) for label, guess in images)
     pixels = [p for lab, out in images for p in zip(lab.flat, out.flat, strict=True)]

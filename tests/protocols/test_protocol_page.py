@@ -99,6 +99,7 @@ def test_no_field_is_left_out_of_the_rows(field: str) -> None:
         "resize_fixed": {"resize_fixed": 8},
         "resize_library": {"resize_library": "torch"},
         "normalize": {"normalize": "fused"},
+        "labels_resized": {"resize_fixed": 8, "labels_resized": True},
         "statistics_order": {"statistics_order": "reversed"},
         "window": {"window": 9, "stride": 8},
         "stride": {"window": 8, "stride": 8},

@@ -165,7 +165,7 @@ def test_two_claims_of_one_evidence():
         ),
         ({"scales": ()}, r"field 'scales': expected at least 1 item, found \(\)"),
         ({"scales": (1.0, 0.0)}, r"field 'scales\[1\]': expected above 0, found 0.0"),
-        ({"void": "drop"}, "field 'void': expected 'ignore' or 'error', found 'drop'"),
+        ({"void": "drop"}, "field 'void': expected 'ignore', 'error' or 'class', found 'drop'"),
         ({"resize_short": 0}, "field 'resize_short': expected above 0, found 0"),
         ({"resize_long": 2048}, "`resize_long` caps `resize_short`"),
         ({"enlarge": True}, "`enlarge` needs a `window`"),
