@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segmodels.checkpoints.camvid import CLASSES
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, count, shape
@@ -9,20 +10,6 @@ from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import CGNET_CAMVID
 
 MARKS = frozenset({"level2_0.F_loc.conv.weight", "bn_prelu_3.bn.weight"})
-
-CAMVID_CLASSES = (
-    "Sky",
-    "Building",
-    "Pole",
-    "Road",
-    "Pavement",
-    "Tree",
-    "SignSymbol",
-    "Fence",
-    "Car",
-    "Pedestrian",
-    "Bicyclist",
-)
 
 
 def recognises(source: Source) -> bool:
@@ -40,6 +27,6 @@ def load(source: Source) -> SegModel:
     m, n = (count(tensors, f"level{stage}.") + 1 for stage in (2, 3))
     config = {"name": "cgnet_m3n21", "num_classes": num_classes, "m": m, "n": n}
     model = build(path, config, tensors)
-    if num_classes == len(CAMVID_CLASSES):
-        model.preprocessing, model.class_names = CGNET_CAMVID, CAMVID_CLASSES
+    if num_classes == len(CLASSES):
+        model.preprocessing, model.class_names = CGNET_CAMVID, CLASSES
     return model

@@ -7,6 +7,7 @@ import re
 import torch
 from torch import Tensor
 
+from segmodels.checkpoints.camvid import WITH_VOID
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, shape
@@ -15,22 +16,6 @@ from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import ENET_NTKHOA95
 
 MARKS = frozenset({"initial.conv.weight", "b10.activation3.weight", "fullconv.weight"})
-
-#: In the order of the labels; the last is everything else, a class like all others there.
-CAMVID_CLASSES = (
-    "Sky",
-    "Building",
-    "Pole",
-    "Road",
-    "Pavement",
-    "Tree",
-    "SignSymbol",
-    "Fence",
-    "Car",
-    "Pedestrian",
-    "Bicyclist",
-    "Unlabelled",
-)
 
 #: The slope of a block under its three other names.
 _AGAIN = re.compile(r"(b\d+\.activation)[123](\.weight)")
@@ -54,8 +39,8 @@ def load(source: Source) -> SegModel:
     num_classes = shape(path, tensors, "fullconv.weight", 4)[1]
     model = build(path, {"name": "enet_ntkhoa95", "num_classes": num_classes}, tensors)
     model.preprocessing = ENET_NTKHOA95
-    if num_classes == len(CAMVID_CLASSES):
-        model.class_names = CAMVID_CLASSES
+    if num_classes == len(WITH_VOID):
+        model.class_names = WITH_VOID
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from segmodels.checkpoints.camvid import WITH_VOID
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, count, shape
@@ -14,21 +15,6 @@ from segmodels.models.preprocessing import ESPNET_CAMVID, ESPNET_CITYSCAPES
 from segmodels.models.registry import MODELS
 
 MARKS = frozenset({"encoder.level1.conv.weight", "level3_C.conv.weight"})
-
-CAMVID_CLASSES = (
-    "Sky",
-    "Building",
-    "Pole",
-    "Road",
-    "Pavement",
-    "Tree",
-    "SignSymbol",
-    "Fence",
-    "Car",
-    "Pedestrian",
-    "Bicyclist",
-    "Unlabelled",
-)
 
 #: In the order of their training ids; the last one is everything else.
 CITYSCAPES_CLASSES = (
@@ -55,7 +41,7 @@ CITYSCAPES_CLASSES = (
 )
 
 PUBLISHED = {
-    ("b1", len(CAMVID_CLASSES)): (ESPNET_CAMVID, CAMVID_CLASSES),
+    ("b1", len(WITH_VOID)): (ESPNET_CAMVID, WITH_VOID),
     ("stem", len(CITYSCAPES_CLASSES)): (ESPNET_CITYSCAPES, CITYSCAPES_CLASSES),
 }
 
