@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segmodels.analysis.watching import Seen
 from segmodels.models.base import SegModel, to_map
 from segmodels.models.cgnet import CGNet
+from segmodels.models.enet import ENet
 from segmodels.models.espnet import ESPNet
 from segmodels.models.swin import Swin
 from segmodels.models.unet import UNet
@@ -56,6 +57,8 @@ def watched_modules(model: SegModel) -> list[nn.Module]:
     encoder = _encoder(model)
     if isinstance(model, UNet):
         return list(model.down)
+    if isinstance(model, ENet):
+        return [model.get_submodule(name) for name in ("initial", "b14", "b38")]
     if isinstance(model, CGNet):
         return [model.b1, model.bn_prelu_2, model.bn_prelu_3]
     if isinstance(encoder, ViT):

@@ -17,6 +17,7 @@ NETWORKS = {
     "segformer": ("segformer_nano", {}, ["stage 1", "stage 2", "stage 3", "stage 4"]),
     "unet": ("unet", {"width": 4, "levels": 3}, ["stage 1", "stage 2", "stage 3"]),
     "segmenter": ("segmenter_vit_nano_patch8_mask", {"layers": 2}, ["block 1", "block 2"]),
+    "enet": ("enet_ntkhoa95", {}, ["stage 1", "stage 2", "stage 3"]),
     "cgnet": ("cgnet_m3n21", {"n": 2}, ["stage 1", "stage 2", "stage 3"]),
     "espnet": ("espnet_p2_q3", {}, ["stem, 1/2", "b1, 1/2", "b2, 1/4", "scores, 1/8"]),
 }
