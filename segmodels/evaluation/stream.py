@@ -57,10 +57,13 @@ class PreparedImage:
 
 
 def prepared(
-    sample: Sample, disturb: Disturb | None, compared: Compared | None = None
+    sample: Sample,
+    disturb: Disturb | None,
+    compared: Compared | None = None,
+    digest: str | None = None,
 ) -> PreparedImage:
     """A decoded sample, disturbed, and then brought to the size at which labels are compared."""
-    digest = sample_digest(sample)
+    digest = digest or sample_digest(sample)
     if disturb:
         sample = replace(sample, image=disturb(sample.name, sample.image))
     if compared:

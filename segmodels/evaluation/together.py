@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
@@ -22,8 +23,9 @@ from segmodels.datasets.fingerprint import sample_digest
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.evaluation.image_counter import ImageCounter, images_of_batch
 from segmodels.evaluation.resume import read_lines, scratch_file
-from segmodels.evaluation.stream import PreparedImage, Stream
+from segmodels.evaluation.stream import PreparedImage, Stream, prepared
 from segmodels.evaluation.subject import Subject, identify
+from segmodels.evaluation.truth import compared
 from segmodels.protocols.protocol import Protocol
 
 #: Place of an image in the split, and of a subject among those that are counted.
@@ -87,11 +89,11 @@ def _count(
     at_once = 2 * (cores() + 1) * images // len(subjects) + 2
     decoded = _Decoded(dataset.read, at_once)
 
+    how = partial(compared, protocol=protocol, classes=len(dataset.class_names))
+
     def prepare(item: Item) -> PreparedImage:
         sample, digest = decoded.read(item[0])
-        disturb = subjects[item[1]].disturb
-        image = disturb(sample.name, sample.image) if disturb else sample.image
-        return PreparedImage(sample, digest, image)
+        return prepared(sample, subjects[item[1]].disturb, how, digest)
 
     counter = ImageCounter(subjects[0], protocol, len(dataset.class_names))
     stream = Stream(subjects[0].model, prepare, protocol, images)

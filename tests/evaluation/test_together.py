@@ -48,7 +48,7 @@ def subjects(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return [stressed(clean, condition) for condition in CONDITIONS]
 
 
-def alone(subject: Subject, dataset: Dataset) -> str:
+def alone(subject: Subject, dataset: Dataset, protocol: Protocol = PLAIN) -> str:
     """The scratch file of a subject that is counted alone."""
     text = ""
 
@@ -57,12 +57,12 @@ def alone(subject: Subject, dataset: Dataset) -> str:
         text = scratch_file(evidence.key).read_text()
         return evidence
 
-    evaluate(subject, dataset, PLAIN, finish=keep)
+    evaluate(subject, dataset, protocol, finish=keep)
     return text
 
 
-def scratches(subjects: list[Subject], dataset: Dataset) -> list[str]:
-    keys = [identify(one, dataset, PLAIN).key for one in subjects]
+def scratches(subjects: list[Subject], dataset: Dataset, protocol: Protocol = PLAIN) -> list[str]:
+    keys = [identify(one, dataset, protocol).key for one in subjects]
     return [scratch_file(key).read_text() for key in keys]
 
 
@@ -85,6 +85,14 @@ def test_each_is_counted_as_alone_and_images_are_decoded_once(
     monkeypatch.setattr(together, "cores", lambda: 5)  # memory for other numbers of workers
     count_together(subjects, dataset, PLAIN)
     assert scratches(subjects, dataset) == expected
+
+
+def test_labels_are_resized_as_alone(subjects: list[Subject], dataset: Dataset) -> None:
+    protocol = PLAIN.replace(resize_fixed=(40, 56), labels_resized=True)
+    expected = [alone(one, dataset, protocol) for one in subjects]
+    count_together(subjects, dataset, protocol)
+    assert scratches(subjects, dataset, protocol) == expected
+    assert len({*expected}) == len(subjects)
 
 
 def test_what_was_killed_goes_on_and_only_what_is_missing_is_counted(
