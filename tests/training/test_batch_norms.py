@@ -20,6 +20,7 @@ _DROPOUT = {"dropout": 0.0}
 #: What is dropped in networks where that is not nothing already.
 _RATES = dict.fromkeys(("fcn", "pspnet", "deeplabv3plus"), _DROPOUT)
 _RATES["upernet"] = {**_DROPOUT, "drop_path": 0.0}
+_RATES["segformer-resnet"] = {"decoder_dropout": 0.0}
 _WITH_BATCH_NORMS = [one for one in NETWORKS if not one.startswith(("segmenter", "depict"))]
 
 
