@@ -50,7 +50,7 @@ def add(commands: Add) -> None:
     show.add_argument("name", help="its <key>.json, its key (eight digits or more), or a claim")
     show.add_argument("--counts", action="store_true", help="the lines alone")
     show.set_defaults(command=_evidence_show)
-    few = "give published evidence of earlier versions the form that takes a sixth of the bytes"
+    few = "give published evidence of earlier versions the form that takes a fifth of the bytes"
     pack = actions.add_parser("pack", help=few)
     pack.add_argument("folder", nargs="?", type=Path, help="default: reports/evidence")
     pack.set_defaults(command=_evidence_pack)

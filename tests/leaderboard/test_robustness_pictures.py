@@ -96,7 +96,7 @@ def test_the_heat_map_compares_the_same_severities() -> None:
     (images,) = on_same_images(rows)
     found = heat_map(images)
     assert found
-    assert found.networks == ["a", "b"]  # who has a mean comes first
+    assert found.networks == [("a", ""), ("b", "")]  # who has a mean comes first
     fogs, snow = found.lines
     assert (fogs.name, fogs.levels, fogs.kept) == ("fog", "1, 3", [70, pytest.approx(80)])
     assert (snow.name, snow.levels, snow.kept) == ("snow", "1", [100, None])
@@ -105,17 +105,19 @@ def test_the_heat_map_compares_the_same_severities() -> None:
     better = measured("c", fog(s1=50.0, s3=50.0), curve("corruption", "snow", s1=50.0))
     again = heat_map(on_same_images([*rows, better])[0])
     assert again
-    assert (again.networks, again.mean) == (["c", "a", "b"], [100, 85, None])
+    assert (again.networks, again.mean) == ([("c", ""), ("a", ""), ("b", "")], [100, 85, None])
     assert (
         heat_map(on_same_images([measured("c", curve("parameter_noise", "x", s1=1.0))])[0]) is None
     )
 
 
 def test_a_network_of_several_trainings_has_their_mean() -> None:
-    rows = [measured(f"net-{seed}", fog(s1=40.0 + seed), seed=seed) for seed in (0, 1)]
+    noisy = measured("net-2", curve("parameter_noise", "x", s1=1.0), seed=2)
+    rows = [measured(f"net-{seed}", fog(s1=40.0 + seed), seed=seed) for seed in (0, 1)] + [noisy]
     found = heat_map(on_same_images(rows)[0])
     assert found
     assert found.lines[0].kept == [pytest.approx(81.0)]
+    assert found.networks == [("net", "2 of 3 trainings")]
 
 
 def test_curves_of_noise_have_the_spread_of_trainings_and_draws() -> None:

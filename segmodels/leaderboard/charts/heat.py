@@ -31,14 +31,14 @@ class HeatMap:
 
     Attributes:
         title: the images.
-        networks: names.
+        networks: names, and how many trainings of how many were corrupted, where there are several.
         lines: one per corruption, by name.
         mean: over the corruptions that most of the networks have; None for the other networks.
         shared: how many these are.
     """
 
     title: str
-    networks: list[str]
+    networks: list[tuple[str, str]]
     lines: list[HeatLine]
     mean: list[float | None]
     shared: int
@@ -60,7 +60,7 @@ def heat_map(images: SameImages) -> HeatMap | None:
     order = sorted(range(len(networks)), key=lambda place: (-(means[place] or 0), place))
     return HeatMap(
         title=images.title,
-        networks=[networks[place].name for place in order],
+        networks=[(networks[place].name, _counted(networks[place], names)) for place in order],
         lines=[
             HeatLine(
                 name.replace("_", " "),
@@ -72,6 +72,12 @@ def heat_map(images: SameImages) -> HeatMap | None:
         mean=[means[place] for place in order],
         shared=len(shared),
     )
+
+
+def _counted(network: Network, names: list[str]) -> str:
+    every = len(network.runs)
+    found = max(len(network.points(_KIND, name)) for name in names)
+    return "" if every == 1 else f"{found} of {every} trainings"
 
 
 def _kept(network: Network, name: str, levels: list[float]) -> float | None:
