@@ -71,6 +71,8 @@ def pixel_gradient(
     Returns:
         float32 (H, W, 3), RGB, per grey level.
     """
+    if protocol.statistics_order == "reversed":
+        preprocessing = preprocessing.with_reversed_statistics()
     height, width = image.shape[:2]
     total = sum(
         _unresized((height, width), *pair, protocol) for pair in _scaled(gradients, protocol)

@@ -41,6 +41,7 @@ PROTOCOLS = {
     "resized": WHOLE.replace(resize_short=20, resize_multiple=8),
     "antialiased": WHOLE.replace(resize_short=20, resize_library="pillow"),
     "unrounded": WHOLE.replace(resize_short=40, resize_library="opencv-float"),
+    "reversed": WHOLE.replace(statistics_order="reversed"),
     "windows": WHOLE.replace(window=16, stride=12),
     "views": WHOLE.replace(scales=(0.75, 1.0), flip=True),
     "logits": WHOLE.replace(scales=(0.75, 1.0), average="logits"),
