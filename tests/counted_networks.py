@@ -27,6 +27,7 @@ from segmodels.datasets.shapes import draw_scene
 from segmodels.evaluation.image_counter import ImageCounter
 from segmodels.evaluation.stream import prepared
 from segmodels.evaluation.subject import Subject
+from segmodels.evaluation.truth import compared
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
@@ -69,6 +70,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "upernet_swin_tiny",
         {"width": 24, "depths": (2, 2, 2, 2), "heads": (1, 2, 3, 6), "channels": 32},
     ),
+    "cgnet": ("cgnet_m3n21", {"m": 2, "n": 2}),
+    "enet": ("enet_ntkhoa95", {}),
 }
 
 #: One of every kind: what decides how images come to a network and labels come back.
@@ -88,6 +91,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "views-window": {"scales": (0.75, 1.0), "flip": True, "window": 64, "stride": 40},
     "once": {"resize_fixed": (64, 96), "upsample_once": True},
     "at-input": {"resize_fixed": (64, 96), "argmax_at": "input"},
+    "statistics": {"statistics_order": "reversed"},
+    "labels": {"resize_fixed": (64, 96), "labels_resized": True},
 }
 
 #: Numbers of the drawn images, taken in turn; they differ in size and shape.
@@ -124,8 +129,9 @@ def _drawn(name: str, value: Tensor) -> Tensor:
 
 
 def scene(kind: str) -> Sample:
-    """The drawn image on which a kind of protocol is counted."""
-    return draw_scene(0, "test", SCENES[list(PROTOCOLS).index(kind) % len(SCENES)])
+    """The drawn image on which a kind of protocol is counted, at the size that is compared."""
+    drawn = draw_scene(0, "test", SCENES[list(PROTOCOLS).index(kind) % len(SCENES)])
+    return compared(drawn, protocol(kind), CLASSES)
 
 
 def counts(model: SegModel, kind: str, unsure: Sequence[int] = ()) -> list[int]:
