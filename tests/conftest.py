@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,9 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from toy_board import Board
+
+# What is started in the background by a shell ignores Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MIRROR = os.environ.get("SEGMODELS_MIRROR")  # read before `clean_environment` hides it

@@ -22,7 +22,7 @@ from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.reading.archives import unpack
 from segmodels.datasets.reading.layouts import Layout
 from segmodels.errors import SegmodelsError
-from segmodels.evidence.files import evidence_files
+from segmodels.evidence import evidence_files
 from segmodels.runs.run import load_run, run_names
 from segmodels.runs.suite import suite_names
 from segmodels.steps.weights import weights_path

@@ -14,6 +14,7 @@ from segmodels.evaluation.reference import predict_views
 from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import HALF
+from segmodels.models.registry import MODELS
 from segmodels.protocols.protocol import Protocol
 
 #: Where the reference's best two probabilities are nearer than this, either label is right.
@@ -36,9 +37,10 @@ PROTOCOLS = (
         flip=True,
     ),
 )
-#: Bare backbones are classifiers; a small ResNet does not exist, its heads are the same.
+#: Bare backbones are classifiers; a small ResNet does not exist, and most heads on it are there on
+#: MobileNetV2, too.
 NAMES = [
-    name.replace("resnet50", "mobilenetv2")
+    smaller if (smaller := name.replace("resnet50", "mobilenetv2")) in MODELS else name
     for name in FAMILIES
     if not name.startswith(("mit_", "vit_"))
 ]
