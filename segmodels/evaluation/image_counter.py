@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -23,7 +22,7 @@ from segmodels.evaluation.prediction import Prediction, check_finite
 from segmodels.evaluation.resume import Line
 from segmodels.evaluation.stream import PreparedImage, Stream, prepared
 from segmodels.evaluation.subject import Subject
-from segmodels.evaluation.truth import compared
+from segmodels.evaluation.truth import comparing
 from segmodels.evaluation.windows import Batching
 from segmodels.evidence import ImageCounts
 from segmodels.protocols.protocol import Protocol
@@ -138,7 +137,7 @@ def predicted(
 def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream[int]:
     """The images of a split, by their places, on their way to the model of a subject."""
 
-    how = partial(compared, protocol=protocol, classes=len(dataset.class_names))
+    how = comparing(dataset, protocol)
 
     def prepare(place: int) -> PreparedImage:
         return prepared(dataset.read(place), subject.disturb, how)

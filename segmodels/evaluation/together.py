@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
@@ -25,7 +24,7 @@ from segmodels.evaluation.image_counter import ImageCounter, images_of_batch
 from segmodels.evaluation.resume import read_lines, scratch_file
 from segmodels.evaluation.stream import PreparedImage, Stream, prepared
 from segmodels.evaluation.subject import Subject, identify
-from segmodels.evaluation.truth import compared
+from segmodels.evaluation.truth import comparing
 from segmodels.protocols.protocol import Protocol
 
 #: Place of an image in the split, and of a subject among those that are counted.
@@ -89,7 +88,7 @@ def _count(
     at_once = 2 * (cores() + 1) * images // len(subjects) + 2
     decoded = _Decoded(dataset.read, at_once)
 
-    how = partial(compared, protocol=protocol, classes=len(dataset.class_names))
+    how = comparing(dataset, protocol)
 
     def prepare(item: Item) -> PreparedImage:
         sample, digest = decoded.read(item[0])

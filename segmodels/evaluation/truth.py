@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-import cv2
 import numpy as np
 
 from segmodels.core.arrays import VOID, Pixels
-from segmodels.datasets.reading.base import Sample
-from segmodels.evaluation.resize import resized_view
+from segmodels.datasets.reading.base import Dataset, Sample
+from segmodels.evaluation.resize import resize, resized_view
 from segmodels.protocols.protocol import Protocol
 
 #: Brings a sample to the size at which its labels are compared.
 Compared = Callable[[Sample], Sample]
+
+
+def comparing(dataset: Dataset, protocol: Protocol) -> Compared:
+    """What `compared` makes of the samples of a data set."""
+    return partial(compared, protocol=protocol, classes=len(dataset.class_names))
 
 
 def compared(sample: Sample, protocol: Protocol, classes: int) -> Sample:
@@ -34,6 +39,5 @@ def compared(sample: Sample, protocol: Protocol, classes: int) -> Sample:
 def _interpolated(label: Pixels, image: Pixels, classes: int) -> Pixels:
     """Labels resized bilinearly to an image, as if an id were a grey level."""
     ids = np.where(label == VOID, classes, label).astype(np.uint8)
-    height, width = image.shape[:2]
-    resized = cv2.resize(ids, (width, height), interpolation=cv2.INTER_LINEAR)
+    resized = resize(ids, *image.shape[:2])
     return np.where(resized == classes, VOID, resized).astype(np.uint8)

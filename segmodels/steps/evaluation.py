@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from functools import partial
 from pathlib import Path
 
 from segmodels.core import paths
@@ -19,7 +18,7 @@ from segmodels.evaluation.figure import draw_picture, evidence_of_picture
 from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.shards import evaluate_shard
 from segmodels.evaluation.subject import Subject
-from segmodels.evaluation.truth import compared
+from segmodels.evaluation.truth import comparing
 from segmodels.evidence import Evidence
 from segmodels.metrics.precision_effect import measure_effect
 from segmodels.protocols.protocol import Precision, Protocol
@@ -169,8 +168,7 @@ class _Place:
                 kept = drawn.labels(sample, evidence)
                 return self._predicted(place) if kept is None else kept
 
-            classes = len(self.dataset.class_names)
-            how = partial(compared, protocol=self.protocol, classes=classes)
+            how = comparing(self.dataset, self.protocol)
             draw_picture(self.dataset, labels, path, evidence=evidence.key, compared=how)
         drawn.forget()
 
