@@ -100,7 +100,7 @@ def efficiency() -> None:
 
 def leaderboard() -> None:
     """Judge published evidence and render the leaderboard that is in git."""
-    _print(write_published())
+    _print(write_published(pages=False))
 
 
 def local_leaderboard() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segmodels.core import paths
 from segmodels.core.settings import project_root
-from segmodels.leaderboard.folder import write_leaderboard
+from segmodels.leaderboard.folder import PAGES, write_leaderboard
 from segmodels.verdicts.judge import build_rows
 from segmodels.verdicts.row import Row
 
@@ -27,9 +27,13 @@ def rows_here(published: bool = False) -> list[Row]:
     return build_rows(paths.published_evidence(), paths.reports(), local)
 
 
-def write_published() -> list[Path]:
-    """Write the board of published evidence; returns the paths written."""
-    return write_leaderboard(paths.published_evidence(), paths.reports())
+def write_published(pages: bool = True) -> list[Path]:
+    """Write the board of published evidence; returns the paths written.
+
+    Args:
+        pages: whether the pages of its rows and papers are written, too. Git does not keep them.
+    """
+    return write_leaderboard(paths.published_evidence(), paths.reports(), pages=pages)
 
 
 def write_local() -> list[Path]:
@@ -40,8 +44,8 @@ def write_local() -> list[Path]:
 
 
 def main_files(written: Iterable[Path]) -> list[Path]:
-    """The files of a board without the pages of its rows."""
-    return [path for path in written if path.parent.name != "claims"]
+    """The files of a board without the pages beside it."""
+    return [path for path in written if path.parent.name not in PAGES]
 
 
 def where_to_look() -> str:

@@ -23,18 +23,19 @@ def page_names(rows: list[Row]) -> list[str]:
     return [
         name
         if row.subject.id or counted[name] == 1
-        else _joined(name, row.subject.metric, row.evidence_key)
+        else file_name(name, row.subject.metric, row.evidence_key)
         for name, row in zip(plain, rows, strict=True)
     ]
 
 
 def _page_name(row: Row) -> str:
     if row.subject.id:
-        return _joined(row.subject.id)
-    return _joined(row.run or row.subject.model, row.protocol_name, row.subject.corruption)
+        return file_name(row.subject.id)
+    return file_name(row.run or row.subject.model, row.protocol_name, row.subject.corruption)
 
 
-def _joined(*parts: str | None) -> str:
+def file_name(*parts: str | None) -> str:
+    """A file name, without ending, of words that anybody may have written."""
     return _UNSAFE.sub("-", "-".join(part for part in parts if part)).lstrip(".") or "row"
 
 

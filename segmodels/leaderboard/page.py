@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from segmodels.leaderboard.asset import asset
+from segmodels.leaderboard.blocked import folds
 from segmodels.leaderboard.charts.bars import common_span
 from segmodels.leaderboard.charts.curves import robustness_section
 from segmodels.leaderboard.charts.gaps import gap_section
@@ -14,6 +15,7 @@ from segmodels.leaderboard.datatables import inline, table_library
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.headline import GROUPS, counts, headline
 from segmodels.leaderboard.links import page_names
+from segmodels.leaderboard.paper_section import paper_section
 from segmodels.leaderboard.statement_section import statement_section
 from segmodels.leaderboard.table_data import first_to_last, table_data
 from segmodels.leaderboard.templating import render
@@ -38,6 +40,7 @@ _FILTERS: dict[str, Callable[[Row], str]] = {
 }
 #: What stands below the table: place, title, and what makes it.
 _SECTIONS: tuple[tuple[str, str, Callable[[list[Row]], str]], ...] = (
+    ("papers", "Paper by paper", paper_section),
     ("statements", "Statements that compare models", statement_section),
     ("scatter", "Claimed against verified", scatter_section),
     ("protocols", "What the protocol does to a number", gap_section),
@@ -62,6 +65,11 @@ def render_html(
     rows = first_to_last(rows)
     span = common_span(rows)
     rules = settings or load_rules()
+    blocked = [
+        (row, name)
+        for row, name in zip(rows, page_names(rows), strict=True)
+        if row.verdict.status == "blocked"
+    ]
     sections = [(place, title, body) for place, title, make in _SECTIONS if (body := make(rows))]
     return render(
         "page.html",
@@ -72,6 +80,8 @@ def render_html(
         filters={name: values for name in _FILTERS if (values := _values(name, rows))},
         columns=_columns(span, rules) if rows else [],
         measured=_measured(rows),
+        folded=folds(blocked),
+        waiting=len(blocked),
         sections=sections,
         rules=rules,
         verdicts_page=docs.verdict() if docs else "",

@@ -8,7 +8,7 @@ from typing import Any
 from segmodels.leaderboard.charts.bars import places
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.headline import group
-from segmodels.leaderboard.links import is_file, page_names
+from segmodels.leaderboard.links import is_file, is_web, page_names
 from segmodels.leaderboard.parts import summary
 from segmodels.leaderboard.words import (
     digits,
@@ -25,7 +25,7 @@ from segmodels.verdicts.row import Row
 REPEATED = (
     *("dataset", "split", "model", "paper", "title", "metric", "status", "level"),
     *("protocol", "claimant", "obstacle", "side", "corruption", "arxiv", "about", "docs", "parts"),
-    *("group", "disputed"),
+    *("group", "disputed", "place", "why", "source", "url", "rerun"),
 )
 PLAIN = (
     *("page", "claimed", "printed", "verified", "digits", "gap", "low", "high", "bar"),
@@ -34,8 +34,8 @@ PLAIN = (
 
 
 #: Parts of the page, in its order: claims that SOTAVerified lists, scores, our own measurements,
-#: sentences, costs, the rest.
-PARTS = ("featured", "scores", "own", "statement", "costs", "open")
+#: sentences, costs, what is one command away, and what somebody else must give first.
+PARTS = ("featured", "scores", "own", "statement", "costs", "open", "blocked")
 
 
 def part(row: Row) -> str:
@@ -45,7 +45,7 @@ def part(row: Row) -> str:
     if row.subject.kind == "relative":
         return "statement"
     if row.verdict.verified is None:
-        return "open"
+        return "blocked" if row.verdict.status == "blocked" else "open"
     return "costs" if row.subject.unit != "%" else "scores" if row.subject.id else "own"
 
 
@@ -95,7 +95,8 @@ def _repeated(row: Row, docs: Docs | None) -> list[str]:
         ),
         *(row.subject.corruption, row.subject.arxiv, row.protocol_title),
         *(docs.protocol(row.protocol_name) if docs else "", _parts(row)),
-        *(group(row), disputed(row)),
+        *(group(row), disputed(row), part(row), row.verdict.reason),
+        *(row.subject.source, row.subject.url if is_web(row.subject.url) else "", row.command),
     ]
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from synthetic import project
 
 from segmodels.leaderboard import Row, folder, render_html
+from segmodels.leaderboard.table_data import part
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.verdict import STATUSES
 
@@ -152,7 +153,7 @@ def test_the_table_starts_with_sotaverified_and_asks_for_nothing(visit: Any, rep
     page = one.open(reports / "leaderboard.html")
     assert shown(page, "Claimed")[:6] == [f"{value:.1f}" for _, value in DEPICT]
     assert shown(page, "Dataset")[:6] == [dataset for dataset, _ in DEPICT]
-    assert count(page) == len(some_rows())
+    assert count(page) == len([row for row in some_rows() if part(row) != "blocked"])
     assert page.locator("#board tbody tr").count() == 50
     assert one.asked == [(reports / "leaderboard.html").as_uri()]
 
@@ -170,12 +171,48 @@ def test_counters_and_filters_leave_what_fits(visit: Any, reports: Path) -> None
     assert count(page) == len(wanted) > 0
     assert set(shown(page, "Dataset")) == {"set_2"}
     page.get_by_role("button", name="Clear").click()
-    api.expect(page.locator("#board_info")).to_contain_text(f"of {len(rows)}")
+    api.expect(page.locator("#board_info")).to_contain_text(f"({len(rows)} in all)")
     assert counter(page, "below").get_attribute("aria-pressed") == "false"
     page.get_by_label("Search").fill("depict")
     assert count(page) == 6
     page.get_by_label("Search").fill("nothing like this")
     assert "No row fits" in page.locator("#board tbody").inner_text()
+
+
+def test_blocked_rows_are_folded_by_reason_until_they_are_asked_for(
+    visit: Any, reports: Path
+) -> None:
+    page = visit().open(reports / "leaderboard.html")
+    blocked = [row for row in some_rows() if row.verdict.status == "blocked"]
+    fold = page.locator("#folded")
+    assert f"{len(blocked)} rows are blocked and folded" in fold.inner_text()
+    assert set(shown(page, "Status")[len(DEPICT) :]) & {"blocked"} == set()
+    fold.locator("summary").first.click()
+    reason = fold.locator("details[open] a").first
+    asked = int(reason.inner_text().split()[0])
+    reason.click()
+    api.expect(page.locator("#board_info")).to_contain_text(f"of {asked}")
+    assert set(shown(page, "Status")) == {"blocked"}
+    assert fold.is_hidden()
+    page.get_by_role("button", name="Clear").click()
+    api.expect(fold).to_be_visible()
+    counter(page, "blocked").click()
+    assert count(page) == len(blocked)
+
+
+def test_a_row_opens_in_place_and_can_be_linked(visit: Any, reports: Path) -> None:
+    page = visit().open(reports / "leaderboard.html", "#row=hostile")
+    assert count(page) == 1
+    more = page.locator("#board tr.more")
+    assert "segmodels verify hostile" in more.inner_text()
+    link = page.locator("#board a.row")
+    assert link.get_attribute("aria-expanded") == "true"
+    link.click()
+    assert more.count() == 0
+    assert link.get_attribute("aria-expanded") == "false"
+    page.get_by_label("Search").fill("net_toy")
+    api.expect(page.locator("#board tbody tr")).to_have_count(1)
+    assert page.evaluate("location.hash") == "#q=net_toy"
 
 
 def test_columns_sort_both_ways_and_what_is_missing_comes_last(visit: Any, reports: Path) -> None:
@@ -449,6 +486,7 @@ def test_a_static_host_serves_it_as_well(browser: Any, host: str) -> None:
     page.goto(f"{host}/reports/leaderboard.html#q=net_toy")
     assert count(page) == 1
     page.locator("#board tbody a").first.click()
+    page.get_by_role("link", name="classes, provenance, badge").click()
     page.wait_for_url("**/claims/net_toy.html")
     assert f"({host}/reports/claims/net_toy.svg)" in page.locator("main").inner_text()
     assert page.locator("img[src$='.svg']").evaluate("(image) => image.naturalWidth") > 50
@@ -484,7 +522,8 @@ def test_ten_thousand_rows_stay_usable(
     rows = make_rows(10_000)
     (tmp_path / "leaderboard.html").write_text(render_html(rows), encoding="utf-8")
     page = visit().open(tmp_path / "leaderboard.html")
-    assert count(page) == 10_000
+    counted = sum(part(row) != "blocked" for row in rows)
+    assert count(page) == counted
     assert page.locator("#board tbody tr").count() == 50
     assert page.evaluate("document.querySelectorAll('*').length") < 5_000
     page.get_by_label("Search").fill("claim_777")

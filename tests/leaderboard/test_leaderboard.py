@@ -258,7 +258,7 @@ def test_output_is_the_same_to_the_byte(root):
         [
             *(f"leaderboard.{kind}" for kind in ("md", "html", "json")),
             *kinds,
-            *("claims/style.css", "claims/page.js"),
+            *("claims/style.css", "claims/page.js", "papers/toy.html"),
         ]
     )
     before = {path: path.read_bytes() for path in written[0]}

@@ -104,6 +104,7 @@ def test_the_page_is_whole_and_links_to_files_beside_it() -> None:
         "leaderboard.json",
         "claims/net_toy.html",
         "claims/net-run-toy-ss.html",
+        "papers/toynet.html",
         rows[0].evidence_file,
     }
     for status, meaning in STATUSES.items():
@@ -282,7 +283,7 @@ def test_statements_have_a_section_with_the_outcome_of_every_part() -> None:
     rows = [make_row(), make_statement()]
     section = Checker(statement_section(rows))
     assert section.open == []
-    assert set(section.links) == {"claims/net-beats-other.html", "https://example.org"}
+    assert set(section.links) == {"#row=net-beats-other", "https://example.org"}
     assert "1 of 3 parts holds, 1 does not, 1 open" in section.text
     for words in ("holdsSize 0 against 2.", "does not holdSpeed", "openat another budgetAccuracy"):
         assert words in section.text
@@ -381,7 +382,7 @@ def test_an_axis_has_round_ticks_and_stops_at_its_ends() -> None:
 def test_marks_of_the_scatter_lead_to_their_rows() -> None:
     rows = [unrun(claim="no"), make_row(), make_row(claim="b", verdict="below", gap=-2.0)]
     figure = scatter_section(rows)
-    assert re.findall(r'href="claims/(\w+)\.html"[^>]*data-row="(\d)"', figure) == 2 * [
+    assert re.findall(r'href="#row=(\w+)"[^>]*data-row="(\d)"', figure) == 2 * [
         ("b", "2"),
         ("net_toy", "1"),
     ]

@@ -11,7 +11,7 @@ const rows = data.rows.map((cells, index) => {
   data.repeated.forEach((name, i) => { row[name] = data.words[cells[i]]; });
   data.plain.forEach((name, i) => { row[name] = cells[data.repeated.length + i]; });
   row.text = [row.model, row.dataset, row.split, row.paper, row.title, row.metric, row.protocol, row.claimant,
-    row.corruption, row.obstacle, row.side, row.disputed, row.arxiv, row.page, row.evidence].join(" ").toLowerCase();
+    row.corruption, row.obstacle, row.side, row.disputed, row.arxiv, row.page, row.evidence, row.why].join(" ").toLowerCase();
   return row;
 });
 const meanings = Object.fromEntries(counters.map((b) => [b.dataset.status, b.title]));
@@ -41,7 +41,7 @@ const interval = (row) => {
 // One entry per column: what is shown, and what it is sorted by.
 const COLUMNS = {
   Dataset: [(r) => name(r.dataset) + small(r.parts ? "statement" : r.split), (r) => r.dataset],
-  Model: [(r) => `<a href="claims/${esc(r.page)}.html">${name(r.model)}</a>${small(r.paper)}`, (r) => r.model],
+  Model: [(r) => `<a class="row" href="#row=${encodeURIComponent(r.page)}" aria-expanded="false">${name(r.model)}</a>${small(r.paper)}`, (r) => r.model],
   Metric: [(r) => esc(r.metric) + (r.corruption ? `<small>${name(r.corruption)}</small>` : ""), (r) => r.metric],
   Claimed: [(r) => number(r.claimed, r.printed), (r) => r.claimed],
   Verified: [(r) => (r.verified === null ? "–" : `<b>${number(r.verified, r.digits)}</b>`), (r) => r.verified],
@@ -59,6 +59,20 @@ const widen = (cells) => Object.entries(WIDE).forEach(([head, covered]) => {
   cells[heads.indexOf(head)].colSpan = covered.length + 1;
   for (const one of covered) cells[heads.indexOf(one)].hidden = true;
 });
+
+// What stands below a row that somebody opened.
+const linked = (address, text) => (address ? `<a href="${esc(address)}">${esc(text || address)}</a>` : esc(text));
+const files = (folder, page, what) => `<a href="${folder}/${esc(encodeURIComponent(page))}.html">${what}</a>`;
+const details = (row) => {
+  const facts = {
+    [row.parts ? "Outcome" : "Reason"]: esc(row.why).replace(/`([^`]+)`/g, "<code>$1</code>"),
+    "Printed in": linked(row.url, row.source || row.title),
+    Measured: row.about && esc(row.about),
+    "Check it": row.rerun && `<code>${esc(row.rerun)}</code>`,
+    More: `${files("claims", row.page, "classes, provenance, badge")} (a page that <code>segmodels leaderboard</code> writes)`,
+  };
+  return `<dl>${Object.entries(facts).filter(([, text]) => text).map(([name, text]) => `<dt>${name}</dt><dd>${text}</dd>`).join("")}</dl>`;
+};
 
 // What is missing comes last, whichever way the rest is sorted.
 const compare = (way) => (a, b) => {
@@ -105,6 +119,10 @@ const pressed = () => counters.filter((b) => b.ariaPressed === "true").map((b) =
 const press = (names) => counters.forEach((b) => {
   b.ariaPressed = String(names.includes(key(b.dataset)) || names.includes(b.dataset.status));
 });
+// Blocked rows stay folded until something asks for rows, whatever it asks.
+let only = "";
+const folded = document.getElementById("folded");
+const asked = () => only || pressed().length || Object.values(controls).some((control) => control.value);
 // What is typed and chosen; counters go on from there, so each tells what pressing it would show.
 let fits = () => true;
 const search = () => {
@@ -118,10 +136,13 @@ const search = () => {
     button.querySelector("b").textContent = all ? total : left.filter((one) => one === key(button.dataset)).length;
     button.querySelector("small").textContent = all ? "" : ` of ${total}`;
   }
+  if (folded) folded.hidden = Boolean(asked());
   table.draw();
 };
 table.search.fixed("filters", (_, row) => {
   const wanted = pressed();
+  if (only) return row.page === only;
+  if (row.place === "blocked" && !asked()) return false;
   return (!wanted.length || wanted.includes(key(row))) && fits(row);
 });
 
@@ -129,6 +150,7 @@ table.search.fixed("filters", (_, row) => {
 const view = () => {
   const state = new URLSearchParams();
   for (const [name, control] of Object.entries(controls)) if (control.value) state.set(name, control.value);
+  if (only) state.set("row", only);
   if (pressed().length) state.set("status", pressed().join(","));
   const [order] = table.order();
   if (order?.[1]) state.set("sort", `${heads[order[0]].toLowerCase()}:${order[1]}`);
@@ -142,13 +164,27 @@ const show = () => {
     if (control.selectedIndex === -1) control.value = "";
   }
   press((state.get("status") ?? "").split(","));
+  only = rows.some((row) => row.page === state.get("row")) ? state.get("row") : "";
   const [name, way] = (state.get("sort") ?? "").split(":");
   const column = heads.findIndex((head) => head.toLowerCase() === name);
   table.order(column >= 0 && ["asc", "desc"].includes(way) ? [[column, way]] : []);
   search();
+  if (only) open(table.row((_, row) => row.page === only), true);
   const page = Math.trunc(Number(state.get("page"))) - 1;
   if (page > 0 && page < table.page.info().pages) table.page(page).draw("page");
 };
+const open = (line, wanted) => {
+  if (wanted) line.child(details(line.data()), `more ${tone(line.data())}`).show();
+  else line.child.remove();
+  line.node().querySelector("a.row").ariaExpanded = String(wanted);
+};
+board.addEventListener("click", (event) => {
+  const link = event.target.closest("a.row");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const line = table.row(link.closest("tr"));
+  open(line, !line.child.isShown());
+});
 const marks = [...document.querySelectorAll("#scatter [data-row]")];
 const remember = () => {
   const state = view();
@@ -160,12 +196,13 @@ const dim = () => {
   for (const mark of marks) mark.classList.toggle("out", !left.has(Number(mark.dataset.row)));
 };
 
-form.addEventListener("input", search);
+const anew = () => { only = ""; search(); };
+form.addEventListener("input", anew);
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => { press([]); table.order([]); setTimeout(search); });
+form.addEventListener("reset", () => { press([]); table.order([]); setTimeout(anew); });
 for (const button of counters) {
   button.disabled = false;
-  button.addEventListener("click", () => { button.ariaPressed = String(button.ariaPressed !== "true"); search(); });
+  button.addEventListener("click", () => { button.ariaPressed = String(button.ariaPressed !== "true"); anew(); });
 }
 show();
 dim();

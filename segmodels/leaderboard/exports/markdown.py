@@ -48,7 +48,7 @@ def render_markdown(rows: list[Row], remark: str = "", docs: str = "../docs") ->
             *_table("Statements", _STATEMENTS, map(_statement_cells, kinds["statement"])),
             *_table("Our own measurements", _OWN, map(_own_cells, kinds["own"])),
             *_table("Robustness", _ROBUSTNESS, map(_robustness_cells, reversed(disturbed))),
-            *_not_checked(kinds["open"]),
+            *_not_checked(kinds["open"] + kinds["blocked"]),
         ]
     )
 
