@@ -52,6 +52,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "pspnet": ("pspnet_mobilenetv2", {"channels": 32}),
     "deeplabv3plus": ("deeplabv3plus_mobilenetv2", {"channels": 32, "fine_channels": 8}),
     "segformer": ("segformer_nano", {}),
+    "mmseg-segformer": (
+        "mmseg_segformer_b0",
+        {"widths": (16, 32, 48, 64), "depths": (1, 1, 1, 1), "heads": (1, 2, 3, 4), "channels": 32},
+    ),
     "segformer-positions": (
         "segformer_nano",
         {"mix_ffn": False, "position": "learned", "image_size": 64},

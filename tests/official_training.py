@@ -19,7 +19,7 @@ from segmodels.checkpoints import load_checkpoint
 from segmodels.checkpoints.mmseg import auxiliary_as_list, network_of
 from segmodels.checkpoints.mmseg_backbones import resnet, swin, vit
 from segmodels.checkpoints.mmseg_config import Described
-from segmodels.checkpoints.mmseg_networks import File
+from segmodels.checkpoints.mmseg_file import File
 from segmodels.models import class_of
 from segmodels.training.job import Job
 from segmodels.training.loss import Loss

@@ -61,7 +61,7 @@ FORMATS: dict[str, Format] = {
         nvlabs_segformer.load,
     ),
     "mmseg": Format(
-        "mmsegmentation's .pth of a Segmenter, SETR, UPerNet-Swin, FCN, PSPNet or DeepLabV3+",
+        "mmsegmentation's .pth",
         mmseg.recognises,
         mmseg.load,
     ),

@@ -152,7 +152,7 @@ def _config(described: Described, path: Path, tensors: Mapping[str, Tensor]) -> 
     hidden, inputs = shape(path, tensors, "backbone.block1.0.mlp.fc1.weight", 2)
     described.check_expansion(hidden // inputs)
     return {
-        "name": name_of(sizes["widths"], sizes["depths"]),
+        "name": name_of("segformer", sizes["widths"], sizes["depths"]),
         "num_classes": shape(path, tensors, "decode_head.linear_pred.weight", 4)[0],
         "expansion": hidden // inputs,
         "decoder_width": width,

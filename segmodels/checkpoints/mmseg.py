@@ -17,7 +17,8 @@ from pathlib import Path
 from torch import Tensor
 
 from segmodels.checkpoints.mmseg_config import Described
-from segmodels.checkpoints.mmseg_networks import NETWORKS, File, KnownNetwork
+from segmodels.checkpoints.mmseg_file import File
+from segmodels.checkpoints.mmseg_networks import NETWORKS, KnownNetwork
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, count, some

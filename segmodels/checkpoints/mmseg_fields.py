@@ -41,7 +41,7 @@ def check_model(path: Path, model: Mapping[str, Any], config: Mapping[str, Any])
         SegmodelsError: a field says what is not computed here, or is not known; it is named.
     """
     stated = _Stated(path)
-    family = str(config["name"]).partition("_")[0]
+    family = _family(str(config["name"]))
     stated.check_names("model", model, (*PARTS, *OUTSIDE))
     stated.check("model", {"type": model.get("type")}, {"type": ("EncoderDecoder", None)})
     shown = _shown(family, config)
@@ -57,6 +57,11 @@ def check_model(path: Path, model: Mapping[str, Any], config: Mapping[str, Any])
     pixels = model.get("data_preprocessor")
     if isinstance(pixels, Mapping):
         stated.check("model.data_preprocessor", pixels, PIXELS, PIXELS_LEFT)
+
+
+def _family(name: str) -> str:
+    """The key of our tables for a registered name: the name without its size."""
+    return next(one for one in BACKBONES if name == one or name.startswith(f"{one}_"))
 
 
 def _table(values: Mapping[str, Any], tables: tuple[Allowed, ...]) -> Allowed:
@@ -98,7 +103,7 @@ def _shown(family: str, config: Mapping[str, Any]) -> dict[str, dict[str, tuple[
         "depth": ({"resnet50": 50, "resnet101": 101}.get(str(config["name"]).split("_")[-1]),),
     }
     backbone = {name: allowed for name, allowed in stages.items() if allowed != (None,)}
-    eps = 1e-6 if family == "segformer" else 1e-5
+    eps = 1e-6 if family.endswith("segformer") else 1e-5
     return {"backbone": {**backbone, "eps of norm_cfg": (eps,)}, "decode_head": head}
 
 

@@ -1,45 +1,19 @@
-"""Each network of mmsegmentation that is known here: its marks, its sizes, its names."""
+"""Each network of mmsegmentation that is known here: what gives its files away, and its reader."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from segmodels.checkpoints import nvlabs_segformer, segmenter
-from segmodels.checkpoints.imagenet import heads_of, nearest, square
-from segmodels.checkpoints.mmseg_backbones import mit, mobilenet, resnet, swin, vit
-from segmodels.checkpoints.mmseg_config import Described
-from segmodels.checkpoints.strict import count, shape
-from segmodels.errors import SegmodelsError, shown
-
-Tensors = dict[str, Tensor]
-Config = dict[str, Any]
-
-#: Blocks per stage of the ResNets that are known.
-RESNETS = {(3, 4, 6, 3): "resnet50", (3, 4, 23, 3): "resnet101"}
-
-
-@dataclass(frozen=True)
-class File:
-    """One file: where it is, what it holds, and what it says about itself."""
-
-    path: Path
-    tensors: Tensors
-    described: Described
-
-    def shape(self, key: str, dimensions: int) -> tuple[int, ...]:
-        """Shape of a tensor under mmsegmentation's name."""
-        return shape(self.path, self.tensors, key, dimensions)
-
-    @property
-    def auxiliary(self) -> bool:
-        """Whether there are heads for the training only."""
-        return any(key.startswith("auxiliary_head.") for key in self.tensors)
+from segmodels.checkpoints.mmseg_convolutional import convolutional
+from segmodels.checkpoints.mmseg_file import Config, File, Tensors
+from segmodels.checkpoints.mmseg_transformers import (
+    mmseg_segformer_of,
+    segformer_of,
+    segmenter_of,
+    setr_of,
+    upernet_of,
+)
 
 
 @dataclass(frozen=True)
@@ -50,214 +24,19 @@ class KnownNetwork:
     read: Callable[[File], tuple[Config, Tensors]]
 
 
-def _segmenter(file: File) -> tuple[Config, Tensors]:
-    """Segmenter's port: eps 1e-6 in the encoder and 1e-5 in the mask decoder.
-
-    Version 0.x had a bias in the projection of patches. Version 1.2 has none and drops that of
-    an older file without a word; here it is used, and 0 where there is none.
-
-    Where a side of the image is no multiple of the patch, mmsegmentation squeezes the logits of
-    the padded image to its size; ours crops them as Segmenter does. Windows are multiples.
-    """
-    ours = vit.renamed(file.tensors, "encoder")
-    width, _, patch_size, _ = file.shape("backbone.patch_embed.projection.weight", 4)
-    ours.setdefault("encoder.patch_embed.proj.bias", torch.zeros(width))
-    config = {
-        **_vit(file, width, patch_size),
-        "imagenet_classes": 0,
-        "position_resize": file.described.backbone("interpolate_mode") or "bicubic",
-    }
-    if "decode_head.cls_emb" not in file.tensors:
-        return _segmenter_linear(file, config, ours)
-    config |= {
-        "num_classes": file.shape("decode_head.cls_emb", 3)[1],
-        "decoder": "mask",
-        "decoder_layers": count(file.tensors, "decode_head.layers."),
-        "decoder_dropout": 0.0,
-        "decoder_drop_path": 0.1,
-        "decoder_norm_eps": 1e-5,
-    }
-    return {"name": segmenter.name_of(config, "mask"), **config}, _mask_decoder(ours)
-
-
-def _segmenter_linear(file: File, config: Config, ours: Tensors) -> tuple[Config, Tensors]:
-    """The linear decoder, which is a 1x1 convolution there."""
-    config |= {"num_classes": file.shape("decode_head.conv_seg.weight", 4)[0], "decoder": "linear"}
-    ours["decoder.head.weight"] = ours.pop("decode_head.conv_seg.weight").flatten(1)
-    ours["decoder.head.bias"] = ours.pop("decode_head.conv_seg.bias")
-    return {"name": segmenter.name_of(config, "linear"), **config}, ours
-
-
-def _mask_decoder(tensors: Tensors) -> Tensors:
-    """Blocks as in the encoder; the bare matrices of ours are transposed linear layers there."""
-    theirs, ours = "decode_head.", {}
-    head = {key: value for key, value in tensors.items() if key.startswith(theirs)}
-    renamed = vit.renamed(
-        {"backbone." + key.removeprefix(theirs): value for key, value in head.items()}, "decoder"
-    )
-    for key, value in renamed.items():
-        ours[key.replace("decoder.dec_proj.", "decoder.proj_dec.")] = value
-    for part in ("patch", "classes"):
-        matrix = ours.pop(f"decoder.{part}_proj.weight", None)
-        if matrix is not None:
-            ours[f"decoder.proj_{part}"] = matrix.T
-    return {key: value for key, value in tensors.items() if key not in head} | ours
-
-
-def _setr(file: File) -> tuple[Config, Tensors]:
-    """SETR with one of its three decoders."""
-    width, _, patch_size, _ = file.shape("backbone.patch_embed.projection.weight", 4)
-    steps = count(file.tensors, "decode_head.up_convs.")
-    has_neck = any(key.startswith("neck.") for key in file.tensors)
-    decoder = "mla" if has_neck else "naive" if steps == 1 else "pup"
-    first = file.shape("decode_head.up_convs.0.0.conv.weight", 4)
-    config = {
-        **_vit(file, width, patch_size),
-        "num_classes": file.shape("decode_head.conv_seg.weight", 4)[0],
-        "decoder": decoder,
-        "patch_bias": "backbone.patch_embed.projection.bias" in file.tensors,
-        "channels": first[1] if has_neck else first[0],
-        "position_resize": file.described.backbone("interpolate_mode") or "bilinear",
-        "auxiliary": file.auxiliary,
-    }
-    config["outputs"] = _outputs(file, config)
-    if has_neck:
-        config["mla_channels"] = first[0]
-    elif file.auxiliary:
-        config["auxiliary_convs"] = count(file.tensors, "auxiliary_head.0.up_convs.")
-    return {"name": f"setr_{decoder}", **config}, vit.renamed(file.tensors)
-
-
-def _outputs(file: File, config: Config) -> list[int]:
-    """Numbers of the blocks after which maps leave the encoder, counted from 1.
-
-    In Naive and PUP only the last one, which is known, has a part in the result.
-
-    Raises:
-        SegmodelsError: neither the config nor the published depth says them.
-    """
-    indices = file.described.one("out_indices")
-    if indices is not None:
-        return [int(index) + 1 for index in indices]
-    if config["layers"] == 24:
-        return [6, 12, 18, 24] if config["decoder"] == "mla" else [10, 15, 20, 24]
-    raise SegmodelsError(
-        f"{file.path}: after which blocks maps leave an encoder of {config['layers']} blocks is "
-        f"in no tensor; 'out_indices' in the config of its meta data would tell."
-    )
-
-
-def _vit(file: File, width: int, patch_size: int) -> Config:
-    tokens = file.shape("backbone.pos_embed", 3)[1]
-    side = square(file.path, tokens, extra=1)
-    heads = heads_of(file.path, width)
-    file.described.check_whole("num_heads", heads)
-    return {
-        "image_size": [patch_size * side, patch_size * side],
-        "patch_size": patch_size,
-        "width": width,
-        "layers": count(file.tensors, "backbone.layers."),
-        "heads": heads,
-        "norm_eps": _norm_eps(file),
-    }
-
-
-def _norm_eps(file: File) -> float:
-    """eps of a ViT's LayerNorms: as published, or as the config says; mmcv's own is 1e-5."""
-    norm = file.described.backbone("norm_cfg")
-    eps = norm.get("eps", 1e-5) if isinstance(norm, dict) else 1e-6
-    if not isinstance(eps, float) or not 0 < eps < 1:
-        raise SegmodelsError(
-            f"{file.path}: its config has model.backbone.norm_cfg.eps={shown(eps)}; it must be "
-            f"a small positive number."
-        )
-    return eps
-
-
-def _segformer(file: File) -> tuple[Config, Tensors]:
-    """mmsegmentation's MiT under the official head: official weights that were converted.
-
-    Built with the official eps, 1e-5 behind patches and reductions; mmsegmentation's own MiT
-    has 1e-6 there too.
-    """
-    unused = nvlabs_segformer.UNUSED
-    ours = {key: value for key, value in mit.renamed(file.tensors).items() if key not in unused}
-    return nvlabs_segformer.config_of(file.path, ours), ours
-
-
-def _foreign_segformer(file: File) -> tuple[Config, Tensors]:
-    raise SegmodelsError(
-        f"{file.path} has mmsegmentation's own SegFormer head (decode_head.fusion_conv): it puts "
-        f"BatchNorm and ReLU behind every level and has 256 channels at every size, so it is "
-        f"another network than the published SegFormer. Use NVlabs' or Hugging Face's weights."
-    )
-
-
-def _upernet(file: File) -> tuple[Config, Tensors]:
-    """UPerNet on Swin, from mmsegmentation or from the fork of Swin's authors."""
-    ours = swin.renamed(file.tensors)
-    tables = "backbone.layers.{}.blocks.0.attn.relative_position_bias_table"
-    stages = [shape(file.path, ours, tables.format(stage), 2) for stage in range(4)]
-    config = {
-        "num_classes": file.shape("decode_head.conv_seg.weight", 4)[0],
-        "width": shape(file.path, ours, "backbone.patch_embed.proj.weight", 4)[0],
-        "depths": [count(ours, f"backbone.layers.{stage}.blocks.") for stage in range(4)],
-        "heads": [heads for _, heads in stages],
-        "window": (round(stages[0][0] ** 0.5) + 1) // 2,
-        "channels": file.shape("decode_head.conv_seg.weight", 4)[1],
-        "auxiliary": file.auxiliary,
-    }
-    file.described.check_whole("window_size", config["window"])
-    sizes = {**config, "depths": tuple(config["depths"]), "heads": tuple(config["heads"])}
-    return {"name": nearest(("upernet_swin_",), sizes), **config}, ours
-
-
-def _convolutional(name: str) -> Callable[[File], tuple[Config, Tensors]]:
-    """A network of the family on a dilated ResNet-V1c or MobileNetV2."""
-
-    def read(file: File) -> tuple[Config, Tensors]:
-        kind, ours = _backbone(file)
-        num_classes, channels, _, _ = file.shape("decode_head.conv_seg.weight", 4)
-        config = {
-            "name": f"{name}_{kind}",
-            "num_classes": num_classes,
-            "channels": channels,
-            "auxiliary": file.auxiliary,
-        }
-        fine = file.tensors.get("decode_head.c1_bottleneck.conv.weight")
-        return config if fine is None else {**config, "fine_channels": len(fine)}, ours
-
-    return read
-
-
-def _backbone(file: File) -> tuple[str, Tensors]:
-    """Which backbone it is, and all tensors under our names."""
-    if "backbone.conv1.conv.weight" in file.tensors:
-        return "mobilenetv2", mobilenet.renamed(file.tensors)
-    blocks = tuple(count(file.tensors, f"backbone.layer{stage}.") for stage in (1, 2, 3, 4))
-    deep = "backbone.stem.0.weight" in file.tensors
-    if not deep or blocks not in RESNETS:
-        stem = "three convolutions" if deep else "one convolution"
-        raise SegmodelsError(
-            f"{file.path}: its backbone has a stem of {stem} and {blocks} blocks; known are "
-            f"ResNet-50 and -101 with a stem of three convolutions (V1c), and MobileNetV2."
-        )
-    return RESNETS[blocks], resnet.renamed(file.tensors)
-
-
 VIT, SWIN = "backbone.pos_embed", "backbone.patch_embed.proj"
 
 #: The first network all of whose marks are beginnings of some names.
 NETWORKS = (
-    KnownNetwork(("decode_head.cls_emb", VIT), _segmenter),
-    KnownNetwork(("decode_head.up_convs.", VIT), _setr),
-    KnownNetwork(("decode_head.fusion_conv.",), _foreign_segformer),
-    KnownNetwork(("decode_head.linear_fuse.", "backbone.layers.0.0.projection."), _segformer),
-    KnownNetwork(("decode_head.fpn_convs.", SWIN), _upernet),
+    KnownNetwork(("decode_head.cls_emb", VIT), segmenter_of),
+    KnownNetwork(("decode_head.up_convs.", VIT), setr_of),
+    KnownNetwork(("decode_head.fusion_conv.",), mmseg_segformer_of),
+    KnownNetwork(("decode_head.linear_fuse.", "backbone.layers.0.0.projection."), segformer_of),
+    KnownNetwork(("decode_head.fpn_convs.", SWIN), upernet_of),
     KnownNetwork(
-        ("decode_head.c1_bottleneck.", "decode_head.aspp_modules."), _convolutional("deeplabv3plus")
+        ("decode_head.c1_bottleneck.", "decode_head.aspp_modules."), convolutional("deeplabv3plus")
     ),
-    KnownNetwork(("decode_head.psp_modules.", "backbone.layer1."), _convolutional("pspnet")),
-    KnownNetwork(("decode_head.conv_cat.", "backbone.layer1."), _convolutional("fcn")),
-    KnownNetwork(("decode_head.conv_seg.", VIT), _segmenter),
+    KnownNetwork(("decode_head.psp_modules.", "backbone.layer1."), convolutional("pspnet")),
+    KnownNetwork(("decode_head.conv_cat.", "backbone.layer1."), convolutional("fcn")),
+    KnownNetwork(("decode_head.conv_seg.", VIT), segmenter_of),
 )

@@ -42,30 +42,34 @@ def load(source: Source) -> SegModel:
 
 def config_of(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """Size of the network from the shapes of its tensors, under the official names."""
-    widths = [shape(path, tensors, f"backbone.norm{n}.weight", 1)[0] for n in STAGES]
-    depths = [count(tensors, f"backbone.block{n}.") for n in STAGES]
+    encoder = encoder_of(path, tensors)
     fuse = shape(path, tensors, "decode_head.linear_fuse.conv.weight", 4)
     num_classes = shape(path, tensors, "decode_head.linear_pred.weight", 4)[0]
+    name = name_of("segformer", encoder["widths"], encoder["depths"])
+    return {"name": name, "num_classes": num_classes, **encoder, "decoder_width": fuse[0]}
+
+
+def encoder_of(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Size of the MiT below ``backbone.``."""
+    widths = [shape(path, tensors, f"backbone.norm{n}.weight", 1)[0] for n in STAGES]
+    depths = [count(tensors, f"backbone.block{n}.") for n in STAGES]
     reductions = [_reduction(tensors, n) for n in STAGES]
     hidden = shape(path, tensors, "backbone.block1.0.mlp.fc1.weight", 2)[0]
     return {
-        "name": name_of(widths, depths),
-        "num_classes": num_classes,
         "widths": widths,
         "depths": depths,
         "reductions": reductions,
         "expansion": hidden // widths[0],
-        "decoder_width": fuse[0],
     }
 
 
-def name_of(widths: list[int], depths: list[int]) -> str:
-    """The registered SegFormer of these widths and depths; B0 with overrides if there is none."""
+def name_of(family: str, widths: list[int], depths: list[int]) -> str:
+    """The registered network of these widths and depths; B0 with overrides if there is none."""
     for name, entry in MODELS.items():
         sizes = entry.defaults.get("widths"), entry.defaults.get("depths")
-        if name.startswith("segformer_") and sizes == (tuple(widths), tuple(depths)):
+        if name.startswith(f"{family}_") and sizes == (tuple(widths), tuple(depths)):
             return name
-    return "segformer_b0"
+    return f"{family}_b0"
 
 
 def _reduction(tensors: Mapping[str, Tensor], stage: int) -> int:

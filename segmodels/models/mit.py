@@ -38,12 +38,13 @@ class MiTConfig(ModelConfig):
             say: here to the patches of a stage, bilinearly, as in earlier pyramids of this kind.
         image_size: (height, width), or one side, for which those tables are made; None without.
         drop_path: rate of the last block; the first of all stages has 0.
-        norm_eps: of the blocks and at the end of a stage. The norms behind a patch
-            embedding or a reduction have 1e-5 always, as in the official code.
+        norm_eps: of the blocks and at the end of a stage.
+        inner_norm_eps: of the norms behind a patch embedding or a reduction; 1e-5 in the official
+            code, 1e-6 in mmsegmentation.
     """
 
     RATES: ClassVar[Mapping[str, str]] = {"drop_path": "drop_path", "dropout": "dropout"}
-    LATER: ClassVar[tuple[str, ...]] = ("mix_ffn", "position", "image_size")
+    LATER: ClassVar[tuple[str, ...]] = ("mix_ffn", "position", "image_size", "inner_norm_eps")
 
     widths: tuple[int, ...] = (32, 64, 160, 256)
     depths: tuple[int, ...] = (2, 2, 2, 2)
@@ -56,6 +57,7 @@ class MiTConfig(ModelConfig):
     mix_ffn: bool = True
     position: str = "none"
     image_size: int | tuple[int, int] | None = None
+    inner_norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,12 +95,12 @@ class MiTConfig(ModelConfig):
 
 
 class PatchEmbed(nn.Module):
-    """Overlapping patches: strided convolution, then LayerNorm (eps 1e-5)."""
+    """Overlapping patches: strided convolution, then LayerNorm."""
 
-    def __init__(self, inputs: int, width: int, kernel: int, stride: int) -> None:
+    def __init__(self, inputs: int, width: int, kernel: int, stride: int, eps: float) -> None:
         super().__init__()
         self.proj = nn.Conv2d(inputs, width, kernel, stride, padding=kernel // 2)
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, eps=eps)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """A map (B, inputs, h, w) to tokens (B, N, width) and their (rows, columns)."""
@@ -110,15 +112,16 @@ class PatchEmbed(nn.Module):
 class Attention(nn.Module):
     """Self-attention whose keys and values come from a shrunken map (equation 2)."""
 
-    def __init__(self, width: int, heads: int, reduction: int, dropout: float) -> None:
+    def __init__(self, config: MiTConfig, stage: int) -> None:
         super().__init__()
-        self.heads, self.reduction, self.dropout = heads, reduction, dropout
+        width, reduction = config.widths[stage], config.reductions[stage]
+        self.heads, self.reduction, self.dropout = config.heads[stage], reduction, config.dropout
         self.q = nn.Linear(width, width)
         self.kv = nn.Linear(width, 2 * width)
         self.proj = nn.Linear(width, width)
         if reduction > 1:
             self.sr = nn.Conv2d(width, width, reduction, stride=reduction)
-            self.norm = nn.LayerNorm(width)
+            self.norm = nn.LayerNorm(width, eps=config.inner_norm_eps)
 
     def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
         """Tokens (B, N, width) on a grid to tokens of the same shape."""
@@ -189,7 +192,7 @@ class Block(nn.Module):
         super().__init__()
         width, rate = config.widths[stage], config.dropout
         self.norm1 = nn.LayerNorm(width, eps=config.norm_eps)
-        self.attn = Attention(width, config.heads[stage], config.reductions[stage], rate)
+        self.attn = Attention(config, stage)
         self.norm2 = nn.LayerNorm(width, eps=config.norm_eps)
         self.mlp = MixFFN(width, config.expansion * width, rate, config.mix_ffn)
         self.drop_path = DropPath(drop_path)
@@ -213,7 +216,7 @@ class MiT(nn.Module):
         for stage, number in enumerate(STAGES):
             kernel, stride = (7, 4) if stage == 0 else (3, 2)
             width, depth = config.widths[stage], config.depths[stage]
-            embed = PatchEmbed(inputs[stage], width, kernel, stride)
+            embed = PatchEmbed(inputs[stage], width, kernel, stride, config.inner_norm_eps)
             blocks = nn.ModuleList(Block(config, stage, next(rates)) for _ in range(depth))
             setattr(self, f"patch_embed{number}", embed)
             if self.has_positions:

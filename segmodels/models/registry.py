@@ -29,6 +29,7 @@ UNET = "segmodels.models.unet:UNet"
 SEGMENTER = "segmodels.models.segmenter:Segmenter"
 DEPICT = "segmodels.models.depict:Depict"
 SEGFORMER = "segmodels.models.segformer:SegFormer"
+MMSEG_SEGFORMER = "segmodels.models.mmseg_segformer:MMSegSegFormer"
 SEGFORMER_RESNET = "segmodels.models.segformer_resnet:SegFormerResNet"
 SETR = "segmodels.models.setr:SETR"
 UPERNET = "segmodels.models.upernet:UPerNet"
@@ -114,6 +115,8 @@ def _segformers() -> Iterator[tuple[str, ModelEntry]]:
     for size, (widths, depths, decoder_width) in MITS.items():
         arguments = {"widths": widths, "depths": depths, "decoder_width": decoder_width}
         yield f"segformer_{size}", ModelEntry(SEGFORMER, arguments, IMAGENET)
+        mit = {"widths": widths, "depths": depths}
+        yield f"mmseg_segformer_{size}", ModelEntry(MMSEG_SEGFORMER, mit, IMAGENET)
     for encoder, timm_name in STRIDED.items():
         entry = ModelEntry(SEGFORMER_RESNET, {"backbone": timm_name}, IMAGENET)
         yield f"segformer_{encoder}", entry

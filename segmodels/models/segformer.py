@@ -1,7 +1,7 @@
 """SegFormer (Xie et al., NeurIPS 2021, arXiv 2105.15203): a MiT and an all-MLP decoder.
 
-Attribute names follow the official checkpoints, so their keys are our keys. This is not
-mmseg's later SegformerHead, whose weights do not fit here.
+Attribute names follow the official checkpoints, so their keys are our keys. mmsegmentation's
+later SegformerHead is another network (``mmseg_segformer``).
 """
 
 from __future__ import annotations

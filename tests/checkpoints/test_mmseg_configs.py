@@ -43,6 +43,12 @@ SWIN = (
     "attn_drop_rate=0., drop_path_rate=0.3, use_abs_pos_embed=False, "
     "act_cfg=dict(type='GELU'), norm_cfg=dict(type='LN', requires_grad=True)"
 )
+MIT = (
+    "type='MixVisionTransformer', in_channels=3, embed_dims=8, num_stages=4, "
+    "num_layers=[1, 1, 2, 1], num_heads=[1, 2, 5, 8], patch_sizes=[7, 3, 3, 3], "
+    "sr_ratios=[8, 4, 2, 1], out_indices=(0, 1, 2, 3), mlp_ratio=4, qkv_bias=True, "
+    "drop_rate=0.0, attn_drop_rate=0.0, drop_path_rate=0.1"
+)
 AUXILIARY = (
     "auxiliary_head=dict(type='FCNHead', in_channels=9, in_index=2, channels=256, num_convs=1, "
     f"concat_input=False, dropout_ratio=0.1, {HEAD})"
@@ -77,6 +83,11 @@ PUBLISHED: dict[str, tuple[str, str]] = {
         "norm_cfg=norm_cfg, act_cfg=dict(type='ReLU')), "
         "decode_head=dict(type='SETRMLAHead', in_channels=(256, 256), channels=512, "
         f"in_index=(0, 1, 2, 3), dropout_ratio=0, mla_channels=128, {HEAD})",
+    ),
+    "segformer": (
+        MIT,
+        "decode_head=dict(type='SegformerHead', in_channels=[8, 16, 40, 64], "
+        f"in_index=[0, 1, 2, 3], channels=256, dropout_ratio=0.1, {HEAD})",
     ),
     "upernet_swin": (
         SWIN,
@@ -242,6 +253,9 @@ def test_the_published_config_of_each_network_is_understood(load: Any, name: str
         ("setr_mla", "with_cls_token=False", "with_cls_token=True", "with_cls_token"),
         ("setr_mla", "type='MLANeck'", "type='FPN'", "neck.type"),
         ("setr_mla", "act_cfg=dict(type='ReLU')", "act_cfg=None", "neck.act_cfg"),
+        ("segformer", "[1, 2, 5, 8]", "[1, 2, 4, 8]", "backbone.num_heads"),
+        ("segformer", "'SegformerHead'", "'SegFormerHead'", "decode_head.type"),
+        ("segformer", "in_channels=3,", "norm_cfg=dict(type='LN', eps=1e-5),", "norm_cfg.eps"),
         ("upernet_swin", "patch_norm=True", "patch_norm=False", "backbone.patch_norm"),
         ("upernet_swin", "qk_scale=None", "qk_scale=0.5", "backbone.qk_scale"),
         ("upernet_swin", "use_abs_pos_embed=False", "use_abs_pos_embed=True", "use_abs_pos_embed"),

@@ -41,6 +41,7 @@ RENAMED = [
     (r"setr_(naive|pup|mla)_vit_large_patch16", r"setr_\1"),
     (r"swin_(\w+)_upernet", r"upernet_swin_\1"),
     (r"mmseg_(segmenter_\w+)", r"\1"),
+    (r"(mmseg_segformer_b5)_(?:512|640)", r"\1"),  # one network, two trainings
     (r"mmseg_(setr_(?:naive|pup|mla))(?:_b\d+)?", r"\1"),
     (r"mmseg_(deeplabv3plus|pspnet)_r(50|101)", r"\1_resnet\2"),
     (r"pspnet", "pspnet_resnet101"),  # of which encoder: assumed in the claims' notes

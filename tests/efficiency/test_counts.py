@@ -48,6 +48,7 @@ ONE_OF_EACH = [
     "espnet_p2_q8",
     "fcn_resnet50",
     "mit_b0",
+    "mmseg_segformer_b0",
     "pspnet_resnet50",
     "segformer_b0",
     "segmenter_deit_tiny_distilled_patch16_mask",

@@ -35,7 +35,7 @@ STAGES = {"upernet": (2, 2, 2, 2)}
 #: One name for every way the code can go: what differs within a family other than by size.
 ALIKE = re.compile(
     "segmenter_vit_(small|base|large)|(segmenter_)?deit_(small|base)|depict_.*_vit_(tiny|small|base|large)"
-    "|segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
+    "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
     "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|upernet_swin_[sbl]"
     "|espnet_p2_q[58]"
 )

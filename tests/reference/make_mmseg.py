@@ -81,6 +81,13 @@ ODD = [(64, 48), (65, 97)]
 MOBILE = "mobilenet_v2/mobilenet-v2-d8_"
 SWIN_TINY = "swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k"
 
+SEGFORMER = {
+    **HEAD,
+    "backbone.embed_dims": 8,
+    "backbone.num_layers": (1, 1, 2, 1),
+    "decode_head.in_channels": [8, 16, 40, 64],
+}
+
 #: Published config on ADE20K at 512 x 512, overrides, sizes.
 CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "segmenter_mask": ("segmenter/segmenter_vit-t_mask_8xb1-160k", SEGMENTER, TOKENS),
@@ -92,6 +99,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "setr_naive": ("setr/setr_vit-l_naive_8xb2-160k", {**SETR, "auxiliary_head": [HELPER]}, TOKENS),
     "setr_pup": ("setr/setr_vit-l_pup_8xb2-160k", {**SETR, **WITH_BIAS}, PADDED),
     "setr_mla": ("setr/setr_vit-l_mla_8xb2-160k", MLA, TOKENS),
+    "segformer": ("segformer/segformer_mit-b0_8xb2-160k", SEGFORMER, ODD),
     "upernet_swin": (SWIN_TINY, SWIN, ODD),
     "fcn_resnet50": ("fcn/fcn_r50-d8_4xb4-160k", CNN, ODD),
     "fcn_mobilenetv2": (f"{MOBILE}fcn_4xb4-160k", CNN, ODD),

@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from segmodels.errors import SegmodelsError
-from segmodels.models import create_model, enet
+from segmodels.models import class_of, create_model, enet
 from segmodels.training.batch_norms import group_batch_norms
 from segmodels.training.processes import synchronised
 
-_DROPOUT = {"dropout": 0.0}
-#: What is dropped in networks where that is not nothing already.
-_RATES = dict.fromkeys(("fcn", "pspnet", "deeplabv3plus"), _DROPOUT)
-_RATES["upernet"] = {**_DROPOUT, "drop_path": 0.0}
-_RATES["segformer-resnet"] = {"decoder_dropout": 0.0}
 _WITH_BATCH_NORMS = [one for one in NETWORKS if not one.startswith(("segmenter", "depict"))]
 
 
@@ -82,7 +77,8 @@ def test_networks_of_the_library(family: str) -> None:
     """The same tensors; a batch in two groups is what each of them is."""
     name, small = NETWORKS[family]
     torch.manual_seed(0)
-    plain = create_model(name, num_classes=5, **small, **_RATES.get(family, {}))
+    undropped = dict.fromkeys(class_of(name).Config.RATES.values(), 0.0)
+    plain = create_model(name, num_classes=5, **{**small, **undropped})
     for block in plain.modules():
         if isinstance(block, enet.Block | enet.Up):
             block.dropout = 0.0  # no argument of the network
