@@ -17,6 +17,9 @@ def fault(file: RemoteFile, path: Path) -> str | None:
         found = sha256_of_file(path)
         if found not in file.accepted:
             return f"its sha256 is {found}, not the {_accepted(file)}"
+    elif file.sha256_prefix:
+        if not (found := sha256_of_file(path)).startswith(file.sha256_prefix):
+            return f"its sha256 {found} does not begin with {file.sha256_prefix}, as it should"
     elif file.sha1:
         if (found := sha1_of_file(path)) != file.sha1:
             return f"its sha1 is {found}, not the published {file.sha1}"

@@ -67,7 +67,8 @@ class WeightsEntry(_Source):
         reason: why it cannot be had, unless the state is `ok`.
         files: what to fetch.
         unseen: no checksum is published, and none was known when the entry was written. The
-            first fetch notes it in `params/weights.lock.yaml`.
+            first fetch notes it in `params/weights.lock.yaml`, as it does where only the first
+            digits are published (`sha256_prefix`).
     """
 
     model: str
@@ -83,7 +84,7 @@ class WeightsEntry(_Source):
             yield "'overrides' is for weights of an encoder alone; a checkpoint tells its sizes"
         if self.state == "ok" and not self.files:
             yield "state 'ok' needs 'files' to fetch"
-        unknown = [file.name for file in self.files if not file.sha256]
+        unknown = [file.name for file in self.files if not (file.sha256 or file.sha256_prefix)]
         if unknown and not self.unseen:
             yield f"file {unknown[0]!r} needs its sha256, or 'unseen: true'"
         if self.unseen and not unknown:

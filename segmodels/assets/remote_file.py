@@ -30,6 +30,9 @@ class RemoteFile(Entry):
         url: public address.
         sha256: accepted hex digests. Empty when the address serves an archive that is packed
             on request (its bytes are not promised): then the content is verified after decoding.
+        sha256_prefix: first digits of the sha256, where its authors publish only those (in the name
+            of the file). They detect a damaged or another file, not one made to deceive; the whole
+            sum is noted at the first download.
         sha1: hex digest, where the source publishes only that. It detects a damaged or another
             file, not one made to deceive.
         bytes: approximate size for messages, if known.
@@ -44,6 +47,9 @@ class RemoteFile(Entry):
         str, Field(pattern=r"^https?://.*$", title="an address with https:// or http://")
     ]
     sha256: Several[Sha256] = ()
+    sha256_prefix: Annotated[
+        str, Field(pattern=r"^([0-9a-f]{8,63})?$", title="first digits of a sha256 (8 or more)")
+    ] = ""
     sha1: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", title="a sha1 (40 digits 0-9a-f)")] = (
         ""
     )
@@ -54,6 +60,9 @@ class RemoteFile(Entry):
 
     def problems(self) -> Iterator[str]:
         """A source of no digest, or a revision of an address that names no branch."""
+        for whole in (*self.sha256, *((self.pin.sha256,) if self.pin else ())):
+            if not whole.startswith(self.sha256_prefix):
+                yield f"'sha256_prefix' is {self.sha256_prefix}, but its sha256 is {whole}"
         if "sha256_from" in self.model_fields_set and not self.sha256:
             yield "'sha256_from' says who gives the sha256; there is none"
         if self.revision and not names_branch(self.url):

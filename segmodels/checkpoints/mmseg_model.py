@@ -42,7 +42,7 @@ def stated_model(text: str) -> Values | None:
     try:
         if len(text) > LONGEST:
             raise ValueError("a text of that length is no config")
-        found = _assigned(ast.parse(text)).get("model")
+        found = assigned(ast.parse(text)).get("model")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())[:80]}") from error
     if not isinstance(found, dict):
@@ -50,8 +50,8 @@ def stated_model(text: str) -> Values | None:
     return found
 
 
-def _assigned(tree: ast.Module) -> Values:
-    """Values by the names that they are assigned to; of several, the last."""
+def assigned(tree: ast.Module) -> Values:
+    """Plain values by the names that they are assigned to at the top; of several, the last."""
     found: Values = {}
     for line in tree.body:
         if isinstance(line, ast.Assign) and len(line.targets) == 1:

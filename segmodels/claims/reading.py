@@ -1,4 +1,4 @@
-"""Reading `params/claims/*.yaml`."""
+"""Reading `params/claims/*.yaml`, and the folders of imported ones there."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def load_claim(claim_id: str, folder: Path | None = None) -> Claim:
 
 
 def claim_files(folder: Path | None = None) -> list[Path]:
-    """The files claims are read from, sorted.
+    """The files claims are read from: those by hand, then those that an import wrote; sorted.
 
     Raises:
         SegmodelsError: there is no such folder, or a file in it would not be read.
@@ -79,7 +79,7 @@ def claim_files(folder: Path | None = None) -> list[Path]:
     folder = home if folder is None else path_to("folder", folder)
     if not folder.is_dir():
         raise SegmodelsError(f"{folder}: no such folder; it holds the claims, one file a paper.")
-    return yaml_files(folder, "claims")
+    return yaml_files(folder, "claims", nested=True)
 
 
 def read_file(path: Path) -> tuple[list[Claim | Statement], list[str]]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segmodels.cli import importing
 from segmodels.cli.common import Add, device_option, force_option
 from segmodels.cli.progress import progress
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 def add(commands: Add) -> None:
     """Add both."""
-    claims = commands("claims", _claims_validate, "check the claims files")
-    claims.add_subparsers(metavar="ACTION").add_parser(
-        "validate", help="every field, and every name a claim uses"
-    )
+    claims = commands("claims", _claims_validate, "check the claims files, or import some")
+    actions = claims.add_subparsers(metavar="ACTION")
+    actions.add_parser("validate", help="every field, and every name a claim uses")
+    importing.add(actions)
     about = "check a published claim: fetch, evaluate or count, judge"
     verify = commands("verify", _verify, about)
     verify.add_argument("claim")

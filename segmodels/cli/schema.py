@@ -30,7 +30,7 @@ def _schema(chosen: argparse.Namespace) -> int:
 #: The files of each kind; a schema lies in `params/schemas/<kind>.json`.
 FILES = {
     "active": "params/active.yaml",
-    "claims": "params/claims/*.yaml",
+    "claims": "params/claims/**/*.yaml",
     "datasets": "params/datasets.yaml",
     "efficiency": "params/efficiency.yaml",
     "models": "params/models.yaml",

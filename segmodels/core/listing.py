@@ -41,12 +41,13 @@ def without_strays(folder: Path, found: Iterable[Path]) -> list[Path]:
     return sorted(path for path in found if not has_stray_part(path.relative_to(folder)))
 
 
-def yaml_files(folder: Path, what: str) -> list[Path]:
+def yaml_files(folder: Path, what: str, nested: bool = False) -> list[Path]:
     """The `.yaml` files of a folder of `params/`, sorted; none if there is no such folder.
 
     Args:
         folder: looked at itself, not below.
         what: its files hold, for the message.
+        nested: whether to look into the folders in it, too; their files come last.
 
     Raises:
         SegmodelsError: a file looks as if it were meant to be read, and would not be.
@@ -57,11 +58,13 @@ def yaml_files(folder: Path, what: str) -> list[Path]:
     for path in files:
         if path.is_symlink() and not path.exists():
             raise SegmodelsError(f"{path}: a link that leads nowhere; remove or mend it.")
-        if path.is_dir() and not path.is_symlink() and any(path.glob("*.y*ml")):
+        if path.is_dir() and not nested and not path.is_symlink() and any(path.glob("*.y*ml")):
             raise SegmodelsError(f"{path}: files of {what} lie in {folder} itself; move them.")
         if path.suffix != ".yaml" and _looks_like_yaml(path.name) and not path.is_dir():
             raise SegmodelsError(f"{path}: files of {what} end in .yaml; rename it.")
-    return [path for path in files if path.suffix == ".yaml" and path.is_file()]
+    below = [path for path in files if nested and path.is_dir() and not path.is_symlink()]
+    found = [path for path in files if path.suffix == ".yaml" and path.is_file()]
+    return found + [file for path in below for file in yaml_files(path, what)]
 
 
 def _looks_like_yaml(name: str) -> bool:

@@ -58,6 +58,14 @@ def test_numbers_link_to_their_evidence() -> None:
     assert f"| 50.0 | [50.02]({row.evidence_file}) | +0.02 | 49.10 to 50.90 | **verified**" in line
 
 
+def test_who_else_prints_a_number_stands_beside_its_claim() -> None:
+    others = {"claimant": "re-implementation"}
+    text = render_markdown([make_row(**others), unrun(claim="dark_1", **others), make_row()])
+    assert text.count("| net_toy *(re-implementation)* |") == 1
+    assert text.count("| dark_1 *(re-implementation)* |") == 1
+    assert text.count("| net_toy |") == 1
+
+
 def test_what_is_blocked_is_folded_with_each_reason_once() -> None:
     text = render_markdown(board())
     fold = text[text.index("<details>") : text.index("</details>")]

@@ -37,11 +37,13 @@ const interval = (row) => {
   const bar = row.bar ? `<span class="bar ${tone(row)}${tick}" style="--low:${low};--dot:${dot};--high:${high}"></span>` : "";
   return `${bar}<span class="bounds">${number(row.low, row.digits)}–${number(row.high, row.digits)}</span>`;
 };
+// Whose network it is and, where others than its authors print the number, who.
+const papers = (row) => [row.paper, row.claimant === "authors" ? "" : row.claimant].filter(Boolean).join(", ");
 
 // One entry per column: what is shown, and what it is sorted by.
 const COLUMNS = {
   Dataset: [(r) => name(r.dataset) + small(r.parts ? "statement" : r.split), (r) => r.dataset],
-  Model: [(r) => `<a class="row" href="#row=${encodeURIComponent(r.page)}" aria-expanded="false">${name(r.model)}</a>${small(r.paper)}`, (r) => r.model],
+  Model: [(r) => `<a class="row" href="#row=${encodeURIComponent(r.page)}" aria-expanded="false">${name(r.model)}</a>${small(papers(r))}`, (r) => r.model],
   Metric: [(r) => esc(r.metric) + (r.corruption ? `<small>${name(r.corruption)}</small>` : ""), (r) => r.metric],
   Claimed: [(r) => number(r.claimed, r.printed), (r) => r.claimed],
   Verified: [(r) => (r.verified === null ? "–" : `<b>${number(r.verified, r.digits)}</b>`), (r) => r.verified],

@@ -116,8 +116,14 @@ def _claim_cells(row: Row) -> list[str]:
     verdict = ", ".join(
         filter(None, (f"**{row.verdict.status}**", _cell(row.verdict.level or ""), disputed(row)))
     )
-    named = _cell(row.subject.id or "")
-    return [named, *_how(row), _claimed(row), _checked(row), gap, _interval(row), verdict]
+    return [_named(row), *_how(row), _claimed(row), _checked(row), gap, _interval(row), verdict]
+
+
+def _named(row: Row) -> str:
+    """Id of a claim and, where others than the authors print it, what they are."""
+    claim = row.subject.claim
+    others = f" *({_cell(claim.claimant)})*" if claim and claim.claimant != "authors" else ""
+    return _cell(row.subject.id or "") + others
 
 
 def _statement_cells(row: Row) -> list[str]:
@@ -202,7 +208,7 @@ def _fold(rows: list[Row]) -> list[str]:
 
 def _open_cells(row: Row, reason: int) -> list[str]:
     named = [
-        _cell(row.subject.id or ""),
+        _named(row),
         _cell(row.subject.model),
         _cell(row.subject.dataset),
         _how(row)[0],
