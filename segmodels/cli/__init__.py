@@ -12,6 +12,7 @@ from segmodels.cli import (
     analysing,
     attacks,
     board,
+    changes,
     checking,
     costs,
     data,
@@ -37,7 +38,7 @@ __all__ = ["main"]
 #: In the order of `segmodels --help`.
 _GROUPS = (
     *(listing, data, weights, checking, evaluating, evidence),
-    *(board, robustness, examples, attacks, analysing, costs, diagnosis, project, schema),
+    *(board, changes, robustness, examples, attacks, analysing, costs, diagnosis, project, schema),
 )
 
 

@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 def add(commands: Add) -> None:
     """Add it."""
-    commands("schema", _schema, "write params/schemas: what editors know of the files in params/")
+    commands("schema", _schema, "write the JSON schemas of the files in params/ and of the board")
 
 
 def _schema(chosen: argparse.Namespace) -> int:
@@ -24,7 +24,18 @@ def _schema(chosen: argparse.Namespace) -> int:
         path = project_root() / "params" / "schemas" / f"{kind}.json"
         write_json(path, schema)
         print(relative(path))
+    path = project_root() / "docs" / "leaderboard.schema.json"
+    write_json(path, board_schema())
+    print(relative(path))
     return 0
+
+
+def board_schema() -> Schema:
+    """The JSON schema of `reports/leaderboard.json`, for programs that read boards."""
+    from segmodels.leaderboard.history.published import PublishedBoard
+
+    made = PublishedBoard.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_tidy(made)}
 
 
 #: The files of each kind; a schema lies in `params/schemas/<kind>.json`.

@@ -55,6 +55,8 @@ def write_leaderboard(
     for path, text in texts.items():
         write_text(path, text)
     for name in PAGES:
+        if pages:  # also where there is nothing to tell: the pipeline expects the folder
+            (out_folder / name).mkdir(parents=True, exist_ok=True)
         _remove_old(out_folder / name, set(texts))
     return list(texts)
 
