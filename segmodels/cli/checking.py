@@ -1,4 +1,4 @@
-"""`segmodels claims` and `segmodels verify`."""
+"""`segmodels claims`, `segmodels verify` and `segmodels log`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmodels.cli import importing
-from segmodels.cli.common import Add, device_option, force_option
+from segmodels.cli.common import Add, device_option, force_option, relative
 from segmodels.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Add) -> None:
-    """Add both."""
+    """Add all three."""
     claims = commands("claims", _claims_validate, "check the claims files, or import some")
     actions = claims.add_subparsers(metavar="ACTION")
     actions.add_parser("validate", help="every field, and every name a claim uses")
@@ -29,6 +29,11 @@ def add(commands: Add) -> None:
     verify.add_argument("--weights", type=Path, nargs="+", metavar="FILE", help=have)
     device_option(verify)
     force_option(verify)
+    log = commands("log", _log, "a claim's reproduction log as Markdown, ready to paste")
+    log.add_argument("claim")
+    log.add_argument("--out", type=Path, metavar="FILE", help="write to a file, not the screen")
+    alone = "by published evidence alone, not by what this machine counted"
+    log.add_argument("--published", action="store_true", help=alone)
 
 
 def _claims_validate(chosen: argparse.Namespace) -> int:
@@ -69,6 +74,27 @@ def _verify(chosen: argparse.Namespace) -> int:
         print(f"  evidence reports/{row.evidence_file}")
     for line in verdict.todo or filter(None, [verdict.reason]):
         print(f"  {line}")
+    return 0
+
+
+def _log(chosen: argparse.Namespace) -> int:
+    from segmodels.claims import Claim, Statement, load_claims, load_statements
+    from segmodels.core import paths
+    from segmodels.core.files import write_text
+    from segmodels.errors import pick
+    from segmodels.exchange.log import reproduction_log
+    from segmodels.leaderboard import build_row
+
+    known: dict[str, Claim | Statement] = {**load_claims(), **load_statements()}
+    entry = pick("claim", chosen.claim, known)
+    local = None if chosen.published else paths.evidence()
+    row = build_row(entry, paths.published_evidence(), paths.reports(), local)
+    text = reproduction_log(row, paths.reports())
+    if chosen.out:
+        write_text(chosen.out, text)
+        print(relative(chosen.out))
+    else:
+        sys.stdout.write(text)
     return 0
 
 

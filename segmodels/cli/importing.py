@@ -22,6 +22,25 @@ def add(actions: Actions) -> None:
     mmseg = sources.add_parser("mmseg", help=text, description=text)
     mmseg.add_argument("path", type=Path, help="its wheel, or a folder with its configs")
     mmseg.set_defaults(command=_import_mmseg)
+    text = "a paper's JSON of SOTAVerified's interface, into params/claims/sotaverified"
+    paper = sources.add_parser("sotaverified", help=text, description=text)
+    paper.add_argument("path", type=Path, metavar="FILE.json", help="as /api/v1/papers/ID gives it")
+    paper.add_argument("--model", metavar="NAME", help="the network that its numbers are of")
+    paper.set_defaults(command=_import_paper)
+
+
+def _import_paper(chosen: argparse.Namespace) -> int:
+    from segmodels.exchange.sotaverified.claims import import_paper
+
+    imported = import_paper(chosen.path, chosen.model)
+    if imported.path:
+        print(relative(imported.path))
+    print(f"{len(imported.ids)} claims written, protocol left open: the interface does not say it")
+    for name in imported.known:
+        print(f"  stands here already: {name}")
+    for reason in imported.left_out:
+        print(f"  left out: {reason}")
+    return 0
 
 
 def _import_mmseg(chosen: argparse.Namespace) -> int:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from segmodels.cli.common import Add, relative
 
+#: In place of a checkpoint: the board, as static files of SOTAVerified's interface.
+_SITE = "sotaverified"
+
 
 def add(commands: Add) -> None:
     """Add them."""
@@ -23,9 +26,14 @@ def add(commands: Add) -> None:
     )
     commands("catalogue", _catalogue, "write docs/models.md: what models are, hold and cost")
     commands("protocols", _protocols, "write docs/protocols.md: which paper measures how")
-    export = commands("export", _export, "write a checkpoint as an ONNX file (extra: onnx)")
-    export.add_argument("checkpoint", type=Path, help="file or folder, any known format")
-    export.add_argument("onnx", type=Path, help="file to write")
+    export = commands(
+        "export",
+        _export,
+        "write a checkpoint as an ONNX file (extra: onnx), or the board for a site",
+    )
+    whole = f"file or folder, any known format; or `{_SITE}`: the board in the shape of that site"
+    export.add_argument("checkpoint", type=Path, help=whole)
+    export.add_argument("onnx", type=Path, help=f"file to write; for `{_SITE}` a folder")
     export.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("H", "W"))
 
 
@@ -74,6 +82,22 @@ def _write_page(name: str, text: str) -> int:
 
 
 def _export(chosen: argparse.Namespace) -> int:
+    return _export_site(chosen) if str(chosen.checkpoint) == _SITE else _export_onnx(chosen)
+
+
+def _export_site(chosen: argparse.Namespace) -> int:
+    from segmodels.exchange.sotaverified.files import write_api
+    from segmodels.leaderboard import rows_here
+
+    written = write_api(chosen.onnx, rows_here(published=True))
+    print(relative(written.paths[-1]))
+    print(f"{written.papers} papers, {written.numbers} numbers, from published evidence alone")
+    if written.without_arxiv:
+        print(f"{written.without_arxiv} claims left out: their papers have no arXiv number")
+    return 0
+
+
+def _export_onnx(chosen: argparse.Namespace) -> int:
     from segmodels.checkpoints import load_checkpoint
     from segmodels.checkpoints.onnx import export_onnx
 
