@@ -56,6 +56,7 @@ def render_claim(
         reach="1 point" if span == 1 else f"{span:g} points",
         classes=best_first(row.evidence.per_class) if row.evidence else [],
         averages=_averages(row),
+        draws=_draws(row),
         same_checkpoint=_same_checkpoint(row, neighbours),
         sheet=docs.corruptions if docs and _is_corrupted(row, compared) else "",
         pictures=robustness_pictures(compared.rows, compared.kinds) + curve_tables([row]),
@@ -78,6 +79,23 @@ def _averages(row: Row) -> list[tuple[str, str, str]]:
         for average in AVERAGES
         if (value := found.get(average.name)) is not None
     ]
+
+
+def _draws(row: Row) -> str:
+    """What drawing images with replacement makes of a number, in sentences; "" elsewhere."""
+    found = row.evidence.draws if row.evidence else None
+    if found is None:
+        return ""
+    text = (
+        f"The source draws {found.drawn} images with replacement, without a seed. Of "
+        f"{found.repeats} such draws half lie below {found.middle:.2f} and 95 % between "
+        f"{found.low:.2f} and {found.high:.2f}; every image once gives {row.verdict.verified:.2f}."
+    )
+    claimed = row.subject.claimed
+    if claimed is None:
+        return text
+    inside = found.low <= claimed <= found.high
+    return f"{text} The printed {claimed:g} lies {'inside' if inside else 'outside'} that range."
 
 
 def style_sheet() -> str:

@@ -59,6 +59,8 @@ EFFECTS: Mapping[str, str] = {
     "CamVid, the same counts: 55.65 with `error`, which is what its authors print (55.64), and "
     "57.17 with `ignore`, the usual convention. `class` takes a network with an output for "
     "void, and averages one class more.",
+    "images_drawn": "A number of one draw is luck by as much as the page of its row says. A best "
+    "epoch chosen by such numbers is the luckiest of them.",
     "ignore_classes": "Pascal Context is printed with 60 classes (Segmenter, DEPICT, SETR) and "
     "with 59, background left out; the latter is usually higher. The two are different metrics.",
 }

@@ -17,7 +17,7 @@ _NAMED = (
     *("resize_library", "normalize", "statistics_order", "average", "argmax_at", "precision"),
     "void",
 )
-_SCORING = ("void", "ignore_classes")
+_SCORING = ("void", "ignore_classes", "images_drawn")
 
 _HEAD = """# Protocols
 
@@ -116,6 +116,8 @@ def _else(protocol: Protocol) -> Iterator[str]:
         yield "labels_resized"
     if protocol.upsample_once:
         yield "upsample_once"
+    if protocol.images_drawn:
+        yield f"images_drawn {protocol.images_drawn}"
     if protocol.ignore_classes:
         yield f"without {', '.join(protocol.ignore_classes)}"
 

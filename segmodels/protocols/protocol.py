@@ -48,7 +48,7 @@ Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
 Factor = Annotated[float, Field(gt=0)]
 
 _SCORING = ("void", "ignore_classes")
-_LABELS = ("name", "version", "title", "source", "datasets")
+_LABELS = ("name", "version", "title", "source", "datasets", "images_drawn")
 
 
 class Protocol(Entry):
@@ -100,6 +100,9 @@ class Protocol(Entry):
             like all others (`class`), which is the network's output behind the data set's classes.
         ignore_classes: names of classes whose ground truth is treated as void and that are
             left out of the mean (Pascal Context with 59 of its 60 classes).
+        images_drawn: how many images a script draws with replacement for its number, where it does
+            not go through the split once. Here every image counts once, which is what such draws
+            scatter around; how far they scatter stands beside it (`segmodels.metrics.draws`).
         datasets: names of those whose published numbers were measured so; empty for any. A
             description: it decides neither labels nor score.
     """
@@ -128,6 +131,7 @@ class Protocol(Entry):
     precision: Precision = "fp32"
     void: Void = "ignore"
     ignore_classes: Several[str] = ()
+    images_drawn: PositiveInt | None = None
     datasets: Several[str] = ()
 
     def problems(self) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from segmodels.evidence import Evidence, read_evidence
 from segmodels.evidence.bundle import file_of
 from segmodels.metrics.averages import averages
+from segmodels.metrics.draws import Draws, draws_of
 from segmodels.metrics.intervals import Interval, mean_interval
 from segmodels.metrics.robustness import Robustness, summarise
 from segmodels.metrics.scores import comparable, score, score_per_image
@@ -38,6 +39,8 @@ class EvidenceSummary:
         pixel_accuracy, mean_accuracy: over labelled pixels, percent; None without any.
         per_class: IoU, percent; None for a class that never occurs.
         averages: the same counts averaged in other ways (`segmodels.metrics.averages`), percent.
+        draws: what drawing images with replacement makes of the number, where the protocol's
+            authors do that; None elsewhere.
         lowest: the images whose own mIoU is lowest, with it, percent; a few, lowest first.
         robustness: what disturbed copies of it came to; None without any.
     """
@@ -55,6 +58,7 @@ class EvidenceSummary:
     mean_accuracy: float | None = None
     per_class: Mapping[str, float | None] = field(default_factory=dict)
     averages: Mapping[str, float | None] = field(default_factory=dict)
+    draws: Draws | None = None
     lowest: tuple[tuple[str, float], ...] = ()
     robustness: Robustness | None = None
 
@@ -78,6 +82,7 @@ def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> Ev
         mean_accuracy=rounded(scores.mean_accuracy),
         per_class={name: rounded(iou) for name, iou in scores.per_class.items()},
         averages={name: rounded(value) for name, value in averages(whole, protocol).items()},
+        draws=draws_of(whole, protocol),
         lowest=_lowest(whole, protocol),
         robustness=_robustness(project, found, protocol) if labelled else None,
     )

@@ -32,6 +32,7 @@ from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.statement_section import statement_section
 from segmodels.leaderboard.table_data import first_to_last, table_data
 from segmodels.leaderboard.words import side, signed
+from segmodels.metrics.draws import Draws
 from segmodels.verdicts.verdict import STATUSES
 
 
@@ -277,6 +278,18 @@ def test_what_is_missing_stands_on_the_page_once_and_with_links() -> None:
     assert page.count("<li>") == 4
     stranger = unrun(todo=todo, reason="Evidence is of other images.")
     assert stranger.verdict.reason in Checker(render_claim(stranger, "net", {})).text
+
+
+def test_a_number_of_drawn_images_says_how_far_draws_scatter() -> None:
+    draws = Draws(100, 2000, 49.0, 50.1, 51.0)
+    text = Checker(render_claim(make_row(draws=draws), "net", {})).text
+    assert "The source draws 100 images with replacement" in text
+    assert "between 49.00 and 51.00; every image once gives 50.02." in text
+    assert "The printed 50 lies inside that range." in text
+    far = make_row(draws=draws, claimed=58.6, verdict="below", gap=-8.58)
+    assert "The printed 58.6 lies outside" in Checker(render_claim(far, "net", {})).text
+    ours = make_measurement(draws=draws)
+    assert "The printed" not in Checker(render_claim(ours, "net", {})).text
 
 
 def test_statements_have_a_section_with_the_outcome_of_every_part() -> None:

@@ -88,6 +88,7 @@ def fields(row: Row) -> dict[str, Any]:
         "pixel_accuracy": seen and seen.pixel_accuracy,
         "mean_accuracy": seen and seen.mean_accuracy,
         "per_class": seen and seen.per_class,
+        "draws": seen and seen.draws and dataclasses.asdict(seen.draws),
         "robustness": row.robustness and _robustness(row.robustness),
         "kind": subject.kind,
         "metric": subject.metric,
