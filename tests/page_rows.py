@@ -67,6 +67,7 @@ FLAT: dict[str, Any] = {
     "expected_images": 6,
     "counted_by": "",
     "counted_at": "",
+    "signed": "",
     "averages": {"mean over images": 47.123, "mean Dice (F1)": None},
     "draws": None,
     "lowest": (("a.png", 3.25), ("b.png", 4.0)),
@@ -151,7 +152,7 @@ def _protocol(flat: dict[str, Any]) -> Protocol | None:
 
 
 def _evidence(flat: dict[str, Any]) -> EvidenceSummary | None:
-    seen = "images expected_images fingerprint evaluator counted_by counted_at software"
+    seen = "images expected_images fingerprint evaluator counted_by counted_at signed software"
     scores = "pixel_accuracy mean_accuracy per_class averages draws lowest robustness"
     known = _taken(flat, f"{seen} {scores}", key="evidence", file="evidence_file")
     return EvidenceSummary(**known) if flat["evidence"] else None

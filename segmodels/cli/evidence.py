@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segmodels.cli import submissions
 from segmodels.cli.common import Add, relative
 from segmodels.errors import SegmodelsError
 
@@ -22,11 +23,14 @@ def add(commands: Add) -> None:
     )
     actions = evidence.add_subparsers(metavar="ACTION", required=True)
     check = actions.add_parser("check", help="hashes, cells, and pixels against the labels")
-    check.add_argument("files", nargs="*", type=Path, help="files or folders (default: all)")
+    which = "files or folders, or what others packed (default: all evidence here)"
+    check.add_argument("files", nargs="*", type=Path, help=which)
     kept = "count the label maps in and below this folder instead, e.g. labels/RUN/PROTOCOL"
     check.add_argument("--labels", type=Path, metavar="FOLDER", help=kept)
     check.add_argument("--by", metavar="NAME", help="keep it as evidence of this third party")
     check.add_argument("--url", default="", help="where the third party published it")
+    public = "public key of minisign (its file, or RW…) that a submission must be signed with"
+    check.add_argument("--key", default="", metavar="PUBLIC", help=public)
     check.set_defaults(command=_evidence_check)
     again = "what bf16 did to the numbers, measured again from the counts by the present rules"
     effect = actions.add_parser("effect", help=again)
@@ -50,10 +54,7 @@ def add(commands: Add) -> None:
     show.add_argument("name", help="its <key>.json, its key (eight digits or more), or a claim")
     show.add_argument("--counts", action="store_true", help="the lines alone")
     show.set_defaults(command=_evidence_show)
-    few = "give published evidence of earlier versions the form that takes a fifth of the bytes"
-    pack = actions.add_parser("pack", help=few)
-    pack.add_argument("folder", nargs="?", type=Path, help="default: reports/evidence")
-    pack.set_defaults(command=_evidence_pack)
+    submissions.add(actions)
 
 
 def _evidence_check(chosen: argparse.Namespace) -> int:
@@ -121,7 +122,11 @@ def _check_files(chosen: argparse.Namespace) -> int:
     if chosen.url and not chosen.by:
         raise SegmodelsError("--url goes with --by.")
     descriptions, folders = layout.descriptions(), layout.evidence_folders()
-    paths, wrong = _asked(chosen), 0
+    packed, wrong = _check_packed(chosen)
+    if packed and packed == chosen.files:
+        return 1 if wrong else 0
+    chosen.files = [path for path in chosen.files if path not in packed]
+    paths = _asked(chosen)
     for path in paths:
         try:
             evidence = check_evidence(path, *descriptions)
@@ -140,6 +145,22 @@ def _check_files(chosen: argparse.Namespace) -> int:
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
         print(f"{relative(path)}: ok, {len(evidence.images)} images{skipped}, {pixels}{effect}")
     return 1 if wrong else 0
+
+
+def _check_packed(chosen: argparse.Namespace) -> tuple[list[Path], int]:
+    """Judge the submissions among the files; returns them, and how many were refused."""
+    from segmodels.evidence.submission import is_submission
+
+    packed, wrong = [path for path in chosen.files if is_submission(path)], 0
+    if chosen.key and packed != chosen.files:
+        raise SegmodelsError("--key is for files that `segmodels evidence pack` wrote.")
+    for path in packed:
+        try:
+            wrong += not submissions.check_submission(path, chosen.key, chosen.by, chosen.url)
+        except SegmodelsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            wrong += 1
+    return packed, wrong
 
 
 def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
@@ -217,20 +238,3 @@ def _evidence_show(chosen: argparse.Namespace) -> int:
     lines = counts_text(evidence.images).decode()
     print(lines if chosen.counts else readable_json(head_of(evidence)), end="")
     return 0
-
-
-def _evidence_pack(chosen: argparse.Namespace) -> int:
-    from segmodels.core import paths as layout
-    from segmodels.core.files import readable_size
-    from segmodels.steps.publishing import pack_published
-
-    folder = chosen.folder or layout.published_evidence()
-    before = _size(folder)
-    for place in pack_published(folder):
-        print(relative(place))
-    print(f"{readable_size(before)} before, {readable_size(_size(folder))} now")
-    return 0
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

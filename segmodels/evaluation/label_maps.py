@@ -7,6 +7,7 @@ the counts of the evidence, cell by cell. Maps are large and belong to DVC's cac
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,14 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from segmodels.core.arrays import VOID
-from segmodels.core.files import atomic_path, naming, read_json, sha256_of_file, write_json
+from segmodels.core.files import (
+    atomic_path,
+    combine,
+    naming,
+    read_json,
+    sha256_of_file,
+    write_json,
+)
 from segmodels.core.listing import without_strays
 from segmodels.datasets.reading.base import Dataset
 from segmodels.errors import SegmodelsError
@@ -149,6 +157,28 @@ def merge_maps(parts: Sequence[Path], target: Path, evidence: Evidence) -> None:
 def evidence_of(folder: Path) -> str:
     """Key of the evidence that the maps of a folder belong to."""
     return str(_head(folder / _MANIFEST)["evidence"])
+
+
+def maps_digest(folder: Path) -> dict[str, Any]:
+    """What identifies the maps of a folder by their labels, whoever encoded the PNG files.
+
+    Returns:
+        `sha256` over names, sizes and labels (two bytes each, little end first) of all images, and
+        how many `images` there are.
+
+    Raises:
+        SegmodelsError: a map is missing or was changed.
+    """
+    files = _read(folder / _MANIFEST)
+    sums = []
+    for one in files:
+        path = folder / map_path(one.file)
+        labels = read_map(path)
+        if sha256_of_file(path) != one.sha256:
+            raise SegmodelsError(f"{path}: changed since it was written, its sha256 is another.")
+        content = np.array(labels.shape, "<u4").tobytes() + labels.astype("<u2").tobytes()
+        sums.append((one.image, hashlib.sha256(content).hexdigest()))
+    return {"sha256": combine(sums), "images": len(files)}
 
 
 def map_folders(folder: Path) -> list[Path]:

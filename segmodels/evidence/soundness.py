@@ -83,6 +83,8 @@ def _wrong_counted(evidence: Evidence) -> Iterator[str]:
         yield f"field 'counted.how' is one of {', '.join(HOWS)}, not {counted.how!r}."
     elif (counted.how == "checked") != bool(counted.by):
         yield "field 'counted.by' names the third party whose evidence was checked."
+    elif counted.signed and not counted.by:
+        yield "field 'counted.signed' is of a third party's evidence."
 
 
 def _wrong_origin(evidence: Evidence) -> Iterator[str]:

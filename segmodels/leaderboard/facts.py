@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from segmodels.evidence.counted import NOT_CHECKED
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.links import UP
 from segmodels.leaderboard.pieces import Piece, Pieces, code, file_link, link, plain, prose
@@ -122,11 +123,19 @@ def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
         yield f"seed {made.get('seed', '')}"
 
 
+def _signature(signed: str) -> Pieces:
+    """What is known of a third party's signature; nothing where there is none."""
+    if signed in ("", NOT_CHECKED):
+        return plain(f"there is one; it was {signed}" if signed else "")
+    return plain("checked with the public key ") + code(signed)
+
+
 def _counted(seen: EvidenceSummary) -> Facts:
     who = link(seen.counted_at, seen.counted_by) if seen.counted_by else plain("this project")
     software = ", ".join(f"{name} {version}" for name, version in seen.software.items())
     return [
         ("Dataset content", code(seen.fingerprint)),
         ("Counted by", who + plain(f", evaluator {seen.evaluator}")),
+        ("Signature", _signature(seen.signed)),
         ("Software", plain(software)),
     ]

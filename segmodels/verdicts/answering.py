@@ -105,7 +105,8 @@ def disturbed_copies(index: EvidenceIndex, clean: Evidence, claim: Claim) -> lis
 
 def _of_released(found: Found) -> Answered:
     level: Level = "third_party" if found.by else "released"
-    return Answered(Answer((found.evidence,), level, found.by), found)
+    signature = found.evidence.counted.signature
+    return Answered(Answer((found.evidence,), level, found.by, signature), found)
 
 
 def _retrained(project: Project, resolved: ResolvedClaim, protocol: Protocol) -> Answered | None:

@@ -35,6 +35,7 @@ class EvidenceSummary:
         evaluator: version of the code that counted.
         counted_by: the third party who counted it; empty for our own.
         counted_at: where they published it.
+        signed: the public key that their signature was checked with, `not checked`, or empty.
         software: versions of the packages that counted, by name.
         pixel_accuracy, mean_accuracy: over labelled pixels, percent; None without any.
         per_class: IoU, percent; None for a class that never occurs.
@@ -53,6 +54,7 @@ class EvidenceSummary:
     evaluator: int
     counted_by: str = ""
     counted_at: str = ""
+    signed: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     pixel_accuracy: float | None = None
     mean_accuracy: float | None = None
@@ -77,6 +79,7 @@ def summarise_evidence(project: Project, found: Found, protocol: Protocol) -> Ev
         evaluator=identity.evaluator,
         counted_by=found.by,
         counted_at=evidence.counted.url,
+        signed=evidence.counted.signed,
         software=dict(sorted(evidence.software.items())),
         pixel_accuracy=rounded(scores.pixel_accuracy),
         mean_accuracy=rounded(scores.mean_accuracy),

@@ -41,6 +41,7 @@ def admit(
     descriptions: Sequence[Path],
     by: str,
     url: str = "",
+    signed: str = "",
 ) -> Path:
     """Check evidence of a third party and keep a copy under its name.
 
@@ -51,6 +52,7 @@ def admit(
         descriptions: folders of `<dataset>.json` as `prepare` writes them.
         by: who computed it: lower-case letters, digits and `-`.
         url: where they published it.
+        signed: what is known of their signature (`Counted.signed`).
 
     Returns:
         the path of the copy.
@@ -76,7 +78,7 @@ def admit(
     copy = place / path.name
     if copy.is_file() and read_evidence(copy).images != evidence.images:
         raise SegmodelsError(f"{path}: {by} gave other counts before; remove {copy} first.")
-    return write_evidence(place, replace(evidence, counted=Counted("checked", by, url)))
+    return write_evidence(place, replace(evidence, counted=Counted("checked", by, url, signed)))
 
 
 def check_answers(path: Path, evidence: Evidence, *descriptions: Path) -> None:

@@ -64,6 +64,7 @@ class Answer:
         evidence: one piece, or one per seed of weights that were trained again.
         level: whose weights and whose run it is.
         by: name of the third party, if it is one.
+        signature: whether they signed it, in a few words; empty where they did not.
         left_out: how many other seeds saw other images, so that they have no common mean.
         absent: runs that retrain the claim too and have no evidence that counts, each with why.
         outdated: how the training behind it differs from what its run asks for now, as words;
@@ -73,6 +74,7 @@ class Answer:
     evidence: tuple[Evidence, ...]
     level: Level
     by: str = ""
+    signature: str = ""
     left_out: int = 0
     outdated: str = ""
     absent: tuple[str, ...] = ()
@@ -82,7 +84,8 @@ class Answer:
         seeds = len(self.evidence)
         if self.level == "retrained":
             return f"retrained ({seeds} seed{'s' if seeds > 1 else ''})"
-        return f"third party ({self.by})" if self.level == "third_party" else LEVELS[self.level]
+        who = ", ".join(filter(None, (self.by, self.signature)))
+        return f"third party ({who})" if self.level == "third_party" else LEVELS[self.level]
 
 
 @dataclass(frozen=True)

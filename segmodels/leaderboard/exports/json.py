@@ -83,6 +83,7 @@ def fields(row: Row) -> dict[str, Any]:
         "evaluator": seen and seen.evaluator,
         "counted_by": seen and seen.counted_by,
         "counted_at": seen and seen.counted_at,
+        "signed": seen and seen.signed,
         "software": seen and seen.software,
         "evidence_file": row.evidence_file,
         "pixel_accuracy": seen and seen.pixel_accuracy,

@@ -1,0 +1,113 @@
+"""Packing: the evidence of a run in one file that can be handed to somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segmodels.core import paths
+from segmodels.core.files import read_json
+from segmodels.errors import SegmodelsError, UnknownNameError
+from segmodels.evaluation.label_maps import is_whole, maps_digest
+from segmodels.evidence import Evidence, check_evidence, evidence_files
+from segmodels.evidence.signature import sign
+from segmodels.evidence.submission import part_of, submission_of, write_submission
+
+#: What files of submissions end with.
+ENDING = ".submission"
+
+
+@dataclass(frozen=True)
+class PackedRun:
+    """What was packed.
+
+    Attributes:
+        path: of the file.
+        keys: of the evidence in it.
+        left_out: a reason for each piece of the run that is not in it.
+    """
+
+    path: Path
+    keys: list[str]
+    left_out: list[str]
+
+
+def packable_runs() -> dict[str, list[Path]]:
+    """Folders of evidence by the name of their run; what this machine counted goes first."""
+    found: dict[str, list[Path]] = {}
+    for home in paths.evidence_folders():
+        inside = sorted(home.iterdir()) if home.is_dir() else []
+        for folder in inside:
+            if folder.is_dir() and folder.name != "third-party":
+                found.setdefault(folder.name, []).append(folder)
+    return found
+
+
+def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> PackedRun:
+    """Write the evidence of a run, with environment, hashes and the digest of its label maps.
+
+    Only what others can judge goes in: whole splits, undisturbed, in fp32, counted here.
+
+    Args:
+        run: its name; or a claim that `segmodels verify` evaluated without a run.
+        target: file to write; default `<run>.submission` here.
+        key: file of a secret key to sign with.
+
+    Raises:
+        SegmodelsError: there is no such evidence, or a piece is unsound; nothing is written.
+    """
+    known = packable_runs()
+    if run not in known:
+        raise UnknownNameError("run with evidence", run, known)
+    parts, left_out = {}, []
+    for folder in known[run]:
+        for path, evidence in _checked(folder):
+            if why := _unfit(evidence):
+                left_out.append(f"of {path.parent.name}: {why}")
+            elif evidence.key not in parts:
+                protocol = path.parent.name
+                maps, about = _maps(run, protocol, evidence.key), _environment(run, protocol)
+                parts[evidence.key] = part_of(evidence, protocol, maps, about)
+    if not parts:
+        why = f" ({left_out[0]})" if left_out else ""
+        raise SegmodelsError(f"{known[run][0]}: nothing in it that others could judge{why}.")
+    submission = submission_of(run, [parts[key] for key in sorted(parts)])
+    path = target or Path.cwd() / f"{run}{ENDING}"
+    if key:
+        comment = f"segmodels submission of {run}"
+        submission = replace(submission, signature=sign(submission.signed, key, comment))
+    write_submission(path, submission)
+    return PackedRun(path, sorted(parts), sorted(left_out))
+
+
+def _checked(folder: Path) -> Iterator[tuple[Path, Evidence]]:
+    for path in evidence_files(folder):
+        yield path, check_evidence(path, *paths.descriptions())
+
+
+def _unfit(evidence: Evidence) -> str:
+    """Why nobody else would take a piece; empty if they would."""
+    if not evidence.counted.ours:
+        return "not counted here"
+    if evidence.identity.condition is not None:
+        return "of disturbed images or weights"
+    if evidence.identity.precision != "fp32":
+        return f"in {evidence.identity.precision}"
+    if evidence.shard is not None or not evidence.complete:
+        return "not of the whole split"
+    return ""
+
+
+def _maps(run: str, protocol: str, key: str) -> Mapping[str, Any]:
+    """Digest and number of the label maps, where they were kept."""
+    folder = paths.maps(run, protocol)
+    return maps_digest(folder) if is_whole(folder, key) else {}
+
+
+def _environment(run: str, protocol: str) -> Mapping[str, Any]:
+    """Machine, seconds and software of the evaluation, where they are on record."""
+    path = paths.record(run, protocol)
+    found = read_json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
