@@ -69,6 +69,23 @@ def pascal_context(root: Path) -> Path:
     return root
 
 
+def voc2012(root: Path, augmented: bool = False) -> Path:
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    splits = {"train": ["2007_000032"], "val": ["2007_000033", "2007_000039"]}
+    if augmented:  # one image has VOC's own labels, the other one SBD's alone
+        splits["trainaug"] = ["2007_000032", "2008_000002"]
+        write_image(root / "JPEGImages" / "2008_000002.jpg")
+        write_label(root / "SegmentationClassAug" / "2008_000002.png", filled([0, 20]))
+    for split, names in splits.items():
+        (lists / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+    for name in (*splits["train"], *splits["val"]):
+        write_image(root / "JPEGImages" / f"{name}.jpg")
+        write_label(root / "SegmentationClass" / f"{name}.png", filled([0, 15, 20, 255]))
+    write_image(root / "JPEGImages" / "2007_000027.jpg")  # VOC has more images than labels
+    return root
+
+
 def coco_164k(root: Path, images: str, labels: str, suffix: str = ".png") -> Path:
     stored = [0, 10, 12, 181, 255] if suffix == ".png" else [0, 10, 11, 170, 255]
     for split, names in {"train2017": ("000000000009",), "val2017": ("000000000139",)}.items():

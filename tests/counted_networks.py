@@ -76,6 +76,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "cgnet": ("cgnet_m3n21", {"m": 2, "n": 2}),
     "enet": ("enet_ntkhoa95", {}),
+    "espnetv2": ("espnetv2_s0_5", {"decoder_width": 4}),
+    "dicenet": ("dicenet_s0_5", {"encoder_side": 64, "decoder_width": 4}),
 }
 
 #: One of every kind: what decides how images come to a network and labels come back.
@@ -97,6 +99,12 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "at-input": {"resize_fixed": (64, 96), "argmax_at": "input"},
     "statistics": {"statistics_order": "reversed"},
     "labels": {"resize_fixed": (64, 96), "labels_resized": True},
+    "labels-nearest": {
+        "resize_fixed": (64, 96),
+        "resize_library": "pillow",
+        "labels_resized": True,
+        "labels_resized_by": "nearest",
+    },
 }
 
 #: Numbers of the drawn images, taken in turn; they differ in size and shape.

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 from segmodels.core.arrays import VOID, Pixels
+from segmodels.datasets.reading.palette import voc_palette
 from segmodels.datasets.shapes import draw_scene
 
 #: Content of archives: names of members by name of the archive.
@@ -74,6 +75,7 @@ _STORED = {
     "cityscapes": ((7, 23, 26, 11, 21, 33, 17, 24), 0),
     "coco_stuff_164k": ((110, 156, 2, 95, 168, 36, 63, 0), 255),
     "pascal_context": ((22, 45, 6, 7, 50, 1, 40, 14), 0),
+    "voc2012": ((0, 15, 7, 20, 1, 12, 8, 19), 255),
 }
 
 
@@ -176,6 +178,29 @@ def _pascal_context(folder: Path, drawn: Drawn) -> list[Path]:
     return paths
 
 
+def _voc2012(folder: Path, drawn: Drawn) -> list[Path]:
+    """The devkit's lists, labels with a palette, and more images than have labels."""
+    top, members = "VOCdevkit/VOC2012", dict[str, bytes]()
+    for split, scenes in drawn.items():
+        names = [_voc_name(split, scene.index) for scene in scenes]
+        listing = f"{top}/ImageSets/Segmentation/{split}.txt"
+        members[listing] = "".join(f"{name}\n" for name in names).encode()
+        for name, scene in zip(names, scenes, strict=True):
+            label, stream = Image.fromarray(scene.stored), io.BytesIO()
+            label.putpalette([value for colour in voc_palette(256) for value in colour])
+            label.save(stream, "PNG")
+            members[f"{top}/SegmentationClass/{name}.png"] = stream.getvalue()
+    for name, content in _voc_images(drawn):
+        members[f"{top}/JPEGImages/{name}.jpg"] = content
+    path = folder / "VOCtrainval_11-May-2012.tar"
+    with tarfile.open(path, "w") as packed:
+        for name, content in members.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            packed.addfile(about, io.BytesIO(content))
+    return [path]
+
+
 def _voc_images(drawn: Drawn) -> Iterator[tuple[str, bytes]]:
     for split, scenes in drawn.items():
         for scene in scenes:
@@ -196,4 +221,5 @@ DRAWN: dict[str, tuple[tuple[str, ...], Write]] = {
     "cityscapes": (("train", "val"), _cityscapes),
     "coco_stuff_164k": (("train", "val"), _coco_stuff),
     "pascal_context": (("train", "val"), _pascal_context),
+    "voc2012": (("train", "val"), _voc2012),
 }

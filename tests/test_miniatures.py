@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ PROTOCOLS = {
     "cityscapes": "segformer-cityscapes-512-ss",
     "coco_stuff_164k": "segformer-coco-stuff-ss",
     "pascal_context": "mmseg-pascal-context-59-ss",
+    "voc2012": "espnetv2-voc-256",
 }
 
 
@@ -60,6 +62,22 @@ def test_from_the_archives_to_the_board(mini: str, capsys: pytest.CaptureFixture
     assert found.identity.dataset == mini
     (row,) = [row for row in rows_here() if row.run == "mini"]
     assert row.verdict.status == "measured"
+
+
+@pytest.mark.parametrize("mini", ["voc2012"], indirect=True)
+def test_one_command_verifies_a_released_network(
+    mini: str, tmp_path: Path, mirror: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ESPNetv2's released file on drawn images: fetched, counted when squashed, judged."""
+    file = "espnetv2_s_0.5_pascal_256x256.pth"
+    shutil.copy(mirror / "checkpoints" / "espnetv2" / file, tmp_path / "mirror")
+    assert cli.main(["verify", "espnetv2_s0_5_voc_256"]) == 0
+    assert "claimed 39.82, verified" in capsys.readouterr().out
+    (found,) = find_evidence(paths.evidence())
+    assert found.classes[0] == "background"
+    assert [sum(one.counts) for one in found.images] == [256 * 256] * miniatures.IMAGES["val"]
+    drawn = {sample.label.shape for sample in open_dataset(mini, "val")}
+    assert drawn.isdisjoint({(256, 256)})
 
 
 @pytest.mark.parametrize("mini", miniatures.DRAWN, indirect=True)

@@ -12,6 +12,7 @@ import torch
 from segmodels.checkpoints import (
     augreg,
     cgnet,
+    edgenets,
     enet,
     espnet,
     hugging_face,
@@ -75,6 +76,9 @@ FORMATS: dict[str, Format] = {
     "cgnet": Format("a CGNet state dict (.pth)", cgnet.recognises, cgnet.load),
     "enet": Format("an ENet of ntkhoa95/ENet_PyTorch (.pth)", enet.recognises, enet.load),
     "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
+    "edgenets": Format(
+        "an ESPNetv2 or DiCENet of EdgeNets (.pth)", edgenets.recognises, edgenets.load
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from segmodels.datasets.pascal_context import PascalContext
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.reading.folder import FolderDataset
 from segmodels.datasets.shapes import Shapes
+from segmodels.datasets.voc2012 import VOC2012
 from segmodels.errors import SegmodelsError, UnknownNameError
 
 DATASETS: dict[str, type[Dataset]] = {
@@ -31,6 +32,7 @@ DATASETS: dict[str, type[Dataset]] = {
         CocoStuff182,
         PascalContext,
         Shapes,
+        VOC2012,
     )
 }
 

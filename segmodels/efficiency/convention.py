@@ -23,18 +23,19 @@ from segmodels.errors import pick
 
 Quantity = Literal["parameters", "operations"]
 NetworkPart = Literal["whole", "encoder", "decoder"]
-Unit = Literal["MACs", "2xMACs"]
+Unit = Literal["MACs", "2xMACs", "2xMACs/2"]
 
 #: Operations that are multiply-adds: worth one or two, as the unit says.
 MultiplyAdd = Literal["convolution", "linear", "projection", "attention", "product"]
 
-#: Operations that are worth one whatever the unit.
+#: Operations that are worth one, or a half where everything is halved.
 Single = Literal["convolution_bias", "relu", "pooling"]
 Operation = Literal[MultiplyAdd, Single]
 
 LATENCY = "latency"
 _LABELS = ("name", "title", "source")
-_WEIGHTS: Mapping[Unit, int] = {"MACs": 1, "2xMACs": 2}
+#: Halves of an operation that a multiply-add and a single operation are worth.
+_WEIGHTS: Mapping[Unit, tuple[int, int]] = {"MACs": (2, 2), "2xMACs": (4, 2), "2xMACs/2": (2, 1)}
 
 
 class Convention(Entry):
@@ -49,7 +50,8 @@ class Convention(Entry):
         part: the ``whole`` network, its ``encoder``, or its ``decoder`` (all but the encoder).
         unused: parameters: whether tensors count that no forward pass reads (ImageNet heads).
         auxiliary: parameters: whether heads count that only training uses.
-        unit: operations: whether a multiply-add is one operation or two.
+        unit: operations: whether a multiply-add is one operation or two; or two, and the sum of
+            everything halved, so that a bias counts half.
         counts: operations: which count. ``convolution`` and ``linear`` layers; ``projection``,
             a product with a learned matrix that is no layer; ``attention``, its two products;
             ``product``, of two computed tensors elsewhere; ``convolution_bias`` and ``relu``,
@@ -89,12 +91,12 @@ class Convention(Entry):
 
     def weigh(self, operations: Mapping[str, int]) -> dict[str, int]:
         """What each kind of operation contributes, in this unit; kinds that are 0 are left out."""
-        per = _WEIGHTS[self.unit or "MACs"]
+        product, single = _WEIGHTS[self.unit or "MACs"]
         weights = {
-            **dict.fromkeys(get_args(MultiplyAdd), per),
-            **dict.fromkeys(get_args(Single), 1),
+            **dict.fromkeys(get_args(MultiplyAdd), product),
+            **dict.fromkeys(get_args(Single), single),
         }
-        found = {kind: weights[kind] * operations.get(kind, 0) for kind in sorted(self.counts)}
+        found = {kind: weights[kind] * operations.get(kind, 0) // 2 for kind in sorted(self.counts)}
         return {kind: number for kind, number in found.items() if number}
 
 

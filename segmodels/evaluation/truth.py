@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
+from PIL import Image
 
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.evaluation.resize import resize, resized_view
-from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.protocol import Library, Protocol
 
 #: Brings a sample to the size at which its labels are compared.
 Compared = Callable[[Sample], Sample]
@@ -27,13 +29,26 @@ def compared(sample: Sample, protocol: Protocol, classes: int) -> Sample:
 
     Args:
         sample: image and labels as decoded.
-        protocol: `labels_resized` decides.
+        protocol: `labels_resized` decides, and `labels_resized_by` how.
         classes: of the data set; while ids are interpolated, void is the one behind them.
     """
     if not protocol.labels_resized:
         return sample
     image: Pixels = np.asarray(resized_view(sample.image, protocol, 1.0), dtype=np.uint8)
-    return replace(sample, image=image, label=_interpolated(sample.label, image, classes))
+    if protocol.labels_resized_by == "nearest":
+        label = _nearest(sample.label, image, protocol.resize_library)
+    else:
+        label = _interpolated(sample.label, image, classes)
+    return replace(sample, image=image, label=label)
+
+
+def _nearest(label: Pixels, image: Pixels, library: Library) -> Pixels:
+    """The label at the pixel that Pillow finds in the middle of each, or OpenCV at its corner."""
+    height, width = image.shape[:2]
+    if library == "pillow":
+        return np.asarray(Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
+    found = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(found, dtype=np.uint8)
 
 
 def _interpolated(label: Pixels, image: Pixels, classes: int) -> Pixels:

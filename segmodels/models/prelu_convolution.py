@@ -1,6 +1,6 @@
-"""Convolution, BatchNorm (eps 1e-3) and PReLU: what ESPNet and CGNet are made of.
+"""Convolution, BatchNorm and PReLU: what ESPNet, ESPNetv2 and CGNet are made of.
 
-Attribute names follow the released files of both.
+Attribute names follow the released files. The eps of BatchNorm is 1e-3 in ESPNet and CGNet.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Conv(nn.Module):
 
 
 class NormAct(nn.Module):
-    """BatchNorm (eps 1e-3) and one PReLU slope per channel."""
+    """BatchNorm and one PReLU slope per channel."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, eps: float = 1e-3) -> None:
         super().__init__()
-        self.bn = nn.BatchNorm2d(channels, eps=1e-3)
+        self.bn = nn.BatchNorm2d(channels, eps=eps)
         self.act = nn.PReLU(channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,10 +58,18 @@ class NormAct(nn.Module):
 class ConvNormAct(NormAct):
     """The two above in one."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(outputs)
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        eps: float = 1e-3,
+    ) -> None:
+        super().__init__(outputs, eps)
         padding = (kernel - 1) // 2
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""

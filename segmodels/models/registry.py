@@ -24,6 +24,8 @@ class ModelEntry:
 
 CGNET = "segmodels.models.cgnet:CGNet"
 ENET = "segmodels.models.enet:ENet"
+DICENET = "segmodels.models.dicenet:DiCENet"
+ESPNETV2 = "segmodels.models.espnetv2:ESPNetv2"
 ESPNET = "segmodels.models.espnet:ESPNet"
 UNET = "segmodels.models.unet:UNet"
 SEGMENTER = "segmodels.models.segmenter:Segmenter"
@@ -150,6 +152,17 @@ def _setrs() -> Iterator[tuple[str, ModelEntry]]:
     yield "setr_mla", ModelEntry(SETR, {"decoder": "mla", "outputs": (6, 12, 18, 24)}, IMAGENET)
 
 
+def _edgenets() -> Iterator[tuple[str, ModelEntry]]:
+    published = {
+        "espnetv2": (ESPNETV2, ("0.5", "1.0", "1.5", "2.0")),
+        "dicenet": (DICENET, ("0.2", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")),
+    }
+    for family, (builder, scales) in published.items():
+        for scale in scales:
+            name = f"{family}_s{scale.replace('.', '_')}"
+            yield name, ModelEntry(builder, {"scale": scale}, IMAGENET)
+
+
 def _upernets() -> Iterator[tuple[str, ModelEntry]]:
     for size, (width, depths, heads, window) in SWINS.items():
         arguments = {"width": width, "depths": depths, "heads": heads, "window": window}
@@ -187,4 +200,5 @@ MODELS: dict[str, ModelEntry] = {
     "espnet_p2_q3": ModelEntry(ESPNET, {"p": 2, "q": 3}),
     "espnet_p2_q5": ModelEntry(ESPNET, {"p": 2, "q": 5}),
     "espnet_p2_q8": ModelEntry(ESPNET, {"p": 2, "q": 8}),
+    **dict(_edgenets()),
 }

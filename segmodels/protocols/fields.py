@@ -47,10 +47,13 @@ EFFECTS: Mapping[str, str] = {
     "here average probabilities; `shapes-ms-logits` is there to measure the difference.",
     "argmax_at": "Labels enlarged by nearest neighbour have edges in steps, and what is thinner "
     "than a step is lost. A number judged at the smaller size, without enlarging, is another one.",
-    "labels_resized": "Borders between two classes get labels of classes that lie between their "
-    "numbers and are not there, which nobody can predict. ENet's first upload on CamVid val: 58.1 "
-    "so, squashed to 512x512 and with void as a class; 60.4 under the usual protocol. For numbers "
-    "that were measured so, and no others.",
+    "labels_resized": "Bilinearly resized, borders between two classes get labels of classes that "
+    "lie between their numbers and are not there, which nobody can predict. ENet's first upload on "
+    "CamVid val: 58.1 so, squashed to 512x512 and with void as a class; 60.4 under the usual "
+    "protocol. For numbers that were measured so, and no others.",
+    "labels_resized_by": "Bilinear numbers of classes invent classes along every border. With "
+    "`nearest` thin things lose pixels, and each image counts the same whatever its size was; a "
+    "number compared at 256x256 is not one at the images' own size. No pair of numbers is printed.",
     "precision": "Changed 1 to 6 % of the labels of networks with random weights; trained weights "
     "leave fewer pixels nearly tied. `-compiled` adds up in another order. Such evidence has a key "
     "of its own and carries its measured difference from fp32; while there is evidence in fp32, no "

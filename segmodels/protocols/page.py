@@ -113,7 +113,8 @@ def _else(protocol: Protocol) -> Iterator[str]:
         if value != Protocol.model_fields[name].default:
             yield f"{name} {value}"
     if protocol.labels_resized:
-        yield "labels_resized"
+        how = protocol.labels_resized_by
+        yield "labels_resized" if how == "linear" else f"labels_resized by {how}"
     if protocol.upsample_once:
         yield "upsample_once"
     if protocol.images_drawn:

@@ -42,6 +42,7 @@ StatisticsOrder = Literal["given", "reversed"]
 
 Void = Literal["ignore", "error", "class"]
 Library = Literal["opencv", "opencv-float", "pillow", "torch"]
+Interpolated = Literal["linear", "nearest"]
 Averaged = Literal["probabilities", "logits"]
 ArgmaxAt = Literal["image", "input"]
 Precision = Literal["fp32", "bf16", "fp32-compiled", "bf16-compiled"]
@@ -90,8 +91,10 @@ class Protocol(Entry):
         argmax_at: where labels are decided: at the size of the `image`, or of the network's
             `input`; the labels are then resized to the image by nearest neighbour.
         labels_resized: whether ground truth is resized, too, and labels are compared at the size of
-            the network's input: bilinearly, as if the number of a class were a grey level, void
-            being the number behind the last class. A mistake, of scripts that print numbers.
+            the network's input.
+        labels_resized_by: how: `linear` takes the number of a class for a grey level, void being
+            the number behind the last class, a mistake of scripts that print numbers; `nearest`
+            takes the label of the nearest pixel, as the library that resizes images finds it.
         precision: arithmetic of the network; `fp32` defines a number. `bf16`, and either with
             `-compiled` (`torch.compile`, CUDA graphs; inputs of one shape only) are faster ways
             whose effect is measured. What follows the network is always fp32.
@@ -128,6 +131,7 @@ class Protocol(Entry):
     average: Averaged = "probabilities"
     argmax_at: ArgmaxAt = "image"
     labels_resized: bool = False
+    labels_resized_by: Interpolated = "linear"
     precision: Precision = "fp32"
     void: Void = "ignore"
     ignore_classes: Several[str] = ()
@@ -226,6 +230,10 @@ def _wrong_labels(protocol: Protocol) -> Iterator[str]:
             "`labels_resized` needs `resize_fixed` or `resize_short`, the scale 1, and neither "
             "`argmax_at: input` nor `resize_library: opencv-float`."
         )
+    if protocol.labels_resized_by == "nearest" and (
+        not protocol.labels_resized or protocol.resize_library == "torch"
+    ):
+        yield "`labels_resized_by: nearest` needs `labels_resized` and OpenCV or Pillow."
     if protocol.void == "class" and protocol.ignore_classes:
         yield "`void: class` scores what `ignore_classes` makes void: leave out one of them."
 

@@ -15,6 +15,7 @@ from copies import (
     coco_164k,
     filled,
     pascal_context,
+    voc2012,
     write_image,
     write_label,
 )
@@ -26,6 +27,7 @@ from segmodels.datasets.cityscapes import Cityscapes
 from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
 from segmodels.datasets.pascal_context import PascalContext
 from segmodels.datasets.reading.layouts import read_listing
+from segmodels.datasets.voc2012 import VOC2012
 from segmodels.errors import SegmodelsError
 
 
@@ -71,6 +73,7 @@ COPIES = [
         {"train": 1, "val": 2},
         {0, 59, 1},
     ),
+    (VOC2012, "VOCdevkit/VOC2012", voc2012, {"train": 1, "val": 2}, {0, 15, 20, VOID}),
     (
         CocoStuff164k,
         "data/coco_stuff164k",

@@ -46,7 +46,7 @@ OPERATIONS = {
     [
         (
             {"unit": "FLOPs"},
-            "convention 'x': field 'unit': expected 'MACs' or '2xMACs', found 'FLOPs'",
+            "convention 'x': field 'unit': expected 'MACs', '2xMACs' or '2xMACs/2', found 'FLOPs'",
         ),
         ({"counts": []}, "`counts` must list"),
         ({"counts": ["softmax"]}, "field 'counts.0.': expected 'convolution', .* found 'softmax'"),
@@ -56,7 +56,7 @@ OPERATIONS = {
         ({"classes": 0}, "field 'classes': expected above 0, found 0"),
         ({"unused": True}, "are for parameters"),
         ({"quantity": "parameters"}, "are for operations"),
-        ({"unit": None}, "`unit` is missing: MACs or 2xMACs"),
+        ({"unit": None}, "`unit` is missing: MACs or 2xMACs or 2xMACs/2"),
         ({"factor": 0.9}, "unknown field 'factor'"),
         ({"source": None}, "field 'source': expected text, found nothing"),
     ],

@@ -76,7 +76,7 @@ def test_every_family_and_every_field_of_inference_is_there() -> None:
     }
     described = set(Protocol.model_fields)
     left_out = {"name", "version", "title", "source", "datasets", *usual.scoring}
-    left_out |= {"precision", "ignore_classes"}  # another arithmetic, and a way to score
+    left_out |= {"precision", "ignore_classes", "images_drawn"}  # another arithmetic; ways to score
     assert described - left_out == used
     assert inferring <= used
 

@@ -43,6 +43,22 @@ def test_between_two_classes_there_are_others() -> None:
     assert compared(sample, SQUASHED.replace(labels_resized=False), classes=8) is sample
 
 
+@pytest.mark.parametrize(
+    ("library", "expected"),
+    [("pillow", [0, 3, 3, VOID]), ("opencv", [0, 0, 3, 3])],
+)
+def test_the_nearest_label_is_the_librarys(library: str, expected: list[int]) -> None:
+    """Pillow looks into the middle of the new pixel, OpenCV at its corner; no class is invented."""
+    row = np.array([0, 0, 3, 3, 3, 3, VOID, VOID], dtype=np.uint8)[[0, 1, 2, 3, 5, 6]]
+    sample = Sample("a", np.zeros((2, 6, 3), dtype=np.uint8), np.stack([row] * 2))
+    protocol = SQUASHED.replace(
+        resize_fixed=(2, 4), labels_resized_by="nearest", resize_library=library
+    )
+    found = compared(sample, protocol, classes=8)
+    assert found.image.shape == (2, 4, 3)
+    assert found.label.tolist() == [expected] * 2
+
+
 def test_counts_are_those_of_resized_images_and_labels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +111,7 @@ def test_void_is_a_class_of_networks_that_have_an_output_for_it() -> None:
     [
         ({"labels_resized": True}, "needs `resize_fixed` or `resize_short`"),
         ({**{"resize_fixed": 8, "labels_resized": True}, "scales": (1.0, 2.0)}, "the scale 1"),
+        ({"labels_resized_by": "nearest"}, "needs `labels_resized` and OpenCV or Pillow"),
         ({"void": "class", "ignore_classes": ("sky",)}, "leave out one of them"),
     ],
 )

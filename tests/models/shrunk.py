@@ -26,6 +26,7 @@ FEWER: dict[str, Any] = {
     "drop_path": 0.2,
     "channels": 64,
     "mla_channels": 16,
+    "encoder_side": 64,
     "m": 2,
     "n": 2,
 }
@@ -37,7 +38,7 @@ ALIKE = re.compile(
     "segmenter_vit_(small|base|large)|(segmenter_)?deit_(small|base)|depict_.*_vit_(tiny|small|base|large)"
     "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
     "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|upernet_swin_[sbl]"
-    "|espnet_p2_q[58]"
+    "|espnet_p2_q[58]|espnetv2_s[12]_.*|dicenet_s(0_[57].*|1_.*)"
 )
 VARIANTS = [name for name in list_models() if not ALIKE.match(name)]
 VARIANTS += ["depict_ca_vit_tiny_patch16"]

@@ -100,6 +100,11 @@ def test_no_field_is_left_out_of_the_rows(field: str) -> None:
         "resize_library": {"resize_library": "torch"},
         "normalize": {"normalize": "fused"},
         "labels_resized": {"resize_fixed": 8, "labels_resized": True},
+        "labels_resized_by": {
+            "resize_fixed": 8,
+            "labels_resized": True,
+            "labels_resized_by": "nearest",
+        },
         "statistics_order": {"statistics_order": "reversed"},
         "window": {"window": 9, "stride": 8},
         "stride": {"window": 8, "stride": 8},
@@ -115,6 +120,7 @@ def test_no_field_is_left_out_of_the_rows(field: str) -> None:
     }.get(field, {field: 8})
     base = {
         "resize_long": {"resize_short": 8},
+        "labels_resized_by": {"resize_fixed": 8, "labels_resized": True},
         "window": {"window": 8, "stride": 8},
         "stride": {"window": 8, "stride": 7},
         "enlarge": {"window": 8, "stride": 7},
