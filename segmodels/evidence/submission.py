@@ -26,6 +26,9 @@ from segmodels.evidence.record import Evidence
 #: The first line; its number is raised when the form changes.
 FIRST = b"segmodels submission 1\n"
 
+#: What names of such files end with.
+ENDING = ".submission"
+
 #: Lines of a signature.
 _SIGNATURE = 4
 
@@ -108,7 +111,9 @@ def _sum(body: bytes) -> bytes:
 
 
 def is_submission(path: Path) -> bool:
-    """Whether a file begins as a submission does."""
+    """Whether a file begins as a submission does, or is called one."""
+    if path.suffix == ENDING:
+        return path.is_file()
     try:
         with path.open("rb") as stream:
             return stream.read(20) == FIRST[:20]

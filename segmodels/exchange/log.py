@@ -109,6 +109,8 @@ def _hashes(row: Row, folder: Path) -> Iterator[str]:
     yield from (f"- {name}: `{head[name]}`" for name in _SUMS if name in head)
     if seen.counted_by:
         yield f"- counted by: {_text(seen.counted_by)} {_text(seen.counted_at)}".rstrip()
+    if seen.signed:
+        yield f"- key of their signature: {_text(seen.signed)}"
 
 
 def _environment(row: Row) -> Iterator[str]:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segmodels.claims import load_claims
 from segmodels.core import paths
 from segmodels.core.files import read_json
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.label_maps import is_whole, maps_digest
 from segmodels.evidence import Evidence, check_evidence, evidence_files
 from segmodels.evidence.signature import sign
-from segmodels.evidence.submission import part_of, submission_of, write_submission
-
-#: What files of submissions end with.
-ENDING = ".submission"
+from segmodels.evidence.submission import ENDING, part_of, submission_of, write_submission
+from segmodels.steps.verify import run_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
     Only what others can judge goes in: whole splits, undisturbed, in fp32, counted here.
 
     Args:
-        run: its name; or a claim that `segmodels verify` evaluated without a run.
+        run: its name; or a claim, for the run that evaluates its weights.
         target: file to write; default `<run>.submission` here.
         key: file of a secret key to sign with.
 
@@ -59,6 +58,8 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
         SegmodelsError: there is no such evidence, or a piece is unsound; nothing is written.
     """
     known = packable_runs()
+    if run not in known and (claim := load_claims().get(run)) and claim.weights:
+        run = run_of(claim).name
     if run not in known:
         raise UnknownNameError("run with evidence", run, known)
     parts, left_out = {}, []

@@ -165,6 +165,17 @@ def test_what_cannot_answer_here_says_why(
     assert not (board.evidence / "third-party").exists()
 
 
+def test_a_claim_stands_for_the_run_that_evaluates_it(
+    board: Board, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.submission"
+    assert pack_run("toy_strict", other).keys == pack_run("toy-run", packed).keys
+    assert other.read_bytes() == packed.read_bytes()
+    other.write_text("no submission, by its name one\n")
+    assert main(["evidence", "check", str(other)]) == 1
+    assert "it was changed after it was packed" in capsys.readouterr().err
+
+
 def test_a_run_without_evidence_is_named(board: Board) -> None:
     board.keep(evidence(counted=THEIRS), local=True)
     with pytest.raises(SegmodelsError, match=r"nothing in it that others could judge \(of strict"):
