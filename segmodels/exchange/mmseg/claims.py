@@ -28,6 +28,7 @@ DATASETS: Mapping[tuple[str, str], tuple[str, str, int]] = {
     ("ADE20KDataset", "data/ade/ADEChallengeData2016"): ("ade20k", "val", 150),
     ("CityscapesDataset", "data/cityscapes/"): ("cityscapes", "val", 19),
     ("PascalContextDataset", "data/VOCdevkit/VOC2010/"): ("pascal_context", "val", 60),
+    ("PascalVOCDataset", "data/VOCdevkit/VOC2012"): ("voc2012", "val", 21),
     ("COCOStuffDataset", "data/coco_stuff164k"): ("coco_stuff_164k", "val", 171),
     ("COCOStuffDataset", "data/coco_stuff10k"): ("coco_stuff_10k", "test", 171),
 }

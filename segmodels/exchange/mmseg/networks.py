@@ -79,9 +79,24 @@ def _of(architecture: str) -> Callable[[Values, Values], Found]:
 
 
 def _fcn(head: Values, backbone: Values) -> Found:
-    if backbone.get("type") == "VisionTransformer":
+    kind = backbone.get("type")
+    if kind == "VisionTransformer":
         return _segmenter(head, backbone)
+    if kind == "ICNet":
+        return _of("icnet")(head, _part(backbone, "backbone_cfg"))
+    if kind == "UNet":
+        return "mmseg_unet_s5_d16_fcn", {}
     return _of("fcn")(head, backbone)
+
+
+def _ocrnet(head: Values, backbone: Values) -> Found:
+    """OCRNet by the channels of its HRNet, and by its blocks, where small ones have two."""
+    del head
+    stage = _part(_part(backbone, "extra"), "stage4")
+    if backbone.get("type") != "HRNet" or not stage.get("num_channels"):
+        raise NotHereError(f"OCRNet on {backbone.get('type')}")
+    small = "s" if stage.get("num_blocks") == [2] * 4 else ""
+    return f"ocrnet_hrnetw{stage['num_channels'][0]}{small}", {}
 
 
 def _segmenter(head: Values, backbone: Values) -> Found:
@@ -122,6 +137,9 @@ _HEADS: Mapping[str, Callable[[Values, Values], Found]] = {
     "FCNHead": _fcn,
     "PSPHead": _of("pspnet"),
     "DepthwiseSeparableASPPHead": _of("deeplabv3plus"),
+    "EncHead": _of("encnet"),
+    "CCHead": _of("ccnet"),
+    "OCRHead": _ocrnet,
     "SegmenterMaskTransformerHead": _segmenter,
     "SETRUPHead": _setr,
     "SETRMLAHead": _setr,
