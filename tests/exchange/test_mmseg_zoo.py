@@ -12,8 +12,9 @@ import synthetic
 import yaml
 
 from segmodels import cli
-from segmodels.assets.checksums import fault
+from segmodels.assets.checksums import check_files, fault
 from segmodels.assets.entries import load_weights_entries, load_weights_entry
+from segmodels.assets.fetch import fetch_weights
 from segmodels.claims import load_claims
 from segmodels.errors import SegmodelsError
 from segmodels.exchange.mmseg.claims import import_zoo
@@ -120,6 +121,35 @@ def test_weights_are_known_by_the_digits_in_their_name(root: Path, tmp_path: Pat
     path.write_bytes(b"segmodels")
     assert fault(file.replace(sha256_prefix=SEGMODELS[:8]), path) is None
     assert fault(file.replace(sha256_prefix=SEGMODELS[:7] + "0"), path) is not None
+
+
+def test_the_whole_sum_is_noted_at_the_first_fetch(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_zoo(mmseg_package.folder(tmp_path / "p"))
+    weights = root / "params" / "weights.yaml"
+    weights.write_text(weights.read_text().replace("f8ac5082", SEGMODELS[:8]))
+    name = "mmseg-fcn_r50-d8_512x512_80k_ade20k"
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    monkeypatch.setenv("SEGMODELS_MIRROR", str(mirror))
+    copy = mirror / load_weights_entry(name).files[0].name
+    copy.write_bytes(b"another")
+    with pytest.raises(SegmodelsError, match=f"does not begin with {SEGMODELS[:8]}"):
+        fetch_weights(load_weights_entry(name), tmp_path / "to")
+    copy.write_bytes(b"segmodels")
+    fetch_weights(load_weights_entry(name), tmp_path / "to")
+    entry = load_weights_entry(name)
+    assert entry.files[0].accepted == (SEGMODELS,)
+    assert entry.pinned == "first sight"
+    (tmp_path / "to" / copy.name).write_bytes(b"changed")
+    with pytest.raises(SegmodelsError, match=r"noted in params/weights\.lock\.yaml"):
+        check_files(entry, tmp_path / "to")
+    weights.write_text(
+        weights.read_text().replace(f"sha256_prefix: {SEGMODELS[:8]}", "sha256_prefix: '00000000'")
+    )
+    with pytest.raises(SegmodelsError, match="'sha256_prefix' is 00000000, but its sha256 is"):
+        load_weights_entry(name)
 
 
 #: Of the bytes `segmodels`.
