@@ -105,6 +105,11 @@ class WeightsEntry(_Source):
         """Whether no sha256 of any file is registered or noted."""
         return not any(file.accepted for file in self.files)
 
+    def may_be(self, identity: str) -> bool:
+        """Whether an identity fits the first digits of a sha256, where nothing more is known."""
+        digits = self.files[0].sha256_prefix if len(self.files) == 1 else ""
+        return self.unknown and bool(digits) and identity.startswith(digits)
+
     @property
     def identities(self) -> tuple[str, ...]:
         """Every identity that evidence of these weights may carry; none if a sum is missing."""

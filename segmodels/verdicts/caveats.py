@@ -17,8 +17,8 @@ _CONTRADICTS = (
     "this machine counted."
 )
 _UNPINNED = (
-    "Nothing pins these weights: no sha256 of them is registered or was noted when they came, so "
-    "what was counted may not be what is given out."
+    "Nothing pins these weights: no whole sha256 of them is registered or was noted when they "
+    "came, so what was counted may not be what is given out."
 )
 
 
@@ -37,7 +37,12 @@ def with_caveats(verdict: Verdict, found: Found, protocol: Protocol) -> Verdict:
 
 def capped(verdict: Verdict, found: Found | None) -> Verdict:
     """A verdict that is at most `partial` where evidence is tied to the weights by their name."""
-    if found is None or not found.unpinned:
+    return capped_if(verdict, found is not None and found.unpinned)
+
+
+def capped_if(verdict: Verdict, unpinned: bool) -> Verdict:
+    """A verdict that is at most `partial` if nothing pins the weights."""
+    if not unpinned:
         return verdict
     status = verdict.status if verdict.status in ("stale", "unverified") else "partial"
     return dataclasses.replace(verdict, status=status, reason=f"{_UNPINNED} {verdict.reason}")

@@ -48,7 +48,8 @@ class Found:
     Attributes:
         path: its `<key>.json`.
         evidence: what stands there.
-        unpinned: whether only their name says that it is of the weights asked for.
+        unpinned: whether only their name, or the first digits of their checksum, say that it is of
+            the weights asked for.
         local: it lies where this machine keeps what it counted.
         published: file of published evidence with the very same counts, if it is local.
         contradicts: published evidence of the very same evaluation has other counts.
@@ -65,6 +66,10 @@ class Found:
     def by(self) -> str:
         """Name of the third party who counted it; empty for our own."""
         return self.evidence.counted.third_party
+
+
+#: Digits of a sha256 by which weights are found of which no more is published.
+_FIRST = 8
 
 
 class EvidenceIndex:
@@ -99,7 +104,8 @@ class EvidenceIndex:
             question = _question(identity.dataset, identity.split, identity.inference)
             # What others say of where weights come from is their word; a checksum is not.
             origin = _origin(found.evidence.weights_origin) if ours else ()
-            for weights in (f"sha256 {identity.weights}", *origin):
+            sums = (f"sha256 {identity.weights}", f"begins {identity.weights[:_FIRST]}")
+            for weights in (*sums, *origin):
                 self._clean[question, weights].append(found)
         elif ours:
             self._disturbed[_subject(identity)].append(found)
@@ -109,14 +115,22 @@ class EvidenceIndex:
     ) -> list[Found]:
         """Undisturbed evidence of released weights, by what they are.
 
-        By their name only where no checksum is known at all, which the evidence found then says.
+        By their name, or of others by the first digits of their checksum, only where no whole one
+        is known, which the evidence found then says.
         """
         question = _question(dataset, split, inference)
         if entry.unknown:
-            named = self._clean.get((question, f"released {entry.name}"), ())
-            return [replace(found, unpinned=True) for found in named]
+            named = self._clean.get((question, f"released {entry.name}"), [])
+            found = named + [one for one in self._fitting(question, entry) if one.by]
+            return [replace(one, unpinned=True) for one in found]
         sums = (f"sha256 {identity}" for identity in entry.identities)
         return [found for name in sums for found in self._clean.get((question, name), ())]
+
+    def _fitting(self, question: str, entry: WeightsEntry) -> list[Found]:
+        """Evidence whose weights begin with the digits that are published of an entry."""
+        digits = entry.files[0].sha256_prefix[:_FIRST] if entry.files else ""
+        alike = self._clean.get((question, f"begins {digits}"), ())
+        return [found for found in alike if entry.may_be(found.evidence.identity.weights)]
 
     def trained(
         self, dataset: str, split: str, inference: dict[str, Any], asked: Training

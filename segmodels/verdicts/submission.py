@@ -14,6 +14,7 @@ from segmodels.evidence.counted import NOT_CHECKED
 from segmodels.evidence.signature import check_signature
 from segmodels.evidence.submission import Part, Submission, read_submission, unpack_part
 from segmodels.metrics.scores import score
+from segmodels.verdicts.caveats import capped_if
 from segmodels.verdicts.compare import judge
 from segmodels.verdicts.matching import has_released_weights, other_network
 from segmodels.verdicts.project import Project
@@ -165,8 +166,8 @@ def _answers(project: Project, evidence: Evidence) -> Iterator[tuple[Claim, Verd
         protocol, weights = resolved.protocol, resolved.weights
         if protocol is None or weights is None or protocol.inference_fp32 != identity.inference:
             continue
-        if has_released_weights(evidence, weights) and not other_network(
-            claim, weights, [evidence]
-        ):
+        fits = has_released_weights(evidence, weights) or weights.may_be(identity.weights)
+        if fits and not other_network(claim, weights, [evidence]):
             answer = Answer((evidence,), "third_party", "not named")
-            yield claim, judge(claim, protocol, answer, resolved.obstacles, project.rules)
+            verdict = judge(claim, protocol, answer, resolved.obstacles, project.rules)
+            yield claim, capped_if(verdict, weights.unknown)

@@ -131,7 +131,9 @@ def _about_weights(evidence: Evidence) -> Iterator[str]:
 
 def _entry(evidence: Evidence) -> WeightsEntry | None:
     entries = load_weights_entries().values()
-    return next((entry for entry in entries if has_released_weights(evidence, entry)), None)
+    exact = (entry for entry in entries if has_released_weights(evidence, entry))
+    by_digits = (entry for entry in entries if entry.may_be(evidence.identity.weights))
+    return next(exact, None) or next(by_digits, None)
 
 
 def _compare_with_ours(path: Path, evidence: Evidence, folders: Sequence[Path]) -> None:

@@ -158,6 +158,17 @@ def test_the_table_starts_with_sotaverified_and_asks_for_nothing(visit: Any, rep
     assert one.asked == [(reports / "leaderboard.html").as_uri()]
 
 
+def test_who_else_prints_a_number_stands_in_its_row(visit: Any, tmp_path: Path) -> None:
+    others = make_row(claim="theirs", model="theirs", claimant="re-implementation")
+    out = write(tmp_path, [make_row(claim="ours", model="ours"), others])
+    page = visit().open(out / "leaderboard.html")
+    cells = page.locator('#board tbody [data-label="Model"]').all_inner_texts()
+    assert [cell.split("\n") for cell in cells] == [
+        ["ours", "ToyNet"],
+        ["theirs", "ToyNet, re-implementation"],
+    ]
+
+
 def test_counters_and_filters_leave_what_fits(visit: Any, reports: Path) -> None:
     page = visit().open(reports / "leaderboard.html")
     rows = some_rows()

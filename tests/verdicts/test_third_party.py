@@ -44,6 +44,24 @@ def test_good_evidence_is_kept_under_their_name(board, mail):
     assert board.row("toy_strict").verdict.level == "third party (some-lab)"
 
 
+def test_weights_of_which_only_the_first_digits_are_published(board, mail):
+    path = board.root / "params" / "weights.yaml"
+    entries = yaml.safe_load(path.read_text())
+    found = evidence()
+    digits = found.identity.weights[:8]
+    entries["toy-weights"]["files"][0] |= {"sha256_prefix": digits}
+    del entries["toy-weights"]["files"][0]["sha256"]
+    path.write_text(json.dumps(entries))
+    admitted(board, mail(found))
+    verdict = board.row("toy_strict").verdict
+    assert (verdict.level, verdict.status) == ("third party (some-lab)", "partial")
+    assert "no whole sha256 of them" in verdict.reason
+    path.write_text(path.read_text().replace(f'"{digits}"', '"00000000"'))
+    with pytest.raises(SegmodelsError, match="weights are none of"):
+        admitted(board, mail(found), "other-lab")
+    assert board.row("toy_strict").verdict.status == "unverified"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
