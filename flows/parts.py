@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import Flow
 
-from flows import robustness
+from flows import choices, robustness, train, verify
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow
 from segmodels.errors import UnknownNameError
 
@@ -19,7 +19,6 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Generate and prepare the datasets, and read copies",
         ("generate", "prepare", "registered", "own"),
     ),
-    "train": ("Train the active runs", ("train", "own_train")),
     "evaluate": ("Measure the active runs under their protocols", ("evaluate",)),
     "leaderboard": (
         "Judge the evidence and render both leaderboards",
@@ -28,23 +27,33 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+_ARGUMENTS = """
+    Args:
+        targets: Stages or patterns of dvc.yaml to bring up to date instead of all of this part.
+        jobs: Stages at a time.
+        root: The checkout; a dot is the folder that the flow runs in.
+"""
+
+
 def _flow(name: str, does: str, groups: Sequence[str]) -> Flow[..., Ending]:
     """A flow of a part, with the stages that the part needs."""
 
-    def part(root: str = ".", targets: list[str] | None = None, jobs: int = JOBS) -> Ending:
+    def part(targets: list[str] | None = None, jobs: int = JOBS, root: str = ".") -> Ending:
         return bring_up_to_date(root, targets, jobs, groups=groups)
 
     part.__name__ = part.__qualname__ = name
-    part.__doc__ = f"{does}, after what that needs."
-    return pipeline_flow(part)
+    part.__doc__ = f"{does}, after what that needs.\n{_ARGUMENTS}"
+    return pipeline_flow(choices.typed(part, jobs=choices.AT_LEAST_ONE))
 
 
 #: Prefect finds a deployment's flow as an attribute of this file.
 FLOWS: dict[str, Flow[..., Any]] = {
     **{name: _flow(name, *part) for name, part in PARTS.items()},
+    "train": train.FLOW,
     "robustness": robustness.FLOW,
+    "verify-claim": verify.FLOW,
 }
-globals().update(FLOWS)
+globals().update({name.replace("-", "_"): flow for name, flow in FLOWS.items()})
 
 
 def program(arguments: Sequence[str]) -> int:

@@ -36,13 +36,15 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import dvc_stages
+from flows import choices, dvc_stages, verdict_events
 from flows.devices import Pool, devices, visible_gpus
 from flows.dvc_stages import Outcome
+from flows.in_process import project_at
 from flows.schedule import asking_prefect, schedule, schedule_options
 from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, StageRunner, Work
 from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.errors import SegmodelsError
+from segmodels.runs.suite import activate
 
 #: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
 JOBS = max(1, (os.cpu_count() or 2) // 2)
@@ -53,14 +55,14 @@ Ending: TypeAlias = State[Any]
 P = ParamSpec("P")
 
 
-def pipeline_flow(function: Callable[P, Ending]) -> Flow[P, Ending]:
+def pipeline_flow(function: Callable[P, Ending], name: str = "") -> Flow[P, Ending]:
     """Make a flow of a function, named after it, with room for as many tasks as are asked for.
 
     The types of its parameters must be built in: a runner that loads the file by its path
     resolves no other annotation.
     """
     runner = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=MAX_JOBS))
-    return Flow(function, name=function.__name__, task_runner=runner)
+    return Flow(function, name=name or function.__name__, task_runner=runner)
 
 
 def bring_up_to_date(
@@ -86,6 +88,7 @@ def bring_up_to_date(
     get_run_logger().info("%d of %d stages to bring up to date.", len(plan), len(known))
     if not plan:
         return Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")
+    before = verdict_events.rows_of(folder)
     seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
     with stopping() as stop:
         limit = _gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
@@ -102,6 +105,7 @@ def bring_up_to_date(
         cancelled = stop.is_set()
     message = summary(rows)
     _publish(folder, rows, message)
+    verdict_events.tell(verdict_events.changed(before, verdict_events.rows_of(folder)))
     if cancelled:
         return Cancelled(message=message)
     bad = any(row["outcome"] in ("failed", "skipped") for row in rows)
@@ -172,16 +176,32 @@ def _gpu_limit() -> str | None:
     return GPU_LIMIT
 
 
-@pipeline_flow
-def reproduce(
-    root: str = ".",
+def _reproduce(
+    suites: list[str] | None = None,
     targets: list[str] | None = None,
     jobs: int = JOBS,
     stage_timeout_hours: float | None = None,
     retries: int = 0,
     force: bool = False,
+    root: str = ".",
 ) -> Ending:
-    """Bring the whole pipeline up to date, or the named targets and what they depend on."""
+    """Bring the whole pipeline up to date, or the named targets and what they depend on.
+
+    Args:
+        suites: Suites of params/suites to make active first; none leaves those that are.
+        targets: Stages, groups or patterns of dvc.yaml; none means all of it.
+        jobs: Stages at a time.
+        stage_timeout_hours: End a stage after so many hours.
+        retries: Times to try a stage again; wrong input is never tried again.
+        force: Run every stage, and count again what is here already.
+        root: The checkout; a dot is the folder that the flow runs in.
+    """
+    if suites:
+        try:
+            with project_at(root):
+                activate(suites)
+        except SegmodelsError as error:
+            return Failed(message=str(error))
     return bring_up_to_date(
         root,
         targets,
@@ -190,6 +210,15 @@ def reproduce(
         retries=retries,
         force=force,
     )
+
+
+_FORM: dict[str, Any] = {
+    "suites": choices.several_of(choices.suites) | None,
+    "jobs": choices.AT_LEAST_ONE,
+    "stage_timeout_hours": choices.HOURS | None,
+    "retries": choices.NOT_NEGATIVE,
+}
+reproduce = pipeline_flow(choices.typed(_reproduce, **_FORM), name="reproduce")
 
 
 def main(
@@ -251,6 +280,16 @@ def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
             "help": "times to retry a stage, not wrong input",
         },
         "force": {"action": "store_true", "help": "run every stage, and count again what is here"},
+        "suites": {"nargs": "+", "metavar": "SUITE", "help": "suites to make active first"},
+        "claims": {
+            "nargs": "+",
+            "metavar": "ID",
+            "required": True,
+            "help": "claims of params/claims",
+        },
+        "device": {
+            "help": "where networks run: cpu, cuda:0, … (default: SEGMODELS_DEVICE, or cpu)"
+        },
         "run": {"metavar": "RUN", "help": "a run of params/runs"},
         "suite": {"metavar": "SUITE", "help": "a suite of params/robustness.yaml"},
     }

@@ -7,67 +7,42 @@ which therefore sees every image that is done.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Completed, Failed
 
+from flows import choices
 from flows.devices import devices
+from flows.in_process import (
+    TRIES,
+    WAIT_SECONDS,
+    Shown,
+    StoppedError,
+    may_pass,
+    project_at,
+)
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow, stopping
 from segmodels import steps
-from segmodels.core.settings import ROOT
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence
 from segmodels.metrics.robustness import Robustness, summarise
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import load_run
 
-#: Between two states of the progress artifact.
-SHOW_SECONDS = 2.0
 
-
-class StoppedError(SegmodelsError):
-    """This flow run was cancelled; what is counted waits in the cache."""
-
-
-class Shown:
-    """Progress in images, as an artifact of the current task.
-
-    Calling it raises `StoppedError` once the flow run is ending.
-    """
-
-    def __init__(self, what: str, stop: threading.Event) -> None:
-        self._what, self._stop, self._next = what, stop, 0.0
-        artifact = create_progress_artifact(0.0, description=what)
-        assert isinstance(artifact, UUID)
-        self._artifact = artifact
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many images of all are done."""
-        if self._stop.is_set():
-            raise StoppedError(f"Stopped after {done} of {total} images.")
-        now = time.monotonic()
-        if done == total or now >= self._next:
-            self._next = now + SHOW_SECONDS
-            text = f"{self._what}: {done} of {total} images"
-            update_progress_artifact(self._artifact, 100.0 * done / total, description=text)
-
-
-@task(name="inputs and clean evidence", cache_policy=NO_CACHE)
+@task(
+    name="inputs and clean evidence",
+    cache_policy=NO_CACHE,
+    retries=TRIES,
+    retry_delay_seconds=WAIT_SECONDS,
+    retry_condition_fn=may_pass,
+)
 def count_clean(run_name: str, stop: threading.Event) -> Evidence:
     """Evidence of the undisturbed images, after what that needs."""
     run, options = load_run(run_name), steps.Options(devices()[0])
@@ -78,7 +53,13 @@ def count_clean(run_name: str, stop: threading.Event) -> Evidence:
     )
 
 
-@task(name="count", cache_policy=NO_CACHE)
+@task(
+    name="count",
+    cache_policy=NO_CACHE,
+    retries=TRIES,
+    retry_delay_seconds=WAIT_SECONDS,
+    retry_condition_fn=may_pass,
+)
 def count_disturbed(
     run_name: str, suite: str, force: bool, stop: threading.Event
 ) -> list[Evidence]:
@@ -125,19 +106,6 @@ def count_run(run: str, suite: str, force: bool) -> Ending:
         return Completed(message=text)
 
 
-@contextmanager
-def _standing_in(root: str) -> Iterator[None]:
-    """Let the library find its project there."""
-    before = os.environ.get(ROOT)
-    if root != ".":
-        os.environ[ROOT] = str(Path(root).resolve())
-    try:
-        yield
-    finally:
-        os.environ.pop(ROOT, None)
-        os.environ.update({} if before is None else {ROOT: before})
-
-
 def robustness(
     run: str | None = None,
     suite: str | None = None,
@@ -161,11 +129,18 @@ def robustness(
     if run is None or suite is None:
         lacking = "run" if run is None else "suite"
         return Failed(message=f"Name a run and a suite, or neither; the {lacking} is missing.")
-    with _standing_in(root):
+    with project_at(root):
         return count_run(run, suite, force)
 
 
-FLOW: Any = pipeline_flow(robustness)
+FLOW: Any = pipeline_flow(
+    choices.typed(
+        robustness,
+        run=choices.one_of(choices.runs) | None,
+        suite=choices.one_of(choices.stress_suites) | None,
+        jobs=choices.AT_LEAST_ONE,
+    )
+)
 
 
 def program(arguments: Iterable[str]) -> int:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from httpx import HTTPError, InvalidURL
+from httpx import HTTPError, HTTPStatusError, InvalidURL
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.schedules import Cron, Schedule
 from prefect.settings import PREFECT_API_URL
@@ -90,6 +90,11 @@ def asking_prefect() -> Iterator[None]:
     """
     try:
         yield
+    except HTTPStatusError as error:
+        raise PassingError(
+            f"Prefect's server refuses {error.request.url} with {error.response.status_code}: "
+            f"{error.response.text[:300]}"
+        ) from error
     except (HTTPError, InvalidURL, RuntimeError) as error:
         address = PREFECT_API_URL.value()
         if isinstance(error, RuntimeError) and "Failed to reach API" not in str(error):

@@ -56,7 +56,7 @@ _COSTS = ["claimed_params_M", "verified_params_M", "claimed_GFLOPs", "verified_G
 _VIEWS = {
     "leaderboard": _view("tags.metric = 'mIoU'", _MIOU),
     "costs": _view("tags.unit != '%'", _COSTS),
-    "papers": _view("tags.kind != 'summary'", [*_MIOU, *_COSTS], groupBy=_GROUPS),
+    "papers": _view("tags.metric = 'mIoU'", _MIOU, groupBy=_GROUPS),
 }
 
 _EXPERIMENTS: dict[str, dict[str, str]] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -241,6 +242,32 @@ def test_a_run_under_a_suite(server: Server, tmp_path: Path) -> None:
         "published, undisturbed: 3 of 3 images": 100.0,
         "published, quick: 6 of 6 images": 100.0,
     }
+
+
+def test_a_training_and_a_claim(server: Server, tmp_path: Path) -> None:
+    """Without DVC: inputs first, then progress in steps, the verdicts as a table."""
+    root = small_project.make(tmp_path / "project")
+    settings = {
+        **server.environment,
+        "SEGMODELS_CACHE": str(root / ".cache"),
+        "SEGMODELS_MIRROR": str(root.parent / "mirror"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+    }
+    there = Server(server.url, {**settings, "OMP_NUM_THREADS": "1"})
+    run = reproduce(there, root, "--run", "tiny", module="flows.parts train")
+    assert run["state"]["name"] == "Completed", run["state"]["message"]
+    shown = {one["description"]: one["data"] for one in server.all_artifacts(run)}
+    assert shown["tiny, training: 3 of 3 steps"] == 100.0
+    assert (root / "weights/trained/tiny/model.json").is_file()
+
+    asked = ("--claims", "toy_open", "toy_closed", "toy_nothing")
+    run = reproduce(there, root, *asked, module="flows.parts verify-claim")
+    message = run["state"]["message"]
+    assert re.fullmatch(r"toy_open: \w+, toy_closed: blocked, toy_nothing: failed", message), (
+        message
+    )
+    (table,) = (one for one in server.all_artifacts(run) if one["type"] == "table")
+    assert [row["claim"] for row in json.loads(table["data"])] == ["toy_open", "toy_closed"]
 
 
 def test_a_failed_stage_stops_only_its_descendants(server: Server, make_repo: MakeRepo) -> None:

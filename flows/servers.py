@@ -1,0 +1,263 @@
+"""Everything on one machine: ``python -m flows.servers up``, then ``down``.
+
+Prefect's server with the deployments of prefect.yaml, a worker for them, and MLflow on the database
+of this project. Each listens on this machine alone. What was started is written down, and ``down``
+ends exactly that, whatever else runs here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from flows.automations import BEAT_SECONDS
+from flows.tracking import store
+from segmodels.core.exits import DONE, ERROR, ended
+from segmodels.core.files import read_json, write_json
+from segmodels.core.locks import only_one
+from segmodels.core.settings import cache_dir, project_root
+from segmodels.errors import PassingError, SegmodelsError
+
+HOST = "127.0.0.1"
+POOL = "segmodels"
+START_SECONDS = 180.0
+GRACE_SECONDS = 15.0
+
+
+#: They outlive this process, which Python takes for a mistake where nothing refers to them.
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process that `up` started.
+
+    Attributes:
+        name: what it is.
+        pid, born: number of the process and when it began (seconds since 1970): together they
+            name it for ever, while a number alone may be another process's later.
+        address: where people look at it; empty for the worker.
+        log: file of what it prints.
+    """
+
+    name: str
+    pid: int
+    born: float
+    address: str
+    log: str
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The process, if it still runs."""
+        try:
+            found = psutil.Process(self.pid)
+            same = abs(found.create_time() - self.born) < 1.0
+            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def _folder() -> Path:
+    return cache_dir() / "servers"
+
+
+def _record() -> Path:
+    return _folder() / "running.json"
+
+
+def running() -> list[Service]:
+    """What `up` started and still runs."""
+    path = _record()
+    try:
+        known = [Service(**one) for one in read_json(path)] if path.is_file() else []
+    except TypeError as error:
+        raise SegmodelsError(f"{path}: no list of services ({error}); remove it.") from None
+    return [service for service in known if service.process]
+
+
+def up(prefect_port: int, mlflow_port: int) -> list[Service]:
+    """Start what does not run yet.
+
+    Raises:
+        SegmodelsError: a port is taken by somebody else, or a service ends as it starts.
+    """
+    with only_one(_folder() / "servers.lock", "starting or ending servers", wait=True):
+        here = {service.name: service for service in running()}
+        api = f"http://{HOST}:{prefect_port}/api"
+        settings = _settings(api)
+        if "prefect" not in here:
+            _check_free(prefect_port, "--prefect-port")
+            command = _module("prefect", "server", "start", "--host", HOST, "--port", prefect_port)
+            here["prefect"] = _start("prefect", command, settings, api.removesuffix("/api"))
+            _keep(here)
+        if "mlflow" not in here:
+            _check_free(mlflow_port, "--mlflow-port")
+            here["mlflow"] = _start("mlflow", _mlflow(mlflow_port), settings, _view(mlflow_port))
+            _keep(here)
+        _wait(here["prefect"], lambda: _answers(f"{api}/health"))
+        if "worker" not in here:
+            _deploy(settings)
+            work = _module("prefect", "worker", "start", "--pool", POOL, "--name", POOL)
+            here["worker"] = _start("worker", work, settings, "")
+            _keep(here)
+        _wait(here["mlflow"], lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))
+        return list(here.values())
+
+
+def down() -> list[Service]:
+    """End what `up` started, the worker first; returns what was ended."""
+    with only_one(_folder() / "servers.lock", "starting or ending servers", wait=True):
+        ended_here = running()
+        for service in reversed(ended_here):
+            _end(service)
+        _record().unlink(missing_ok=True)
+        return ended_here
+
+
+def _end(service: Service) -> None:
+    """Ask the process and all its children to end, and insist after a while."""
+    process = service.process
+    if process is None:
+        return
+    family = [process, *process.children(recursive=True)]
+    process.terminate()
+    _, left = psutil.wait_procs(family, timeout=GRACE_SECONDS)
+    for one in left:
+        one.kill()
+    psutil.wait_procs(left, timeout=GRACE_SECONDS)
+
+
+def _settings(api: str) -> dict[str, str]:
+    """The environment of every service."""
+    return {
+        **os.environ,
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(_folder() / "prefect"),
+        "PREFECT_UI_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_SECONDS),
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes for what nobody asks here
+    }
+
+
+def _module(name: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", name, *map(str, arguments)]
+
+
+def _mlflow(port: int) -> list[str]:
+    place = os.environ.get("MLFLOW_TRACKING_URI") or store.default_uri()
+    artifacts = str(project_root() / "mlartifacts")
+    where = ("--backend-store-uri", place, "--default-artifact-root", artifacts)
+    return _module("mlflow", "server", "--host", HOST, "--port", port, "--workers", 1, *where)
+
+
+def _view(port: int) -> str:
+    return f"http://{HOST}:{port}/#/experiments/1/runs?viewStateShareKey=leaderboard"
+
+
+def _start(name: str, command: Sequence[str], env: Mapping[str, str], address: str) -> Service:
+    log = _folder() / f"{name}.log"
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=project_root(),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    _STARTED.append(process)
+    born = psutil.Process(process.pid).create_time()
+    return Service(name, process.pid, born, address, str(log))
+
+
+def _keep(here: Mapping[str, Service]) -> None:
+    write_json(_record(), [asdict(service) for service in here.values()])
+
+
+def _wait(service: Service, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if service.process is None:
+            raise SegmodelsError(f"{service.name} ended as it started; {service.log} says why.")
+        if time.monotonic() > deadline:
+            raise PassingError(f"{service.name} does not answer; {service.log} says more.")
+        time.sleep(0.5)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _check_free(port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise SegmodelsError(
+                f"port {port} is taken by another program; name a free one with {option}."
+            ) from None
+
+
+def _deploy(env: Mapping[str, str]) -> None:
+    """Make the work pool, the deployments of prefect.yaml and the automations."""
+    steps = (
+        _module("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite"),
+        _module("prefect", "--no-prompt", "deploy", "--all"),
+        _module("flows.automations"),
+    )
+    for command in steps:
+        done = subprocess.run(
+            command, cwd=project_root(), env=dict(env), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            words = " ".join(command[2:4])
+            raise SegmodelsError(f"`{words}` failed: {said[-1] if said else 'no word'}")
+
+
+def _lines(services: Sequence[Service]) -> Iterator[str]:
+    for service in services:
+        yield f"{service.name:8} process {service.pid}  {service.address or service.log}"
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m flows.servers", description=__doc__)
+    parser.add_argument("action", choices=("up", "down", "status"))
+    parser.add_argument("--prefect-port", type=int, default=4200, metavar="PORT")
+    parser.add_argument("--mlflow-port", type=int, default=5000, metavar="PORT")
+    chosen = parser.parse_args(arguments)
+    if chosen.action == "up":
+        found = up(chosen.prefect_port, chosen.mlflow_port)
+    else:
+        found = down() if chosen.action == "down" else running()
+    sys.stdout.write(("\n".join(_lines(found)) or "Nothing runs that `up` started.") + "\n")
+    missing = chosen.action == "status" and not found
+    return ERROR if missing else DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start, end or list them; returns the exit code."""
+    return ended(lambda: _run(arguments))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

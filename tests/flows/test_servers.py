@@ -1,0 +1,132 @@
+"""`flows.servers`: what was started is known for ever, and nothing else is ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from test_reproduce_server import CHECKOUT
+
+from flows import servers
+from segmodels.core.files import write_json
+from segmodels.errors import SegmodelsError
+
+CHILD = (
+    "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(99)'])"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SEGMODELS_CACHE", str(tmp_path))
+    (tmp_path / "servers").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def service(cache: Path) -> Iterator[servers.Service]:
+    """A process with a child, as `up` would have started it."""
+    started = servers._start("one", [sys.executable, "-c", CHILD], os.environ, "http://here")
+    yield started
+    servers._end(started)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def keep(*services: servers.Service) -> None:
+    servers._keep({one.name: one for one in services})
+
+
+def test_down_ends_a_service_with_its_children(service: servers.Service) -> None:
+    keep(service)
+    assert servers.running() == [service]
+    process = psutil.Process(service.pid)
+    while not process.children():
+        assert process.is_running()
+    (child,) = process.children()
+    assert servers.down() == [service]
+    assert service.process is None
+    assert not child.is_running()
+    assert servers.running() == servers.down() == []
+
+
+def test_another_process_of_the_same_number_is_left_alone(service: servers.Service) -> None:
+    """After a restart of the machine a number in the record may be anybody's."""
+    stranger = servers.Service("one", service.pid, service.born - 3600, "", "")
+    keep(stranger)
+    assert servers.running() == servers.down() == []
+    assert service.process is not None
+
+
+def test_a_service_that_ends_as_it_starts_is_named_with_its_log(cache: Path) -> None:
+    made = servers._start("broken", [sys.executable, "-c", "exit(3)"], os.environ, "")
+    with pytest.raises(SegmodelsError, match=r"broken ended as it started; .*broken\.log"):
+        servers._wait(made, lambda: False)
+
+
+def test_a_port_of_somebody_else_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SegmodelsError, match=r"is taken by another program; .* --mlflow-port"):
+            servers._check_free(taken.getsockname()[1], "--mlflow-port")
+
+
+def test_status_says_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert servers.main(["status"]) == 1
+    assert servers.main(["down"]) == 0
+    assert capsys.readouterr().out == 2 * "Nothing runs that `up` started.\n"
+
+
+def test_a_broken_record_is_named(cache: Path) -> None:
+    write_json(cache / "servers" / "running.json", [{"name": "x"}])
+    assert servers.main(["status"]) == 1
+
+
+@pytest.mark.slow
+def test_up_and_down(cache: Path) -> None:
+    """Two minutes: servers, deployments, automations and a worker, twice up, once down."""
+    ports = (free_port(), free_port())
+    settings = {**os.environ, "SEGMODELS_CACHE": str(cache), "PYTHONPATH": str(CHECKOUT)}
+    settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{cache}/mlflow.db"
+    asked = [sys.executable, "-m", "flows.servers"]
+    named = ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
+
+    def call(*words: str) -> str:
+        done = subprocess.run(
+            [*asked, *words],
+            cwd=CHECKOUT,
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    try:
+        first = call("up", *named)
+        assert call("up", *named) == call("status") == first
+        assert f"http://127.0.0.1:{ports[0]}" in first
+        body = json.dumps({}).encode()
+        address = f"http://127.0.0.1:{ports[0]}/api/deployments/filter"
+        request = urllib.request.Request(address, body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            names = {one["name"] for one in json.loads(answer.read())}
+        assert names == {"reproduce", "verify-claim", "train", "robustness", "leaderboard"}
+    finally:
+        ended = call("down")
+    assert ended.count("process") == 3
+    assert all(psutil.pid_exists(int(line.split()[2])) is False for line in ended.splitlines())
