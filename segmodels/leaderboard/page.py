@@ -17,7 +17,7 @@ from segmodels.leaderboard.headline import GROUPS, counts, headline
 from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.paper_section import paper_section
 from segmodels.leaderboard.statement_section import statement_section
-from segmodels.leaderboard.table_data import first_to_last, table_data
+from segmodels.leaderboard.table_data import first_to_last, part, table_data
 from segmodels.leaderboard.templating import render
 from segmodels.leaderboard.words import level, metric, paper
 from segmodels.verdicts.row import Row
@@ -107,9 +107,9 @@ def _columns(span: float, rules: Rules) -> list[tuple[str, bool, str]]:
 
 
 def _measured(rows: list[Row]) -> list[tuple[Row, str]]:
-    """Rows that are seen without a script, and the names of their pages."""
-    return [
-        (row, name)
-        for row, name in zip(rows, page_names(rows), strict=True)
-        if row.verdict.verified is not None or row.subject.source.startswith("SOTAVerified page")
-    ]
+    """Rows that are seen without a script: scores, and the claims that SOTAVerified lists.
+
+    Each with the name of its page.
+    """
+    named = zip(rows, page_names(rows), strict=True)
+    return [(row, name) for row, name in named if part(row) in ("featured", "scores", "own")]

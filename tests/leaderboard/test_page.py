@@ -22,6 +22,7 @@ from segmodels.leaderboard import (
 )
 from segmodels.leaderboard.badge import badge_words, render_badge
 from segmodels.leaderboard.charts.bars import common_span, interval_bar, places
+from segmodels.leaderboard.charts.curves import curve_tables
 from segmodels.leaderboard.charts.gaps import gap_section, protocol_gaps
 from segmodels.leaderboard.charts.pair import pairs
 from segmodels.leaderboard.charts.scale import Scale
@@ -33,6 +34,7 @@ from segmodels.leaderboard.statement_section import statement_section
 from segmodels.leaderboard.table_data import first_to_last, table_data
 from segmodels.leaderboard.words import side, signed
 from segmodels.metrics.draws import Draws
+from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.verdict import STATUSES
 
 
@@ -329,9 +331,9 @@ def test_a_cost_beside_its_print_is_no_failure(changes: dict[str, str], words: s
     row = make_row(**changes)
     assert side(row) == read_data(table_data([row], 1.0))[0]["side"] == words
     neutral = f'class="status {row.verdict.status} cost"'
-    for page in (render_claim(row, "net", {}), render_html([row])):
-        assert (neutral in page) == bool(words)
-        assert (f"{words}</" in page) or not words
+    page = render_claim(row, "net", {})
+    assert (neutral in page) == bool(words)
+    assert (f"{words}</" in page) or not words
     if words:
         assert ("below", "better")[words.startswith("more")] not in badge_words(row)[1]
         assert "says nothing about quality" in render_claim(row, "net", {})
@@ -557,3 +559,15 @@ def test_markdown_keeps_statements_and_units_apart() -> None:
     assert "49.10 to 50.90" in text
     assert "| net | net-run | mIoU, % | `toy-ss` | [50.02](" in text
     assert "None" not in text
+
+
+def test_of_many_disturbed_networks_the_rest_are_links() -> None:
+    fog = Curve("corruption", "fog", (CurvePoint(3.0, 30.0, 0.6),))
+    found = Robustness(50.0, 30.0, 0.6, (fog,))
+    rows = [make_row(claim=f"net_{i}", evidence=f"{i:016x}", robustness=found) for i in range(14)]
+    page = Checker(curve_tables(rows))
+    assert page.open == []
+    assert page.tags.count("table") == 10
+    assert "4 more" in page.text
+    assert page.links == [f"#row=net_{i}" for i in range(10, 14)]
+    assert "more" not in Checker(curve_tables(rows[:10])).text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
+from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.templating import render_part
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, mean_share
 from segmodels.verdicts.row import Row
@@ -12,8 +13,8 @@ from segmodels.verdicts.row import Row
 _WIDTH, _HEIGHT, _EDGE = 120, 36, 3
 #: What the strength of a kind of disturbance is called.
 _STRENGTHS = {"corruption": "severity", "attack": "epsilon", "resolution": "factor"}
-#: Models whose tables are open; the others are one click away.
-_OPEN = 3
+#: Models whose tables are open, and those whose tables are there; of others their pages have them.
+_OPEN, _SHOWN = 3, 10
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,25 @@ def robustness_section(rows: list[Row]) -> str:
 
 def curve_tables(rows: list[Row]) -> str:
     """Curves and tables, once per piece of evidence; "" when nothing was disturbed."""
-    once = {row.evidence_key: row for row in reversed(rows) if row.robustness}
-    disturbed = [
-        (row, _facts(row.robustness), _tables(row.robustness))
-        for row in reversed(once.values())
-        if row.robustness
-    ]
-    if not disturbed:
+    named = list(zip(rows, page_names(rows), strict=True))
+    once = {row.evidence_key: (row, name) for row, name in reversed(named) if row.robustness}
+    found = list(reversed(once.values()))
+    if not found:
         return ""
-    size = {"width": _WIDTH, "height": _HEIGHT}
-    return render_part("robustness.html", disturbed=disturbed, opened=_OPEN, **size)
+    return render_part(
+        "robustness.html",
+        disturbed=[(r, _facts(r), _tables(r)) for r, _ in found[:_SHOWN]],
+        others=[(row, _facts(row), name) for row, name in found[_SHOWN:]],
+        opened=_OPEN,
+        width=_WIDTH,
+        height=_HEIGHT,
+    )
 
 
-def _facts(found: Robustness) -> list[str]:
+def _facts(row: Row) -> list[str]:
+    found = row.robustness
+    if found is None:
+        return []
     facts = [f"clean {found.clean:.2f}"]
     if found.clean == 0:
         facts.append("no share of a clean score of zero can be kept")
@@ -79,7 +86,10 @@ def _facts(found: Robustness) -> list[str]:
     return facts
 
 
-def _tables(found: Robustness) -> list[CurveTable]:
+def _tables(row: Row) -> list[CurveTable]:
+    found = row.robustness
+    if found is None:
+        return []
     kinds = dict.fromkeys(curve.kind for curve in found.curves)
     return [_table(kind, [c for c in found.curves if c.kind == kind], found) for kind in kinds]
 
