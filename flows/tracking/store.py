@@ -30,10 +30,10 @@ _GROUPS = {
 
 def _view(which: str, metrics: list[str], **more: Any) -> dict[str, Any]:
     """A table of current runs: a filter and columns, as MLflow's page keeps them."""
-    tags = ["verdict", "level", "protocol"]
+    tags = ["verdict", "level", "dataset", "protocol"]
     return {
+        # Numbers first: the column of datasets is so wide that it hides them.
         "selectedColumns": [
-            "attributes.`Dataset`",
             *(f"metrics.`{name}`" for name in metrics),
             *(f"tags.`{name}`" for name in tags),
         ],
