@@ -76,6 +76,13 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "cgnet": ("cgnet_m3n21", {"m": 2, "n": 2}),
     "enet": ("enet_ntkhoa95", {}),
+    "bisenet": ("bisenet_resnet18", {"auxiliary": False}),
+    "cbt": ("cbt_vit_tiny_patch16", {**_VIT, "representatives": 3}),
+    "dabnet": ("dabnet", {}),
+    "ddrnet": ("ddrnet23_slim", {"width": 8, "pyramid_width": 16, "head_width": 16}),
+    "enet-elab": ("enet", {}),
+    "fcdensenet": ("fcdensenet103", {"growth": 4, "down": (2, 2, 2), "middle": 2}),
+    "segnet": ("segnet", {"slimmer": 8}),
     "espnetv2": ("espnetv2_s0_5", {"decoder_width": 4}),
     "dicenet": ("dicenet_s0_5", {"encoder_side": 64, "decoder_width": 4}),
 }

@@ -50,6 +50,8 @@ class Convention(Entry):
         part: the ``whole`` network, its ``encoder``, or its ``decoder`` (all but the encoder).
         unused: parameters: whether tensors count that no forward pass reads (ImageNet heads).
         auxiliary: parameters: whether heads count that only training uses.
+        statistics: parameters: whether BatchNorm's running means and variances count, too, which
+            files hold and no gradient reaches.
         unit: operations: whether a multiply-add is one operation or two; or two, and the sum of
             everything halved, so that a bias counts half.
         counts: operations: which count. ``convolution`` and ``linear`` layers; ``projection``,
@@ -67,6 +69,7 @@ class Convention(Entry):
     part: NetworkPart
     unused: bool = False
     auxiliary: bool = False
+    statistics: bool = False
     unit: Unit | None = None
     counts: Several[Operation] = ()
     classes: PositiveInt | None = None
@@ -76,8 +79,8 @@ class Convention(Entry):
         if self.quantity == "parameters":
             if self.unit or self.counts:
                 yield "`unit` and `counts` are for operations; leave them out."
-        elif self.unused or self.auxiliary:
-            yield "`unused` and `auxiliary` are for parameters; leave them out."
+        elif self.unused or self.auxiliary or self.statistics:
+            yield "`unused`, `auxiliary` and `statistics` are for parameters; leave them out."
         elif not self.unit:
             yield f"`unit` is missing: {' or '.join(get_args(Unit))}."
         elif not self.counts:
@@ -85,8 +88,10 @@ class Convention(Entry):
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of everything but the descriptions."""
+        """Hex SHA-256 of everything but the descriptions, and a later field at its default."""
         fields = {k: v for k, v in vars(self).items() if k not in _LABELS}
+        if not self.statistics:
+            del fields["statistics"]
         return digest({**fields, "counts": sorted(self.counts)})
 
     def weigh(self, operations: Mapping[str, int]) -> dict[str, int]:

@@ -70,7 +70,7 @@ class NetworkCosts:
         name: of the model.
         operations: by part, then by kind.
         parameters: by part (``encoder``, ``decoder``), then by use (``used``, ``unused``,
-            ``auxiliary``).
+            ``auxiliary``), and what BatchNorm stores beside them (``statistics``).
         has_encoder: whether the network tells its encoder from the rest.
     """
 
@@ -90,10 +90,17 @@ def examine(
         model(image)
     parameters: dict[str, Counter[str]] = {"encoder": Counter(), "decoder": Counter()}
     for key, parameter in model.named_parameters():
-        part = "encoder" if key.startswith(tuple(f"{e}." for e in ENCODERS)) else "decoder"
+        part = _part(key)
         parameters[part][_use(key, id(parameter) in tally.read)] += parameter.numel()
+    for key, buffer in model.named_buffers():
+        if key.endswith(("running_mean", "running_var")):
+            parameters[_part(key)]["statistics"] += buffer.numel()
     has_encoder = any(hasattr(model, encoder) for encoder in ENCODERS)
     return NetworkCosts(name, tally.operations, parameters, has_encoder)
+
+
+def _part(key: str) -> str:
+    return "encoder" if key.startswith(tuple(f"{e}." for e in ENCODERS)) else "decoder"
 
 
 def _use(key: str, read: bool) -> str:
@@ -176,7 +183,12 @@ def _operations(
 def _parameters(
     convention: Convention, network: NetworkCosts, parts: Iterable[str]
 ) -> Iterator[tuple[str, int]]:
-    wanted = {"used": True, "unused": convention.unused, "auxiliary": convention.auxiliary}
+    wanted = {
+        "used": True,
+        "unused": convention.unused,
+        "auxiliary": convention.auxiliary,
+        "statistics": convention.statistics,
+    }
     for part in parts:
         for use, number in network.parameters[part].items():
             if wanted[use]:

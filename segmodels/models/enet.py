@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from segmodels.models.base import ModelConfig, SegModel
 
 #: Rate of dropped channels in the first stage, and behind it (section 4 of the paper).
-_EARLY, _LATE = 0.01, 0.1
+EARLY, LATE = 0.01, 0.1
 
 #: The eight blocks at 1/8: dilation, or 0 for the one whose convolution is 1x5 and 5x1.
-_EIGHTH = (1, 2, 0, 4, 1, 8, 0, 16)
+EIGHTH = (1, 2, 0, 4, 1, 8, 0, 16)
 
 
 @dataclass(frozen=True)
@@ -122,17 +122,17 @@ class ENet(SegModel):
     def __init__(self, config: ENetConfig) -> None:
         super().__init__(config)
         self.initial = Initial()
-        self.b10 = Block(16, 64, 1, True, _EARLY)
+        self.b10 = Block(16, 64, 1, True, EARLY)
         for number in range(11, 15):
-            setattr(self, f"b{number}", Block(64, 64, 1, False, _EARLY))
-        self.b20 = Block(64, 128, 1, True, _LATE)
+            setattr(self, f"b{number}", Block(64, 64, 1, False, EARLY))
+        self.b20 = Block(64, 128, 1, True, LATE)
         for stage in (20, 30):
-            for number, dilation in enumerate(_EIGHTH, stage + 1):
-                setattr(self, f"b{number}", Block(128, 128, dilation, False, _LATE))
-        self.b40 = Up(128, 64, _LATE)
-        self.b41, self.b42 = (Block(64, 64, 1, False, _LATE) for _ in range(2))
-        self.b50 = Up(64, 16, _LATE)
-        self.b51 = Block(16, 16, 1, False, _LATE)
+            for number, dilation in enumerate(EIGHTH, stage + 1):
+                setattr(self, f"b{number}", Block(128, 128, dilation, False, LATE))
+        self.b40 = Up(128, 64, LATE)
+        self.b41, self.b42 = (Block(64, 64, 1, False, LATE) for _ in range(2))
+        self.b50 = Up(64, 16, LATE)
+        self.b51 = Block(16, 16, 1, False, LATE)
         self.fullconv = nn.ConvTranspose2d(
             16, config.num_classes, 3, 2, 1, output_padding=1, bias=False
         )

@@ -22,6 +22,13 @@ class ModelEntry:
     preprocessing: Preprocessing | None = None
 
 
+BISENET = "segmodels.models.bisenet:BiSeNet"
+CBT = "segmodels.models.cbt:CBT"
+DABNET = "segmodels.models.dabnet:DABNet"
+DDRNET = "segmodels.models.ddrnet:DDRNet"
+ENET_ELAB = "segmodels.models.enet_elab:ENetElab"
+FCDENSENET = "segmodels.models.fcdensenet:FCDenseNet"
+SEGNET = "segmodels.models.segnet:SegNet"
 CGNET = "segmodels.models.cgnet:CGNet"
 ENET = "segmodels.models.enet:ENet"
 DICENET = "segmodels.models.dicenet:DiCENet"
@@ -113,6 +120,12 @@ def _depicts() -> Iterator[tuple[str, ModelEntry]]:
             yield f"depict_{attention}_{encoder}_patch16", ModelEntry(DEPICT, arguments, HALF)
 
 
+def _contracted() -> Iterator[tuple[str, ModelEntry]]:
+    for encoder in ("vit_tiny", "vit_small", "vit_base", "vit_large"):
+        arguments = {**VITS[encoder][0], "patch_size": 16}
+        yield f"cbt_{encoder}_patch16", ModelEntry(CBT, arguments, HALF)
+
+
 def _segformers() -> Iterator[tuple[str, ModelEntry]]:
     for size, (widths, depths, decoder_width) in MITS.items():
         arguments = {"widths": widths, "depths": depths, "decoder_width": decoder_width}
@@ -195,6 +208,13 @@ MODELS: dict[str, ModelEntry] = {
     **dict(_setrs()),
     **dict(_upernets()),
     "unet": ModelEntry(UNET, preprocessing=IMAGENET),
+    **dict(_contracted()),
+    "bisenet_resnet18": ModelEntry(BISENET, preprocessing=IMAGENET),
+    "dabnet": ModelEntry(DABNET),
+    "ddrnet23_slim": ModelEntry(DDRNET, preprocessing=IMAGENET),
+    "enet": ModelEntry(ENET_ELAB),
+    "fcdensenet103": ModelEntry(FCDENSENET),
+    "segnet": ModelEntry(SEGNET),
     "cgnet_m3n21": ModelEntry(CGNET, {"m": 3, "n": 21}),
     "enet_ntkhoa95": ModelEntry(ENET),
     "espnet_p2_q3": ModelEntry(ESPNET, {"p": 2, "q": 3}),

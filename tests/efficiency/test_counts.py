@@ -40,7 +40,11 @@ def test_an_unknown_model_suggests_the_nearest():
 # --- two counters, one number -----------------------------------------------------------
 
 ONE_OF_EACH = [
+    "bisenet_resnet18",
+    "cbt_vit_tiny_patch16",
     "cgnet_m3n21",
+    "dabnet",
+    "ddrnet23_slim",
     "deeplabv3plus_mobilenetv2",
     "depict_ca_vit_tiny_patch16",
     "depict_sa_vit_tiny_patch16",
@@ -48,11 +52,13 @@ ONE_OF_EACH = [
     "enet_ntkhoa95",
     "espnet_p2_q8",
     "espnetv2_s0_5",
+    "fcdensenet103",
     "fcn_resnet50",
     "mit_b0",
     "mmseg_segformer_b0",
     "pspnet_resnet50",
     "segformer_b0",
+    "segnet",
     "segmenter_deit_tiny_distilled_patch16_mask",
     "setr_mla",
     "unet",

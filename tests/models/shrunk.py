@@ -27,6 +27,11 @@ FEWER: dict[str, Any] = {
     "channels": 64,
     "mla_channels": 16,
     "encoder_side": 64,
+    "growth": 4,
+    "down": (2, 2, 2),
+    "middle": 2,
+    "slimmer": 8,
+    "representatives": 3,
     "m": 2,
     "n": 2,
 }
@@ -35,7 +40,7 @@ STAGES = {"upernet": (2, 2, 2, 2)}
 
 #: One name for every way the code can go: what differs within a family other than by size.
 ALIKE = re.compile(
-    "segmenter_vit_(small|base|large)|(segmenter_)?deit_(small|base)|depict_.*_vit_(tiny|small|base|large)"
+    "segmenter_vit_(small|base|large)|cbt_vit_(small|base|large)|(segmenter_)?deit_(small|base)|depict_.*_vit_(tiny|small|base|large)"
     "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
     "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|upernet_swin_[sbl]"
     "|espnet_p2_q[58]|espnetv2_s[12]_.*|dicenet_s(0_[57].*|1_.*)"
