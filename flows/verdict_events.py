@@ -50,7 +50,11 @@ def tell(found: list[Change]) -> None:
 
 def _emit(change: Change) -> None:
     sides = {"before": change.before, "after": change.after}
-    payload = {name: row.model_dump(mode="json") for name, row in sides.items() if row}
+    payload = {
+        name: row.model_dump(mode="json", exclude_defaults=True)
+        for name, row in sides.items()
+        if row
+    }
     emit_event(
         EVENT,
         resource={

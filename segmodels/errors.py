@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -15,13 +16,25 @@ _LISTED = 20
 _LONGEST = 80
 
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+
+
+def without_credentials(text: str) -> str:
+    """A text in which addresses have no user and no password: `https://…@example.org`."""
+    return _CREDENTIALS.sub("\u2026@", text)
+
+
 class SegmodelsError(Exception):
     """Bad input, as one sentence that names the file, the field and the fix.
 
     Everything that a person can cause (a wrong name, a broken file, an unreachable
     address) is raised as this class, so that the command line prints one line for it and
-    a traceback only for our own mistakes.
+    a traceback only for our own mistakes. A message never shows the user and the password of an
+    address.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_credentials(message))
 
 
 class PassingError(SegmodelsError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir, project_root
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -98,7 +98,7 @@ def sink(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a sink must not stop the work it records
-        text = " ".join(str(error).split())[:300]
+        text = without_credentials(" ".join(str(error).split()))[:300]
         print(
             f"warning: MLflow took no {what} ({type(error).__name__}: {text}). The run goes on; "
             f"the next leaderboard stage catches up.",

@@ -6,7 +6,9 @@ import sys
 
 from tqdm import tqdm
 
+from segmodels.errors import without_credentials
+
 
 def note(text: str) -> None:
     """Say on standard error what was found and what is done about it."""
-    tqdm.write(f"note: {text}", file=sys.stderr)
+    tqdm.write(f"note: {without_credentials(text)}", file=sys.stderr)

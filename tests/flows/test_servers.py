@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -95,6 +98,45 @@ def test_a_broken_record_is_named(cache: Path) -> None:
     assert servers.main(["status"]) == 1
 
 
+#: Saves a webhook on the server, has it told of verdicts, and tells of one.
+TELLING = """
+import sys
+from page_rows import make_row, unrun
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from flows import automations, verdict_events
+from segmodels.leaderboard import render_json
+from segmodels.leaderboard.history.published import read_board
+words = {"subject": "{{subject}}", "body": "{{body}}"}
+block = CustomWebhookNotificationBlock(name="x", url=sys.argv[1], json_data=words)
+block.save("told", overwrite=True)
+assert automations.main(["--notify", "custom-webhook/told"]) == 0
+sides = (unrun(claim="a"), make_row(claim="a"))
+boards = (read_board(render_json([row]), "a test").rows for row in sides)
+for change in verdict_events.changed(*boards):
+    verdict_events._emit(change)
+"""
+
+
+def heard_of_a_verdict(settings: dict[str, str]) -> dict[str, str]:
+    """What a webhook gets when a verdict changes."""
+    heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.put(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as hook:
+        threading.Thread(target=hook.serve_forever, daemon=True).start()
+        command = [sys.executable, "-c", TELLING, f"http://127.0.0.1:{hook.server_port}/hook"]
+        known = {**settings, "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'tests'}"}
+        subprocess.run(command, cwd=CHECKOUT, env=known, check=True, capture_output=True)
+        told = heard.get(timeout=60)
+        hook.shutdown()
+    return dict(json.loads(told))
+
+
 @pytest.mark.slow
 def test_up_and_down(cache: Path) -> None:
     """Two minutes: servers, deployments, automations and a worker, twice up, once down."""
@@ -126,6 +168,9 @@ def test_up_and_down(cache: Path) -> None:
         with urllib.request.urlopen(request, timeout=30) as answer:
             names = {one["name"] for one in json.loads(answer.read())}
         assert names == {"reproduce", "verify-claim", "train", "robustness", "leaderboard"}
+        told = heard_of_a_verdict({**settings, "PREFECT_API_URL": address.partition("/deploy")[0]})
+        assert "a: blocked \u2192 verified 50.02 of 50" in told["subject"]
+        assert "Within 0.105 points" in told["body"]
     finally:
         ended = call("down")
     assert ended.count("process") == 3
