@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.schedule import asking_prefect
 from flows.verdict_events import EVENT
+from flows.watch import EVENT as LOST
 from segmodels.core.exits import DONE, ended
 from segmodels.errors import SegmodelsError
 
@@ -62,11 +63,11 @@ def changed_verdicts(block: Block) -> AutomationCore:
     if document is None:
         raise SegmodelsError("the notification block is not saved on the server.")
     return AutomationCore(
-        name="segmodels: verdicts that changed",
-        description="Tells of every verdict that changed, with the row before and after.",
+        name="segmodels: verdicts and addresses that changed",
+        description="Tells of verdicts that changed, with both rows, and of files that are gone.",
         trigger=EventTrigger(
-            expect={EVENT},
-            match={"prefect.resource.id": "segmodels.row.*"},
+            expect={EVENT, LOST},
+            match={"prefect.resource.id": ["segmodels.row.*", "segmodels.address.*"]},
             for_each={"prefect.resource.id"},
             posture=Posture.Reactive,
             threshold=1,
@@ -75,7 +76,7 @@ def changed_verdicts(block: Block) -> AutomationCore:
             SendNotification(
                 block_document_id=document,
                 subject="{{ event.resource.name }}: {{ event.payload.words }}",
-                body="Before: {{ event.payload.before }}\n\nAfter: {{ event.payload.after }}",
+                body="{{ event.payload | tojson }}",
             )
         ],
     )

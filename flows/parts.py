@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import Flow
 
-from flows import choices, robustness, train, verify
+from flows import choices, robustness, train, verify, watch
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow
 from segmodels.errors import UnknownNameError
 
@@ -52,6 +52,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "train": train.FLOW,
     "robustness": robustness.FLOW,
     "verify-claim": verify.FLOW,
+    "watch": watch.FLOW,
 }
 globals().update({name.replace("-", "_"): flow for name, flow in FLOWS.items()})
 

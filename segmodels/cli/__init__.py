@@ -24,6 +24,7 @@ from segmodels.cli import (
     project,
     robustness,
     schema,
+    watching,
     weights,
 )
 from segmodels.cli.common import Command
@@ -37,7 +38,7 @@ __all__ = ["main"]
 
 #: In the order of `segmodels --help`.
 _GROUPS = (
-    *(listing, data, weights, checking, evaluating, evidence),
+    *(listing, data, weights, watching, checking, evaluating, evidence),
     *(board, changes, robustness, examples, attacks, analysing, costs, diagnosis, project, schema),
 )
 

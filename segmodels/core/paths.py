@@ -45,6 +45,11 @@ def evidence() -> Path:
     return local() / "evidence"
 
 
+def watched() -> Path:
+    """What servers said of released files (`segmodels watch`)."""
+    return local() / "watch.json"
+
+
 def published_evidence() -> Path:
     """Evidence that was placed in git on purpose: ours by run, that of others in `third-party`."""
     return reports() / "evidence"

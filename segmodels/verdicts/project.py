@@ -14,6 +14,7 @@ from segmodels.assets.entries import (
     load_dataset_entries,
     load_weights_entries,
 )
+from segmodels.assets.watch import read_record
 from segmodels.claims import Claim, Statement, load_claims, load_statements
 from segmodels.efficiency.claims import Costs
 from segmodels.errors import SegmodelsError
@@ -25,6 +26,7 @@ from segmodels.verdicts.evidence_index import EvidenceIndex
 from segmodels.verdicts.matching import as_prepared
 from segmodels.verdicts.retrained import wrong_retrains
 from segmodels.verdicts.rules import Rules, load_rules
+from segmodels.verdicts.watched import datasets_as_seen, weights_as_seen
 
 Claims = Mapping[tuple[str, str], Sequence[Claim]]
 
@@ -85,7 +87,9 @@ def load_project(evidence_folder: Path, link_from: Path, local: Path | None = No
     rules, claims, statements = load_rules(), load_claims(), load_statements()
     runs = _load_runs(claims)
     descriptions = [one.parent / "datasets" for one in (local, evidence_folder) if one]
-    weights, entries = load_weights_entries(), load_dataset_entries()
+    seen = read_record(local.parent / "watch.json") if local else {}
+    weights = weights_as_seen(load_weights_entries(), seen)
+    entries = datasets_as_seen(load_dataset_entries(), seen)
     datasets = {name: as_prepared(one, *descriptions) for name, one in entries.items()}
     return Project(
         link_from=link_from,

@@ -34,7 +34,7 @@ def choices_of(about: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["reproduce", "verify-claim", "train", "robustness", "leaderboard"]
+    "name", ["reproduce", "verify-claim", "train", "robustness", "leaderboard", "watch"]
 )
 def test_a_deployment_explains_itself(name: str) -> None:
     deployment, flow = DEPLOYMENTS[name], flow_of(name)
