@@ -80,6 +80,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cbt": ("cbt_vit_tiny_patch16", {**_VIT, "representatives": 3}),
     "dabnet": ("dabnet", {}),
     "ddrnet": ("ddrnet23_slim", {"width": 8, "pyramid_width": 16, "head_width": 16}),
+    "enet-davidtvs": ("enet_davidtvs", {}),
     "enet-elab": ("enet", {}),
     "fcdensenet": ("fcdensenet103", {"growth": 4, "down": (2, 2, 2), "middle": 2}),
     "segnet": ("segnet", {"slimmer": 8}),

@@ -10,6 +10,7 @@ from segmodels.models.base import SegModel
 
 #: By name: outputs, and sizes of images.
 CASES = {
+    "enet_davidtvs": (12, [(64, 96), (72, 120)]),
     "dabnet": (11, [(64, 96), (72, 120)]),
     "ddrnet23_slim": (7, [(64, 96), (72, 120)]),
     "bisenet_resnet18": (7, [(64, 96), (96, 160)]),

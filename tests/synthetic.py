@@ -91,6 +91,7 @@ statements: {{seeds: 2}}
 obstacles:
   weights of another network: {{means: a slip, fix: correct the claim}}
   not implemented: {{means: no code, fix: write it}}
+  network not described: {{means: no definition, fix: ask for it}}
   protocol not stated: {{means: nobody knows, fix: find out}}
   weights unpublished: {{means: nobody has them, fix: ask the authors}}
   weights gated: {{means: a login, fix: fetch them by hand}}

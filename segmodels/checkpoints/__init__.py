@@ -14,6 +14,7 @@ from segmodels.checkpoints import (
     cgnet,
     edgenets,
     enet,
+    enet_davidtvs,
     espnet,
     hugging_face,
     mit,
@@ -75,6 +76,9 @@ FORMATS: dict[str, Format] = {
     "augreg": Format("AugReg's ViT (.npz)", augreg.recognises, augreg.load),
     "cgnet": Format("a CGNet state dict (.pth)", cgnet.recognises, cgnet.load),
     "enet": Format("an ENet of ntkhoa95/ENet_PyTorch (.pth)", enet.recognises, enet.load),
+    "enet_davidtvs": Format(
+        "an ENet of davidtvs/PyTorch-ENet", enet_davidtvs.recognises, enet_davidtvs.load
+    ),
     "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
     "edgenets": Format(
         "an ESPNetv2 or DiCENet of EdgeNets (.pth)", edgenets.recognises, edgenets.load

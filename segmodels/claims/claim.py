@@ -104,6 +104,7 @@ class Claim(Entry):
         released: whether its weights were given out at all, as far as we know; an address or a
             sentence about them stands in `checkpoint`.
         checkpoint: where they lie, or what is known of them.
+        undescribed: why the network cannot be built from what is published, if it cannot.
         source: where the number is printed.
         seen: how we saw it there.
         conflicts: ids of claims that print another number for the same thing.
@@ -136,6 +137,7 @@ class Claim(Entry):
     weights: str | None = None
     released: Literal["yes", "no", "unknown"] = "unknown"
     checkpoint: str = ""
+    undescribed: str = ""
     source: Words
     seen: str = ""
     conflicts: Several[Name] = ()

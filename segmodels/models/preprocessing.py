@@ -192,6 +192,9 @@ CGNET_CAMVID = Preprocessing("RGB", (105.65775, 103.329834, 99.625404), (1.0, 1.
 #: Grey levels as they are: utils.py of github.com/ntkhoa95/ENet_PyTorch.
 ENET_NTKHOA95 = Preprocessing("RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
+#: Values from 0 to 1: main.py of github.com/davidtvs/PyTorch-ENet, `ToTensor` alone.
+ENET_DAVIDTVS = Preprocessing("RGB", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+
 #: CamVid training statistics, as the released ESPNet weights expect them.
 ESPNET_CAMVID = Preprocessing(
     "BGR", (110.331, 108.409, 105.033), (72.126, 72.691, 69.904), divisor=255.0

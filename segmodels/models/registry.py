@@ -26,6 +26,7 @@ BISENET = "segmodels.models.bisenet:BiSeNet"
 CBT = "segmodels.models.cbt:CBT"
 DABNET = "segmodels.models.dabnet:DABNet"
 DDRNET = "segmodels.models.ddrnet:DDRNet"
+ENET_DAVIDTVS = "segmodels.models.enet_davidtvs:ENetDavidtvs"
 ENET_ELAB = "segmodels.models.enet_elab:ENetElab"
 FCDENSENET = "segmodels.models.fcdensenet:FCDenseNet"
 SEGNET = "segmodels.models.segnet:SegNet"
@@ -213,6 +214,7 @@ MODELS: dict[str, ModelEntry] = {
     "dabnet": ModelEntry(DABNET),
     "ddrnet23_slim": ModelEntry(DDRNET, preprocessing=IMAGENET),
     "enet": ModelEntry(ENET_ELAB),
+    "enet_davidtvs": ModelEntry(ENET_DAVIDTVS),
     "fcdensenet103": ModelEntry(FCDENSENET),
     "segnet": ModelEntry(SEGNET),
     "cgnet_m3n21": ModelEntry(CGNET, {"m": 3, "n": 21}),

@@ -62,7 +62,9 @@ def obstacles(
 
 
 def _network(claim: Claim) -> Iterator[Obstacle]:
-    if claim.model not in list_models():
+    if claim.model not in list_models() and claim.undescribed:
+        yield Obstacle("network not described", f"{claim.undescribed.rstrip('.')}.")
+    elif claim.model not in list_models():
         yield Obstacle("not implemented", f"The network {claim.model!r} is not implemented here.")
     if claim.corruption and claim.corruption not in CORRUPTIONS:
         yield Obstacle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import torch
 from reference_weights import images, sampled
 from small_networks import CASES, CBT_NAME, GRID, drawn, tokens
 
+from segmodels.checkpoints import load_checkpoint
+from segmodels.checkpoints.camvid import WITH_VOID
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
+from segmodels.models.preprocessing import ENET_DAVIDTVS
 
 STORED = json.loads((Path(__file__).parents[1] / "reference/small_networks.json").read_text())
 
@@ -22,6 +26,7 @@ PARAMETERS = {
     ("dabnet", 19): 756_643,
     ("ddrnet23_slim", 11): 5_695_467,
     ("enet", 12): 363_856,
+    ("enet_davidtvs", 12): 350_652,
     ("fcdensenet103", 11): 9_322_091,
     ("segnet", 11): 29_449_355,
 }
@@ -40,6 +45,17 @@ def test_logits_are_those_of_the_authors_code(name: str) -> None:
         expected = STORED[name][f"{height}x{width}"]
         values = sampled(found.numpy())[: len(expected)]
         np.testing.assert_allclose(values, expected, rtol=2e-5, atol=1e-5)
+
+
+def test_files_of_davidtvs_load_strictly(tmp_path: Path) -> None:
+    """The names are those of the authors' code, whose tensors the stored logits were made with."""
+    made = create_model("enet_davidtvs", 12)
+    snapshot = {"epoch": 3, "miou": 0.5, "state_dict": made.state_dict(), "optimizer": {}}
+    torch.save(snapshot, tmp_path / "ENet")
+    model = load_checkpoint(tmp_path / "ENet")
+    assert model.config == made.config
+    assert (model.preprocessing, model.class_names) == (ENET_DAVIDTVS, WITH_VOID)
+    assert STORED["names"] == hashlib.sha256(" ".join(made.state_dict()).encode()).hexdigest()
 
 
 def test_scores_of_cbt_are_those_of_the_authors_decoder() -> None:

@@ -427,6 +427,11 @@ def test_speeds_are_never_compared(board):
     [
         ({"protocol": "", "stated": "crop 512"}, "protocol not stated", "only: crop 512"),
         ({"model": "hrnet"}, "not implemented", "'hrnet' is not implemented"),
+        (
+            {"model": "hrnet", "undescribed": "Nobody says how it is built."},
+            "network not described",
+            "Nobody says how it is built. ",
+        ),
         ({"weights": "never"}, "weights unpublished", "nobody has it"),
         ({"weights": "by-hand"}, "weights gated", "it has no address"),
         ({"released": "no"}, "weights unpublished", "gives out no weights"),
