@@ -62,17 +62,17 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
         run = run_of(claim).name
     if run not in known:
         raise UnknownNameError("run with evidence", run, known)
-    parts, left_out = {}, []
+    parts, left_out = {}, dict[str, str]()
     for folder in known[run]:
         for path, evidence in _checked(folder):
             if why := _unfit(evidence):
-                left_out.append(f"of {path.parent.name}: {why}")
+                left_out[evidence.key] = f"of {path.parent.name}: {why}"
             elif evidence.key not in parts:
                 protocol = path.parent.name
                 maps, about = _maps(run, protocol, evidence.key), _environment(run, protocol)
                 parts[evidence.key] = part_of(evidence, protocol, maps, about)
     if not parts:
-        why = f" ({left_out[0]})" if left_out else ""
+        why = f" ({next(iter(left_out.values()))})" if left_out else ""
         raise SegmodelsError(f"{known[run][0]}: nothing in it that others could judge{why}.")
     submission = submission_of(run, [parts[key] for key in sorted(parts)])
     path = target or Path.cwd() / f"{run}{ENDING}"
@@ -80,7 +80,7 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
         comment = f"segmodels submission of {run}"
         submission = replace(submission, signature=sign(submission.signed, key, comment))
     write_submission(path, submission)
-    return PackedRun(path, sorted(parts), sorted(left_out))
+    return PackedRun(path, sorted(parts), sorted(left_out.values()))
 
 
 def _checked(folder: Path) -> Iterator[tuple[Path, Evidence]]:
