@@ -16,5 +16,5 @@ lint:  ## format, lint, types, import rules
 repro:  ## rebuild what params/active.yaml names
 	dvc repro
 
-ui:  ## the MLflow dashboard on http://127.0.0.1:5000
-	mlflow ui --backend-store-uri sqlite:///mlflow.db
+ui:  ## Prefect, MLflow and a worker on this machine; `python -m flows.servers down` ends them
+	python -m flows.servers up
