@@ -67,6 +67,20 @@ def test_papers_and_numbers_stand_where_the_interface_has_them(tmp_path: Path) -
     assert sota[0]["arxiv_id"] == "2101.00001"
 
 
+def test_costs_and_numbers_of_others_do_not_verify_a_paper(tmp_path: Path) -> None:
+    known = {"arxiv": "2101.00001"}
+    found = [
+        make_row(claim="small", metric="params_M", **known),
+        make_row(claim="again", claimant="re-implementation (somebody)", **known),
+        unrun(claim="score", **known),
+    ]
+    write_api(tmp_path, found)
+    paper = json.loads((tmp_path / "api/v1/papers/2101.00001").read_text())
+    assert (paper["verification"], paper["verification_score"]) == ("unverified", 0.0)
+    assert paper["segmodels"]["scores_of_the_authors"] == 1
+    assert len(paper["leaderboard"]) == 3
+
+
 def test_a_second_export_removes_what_has_gone(tmp_path: Path) -> None:
     write_api(tmp_path, rows())
     once = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -89,7 +103,9 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     ("verdicts", "word"),
     [
         ({"blocked": 3, "unverified": 1, "stale": 1}, "unverified"),
-        ({"verified": 1, "blocked": 3}, "verified"),
+        ({"verified": 2}, "verified"),
+        ({"verified": 1, "blocked": 3}, "partial"),
+        ({}, "unverified"),
         ({"verified": 2, "better": 1}, "partial"),
         ({"below": 1, "inconclusive": 1}, "partial"),
         ({"partial": 1}, "partial"),

@@ -63,11 +63,13 @@ def sota_records(papers: Iterable[Record]) -> list[Record]:
 
 def _paper(arxiv: str, found: list[tuple[Row, str]]) -> Record:
     verdicts = Counter(row.verdict.status for row, _ in found)
+    decisive = Counter(row.verdict.status for row, _ in found if is_decisive(row))
+    holds = _number(decisive, HOLDS)
     return {
         "arxiv_id": arxiv,
         "title": found[0][0].subject.title,
-        "verification": verification(verdicts),
-        "verification_score": round(_number(verdicts, HOLDS) / len(found), 4),
+        "verification": verification(decisive),
+        "verification_score": round(holds / decisive.total(), 4) if holds else 0.0,
         "tasks": [TASK],
         "leaderboard": [_line(row, page) for row, page in found],
         "code_links": [],
@@ -75,23 +77,33 @@ def _paper(arxiv: str, found: list[tuple[Row, str]]) -> Record:
             "schema": SCHEMA,
             "generated_by": f"segmodels {SOFTWARE}",
             "numbers": len(found),
+            "scores_of_the_authors": decisive.total(),
             "verdicts": {status: verdicts[status] for status in STATUSES if verdicts[status]},
         },
     }
 
 
+def is_decisive(row: Row) -> bool:
+    """Whether a number says something about a paper: a score that its own authors print.
+
+    A count of parameters says nothing of a score, and what others print of their own code is
+    theirs to hold.
+    """
+    return row.subject.unit == "%" and row.subject.claimant.startswith("authors")
+
+
 def verification(verdicts: Counter[Status]) -> str:
-    """One word for a paper, from the verdicts on its numbers.
+    """One word for a paper, from the verdicts on the scores that its authors print.
 
     Returns:
-        `unverified` where none of them was compared with a measurement, `verified` where all that
-        were hold, `contradicted` where none does and one at least differs, else `partial`.
+        `verified` where all of them hold, `unverified` where none was compared with a measurement,
+        `contradicted` where none holds and one at least differs, else `partial`.
     """
     holds, differs = _number(verdicts, HOLDS), _number(verdicts, DIFFERS)
     open_ended = _number(verdicts, ("inconclusive", "partial"))
     if not holds + differs + open_ended:
         return "unverified"
-    if holds and not differs + open_ended:
+    if holds == verdicts.total():
         return "verified"
     return "contradicted" if differs and not holds + open_ended else "partial"
 
