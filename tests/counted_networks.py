@@ -51,6 +51,22 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "fcn": ("fcn_mobilenetv2", {"channels": 32}),
     "pspnet": ("pspnet_mobilenetv2", {"channels": 32}),
     "deeplabv3plus": ("deeplabv3plus_mobilenetv2", {"channels": 32, "fine_channels": 8}),
+    "encnet": ("encnet_resnet50", {"backbone": "mobilenetv2_100", "channels": 32, "codes": 8}),
+    "ccnet": ("ccnet_resnet50", {"backbone": "mobilenetv2_100", "channels": 32}),
+    "icnet": ("icnet_resnet50", {"psp_channels": 32, "channels": 32}),
+    "ocrnet": (
+        "ocrnet_hrnetw18s",
+        {"backbone": "hrnet_w18_small", "channels": 32, "ocr_channels": 16},
+    ),
+    "fcn8s": ("fcn8s", {"base": 8, "width": 32}),
+    "dilatednet": ("dilatednet", {"base": 8, "width": 32}),
+    "icnet-released": ("icnet", {"width": 4}),
+    "resnet38": ("resnet38", {"width": 4, "channels": 16}),
+    "deeplabv3plus-xception": (
+        "deeplabv3plus_xception41",
+        {"channels": 32, "fine_channels": 8},
+    ),
+    "mmseg-unet": ("mmseg_unet_s5_d16_fcn", {"width": 4, "channels": 8}),
     "segformer": ("segformer_nano", {}),
     "mmseg-segformer": (
         "mmseg_segformer_b0",
@@ -87,6 +103,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "espnetv2": ("espnetv2_s0_5", {"decoder_width": 4}),
     "dicenet": ("dicenet_s0_5", {"encoder_side": 64, "decoder_width": 4}),
 }
+
+#: Factors of weights. As drawn, a region of OCRNet would be one pixel, and which one would depend
+#: on the last digits.
+SOFTENED = {"decode_head.0.conv_seg.weight": 1 / 16}
 
 #: One of every kind: what decides how images come to a network and labels come back.
 PROTOCOLS: dict[str, dict[str, Any]] = {
@@ -135,6 +155,8 @@ def network(name: str, offsets: Sequence[float] = (0.0,) * CLASSES) -> SegModel:
     model = create_model(registered, CLASSES, **small).eval()
     model.preprocessing = IMAGENET
     drawn = {key: _drawn(key, value) for key, value in model.state_dict().items()}
+    for key in SOFTENED.keys() & drawn.keys():
+        drawn[key] = drawn[key] * SOFTENED[key]
     model.load_state_dict(drawn)
     shift, whole = torch.tensor(offsets)[:, None, None], model.forward_lowres
     model.forward_lowres = lambda images: whole(images) + shift  # type: ignore[method-assign]
@@ -144,7 +166,7 @@ def network(name: str, offsets: Sequence[float] = (0.0,) * CLASSES) -> SegModel:
 def _drawn(name: str, value: Tensor) -> Tensor:
     if is_counter(name) or not value.is_floating_point():
         return value
-    rounded = np.round(tensor(name, value.shape) * 256) / 256
+    rounded = np.asarray(np.round(tensor(name, value.shape) * 256) / 256)
     return torch.from_numpy(rounded.astype(np.float32))
 
 

@@ -28,11 +28,13 @@ def tensor(name: str, shape: Sequence[int]) -> np.ndarray[Any, Any]:
         values = 1 + 0.3 * np.abs(z)
     elif last.endswith(("pos_embed", "token", "cls_emb", "bias_table")):
         values = 0.3 * z
+    elif name.endswith("gamma.scale"):  # a factor that starts at 0
+        values = 0.5 + 0.1 * z
     elif len(shape) > 1:
         values = z * (2 / np.prod(shape[1:])) ** 0.5
     else:
         values = 0.1 * z + (last == "weight")
-    return values.astype(np.float32)
+    return np.asarray(values, dtype=np.float32)
 
 
 def is_counter(name: str) -> bool:

@@ -18,19 +18,29 @@ from foreign_backbones import Tensors, mobilenet, swin_of_its_authors
 from segmodels.checkpoints import save_checkpoint
 from segmodels.models import create_model
 from segmodels.models.registry import (
+    CCNET,
     DEEPLABV3PLUS,
     DEPICT,
+    DILATEDNET,
+    ENCNET,
     FCN,
+    FCN8S,
+    ICNET,
     MIT_CLASSIFIER,
     MMSEG_SEGFORMER,
+    MMSEG_UNET,
     MODELS,
+    OCRNET,
     PSPNET,
+    RELEASED_ICNET,
+    RESNET38,
     SEGFORMER,
     SEGFORMER_RESNET,
     SEGMENTER,
     SETR,
     UPERNET,
     VIT_CLASSIFIER,
+    XCEPTION,
 )
 
 _VIT: dict[str, Any] = {"width": 16, "layers": 4, "heads": 2}
@@ -50,6 +60,16 @@ SMALL: dict[str, dict[str, Any]] = {
     FCN: {"backbone": "mobilenetv2_100", "channels": 8},
     PSPNET: {"backbone": "mobilenetv2_100", "channels": 8},
     DEEPLABV3PLUS: {"backbone": "mobilenetv2_100", "channels": 8},
+    ENCNET: {"backbone": "mobilenetv2_100", "channels": 8},
+    CCNET: {"backbone": "mobilenetv2_100", "channels": 8},
+    ICNET: {"psp_channels": 8, "channels": 8},
+    OCRNET: {"backbone": "hrnet_w18_small", "channels": 8, "ocr_channels": 8},
+    FCN8S: {"base": 4, "width": 8},
+    DILATEDNET: {"base": 4, "width": 8},
+    RELEASED_ICNET: {"width": 4},
+    RESNET38: {"width": 4, "channels": 8},
+    XCEPTION: {"backbone": "xception41", "channels": 8, "fine_channels": 8},
+    MMSEG_UNET: {"width": 4, "channels": 8},
 }
 
 

@@ -22,10 +22,10 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.preprocessing import Preprocessing
 
 #: In the published configs of the networks known here: ResNets at 1/8 of the image,
-#: MobileNetV2 at 1/8, DeepLabV3+'s pyramid or Swin. Others give the same tensors.
+#: MobileNetV2 at 1/8, DeepLabV3+'s pyramid, Swin or U-Net. Others give the same tensors.
 KNOWN: dict[str, set[tuple[float, ...]]] = {
     "dilations": {(1, 1, 2, 4), (1, 1, 1, 2, 2, 4, 4), (1, 12, 24, 36)},
-    "strides": {(1, 2, 1, 1), (1, 2, 2, 1, 1, 1, 1), (4, 2, 2, 2)},
+    "strides": {(1, 2, 1, 1), (1, 2, 2, 1, 1, 1, 1), (4, 2, 2, 2), (1,) * 5},
     "pool_scales": {(1, 2, 3, 6)},
 }
 
@@ -84,7 +84,14 @@ class Described:
 
     def backbone(self, name: str) -> Any:
         """What the config gives a field of the backbone; None if nothing."""
-        stated = (self.model or {}).get("backbone")
+        return self._of("backbone", name)
+
+    def head(self, name: str) -> Any:
+        """What the config gives a field of the head; None if nothing."""
+        return self._of("decode_head", name)
+
+    def _of(self, part: str, name: str) -> Any:
+        stated = (self.model or {}).get(part)
         return stated.get(name) if isinstance(stated, dict) else None
 
     def check_model(self, config: Mapping[str, Any]) -> None:

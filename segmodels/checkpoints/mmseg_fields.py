@@ -7,7 +7,7 @@ only. What is none of them is refused by its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from segmodels.checkpoints.mmseg_tables import (
     BACKBONES,
     HEADS,
     LEFT,
-    NECK,
+    NECKS,
     OUTSIDE,
     PARTS,
     PIXELS,
@@ -43,20 +43,34 @@ def check_model(path: Path, model: Mapping[str, Any], config: Mapping[str, Any])
     stated = _Stated(path)
     family = _family(str(config["name"]))
     stated.check_names("model", model, (*PARTS, *OUTSIDE))
-    stated.check("model", {"type": model.get("type")}, {"type": ("EncoderDecoder", None)})
+    stated.check("model", {"type": model.get("type")}, {"type": (_kind(family), None)})
     shown = _shown(family, config)
     for part, tables in (("backbone", BACKBONES[family]), ("decode_head", HEADS[family])):
-        values = model.get(part)
-        if isinstance(values, Mapping):
-            table = {**_table(values, tables), **shown[part]}
-            stated.check(f"model.{part}", values, table, LEFT)
-    if config.get("decoder") == "mla" and isinstance(model.get("neck"), Mapping):
-        stated.check("model.neck", model["neck"], {**NECK, "eps of norm_layer": (1e-6,)}, LEFT)
-    elif model.get("neck") is not None and config.get("decoder") != "mla":
+        for place, values in _parts(f"model.{part}", model.get(part)):
+            stated.check(place, values, {**_table(values, tables), **shown[part]}, LEFT)
+    neck = NECKS.get("_".join((family, str(config.get("decoder", "")))).rstrip("_"))
+    if neck is None and model.get("neck") is not None:
         stated.refuse("model", "neck", model["neck"], (None,))
+    for place, values in _parts("model.neck", model.get("neck")):
+        stated.check(place, values, neck or {}, LEFT)
     pixels = model.get("data_preprocessor")
     if isinstance(pixels, Mapping):
         stated.check("model.data_preprocessor", pixels, PIXELS, PIXELS_LEFT)
+
+
+def _kind(family: str) -> str:
+    """What mmsegmentation calls the frame of a network."""
+    return "CascadeEncoderDecoder" if family == "ocrnet" else "EncoderDecoder"
+
+
+def _parts(place: str, values: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every part that a config describes: one, or some in a row, or a backbone in a backbone."""
+    if isinstance(values, Mapping):
+        yield place, values
+        yield from _parts(f"{place}.backbone_cfg", values.get("backbone_cfg"))
+    elif isinstance(values, list):
+        for number, one in enumerate(values):
+            yield from _parts(f"{place}[{number}]", one)
 
 
 def _family(name: str) -> str:
@@ -104,6 +118,8 @@ def _shown(family: str, config: Mapping[str, Any]) -> dict[str, dict[str, tuple[
     }
     backbone = {name: allowed for name, allowed in stages.items() if allowed != (None,)}
     eps = 1e-6 if family.endswith("segformer") else 1e-5
+    if family == "ccnet":
+        head["recurrence"] = (config["recurrence"],)
     return {"backbone": {**backbone, "eps of norm_cfg": (eps,)}, "decode_head": head}
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from segmodels.checkpoints.mmseg_convolutional import convolutional
+from segmodels.checkpoints.mmseg_convolutional import (
+    ccnet_of,
+    convolutional,
+    encnet_of,
+    icnet_of,
+    ocrnet_of,
+    unet_of,
+)
 from segmodels.checkpoints.mmseg_file import Config, File, Tensors
 from segmodels.checkpoints.mmseg_transformers import (
     mmseg_segformer_of,
@@ -36,6 +43,11 @@ NETWORKS = (
     KnownNetwork(
         ("decode_head.c1_bottleneck.", "decode_head.aspp_modules."), convolutional("deeplabv3plus")
     ),
+    KnownNetwork(("decode_head.enc_module.", "backbone.layer1."), encnet_of),
+    KnownNetwork(("decode_head.cca.", "backbone.layer1."), ccnet_of),
+    KnownNetwork(("decode_head.1.object_context_block.", "backbone.transition1."), ocrnet_of),
+    KnownNetwork(("backbone.conv_sub4.", "neck.cff_24."), icnet_of),
+    KnownNetwork(("decode_head.convs.", "backbone.encoder.0.0.convs."), unet_of),
     KnownNetwork(("decode_head.psp_modules.", "backbone.layer1."), convolutional("pspnet")),
     KnownNetwork(("decode_head.conv_cat.", "backbone.layer1."), convolutional("fcn")),
     KnownNetwork(("decode_head.conv_seg.", VIT), segmenter_of),

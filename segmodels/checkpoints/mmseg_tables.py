@@ -19,13 +19,14 @@ LEFT = frozenset(
     dropout_ratio loss_decode ignore_index sampler init_std embed_dim embed_dims in_channels
     channels base_channels stem_channels num_convs concat_input kernel_size mla_channels
     mlahead_channels c1_in_channels c1_channels num_stages deep_stem widen_factor
-    decoder_params feature_strides out_channels
+    decoder_params feature_strides out_channels num_codes loss_se_decode ocr_channels extra
+    backbone_cfg layer_channels light_branch_middle_channels psp_out_channels
     """.split()  # noqa: SIM905
 )
 
 #: Parts of a network, and what belongs to its training or to the protocol.
 PARTS = ("type", "backbone", "neck", "decode_head", "auxiliary_head", "data_preprocessor")
-OUTSIDE = ("pretrained", "init_cfg", "train_cfg", "test_cfg")
+OUTSIDE = ("num_stages", "pretrained", "init_cfg", "train_cfg", "test_cfg")
 
 BATCH_NORMS = ("BN", "SyncBN", "BN2d", "MMSyncBN", "naiveSyncBN", "SyncBatchNorm", "BatchNorm2d")
 
@@ -100,6 +101,36 @@ _MOBILENET: Allowed = {
     "act_cfg": ("ReLU6",),
 }
 
+_HRNET: Allowed = {
+    "type": ("HRNet",),
+    "multiscale_output": (True,),
+    "conv_cfg": (None,),
+    "norm_cfg": BATCH_NORMS,
+}
+_UNET: Allowed = {
+    "type": ("UNet",),
+    "strides": ([1] * 5,),
+    "enc_num_convs": ([2] * 5,),
+    "dec_num_convs": ([2] * 4,),
+    "downsamples": ([True] * 4,),
+    "enc_dilations": ([1] * 5,),
+    "dec_dilations": ([1] * 4,),
+    "upsample_cfg": ({"type": "InterpConv"},),
+    "dcn": (None,),
+    "plugins": (None,),
+    "conv_cfg": (None,),
+    "norm_cfg": BATCH_NORMS,
+    "act_cfg": ("ReLU",),
+}
+_ICNET: Allowed = {
+    "type": ("ICNet",),
+    "pool_scales": ([1, 2, 3, 6],),
+    "align_corners": (False,),
+    "conv_cfg": (None,),
+    "norm_cfg": BATCH_NORMS,
+    "act_cfg": ("ReLU",),
+}
+
 #: What is said of every head.
 _HEAD: Allowed = {
     "align_corners": (False,),
@@ -110,6 +141,7 @@ _HEAD: Allowed = {
 }
 _LAST: Allowed = {**_HEAD, "in_index": (-1, 3), "input_transform": (None,)}
 _ALL: Allowed = {**_HEAD, "in_index": ([0, 1, 2, 3],), "input_transform": ("multiple_select",)}
+_JOINED: Allowed = {**_ALL, "input_transform": ("resize_concat",)}
 
 #: Fields of backbones and heads by our names of networks without their size.
 BACKBONES: dict[str, tuple[Allowed, ...]] = {
@@ -121,6 +153,11 @@ BACKBONES: dict[str, tuple[Allowed, ...]] = {
     "fcn": (_RESNET, _MOBILENET),
     "pspnet": (_RESNET, _MOBILENET),
     "deeplabv3plus": (_RESNET, _MOBILENET),
+    "encnet": (_RESNET,),
+    "ccnet": (_RESNET,),
+    "ocrnet": (_HRNET,),
+    "icnet": (_ICNET, _RESNET),
+    "mmseg_unet": (_UNET,),
 }
 HEADS: dict[str, tuple[Allowed, ...]] = {
     "segmenter": (
@@ -148,12 +185,41 @@ HEADS: dict[str, tuple[Allowed, ...]] = {
     "deeplabv3plus": (
         {**_LAST, "type": ("DepthwiseSeparableASPPHead",), "dilations": ([1, 12, 24, 36],)},
     ),
+    "encnet": (
+        {
+            **_HEAD,
+            "type": ("EncHead",),
+            "in_index": ([1, 2, 3],),
+            "input_transform": ("multiple_select",),
+            "use_se_loss": (True,),
+            "add_lateral": (False,),
+        },
+    ),
+    "ccnet": ({**_LAST, "type": ("CCHead",)},),
+    "ocrnet": (
+        {**_JOINED, "type": ("FCNHead",), "dilation": (1,)},
+        {**_JOINED, "type": ("OCRHead",), "scale": (1,)},
+    ),
+    "icnet": ({**_LAST, "type": ("FCNHead",), "in_index": (2, -1), "dilation": (1,)},),
+    "mmseg_unet": ({**_LAST, "type": ("FCNHead",), "in_index": (4, -1), "dilation": (1,)},),
 }
-NECK: Allowed = {
-    "type": ("MLANeck",),
-    "norm_layer": ("LN",),
-    "norm_cfg": BATCH_NORMS,
-    "act_cfg": ("ReLU",),
+
+#: Of the families that have one; SETR's MLA alone, not its other decoders.
+NECKS: dict[str, Allowed] = {
+    "setr_mla": {
+        "type": ("MLANeck",),
+        "norm_layer": ("LN",),
+        "eps of norm_layer": (1e-6,),
+        "norm_cfg": BATCH_NORMS,
+        "act_cfg": ("ReLU",),
+    },
+    "icnet": {
+        "type": ("ICNeck",),
+        "align_corners": (False,),
+        "conv_cfg": (None,),
+        "norm_cfg": BATCH_NORMS,
+        "act_cfg": ("ReLU",),
+    },
 }
 PIXELS: Allowed = {"rgb_to_bgr": (False,), "type": ("SegDataPreProcessor",)}
 

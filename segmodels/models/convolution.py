@@ -13,21 +13,27 @@ from segmodels.models.folding import Foldable, fold_batch_norm
 
 
 class ConvBN(Foldable):
-    """Convolution without bias that keeps the resolution, BatchNorm, ReLU."""
+    """Convolution without bias that keeps the resolution or divides it, BatchNorm, ReLU."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 1, dilation: int = 1, groups: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         padding = dilation * (kernel // 2)
         self.conv = nn.Conv2d(
-            inputs, outputs, kernel, padding=padding, dilation=dilation, groups=groups, bias=False
+            inputs, outputs, kernel, stride, padding, dilation, groups, bias=False
         )
         self.bn = nn.BatchNorm2d(outputs)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """A map (B, inputs, h, w) to (B, outputs, h, w)."""
+        """A map (B, inputs, h, w) to (B, outputs, ⌈h / stride⌉, ⌈w / stride⌉)."""
         products = self.products
         if products is None:
             return F.relu(self.bn(self.conv(x)), inplace=True)
@@ -53,3 +59,14 @@ class SeparableConvBN(nn.Module):
         """A map (B, inputs, h, w) to (B, outputs, h, w)."""
         y: Tensor = self.pointwise_conv(self.depthwise_conv(x))
         return y
+
+
+def keep_strength(module: nn.Module) -> None:
+    """Draw weights of a convolution that keep the strength of a signal, with biases 0.
+
+    For networks without BatchNorm behind every convolution (He et al., arXiv 1502.01852).
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

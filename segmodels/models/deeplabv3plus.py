@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,39 @@ from segmodels.models.pspnet import Pooled
 
 #: Of the 3x3 branches; a 1x1 convolution and the average of the image come to them.
 DILATIONS = (12, 24, 36)
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """How the pyramid looks.
+
+    Attributes:
+        dilations: of its 3x3 branches.
+        merged_by: side of the convolution that merges the branches.
+    """
+
+    dilations: Sequence[int] = DILATIONS
+    merged_by: int = 3
+
+
+class Sizes(Protocol):
+    """What the head wants to know of a network."""
+
+    @property
+    def channels(self) -> int:
+        """Width of the head."""
+
+    @property
+    def fine_channels(self) -> int:
+        """To which the map at 1/4 is reduced."""
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs."""
+
+    @property
+    def dropout(self) -> float:
+        """Of whole channels before the classifier."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +79,19 @@ class DeepLabV3PlusConfig(FCNConfig):
 class DeepLabV3PlusHead(Head):
     """Atrous spatial pyramid pooling on the last map, refined with the first (figure 2)."""
 
-    def __init__(self, widths: Sequence[int], config: DeepLabV3PlusConfig) -> None:
+    def __init__(
+        self, widths: Sequence[int], config: Sizes, pyramid: Pyramid | None = None
+    ) -> None:
+        pyramid = pyramid or Pyramid()
         channels, fine = config.channels, config.fine_channels
         super().__init__(channels, config.num_classes, config.dropout)
         inputs = widths[-1]
         self.image_pool = Pooled(inputs, channels, bins=1)
-        dilated_convs = (SeparableConvBN(inputs, channels, rate) for rate in DILATIONS)
+        dilated_convs = (SeparableConvBN(inputs, channels, rate) for rate in pyramid.dilations)
         self.aspp_modules = nn.ModuleList([ConvBN(inputs, channels), *dilated_convs])
-        self.bottleneck = ConvBN((2 + len(DILATIONS)) * channels, channels, 3)
+        self.bottleneck = ConvBN(
+            (2 + len(pyramid.dilations)) * channels, channels, pyramid.merged_by
+        )
         self.c1_bottleneck = ConvBN(widths[0], fine)
         self.sep_bottleneck = nn.Sequential(
             SeparableConvBN(channels + fine, channels), SeparableConvBN(channels, channels)

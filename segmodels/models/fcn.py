@@ -68,7 +68,7 @@ class Head(nn.Module):
 
 
 class FCNHead(Head):
-    """3x3 convolutions on one map; with ``concat``, one more over their input and output."""
+    """Convolutions on one map; with ``concat``, one more over their input and output."""
 
     def __init__(
         self,
@@ -80,12 +80,13 @@ class FCNHead(Head):
         convs: int = 2,
         concat: bool = True,
         level: int = -1,
+        kernel: int = 3,
     ) -> None:
         super().__init__(channels, num_classes, dropout)
         self.level = level
         widths = [inputs, *[channels] * convs]
-        self.convs = nn.Sequential(*(ConvBN(a, b, 3) for a, b in pairwise(widths)))
-        self.conv_cat = ConvBN(inputs + channels, channels, 3) if concat else None
+        self.convs = nn.Sequential(*(ConvBN(a, b, kernel) for a, b in pairwise(widths)))
+        self.conv_cat = ConvBN(inputs + channels, channels, kernel) if concat else None
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Maps of the backbone to logits (B, num_classes, h, w) at the size of ``level``."""

@@ -47,6 +47,16 @@ MIT_CLASSIFIER = "segmodels.models.classifier:MiTClassifier"
 VIT_CLASSIFIER = "segmodels.models.classifier:ViTClassifier"
 FCN = "segmodels.models.fcn:FCN"
 PSPNET = "segmodels.models.pspnet:PSPNet"
+FCN8S = "segmodels.models.fcn8s:FCN8s"
+DILATEDNET = "segmodels.models.dilatednet:DilatedNet"
+RESNET38 = "segmodels.models.resnet38:ResNet38"
+XCEPTION = "segmodels.models.deeplabv3plus_xception:DeepLabV3PlusXception"
+ENCNET = "segmodels.models.encnet:EncNet"
+CCNET = "segmodels.models.ccnet:CCNet"
+OCRNET = "segmodels.models.ocrnet:OCRNet"
+RELEASED_ICNET = "segmodels.models.icnet_released:ReleasedICNet"
+ICNET = "segmodels.models.icnet:ICNet"
+MMSEG_UNET = "segmodels.models.mmseg_unet:MMSegUNet"
 DEEPLABV3PLUS = "segmodels.models.deeplabv3plus:DeepLabV3Plus"
 
 #: Encoder sizes of Segmenter (paper, table 1) and the patch sizes it was published with.
@@ -82,8 +92,20 @@ MITS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {
     "b5": ((64, 128, 320, 512), (3, 6, 40, 3), 768),
 }
 
+#: What the releases of FCN-8s, ICNet and DilatedNet subtract; they divide by nothing.
+VGG_MEAN = Preprocessing("BGR", (104.00699, 116.66877, 122.67892), (1, 1, 1))
+ICNET_MEAN = Preprocessing("BGR", (103.939, 116.779, 123.68), (1, 1, 1))
+CITYSCAPES_MEAN = Preprocessing("BGR", (72.39, 82.91, 73.16), (1, 1, 1))
+
 #: timm's names of the dilated backbones of the convolutional baselines.
 DILATED = {"resnet50": "resnet50c", "resnet101": "resnet101c", "mobilenetv2": "mobilenetv2_100"}
+
+#: timm's names of the HRNets that OCRNet is published on.
+HRNETS = {
+    "hrnetw18s": "hrnet_w18_small_v2",
+    "hrnetw18": "hrnet_w18",
+    "hrnetw48": "hrnet_w48",
+}
 
 #: timm's names of the encoders that SegFormer's table 1d puts under its decoder.
 STRIDED = {
@@ -146,6 +168,15 @@ def _convolutional() -> Iterator[tuple[str, ModelEntry]]:
                 f"{architecture}_{backbone}",
                 ModelEntry(builder, {"backbone": timm_name}, IMAGENET),
             )
+    for architecture, builder in {"encnet": ENCNET, "ccnet": CCNET, "icnet": ICNET}.items():
+        for backbone in ("resnet50", "resnet101"):
+            arguments = {"backbone": DILATED[backbone]}
+            yield f"{architecture}_{backbone}", ModelEntry(builder, arguments, IMAGENET)
+    for depth in (41, 65, 71):
+        arguments = {"backbone": f"xception{depth}"}
+        yield f"deeplabv3plus_xception{depth}", ModelEntry(XCEPTION, arguments, HALF)
+    for size, timm_name in HRNETS.items():
+        yield f"ocrnet_{size}", ModelEntry(OCRNET, {"backbone": timm_name}, IMAGENET)
 
 
 def _classifiers() -> Iterator[tuple[str, ModelEntry]]:
@@ -208,6 +239,10 @@ MODELS: dict[str, ModelEntry] = {
     **dict(_convolutional()),
     **dict(_setrs()),
     **dict(_upernets()),
+    "fcn8s": ModelEntry(FCN8S, preprocessing=VGG_MEAN),
+    "dilatednet": ModelEntry(DILATEDNET, preprocessing=CITYSCAPES_MEAN),
+    "icnet": ModelEntry(RELEASED_ICNET, preprocessing=ICNET_MEAN),
+    "resnet38": ModelEntry(RESNET38, preprocessing=IMAGENET),
     "unet": ModelEntry(UNET, preprocessing=IMAGENET),
     **dict(_contracted()),
     "bisenet_resnet18": ModelEntry(BISENET, preprocessing=IMAGENET),
@@ -217,6 +252,7 @@ MODELS: dict[str, ModelEntry] = {
     "enet_davidtvs": ModelEntry(ENET_DAVIDTVS),
     "fcdensenet103": ModelEntry(FCDENSENET),
     "segnet": ModelEntry(SEGNET),
+    "mmseg_unet_s5_d16_fcn": ModelEntry(MMSEG_UNET, preprocessing=IMAGENET),
     "cgnet_m3n21": ModelEntry(CGNET, {"m": 3, "n": 21}),
     "enet_ntkhoa95": ModelEntry(ENET),
     "espnet_p2_q3": ModelEntry(ESPNET, {"p": 2, "q": 3}),

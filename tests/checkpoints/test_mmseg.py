@@ -21,9 +21,13 @@ from segmodels.models.preprocessing import HALF, IMAGENET, Preprocessing
 
 FOLDER = Path(__file__).parent.parent / "reference"
 CASES = {
+    "ccnet_resnet50": "ccnet_resnet50",
     "deeplabv3plus_mobilenetv2": "deeplabv3plus_mobilenetv2",
+    "encnet_resnet50": "encnet_resnet50",
     "fcn_mobilenetv2": "fcn_mobilenetv2",
     "fcn_resnet50": "fcn_resnet50",
+    "icnet_resnet50": "icnet_resnet50",
+    "ocrnet_hrnetw18s": "ocrnet_hrnetw18s",
     "pspnet_mobilenetv2": "pspnet_mobilenetv2",
     "segformer": "mmseg_segformer_b0",
     "segmenter_linear": "segmenter_vit_small_patch16_linear",
@@ -31,6 +35,7 @@ CASES = {
     "setr_mla": "setr_mla",
     "setr_naive": "setr_naive",
     "setr_pup": "setr_pup",
+    "unet": "mmseg_unet_s5_d16_fcn",
     "upernet_swin": "upernet_swin_tiny",
 }
 

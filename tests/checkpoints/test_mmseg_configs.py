@@ -49,6 +49,24 @@ MIT = (
     "sr_ratios=[8, 4, 2, 1], out_indices=(0, 1, 2, 3), mlp_ratio=4, qkv_bias=True, "
     "drop_rate=0.0, attn_drop_rate=0.0, drop_path_rate=0.1"
 )
+HRNET = (
+    "type='HRNet', norm_cfg=norm_cfg, norm_eval=False, extra=dict(stage1=dict(num_modules=1, "
+    "num_branches=1, block='BOTTLENECK', num_blocks=(2, ), num_channels=(64, )))"
+)
+REGIONS = f"in_channels=[18, 36, 72, 144], in_index=(0, 1, 2, 3), dropout_ratio=-1, {HEAD}"
+JOINED = f"input_transform='resize_concat', {REGIONS}"
+UNET = (
+    "type='UNet', in_channels=3, base_channels=4, num_stages=5, strides=(1, 1, 1, 1, 1), "
+    "enc_num_convs=(2, 2, 2, 2, 2), dec_num_convs=(2, 2, 2, 2), "
+    "downsamples=(True, True, True, True), enc_dilations=(1, 1, 1, 1, 1), "
+    "dec_dilations=(1, 1, 1, 1), with_cp=False, conv_cfg=None, norm_cfg=norm_cfg, "
+    "act_cfg=dict(type='ReLU'), upsample_cfg=dict(type='InterpConv'), norm_eval=False"
+)
+ICNET = (
+    f"type='ICNet', backbone_cfg=dict({RESNET}), in_channels=3, layer_channels=(512, 2048), "
+    "light_branch_middle_channels=32, psp_out_channels=512, out_channels=(64, 256, 256), "
+    "norm_cfg=norm_cfg, align_corners=False"
+)
 AUXILIARY = (
     "auxiliary_head=dict(type='FCNHead', in_channels=9, in_index=2, channels=256, num_convs=1, "
     f"concat_input=False, dropout_ratio=0.1, {HEAD})"
@@ -100,6 +118,35 @@ PUBLISHED: dict[str, tuple[str, str]] = {
         "decode_head=dict(type='FCNHead', in_channels=2048, in_index=3, channels=512, "
         f"num_convs=2, concat_input=True, dropout_ratio=0.1, {HEAD}), {AUXILIARY}",
     ),
+    "encnet_resnet50": (
+        RESNET,
+        "decode_head=dict(type='EncHead', in_channels=[512, 1024, 2048], in_index=(1, 2, 3), "
+        "channels=512, num_codes=32, use_se_loss=True, add_lateral=False, dropout_ratio=0.1, "
+        f"loss_se_decode=dict(use_sigmoid=True, loss_weight=0.2), {HEAD}), {AUXILIARY}",
+    ),
+    "ccnet_resnet50": (
+        RESNET,
+        "decode_head=dict(type='CCHead', in_channels=2048, in_index=3, channels=512, "
+        f"recurrence=2, dropout_ratio=0.1, {HEAD}), {AUXILIARY}",
+    ),
+    "ocrnet_hrnetw18s": (
+        HRNET,
+        f"num_stages=2, decode_head=[dict(type='FCNHead', channels=270, kernel_size=1, "
+        f"num_convs=1, concat_input=False, {JOINED}), "
+        f"dict(type='OCRHead', channels=512, ocr_channels=256, {JOINED})]",
+    ),
+    "icnet_resnet50": (
+        ICNET,
+        "neck=dict(type='ICNeck', in_channels=(64, 256, 256), out_channels=128, "
+        "norm_cfg=norm_cfg, align_corners=False), decode_head=dict(type='FCNHead', "
+        "in_channels=128, channels=128, num_convs=1, in_index=2, dropout_ratio=0, "
+        f"concat_input=False, {HEAD}), {AUXILIARY}",
+    ),
+    "unet": (
+        UNET,
+        "decode_head=dict(type='FCNHead', in_channels=64, in_index=4, channels=64, num_convs=1, "
+        f"concat_input=False, dropout_ratio=0.1, {HEAD}), {AUXILIARY}",
+    ),
     "pspnet_mobilenetv2": (
         MOBILENET,
         "decode_head=dict(type='PSPHead', in_channels=320, in_index=3, channels=512, "
@@ -142,8 +189,9 @@ def text(name: str, old: str = "", new: str = "") -> str:
         "decoder_layers": 2,
     }
     backbone, rest = PUBLISHED[name]
+    kind = "CascadeEncoderDecoder" if name.startswith("ocrnet") else "EncoderDecoder"
     parts = f"backbone=dict({backbone.format(**sizes)}), {rest.format(**sizes)}"
-    whole = f"{NORMS}model = dict(type='EncoderDecoder', {PIXELS}, pretrained=None, {parts}, "
+    whole = f"{NORMS}model = dict(type='{kind}', {PIXELS}, pretrained=None, {parts}, "
     whole += "train_cfg=dict(), test_cfg=dict(mode='whole'))\n"
     assert old in whole
     return whole.replace(old, new, 1) if old else whole
@@ -274,6 +322,15 @@ def test_the_published_config_of_each_network_is_understood(load: Any, name: str
         ("fcn_resnet50", "EncoderDecoder", "CascadeEncoderDecoder", "model.type"),
         ("pspnet_mobilenetv2", "widen_factor=1.", "widen_factor=0.5", "backbone.widen_factor"),
         ("pspnet_mobilenetv2", "bgr_to_rgb=True", "rgb_to_bgr=True", "data_preprocessor.rgb_to"),
+        ("encnet_resnet50", "add_lateral=False", "add_lateral=True", "decode_head.add_lateral"),
+        ("encnet_resnet50", "in_index=(1, 2, 3)", "in_index=(0, 1, 2)", "decode_head.in_index"),
+        ("ocrnet_hrnetw18s", "CascadeEncoderDecoder", "EncoderDecoder", "model.type"),
+        ("ocrnet_hrnetw18s", "ocr_channels=256", "scale=2", r"decode_head\[1\].scale"),
+        ("ocrnet_hrnetw18s", "type='HRNet'", "type='HRNet', multiscale_output=False", "multiscale"),
+        ("icnet_resnet50", "depth=50", "depth=101", "backbone_cfg.depth"),
+        ("icnet_resnet50", "type='ICNeck'", "type='FPN'", "neck.type"),
+        ("unet", "'InterpConv'", "'DeconvModule'", "backbone.upsample_cfg"),
+        ("unet", "strides=(1, 1, 1, 1, 1)", "strides=(1, 1, 1, 1, 2)", "strides"),
         ("deeplabv3plus_mobilenetv2", "out_indices=(1, 2, 4, 6)", "out_indices=(0, 1)", "out_ind"),
     ],
 )

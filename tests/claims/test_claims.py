@@ -51,7 +51,9 @@ RENAMED = [
 ]
 
 
-def our_name(slug):
+def our_name(slug, claim=""):
+    if slug == "setr_vit_large":  # of its three decoders: assumed in the claims' notes
+        return "setr_naive" if "coco_stuff" in claim else "setr_pup"
     for pattern, name in RENAMED:
         if re.fullmatch(pattern, slug):
             return re.sub(pattern, name, slug)
@@ -71,7 +73,7 @@ def test_every_collected_claim_is_here_as_it_was_collected(mirror):
         claim = claims[name]
         assert claim.value == float(row["value"]), name
         assert (claim.metric, claim.split) == (row["metric"], row["split"]), name
-        assert claim.model == our_name(row["model"]), name
+        assert claim.model == our_name(row["model"], name), name
         assert claim.dataset == row["dataset"].replace(" (variant not stated)", ""), name
         assert claim.arxiv == row["arxiv"] or not row["arxiv"], name
         assert (claim.claimant == "authors") == (row["claimant"] == "authors"), name

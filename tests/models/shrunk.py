@@ -11,7 +11,19 @@ import torch
 
 from segmodels.models import create_model, list_models
 from segmodels.models.base import SegModel
-from segmodels.models.registry import MODELS
+from segmodels.models.registry import (
+    CCNET,
+    DILATEDNET,
+    ENCNET,
+    FCN8S,
+    ICNET,
+    MMSEG_UNET,
+    MODELS,
+    OCRNET,
+    RELEASED_ICNET,
+    RESNET38,
+    XCEPTION,
+)
 
 CLASSES = 6
 
@@ -25,6 +37,8 @@ FEWER: dict[str, Any] = {
     "imagenet_classes": 10,
     "drop_path": 0.2,
     "channels": 64,
+    "psp_channels": 32,
+    "ocr_channels": 16,
     "mla_channels": 16,
     "encoder_side": 64,
     "growth": 4,
@@ -32,9 +46,19 @@ FEWER: dict[str, Any] = {
     "middle": 2,
     "slimmer": 8,
     "representatives": 3,
+    "base": 4,
     "m": 2,
     "n": 2,
 }
+#: Backbones with fewest blocks, where others of the family are tested on larger ones.
+SMALLEST = {
+    CCNET: "mobilenetv2_100",
+    ENCNET: "mobilenetv2_100",
+    ICNET: "resnet50c",
+    OCRNET: "hrnet_w18_small",
+    XCEPTION: "xception41",
+}
+
 #: Depth of each stage; a Swin needs two blocks for its two kinds of windows.
 STAGES = {"upernet": (2, 2, 2, 2)}
 
@@ -44,6 +68,7 @@ ALIKE = re.compile(
     "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
     "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|upernet_swin_[sbl]"
     "|espnet_p2_q[58]|espnetv2_s[12]_.*|dicenet_s(0_[57].*|1_.*)"
+    "|deeplabv3plus_xception(65|71)|ocrnet_hrnetw(18|48)$"
 )
 VARIANTS = [name for name in list_models() if not ALIKE.match(name)]
 VARIANTS += ["depict_ca_vit_tiny_patch16"]
@@ -59,6 +84,9 @@ def overrides(name: str) -> dict[str, Any]:
     config = getattr(importlib.import_module(module), attribute).Config
     known = {field.name: field.default for field in fields(config)} | dict(entry.defaults)
     found = {key: FEWER[key] for key in FEWER.keys() & known.keys() if known[key] != 0}
+    found |= {"backbone": SMALLEST[entry.builder]} if entry.builder in SMALLEST else {}
+    if entry.builder in (FCN8S, DILATEDNET, RELEASED_ICNET, RESNET38, MMSEG_UNET):
+        found["width"] = 32 if entry.builder in (FCN8S, DILATEDNET) else 8
     if "width" in known and "heads" in known:  # as many heads as published, of fewer channels
         heads = known["heads"]
         found["width"] = 16 * heads if isinstance(heads, int) else 8 * heads[0]

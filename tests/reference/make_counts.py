@@ -122,8 +122,11 @@ def stored(name: str) -> tuple[list[float], list[str]]:
 def main(asked: list[str]) -> None:
     """Write the file, one case a line."""
     torch.set_num_threads(1)
+    kept = json.loads((FOLDER / "counts.json").read_text())["offsets"] if asked else ()
     found = {
-        name: counted(name) if name in (asked or NETWORKS) else stored(name) for name in NETWORKS
+        name: stored(name) if name in kept and name not in asked else counted(name)
+        for name in NETWORKS
+        if not asked or name in asked or name in kept
     }
     shifts = {name: shift for name, (shift, _) in found.items()}
     body = ",\n".join(line for _, lines in found.values() for line in lines)

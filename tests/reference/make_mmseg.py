@@ -88,7 +88,31 @@ SEGFORMER = {
     "decode_head.in_channels": [8, 16, 40, 64],
 }
 
-#: Published config on ADE20K at 512 x 512, overrides, sizes.
+#: Those of HRNet have the published widths, of which its smallest form has fewest blocks.
+OCR_HEADS = {
+    **{f"decode_head.{n}.num_classes": CLASSES for n in (0, 1)},
+    "decode_head.1.channels": 16,
+    "decode_head.1.ocr_channels": 8,
+}
+UNET = {
+    **CNN,
+    "backbone.base_channels": 4,
+    "decode_head.in_channels": 4,
+    "auxiliary_head.in_channels": 8,
+    "auxiliary_head.channels": 16,
+}
+ICNET = {
+    **HEAD,
+    "backbone.light_branch_middle_channels": 8,
+    "backbone.psp_out_channels": 16,
+    "backbone.out_channels": (8, 16, 24),
+    "neck.in_channels": (8, 16, 24),
+    "neck.out_channels": 16,
+    "decode_head.in_channels": 16,
+    "auxiliary_head": None,
+}
+
+#: Published config on ADE20K at 512 x 512 unless it says otherwise, overrides, sizes.
 CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "segmenter_mask": ("segmenter/segmenter_vit-t_mask_8xb1-160k", SEGMENTER, TOKENS),
     "segmenter_linear": (
@@ -101,6 +125,11 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "setr_mla": ("setr/setr_vit-l_mla_8xb2-160k", MLA, TOKENS),
     "segformer": ("segformer/segformer_mit-b0_8xb2-160k", SEGFORMER, ODD),
     "upernet_swin": (SWIN_TINY, SWIN, ODD),
+    "encnet_resnet50": ("encnet/encnet_r50-d8_4xb4-160k", CNN, ODD),
+    "ccnet_resnet50": ("ccnet/ccnet_r50-d8_4xb4-160k", CNN, ODD),
+    "ocrnet_hrnetw18s": ("ocrnet/ocrnet_hr18s_4xb4-160k", OCR_HEADS, ODD),
+    "icnet_resnet50": ("icnet/icnet_r50-d8_4xb2-160k_cityscapes-832x832", ICNET, ODD),
+    "unet": ("unet/unet-s5-d16_fcn_4xb4-160k_cityscapes-512x1024", UNET, [(64, 48), (32, 80)]),
     "fcn_resnet50": ("fcn/fcn_r50-d8_4xb4-160k", CNN, ODD),
     "fcn_mobilenetv2": (f"{MOBILE}fcn_4xb4-160k", CNN, ODD),
     "pspnet_mobilenetv2": (f"{MOBILE}pspnet_4xb4-160k", CNN, ODD),
@@ -110,7 +139,8 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
 
 def build(path: str, overrides: dict[str, Any]) -> tuple[torch.nn.Module, Config]:
     """The network of a config with overrides, in double precision, with the recipe's weights."""
-    config = Config.fromfile(CONFIGS / f"{path}_ade20k-512x512.py")
+    name = path if "cityscapes" in path else f"{path}_ade20k-512x512"
+    config = Config.fromfile(CONFIGS / f"{name}.py")
     config.merge_from_dict({f"model.{name}": value for name, value in overrides.items()})
     config.model.pretrained = None
     _plain(config.model)
