@@ -141,9 +141,6 @@ class ENetDavidtvs(SegModel):
         self.transposed_conv = nn.ConvTranspose2d(
             16, config.num_classes, 3, 2, 1, output_padding=1, bias=False
         )
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward_lowres(self, images: Tensor) -> Tensor:
         """Logits (B, num_classes, H', W') with both sides padded to multiples of 8."""

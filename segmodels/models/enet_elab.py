@@ -114,11 +114,9 @@ class ENetElab(SegModel):
         self.up1 = Up(64, 16)
         self.stage5 = Block(16, 16, 1, 0.0, _rectified)
         self.classifier = nn.ConvTranspose2d(16, config.num_classes, 2, stride=2)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        # Else they alone would decide an untrained network's labels.
+        assert self.classifier.bias is not None
+        nn.init.zeros_(self.classifier.bias)
 
     def forward_lowres(self, images: Tensor) -> Tensor:
         """Logits (B, num_classes, H', W') with both sides padded to multiples of 8."""

@@ -7,6 +7,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
+import pytest
 import torch
 
 from segmodels.models import create_model, list_models
@@ -75,6 +76,17 @@ VARIANTS += ["depict_ca_vit_tiny_patch16"]
 
 #: One name for every class, for what takes seconds.
 FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
+
+#: Small networks of many small layers: as long as large ones to compile and to export, and of no
+#: operation that others lack.
+_LONG = re.compile(
+    "bisenet_|dabnet|ddrnet|dicenet_|enet$|enet_davidtvs|espnetv2_|fcdensenet|segnet"
+)
+
+
+def patient(names: list[str]) -> list[Any]:
+    """The names as parameters of a test that compiles or exports; long ones are `slow`."""
+    return [pytest.param(one, marks=pytest.mark.slow) if _LONG.match(one) else one for one in names]
 
 
 def overrides(name: str) -> dict[str, Any]:

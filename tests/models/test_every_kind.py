@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from shrunk import FAMILIES, VARIANTS, build, images
+from shrunk import FAMILIES, VARIANTS, build, images, patient
 from torch import nn
 
 from segmodels.errors import SegmodelsError
@@ -57,6 +57,7 @@ def test_autocast_to_bf16(variant) -> None:
     assert (rough.float() - exact).abs().mean() < 0.1 * exact.std()
 
 
+@pytest.mark.parametrize("variant", patient(VARIANTS), indirect=True)
 @torch.no_grad()
 def test_compiled_without_a_break_it_says_the_same(variant) -> None:
     expected = variant.optimize_for_inference()(images())
@@ -66,13 +67,14 @@ def test_compiled_without_a_break_it_says_the_same(variant) -> None:
     variant.optimize_for_inference(False)
 
 
+@pytest.mark.parametrize("variant", patient(VARIANTS), indirect=True)
 @torch.no_grad()
 def test_exported_it_says_the_same(variant) -> None:
     program = torch.export.export(variant, (images(),))
     torch.testing.assert_close(program.module()(images()), variant(images()), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", patient(FAMILIES))
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 @torch.no_grad()
 def test_an_onnx_runtime_says_the_same(tmp_path, family) -> None:
