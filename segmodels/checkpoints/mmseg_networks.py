@@ -50,5 +50,6 @@ NETWORKS = (
     KnownNetwork(("decode_head.convs.", "backbone.encoder.0.0.convs."), unet_of),
     KnownNetwork(("decode_head.psp_modules.", "backbone.layer1."), convolutional("pspnet")),
     KnownNetwork(("decode_head.conv_cat.", "backbone.layer1."), convolutional("fcn")),
+    KnownNetwork(("decode_head.aspp_modules.", "backbone.layer1."), convolutional("deeplabv3")),
     KnownNetwork(("decode_head.conv_seg.", VIT), segmenter_of),
 )

@@ -150,6 +150,7 @@ BACKBONES: dict[str, tuple[Allowed, ...]] = {
     "segformer": (_MIT,),
     "mmseg_segformer": (_MIT,),
     "upernet": (_SWIN,),
+    "deeplabv3": (_RESNET, _MOBILENET),
     "fcn": (_RESNET, _MOBILENET),
     "pspnet": (_RESNET, _MOBILENET),
     "deeplabv3plus": (_RESNET, _MOBILENET),
@@ -180,6 +181,7 @@ HEADS: dict[str, tuple[Allowed, ...]] = {
     "segformer": ({**_ALL, "type": ("SegFormerHead",), "interpolate_mode": ("bilinear",)},),
     "mmseg_segformer": ({**_ALL, "type": ("SegformerHead",), "interpolate_mode": ("bilinear",)},),
     "upernet": ({**_ALL, "type": ("UPerHead",), "pool_scales": ([1, 2, 3, 6],)},),
+    "deeplabv3": ({**_LAST, "type": ("ASPPHead",), "dilations": ([1, 12, 24, 36],)},),
     "fcn": ({**_LAST, "type": ("FCNHead",), "dilation": (1,)},),
     "pspnet": ({**_LAST, "type": ("PSPHead",), "pool_scales": ([1, 2, 3, 6],)},),
     "deeplabv3plus": (

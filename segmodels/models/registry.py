@@ -57,6 +57,7 @@ OCRNET = "segmodels.models.ocrnet:OCRNet"
 RELEASED_ICNET = "segmodels.models.icnet_released:ReleasedICNet"
 ICNET = "segmodels.models.icnet:ICNet"
 MMSEG_UNET = "segmodels.models.mmseg_unet:MMSegUNet"
+DEEPLABV3 = "segmodels.models.deeplabv3:DeepLabV3"
 DEEPLABV3PLUS = "segmodels.models.deeplabv3plus:DeepLabV3Plus"
 
 #: Encoder sizes of Segmenter (paper, table 1) and the patch sizes it was published with.
@@ -161,7 +162,12 @@ def _segformers() -> Iterator[tuple[str, ModelEntry]]:
 
 
 def _convolutional() -> Iterator[tuple[str, ModelEntry]]:
-    builders = {"fcn": FCN, "pspnet": PSPNET, "deeplabv3plus": DEEPLABV3PLUS}
+    builders = {
+        "fcn": FCN,
+        "pspnet": PSPNET,
+        "deeplabv3": DEEPLABV3,
+        "deeplabv3plus": DEEPLABV3PLUS,
+    }
     for architecture, builder in builders.items():
         for backbone, timm_name in DILATED.items():
             yield (

@@ -22,6 +22,7 @@ from segmodels.models.preprocessing import HALF, IMAGENET, Preprocessing
 FOLDER = Path(__file__).parent.parent / "reference"
 CASES = {
     "ccnet_resnet50": "ccnet_resnet50",
+    "deeplabv3_resnet50": "deeplabv3_resnet50",
     "deeplabv3plus_mobilenetv2": "deeplabv3plus_mobilenetv2",
     "encnet_resnet50": "encnet_resnet50",
     "fcn_mobilenetv2": "fcn_mobilenetv2",

@@ -46,6 +46,7 @@ ONE_OF_EACH = [
     "cgnet_m3n21",
     "dabnet",
     "ddrnet23_slim",
+    "deeplabv3_mobilenetv2",
     "deeplabv3plus_mobilenetv2",
     "depict_ca_vit_tiny_patch16",
     "depict_sa_vit_tiny_patch16",

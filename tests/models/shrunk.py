@@ -67,7 +67,7 @@ STAGES = {"upernet": (2, 2, 2, 2)}
 ALIKE = re.compile(
     "segmenter_vit_(small|base|large)|cbt_vit_(small|base|large)|(segmenter_)?deit_(small|base)|depict_.*_vit_(tiny|small|base|large)"
     "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
-    "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|upernet_swin_[sbl]"
+    "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|deeplabv3_resnet50|upernet_swin_[sbl]"
     "|espnet_p2_q[58]|espnetv2_s[12]_.*|dicenet_s(0_[57].*|1_.*)"
     "|deeplabv3plus_xception(65|71)|ocrnet_hrnetw(18|48)$"
 )

@@ -133,6 +133,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "fcn_resnet50": ("fcn/fcn_r50-d8_4xb4-160k", CNN, ODD),
     "fcn_mobilenetv2": (f"{MOBILE}fcn_4xb4-160k", CNN, ODD),
     "pspnet_mobilenetv2": (f"{MOBILE}pspnet_4xb4-160k", CNN, ODD),
+    "deeplabv3_resnet50": ("deeplabv3/deeplabv3_r50-d8_4xb4-160k", CNN, ODD),
     "deeplabv3plus_mobilenetv2": (f"{MOBILE}deeplabv3plus_4xb4-160k", CNN, ODD),
 }
 

@@ -136,6 +136,7 @@ def _upernet(head: Values, backbone: Values) -> Found:
 _HEADS: Mapping[str, Callable[[Values, Values], Found]] = {
     "FCNHead": _fcn,
     "PSPHead": _of("pspnet"),
+    "ASPPHead": _of("deeplabv3"),
     "DepthwiseSeparableASPPHead": _of("deeplabv3plus"),
     "EncHead": _of("encnet"),
     "CCHead": _of("ccnet"),
