@@ -77,10 +77,11 @@ VARIANTS += ["depict_ca_vit_tiny_patch16"]
 #: One name for every class, for what takes seconds.
 FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
 
-#: Small networks of many small layers: as long as large ones to compile and to export, and of no
-#: operation that others lack.
+#: Small networks of many small layers, and those on large backbones: they take long to compile and
+#: to export, and have no operation that others lack.
 _LONG = re.compile(
     "bisenet_|dabnet|ddrnet|dicenet_|enet$|enet_davidtvs|espnetv2_|fcdensenet|segnet"
+    "|deeplabv3plus_xception|icnet|encnet_|ccnet_|ocrnet_|dilatednet|resnet38"
 )
 
 
@@ -107,6 +108,16 @@ def overrides(name: str) -> dict[str, Any]:
     if "depths" in known:
         found["depths"] = STAGES.get(name.partition("_")[0], (1, 1, 1, 1))
     return found
+
+
+def distinct() -> list[str]:
+    """Every registered name but those that are, once small, what another is already."""
+    seen: dict[str, str] = {}
+    for name in list_models():
+        entry = MODELS[name]
+        arguments = {**entry.defaults, **overrides(name)}
+        seen.setdefault(repr((entry.builder, sorted(arguments.items()), entry.preprocessing)), name)
+    return list(seen.values())
 
 
 def build(name: str) -> SegModel:

@@ -15,12 +15,7 @@ from segmodels.models.base import SegModel
 HEIGHT, WIDTH = 61, 83
 
 
-#: Large backbones that cannot be made small, under heads of parts that others have, too.
-LARGE = ("deeplabv3plus_xception41", "icnet_resnet50", "encnet_resnet50", "ccnet_resnet50")
-EACH = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in VARIANTS]
-
-
-@pytest.fixture(params=EACH, scope="module")
+@pytest.fixture(params=VARIANTS, scope="module")
 def variant(request: pytest.FixtureRequest) -> SegModel:
     """Built once per name, in eval mode; tests leave the weights as they find them."""
     built = build(request.param).eval()

@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from shrunk import CLASSES, build, images
+from shrunk import CLASSES, build, distinct, images
 from torch import nn
 
 from segmodels.checkpoints import load_checkpoint, save_checkpoint
-from segmodels.models import list_models
 from segmodels.models.base import SegModel
 
 HEIGHT, WIDTH = 61, 83
 
 
-@pytest.fixture(params=list_models(), scope="module")
+@pytest.fixture(params=distinct(), scope="module")
 def model(request: pytest.FixtureRequest) -> SegModel:
-    """Built once per name; tests leave the weights as they find them."""
+    """Built once per network that differs in small; tests leave the weights as they find them."""
     built = build(request.param)
     for module in built.modules():
         if isinstance(module, nn.BatchNorm2d):
