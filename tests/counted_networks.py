@@ -60,7 +60,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         {"backbone": "hrnet_w18_small", "channels": 32, "ocr_channels": 16},
     ),
     "fcn8s": ("fcn8s", {"base": 8, "width": 32}),
-    "dilatednet": ("dilatednet", {"base": 8, "width": 32}),
+    "dilatednet": ("dilatednet", {"base": 12, "width": 48}),
     "icnet-released": ("icnet", {"width": 4}),
     "resnet38": ("resnet38", {"width": 4, "channels": 16}),
     "deeplabv3plus-xception": (
