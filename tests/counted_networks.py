@@ -1,7 +1,8 @@
 """A small network of every family under every kind of protocol, counted on drawn images.
 
-What the evaluator makes of them is stored in `reference/counts.json` (`reference/make_counts.py`),
-and must stay the same while `EVALUATOR` does. Nothing of it depends on the processor's kind:
+What the evaluator makes of them is stored in `reference/counts.json.xz`
+(`reference/make_counts.py`) and must stay the same while `EVALUATOR` does. Nothing of it depends on
+the processor's kind:
 
 - weights are drawn by name, and rounded to 1/256, so that they are the same bits everywhere;
 - images are drawn by arithmetic alone;

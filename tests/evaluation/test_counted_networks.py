@@ -8,6 +8,7 @@ says why nothing here depends on the machine.
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ from segmodels.models.registry import MODELS
 from segmodels.protocols.protocol import Protocol
 from segmodels.versions import EVALUATOR
 
-STORED = json.loads((FOLDER / "counts.json").read_text())
+STORED = json.loads(lzma.decompress((FOLDER / "counts.json.xz").read_bytes()))
 CASES = {(case["network"], case["protocol"]): case for case in STORED["cases"]}
 INTENDED = (
     "labels or counts changed. If this is intended, raise EVALUATOR in segmodels/versions.py (all "

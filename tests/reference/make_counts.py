@@ -1,4 +1,4 @@
-"""Write ``counts.json``: what the evaluator counts on small networks (``counted_networks.py``).
+"""Write ``counts.json.xz``: what the evaluator counts on small networks (``counted_networks.py``).
 
 Not run by the tests. Run it when labels or counts are meant to change, together with raising
 ``EVALUATOR``; it takes a few minutes on one core. With names of networks it counts these and
@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import copy
 import json
+import lzma
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +31,7 @@ from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel
 from segmodels.versions import EVALUATOR
 
+STORED = FOLDER / "counts.json.xz"
 NOISE, DRAWS, SAFETY = 1e-3, 24, 30
 
 #: Share of an image's pixels that may be unsure.
@@ -112,9 +115,14 @@ def counted(name: str) -> tuple[list[float], list[str]]:
     return shift, lines
 
 
+def as_stored() -> dict[str, Any]:
+    """The file as it is."""
+    return dict(json.loads(lzma.decompress(STORED.read_bytes())))
+
+
 def stored(name: str) -> tuple[list[float], list[str]]:
     """The same from the file as it is."""
-    content = json.loads((FOLDER / "counts.json").read_text())
+    content = as_stored()
     cases = [json.dumps(case) for case in content["cases"] if case["network"] == name]
     return content["offsets"][name], cases
 
@@ -122,7 +130,7 @@ def stored(name: str) -> tuple[list[float], list[str]]:
 def main(asked: list[str]) -> None:
     """Write the file, one case a line."""
     torch.set_num_threads(1)
-    kept = json.loads((FOLDER / "counts.json").read_text())["offsets"] if asked else ()
+    kept = as_stored()["offsets"] if asked else ()
     found = {
         name: stored(name) if name in kept and name not in asked else counted(name)
         for name in NETWORKS
@@ -131,7 +139,8 @@ def main(asked: list[str]) -> None:
     shifts = {name: shift for name, (shift, _) in found.items()}
     body = ",\n".join(line for _, lines in found.values() for line in lines)
     head = f'"evaluator": {EVALUATOR},\n"offsets": {json.dumps(shifts)}'
-    (FOLDER / "counts.json").write_text(f'{{{head},\n"cases": [\n{body}\n]}}\n')
+    text = f'{{{head},\n"cases": [\n{body}\n]}}\n'
+    STORED.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ _NUMBERS = "Claim | Metric | Protocol | >Claimed | >Verified | >Gap | Interval |
 _OWN = "Model | Run | Metric | Protocol | >Measured | Interval | Level"
 _STATEMENTS = "Statement | Verdict | Reason"
 _ROBUSTNESS = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
-_OPEN = "Claim | Model | Dataset | Metric | >Claimed | Why"
 
 
 def render_markdown(rows: list[Row], remark: str = "", docs: str = "../docs") -> str:
@@ -187,34 +186,23 @@ def _not_checked(rows: list[Row]) -> list[str]:
 
 
 def _fold(rows: list[Row]) -> list[str]:
-    reasons = {
-        reason: place
-        for place, reason in enumerate(dict.fromkeys(r.verdict.reason for r in rows), 1)
-    }
+    """Open numbers of a paper: each reason once, with the claims that it holds up."""
+    reasons: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        reasons[row.verdict.obstacle or row.verdict.status, row.verdict.reason].append(row)
     counted = Counter(row.verdict.obstacle or row.verdict.status for row in rows)
     obstacles = ", ".join(f"{number} {_cell(why)}" for why, number in counted.most_common())
     return [
         "<details>",
         f"<summary><b>{_cell(paper(rows[0]))}</b>: {obstacles}</summary>",
         "",
-        *_lines(_OPEN, (_open_cells(row, reasons[row.verdict.reason]) for row in rows)),
-        "",
-        *(f"{place}. {_cell(reason)}" for reason, place in reasons.items()),
+        *(_open_line(why, reason, of) for (why, reason), of in reasons.items()),
         "",
         "</details>",
         "",
     ]
 
 
-def _open_cells(row: Row, reason: int) -> list[str]:
-    named = [
-        _named(row),
-        _cell(row.subject.model),
-        _cell(row.subject.dataset),
-        _how(row)[0],
-    ]
-    return [
-        *named,
-        _claimed(row),
-        f"{_cell(row.verdict.obstacle or row.verdict.status)} ({reason})",
-    ]
+def _open_line(why: str, reason: str, rows: list[Row]) -> str:
+    named = ", ".join(f"{_named(row)} {_claimed(row)}".strip() for row in rows)
+    return f"- **{_cell(why)}**: {_cell(reason)} {len(rows)} printed: {named}"
