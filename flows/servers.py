@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,16 +126,19 @@ def down() -> list[Service]:
 
 
 def _end(service: Service) -> None:
-    """Ask the process and all its children to end, and insist after a while."""
+    """Ask the process to end, then what is left of its children, and insist after a while."""
     process = service.process
     if process is None:
         return
-    family = [process, *process.children(recursive=True)]
+    left = [*process.children(recursive=True), process]
     process.terminate()
-    _, left = psutil.wait_procs(family, timeout=GRACE_SECONDS)
-    for one in left:
-        one.kill()
-    psutil.wait_procs(left, timeout=GRACE_SECONDS)
+    psutil.wait_procs([process], timeout=GRACE_SECONDS)
+    for ask in ("terminate", "kill"):
+        left = [one for one in left if one.is_running()]
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                getattr(one, ask)()
+        psutil.wait_procs(left, timeout=GRACE_SECONDS)
 
 
 def _settings(api: str) -> dict[str, str]:

@@ -43,6 +43,8 @@ def ccnet_of(file: File) -> tuple[Config, Tensors]:
     """CCNet on a dilated ResNet-V1c; how often the attention is applied only the config says."""
     config, ours = convolutional("ccnet")(file)
     recurrence = file.described.head("recurrence")
+    factors = {name: one.reshape(1) for name, one in ours.items() if name.endswith("gamma.scale")}
+    ours |= factors  # scalars in their files
     return {**config, "recurrence": 2 if recurrence is None else recurrence}, ours
 
 

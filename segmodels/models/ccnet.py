@@ -39,11 +39,11 @@ class CCNetConfig(FCNConfig):
 
 
 class Scale(nn.Module):
-    """One learned factor, under the name the checkpoints use."""
+    """One learned factor (1), under the name the checkpoints use; a scalar cannot be shared out."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(0.0))
+        self.scale = nn.Parameter(torch.zeros(1))
 
 
 class CrissCross(nn.Module):

@@ -53,14 +53,13 @@ class Stage(nn.Module):
             inputs, outputs, kernel, stride, rate * (kernel // 2), rate, bias=False
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """A map (B, inputs, h, w) to (B, outputs, ⌈h / stride⌉, ⌈w / stride⌉)."""
-        y: Tensor = self.conv(self.activated(x))
-        return y
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A map (B, inputs, h, w) to (B, outputs, ⌈h / stride⌉, ⌈w / stride⌉).
 
-    def activated(self, x: Tensor) -> Tensor:
-        """What the convolution sees."""
-        return F.relu(self.bn(x))
+        Beside it what the convolution sees.
+        """
+        activated = F.relu(self.bn(x))
+        return self.conv(activated), activated
 
 
 class Block(nn.Module):
@@ -97,11 +96,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """A map (B, inputs, h, w) to one of the last width."""
         first, *others = self.stages
-        assert isinstance(first, Stage)
-        activated = first.activated(x)
-        y = first.conv(activated)
+        y, activated = first(x)
         for stage in others:
-            y = stage(y)
+            y, _ = stage(y)
         together: Tensor = y + (x if self.shortcut is None else self.shortcut(activated))
         return together
 
