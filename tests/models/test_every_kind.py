@@ -6,13 +6,11 @@ import copy
 
 import pytest
 import torch
-from shrunk import FAMILIES, VARIANTS, build, images, patient
+from shrunk import VARIANTS, build, images, patient
 from torch import nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
-
-HEIGHT, WIDTH = 61, 83
 
 
 @pytest.fixture(params=VARIANTS, scope="module")
@@ -67,20 +65,6 @@ def test_compiled_without_a_break_it_says_the_same(variant) -> None:
 def test_exported_it_says_the_same(variant) -> None:
     program = torch.export.export(variant, (images(),))
     torch.testing.assert_close(program.module()(images()), variant(images()), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("family", patient(FAMILIES))
-@pytest.mark.filterwarnings("ignore")  # the exporter's own
-@torch.no_grad()
-def test_an_onnx_runtime_says_the_same(tmp_path, family) -> None:
-    runtime = pytest.importorskip("onnxruntime")
-    from segmodels.checkpoints.onnx import export_onnx
-
-    variant = build(family).eval()
-    path = export_onnx(variant, tmp_path / "model.onnx", (HEIGHT, WIDTH), batch=2)
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (logits,) = session.run(["logits"], {"images": images().numpy()})
-    torch.testing.assert_close(torch.from_numpy(logits), variant(images()), rtol=1e-3, atol=1e-3)
 
 
 def test_checkpointed_gradients_are_the_same(variant) -> None:
