@@ -16,6 +16,7 @@ from uuid import UUID
 
 from prefect import State
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
 
 from segmodels.core.settings import ROOT
 from segmodels.errors import PassingError, SegmodelsError
@@ -61,6 +62,15 @@ def may_pass(task: object, task_run: object, state: State[Any]) -> bool:
     del task, task_run
     error = state.data
     return isinstance(error, PassingError) or not isinstance(error, SegmodelsError)
+
+
+#: Options of a task that is tried again where that may help, and never taken from a cache.
+AGAIN: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "retries": TRIES,
+    "retry_delay_seconds": WAIT_SECONDS,
+    "retry_condition_fn": may_pass,
+}
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,6 +39,7 @@ from flows import choices, dvc_stages, verdict_events
 from flows.devices import Pool, devices, visible_gpus
 from flows.dvc_stages import Outcome
 from flows.in_process import project_at
+from flows.numbers import at_least, hours
 from flows.schedule import asking_prefect, schedule, schedule_options
 from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, StageRunner, Work
 from segmodels.core.exits import DONE, ERROR, ended
@@ -241,26 +241,6 @@ def _run(target: Flow[..., Any], arguments: Sequence[str] | None, module: str) -
             return DONE
         state: Any = target(**given, return_state=True)
     return DONE if state.is_completed() else ERROR
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """A reader of whole numbers for a command line."""
-
-    def read(text: str) -> int:
-        if re.fullmatch(r"\d{1,9}", text) and int(text) >= least:
-            return int(text)
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number of at least {least}, found {text!r}"
-        )
-
-    return read
-
-
-def hours(text: str) -> float:
-    """A time on a command line."""
-    if re.fullmatch(r"\d{1,6}(\.\d*)?|\.\d+", text) and float(text) > 0:
-        return float(text)
-    raise argparse.ArgumentTypeError(f"expected hours such as 0.5, found {text!r}")
 
 
 def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:

@@ -14,19 +14,11 @@ from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Completed, Failed
 
 from flows import choices
 from flows.devices import devices
-from flows.in_process import (
-    TRIES,
-    WAIT_SECONDS,
-    Shown,
-    StoppedError,
-    may_pass,
-    project_at,
-)
+from flows.in_process import AGAIN, Shown, StoppedError, project_at
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow, stopping
 from segmodels import steps
 from segmodels.errors import SegmodelsError
@@ -38,10 +30,7 @@ from segmodels.runs.run import load_run
 
 @task(
     name="inputs and clean evidence",
-    cache_policy=NO_CACHE,
-    retries=TRIES,
-    retry_delay_seconds=WAIT_SECONDS,
-    retry_condition_fn=may_pass,
+    **AGAIN,
 )
 def count_clean(run_name: str, stop: threading.Event) -> Evidence:
     """Evidence of the undisturbed images, after what that needs."""
@@ -55,10 +44,7 @@ def count_clean(run_name: str, stop: threading.Event) -> Evidence:
 
 @task(
     name="count",
-    cache_policy=NO_CACHE,
-    retries=TRIES,
-    retry_delay_seconds=WAIT_SECONDS,
-    retry_condition_fn=may_pass,
+    **AGAIN,
 )
 def count_disturbed(
     run_name: str, suite: str, force: bool, stop: threading.Event

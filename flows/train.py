@@ -11,19 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Completed, Failed
 
 from flows import choices, tracking
 from flows.devices import devices
-from flows.in_process import (
-    TRIES,
-    WAIT_SECONDS,
-    Shown,
-    StoppedError,
-    may_pass,
-    project_at,
-)
+from flows.in_process import AGAIN, Shown, StoppedError, project_at
 from flows.reproduce import JOBS, Ending, bring_up_to_date, pipeline_flow, stopping
 from segmodels.errors import SegmodelsError
 from segmodels.runs.run import Run, load_run
@@ -31,13 +23,6 @@ from segmodels.runs.run import Run, load_run
 if TYPE_CHECKING:
     from flows.tracking.curve import CurveLog
     from segmodels.training.curve import CurveRow
-
-_AGAIN: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "retries": TRIES,
-    "retry_delay_seconds": WAIT_SECONDS,
-    "retry_condition_fn": may_pass,
-}
 
 
 class Watched:
@@ -52,7 +37,7 @@ class Watched:
         self._shown(int(point["step"]), steps)
 
 
-@task(name="inputs", **_AGAIN)
+@task(name="inputs", **AGAIN)
 def fetch_inputs(run: Run, stop: threading.Event) -> None:
     """The images that a run is trained on, and the weights that it begins with."""
     from segmodels import steps
@@ -63,7 +48,7 @@ def fetch_inputs(run: Run, stop: threading.Event) -> None:
         steps.fetch_released(run.initial)
 
 
-@task(name="train", **_AGAIN)
+@task(name="train", **AGAIN)
 def train_weights(run: Run, device: str, stop: threading.Event) -> dict[str, Any]:
     """The record of the training: what it kept, and why it ended."""
     from segmodels import steps

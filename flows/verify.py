@@ -11,19 +11,11 @@ from collections.abc import Sequence
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Completed, Failed
 
 from flows import choices
 from flows.devices import devices
-from flows.in_process import (
-    TRIES,
-    WAIT_SECONDS,
-    Shown,
-    StoppedError,
-    may_pass,
-    project_at,
-)
+from flows.in_process import AGAIN, Shown, StoppedError, project_at
 from flows.reproduce import Ending, pipeline_flow, stopping
 from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import Row
@@ -36,10 +28,7 @@ Line = dict[str, str]
 @task(
     name="verify",
     task_run_name="{claim}",
-    cache_policy=NO_CACHE,
-    retries=TRIES,
-    retry_delay_seconds=WAIT_SECONDS,
-    retry_condition_fn=may_pass,
+    **AGAIN,
 )
 def verify_one(claim: str, device: str, force: bool, stop: threading.Event) -> Row:
     """The verdict on one claim, after whatever it needs."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from segmodels.checkpoints.source import Source
 from segmodels.checkpoints.states import tensors_of
 from segmodels.checkpoints.strict import build, shape
+from segmodels.datasets.voc2012 import VOC2012
 from segmodels.errors import SegmodelsError
 from segmodels.models import dicenet, espnetv2
 from segmodels.models.base import SegModel
@@ -19,31 +20,6 @@ from segmodels.models.preprocessing import IMAGENET
 
 ESPNETV2 = frozenset({"base_net.level1.conv.weight", "bu_dec_l1.stages.0.weight"})
 DICENET = frozenset({"base_net.level1.cbr.0.weight", "eff_pool_16x16.stages.0.weight"})
-
-#: PASCAL VOC's, in the order of its labels.
-VOC_CLASSES = (
-    "background",
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
-    "tvmonitor",
-)
 
 #: Parts of the decoder by the names that the two networks have for them, from coarse to fine;
 #: DiCENet's are those of maps of an image of 256 pixels.
@@ -89,8 +65,8 @@ def load(source: Source) -> SegModel:
     tensors = {_worded(name): one for name, one in tensors_of(path, source.state).items()}
     model = build(path, _config(path, family, tensors), tensors)
     model.preprocessing = IMAGENET
-    if model.num_classes == len(VOC_CLASSES):
-        model.class_names = VOC_CLASSES
+    if model.num_classes == len(VOC2012.class_names):
+        model.class_names = VOC2012.class_names
     return model
 
 
