@@ -38,6 +38,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows import choices, dvc_stages, verdict_events
 from flows.devices import Pool, devices, visible_gpus
 from flows.dvc_stages import Outcome
+from flows.engines import CLUSTERS
 from flows.in_process import project_at
 from flows.numbers import at_least, hours
 from flows.schedule import asking_prefect, schedule, schedule_options
@@ -271,6 +272,10 @@ def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
             "help": "where networks run: cpu, cuda:0, … (default: SEGMODELS_DEVICE, or cpu)"
         },
         "run": {"metavar": "RUN", "help": "a run of params/runs"},
+        "engine": {
+            "choices": CLUSTERS,
+            "help": "who counts images (default: SEGMODELS_ENGINE, or this process)",
+        },
         "suite": {"metavar": "SUITE", "help": "a suite of params/robustness.yaml"},
     }
     for name in inspect.signature(target.fn).parameters:

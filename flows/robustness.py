@@ -18,6 +18,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows import choices
 from flows.devices import devices
+from flows.engines import ENGINE, counting
 from flows.in_process import AGAIN, Shown, StoppedError, project_at
 from flows.reproduce import JOBS, Ending, bring_up_to_date, main, pipeline_flow, stopping
 from segmodels import steps
@@ -32,14 +33,13 @@ from segmodels.runs.run import load_run
     name="inputs and clean evidence",
     **AGAIN,
 )
-def count_clean(run_name: str, stop: threading.Event) -> Evidence:
+def count_clean(run_name: str, engine: str | None, stop: threading.Event) -> Evidence:
     """Evidence of the undisturbed images, after what that needs."""
     run, options = load_run(run_name), steps.Options(devices()[0])
     steps.ensure_inputs(run, options)
     shown = Shown(f"{run_name}, undisturbed", stop)
-    return steps.evaluate_run(
-        run_name, run.protocols[0], steps.Options(devices()[0], progress=shown)
-    )
+    with counting(devices()[0], shown, engine=engine) as how:
+        return steps.evaluate_run(run_name, run.protocols[0], how)
 
 
 @task(
@@ -47,11 +47,12 @@ def count_clean(run_name: str, stop: threading.Event) -> Evidence:
     **AGAIN,
 )
 def count_disturbed(
-    run_name: str, suite: str, force: bool, stop: threading.Event
+    run_name: str, suite: str, force: bool, engine: str | None, stop: threading.Event
 ) -> list[Evidence]:
     """Evidence of every condition of the suite."""
     shown = Shown(f"{run_name}, {suite}", stop)
-    return steps.stress_run(run_name, suite, steps.Options(devices()[0], shown, force=force))
+    with counting(devices()[0], shown, force, engine) as options:
+        return steps.stress_run(run_name, suite, options)
 
 
 def table(found: Robustness) -> list[dict[str, str | float]]:
@@ -74,14 +75,15 @@ def summary(run: str, suite: str, found: Robustness) -> str:
     return f"{run} under {suite}: clean {found.clean:.2f}{mean} mIoU"
 
 
-def count_run(run: str, suite: str, force: bool) -> Ending:
+def count_run(run: str, suite: str, force: bool, engine: str | None) -> Ending:
     """Count, show and sum up in the current flow run."""
     from segmodels.robustness.suite import load_stress_suite  # PyTorch, which other parts lack
 
     with stopping() as stop:
         try:
             load_stress_suite(suite)
-            clean, disturbed = count_clean(run, stop), count_disturbed(run, suite, force, stop)
+            clean = count_clean(run, engine, stop)
+            disturbed = count_disturbed(run, suite, force, engine, stop)
         except StoppedError as error:
             return Cancelled(message=str(error))
         except SegmodelsError as error:
@@ -99,6 +101,7 @@ def robustness(
     targets: list[str] | None = None,
     jobs: int = JOBS,
     force: bool = False,
+    engine: str | None = None,
 ) -> Ending:
     """Measure a run under a robustness suite; or, without one, the active runs under theirs.
 
@@ -109,6 +112,7 @@ def robustness(
         targets: Without a run, the stages to bring up to date instead of all of robustness.
         jobs: Without a run, how many stages at a time.
         force: Count again what is here already.
+        engine: With a run, who counts: processes, dask or ray; none as SEGMODELS_ENGINE says.
     """
     if run is None and suite is None:
         return bring_up_to_date(root, targets, jobs, groups=("robustness",), force=force)
@@ -116,7 +120,7 @@ def robustness(
         lacking = "run" if run is None else "suite"
         return Failed(message=f"Name a run and a suite, or neither; the {lacking} is missing.")
     with project_at(root):
-        return count_run(run, suite, force)
+        return count_run(run, suite, force, engine)
 
 
 FLOW: Any = pipeline_flow(
@@ -125,6 +129,7 @@ FLOW: Any = pipeline_flow(
         run=choices.one_of(choices.runs) | None,
         suite=choices.one_of(choices.stress_suites) | None,
         jobs=choices.AT_LEAST_ONE,
+        engine=ENGINE | None,
     )
 )
 

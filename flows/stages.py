@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,8 @@ def train(run: str) -> None:
 
 def evaluate(run: str, protocol: str) -> None:
     """Count a run under a protocol, unless evidence of exactly this is here (or it is forced)."""
-    with _bar(f"{run} {protocol}", "images") as progress:
-        steps.evaluate_run(run, protocol, _options(progress))
+    with _bar(f"{run} {protocol}", "images") as progress, _counting(progress) as options:
+        steps.evaluate_run(run, protocol, options)
     try:
         rows = rows_here()
         keys = {row.evidence_key for row in rows if row.run == run} - {None}
@@ -80,13 +80,13 @@ def evaluate(run: str, protocol: str) -> None:
 def labels(run: str, protocol: str) -> None:
     """Keep the label maps of a run under a protocol; counting them must give its evidence."""
     with _bar(f"{run} {protocol}", "images") as progress:
-        steps.keep_maps(run, protocol, _options(progress))
+        steps.keep_maps(run, protocol, steps.Options(_device(), progress))
 
 
 def robustness(run: str, suite: str) -> None:
     """Count a run under the conditions of a robustness suite that are not here (or forced)."""
-    with _bar(f"{run} {suite}", "images") as progress:
-        steps.stress_run(run, suite, _options(progress))
+    with _bar(f"{run} {suite}", "images") as progress, _counting(progress) as options:
+        steps.stress_run(run, suite, options)
 
 
 def efficiency() -> None:
@@ -124,9 +124,11 @@ def _device() -> str:
     return names[int(os.environ.get("LOCAL_RANK", "0")) % len(names)]
 
 
-def _options(progress: Progress) -> steps.Options:
-    """How a stage is done."""
-    return steps.Options(_device(), progress, force=forced())
+def _counting(progress: Progress) -> AbstractContextManager[steps.Options]:
+    """How a stage counts, with an engine if the environment names one."""
+    from flows.engines import counting
+
+    return counting(_device(), progress, forced())
 
 
 @contextmanager

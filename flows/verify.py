@@ -15,6 +15,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows import choices
 from flows.devices import devices
+from flows.engines import ENGINE, counting
 from flows.in_process import AGAIN, Shown, StoppedError, project_at
 from flows.reproduce import Ending, pipeline_flow, stopping
 from segmodels.errors import SegmodelsError
@@ -30,12 +31,14 @@ Line = dict[str, str]
     task_run_name="{claim}",
     **AGAIN,
 )
-def verify_one(claim: str, device: str, force: bool, stop: threading.Event) -> Row:
+def verify_one(
+    claim: str, device: str, force: bool, engine: str | None, stop: threading.Event
+) -> Row:
     """The verdict on one claim, after whatever it needs."""
-    from segmodels.steps.options import Options  # PyTorch, which the form does not need
-    from segmodels.steps.verify import verify
+    from segmodels.steps.verify import verify  # PyTorch, which the form does not need
 
-    return verify(claim, Options(device, Shown(claim, stop), force=force))
+    with counting(device, Shown(claim, stop), force, engine) as options:
+        return verify(claim, options)
 
 
 def line(row: Row) -> Line:
@@ -52,7 +55,11 @@ def line(row: Row) -> Line:
 
 
 def verify_claim(
-    claims: list[str], device: str | None = None, force: bool = False, root: str = "."
+    claims: list[str],
+    device: str | None = None,
+    force: bool = False,
+    engine: str | None = None,
+    root: str = ".",
 ) -> Ending:
     """Check published claims: fetch, evaluate or count what each needs, and judge.
 
@@ -60,6 +67,7 @@ def verify_claim(
         claims: Ids of params/claims, as on the leaderboard.
         device: Where networks run, such as cpu or cuda:0; none as SEGMODELS_DEVICE says.
         force: Count again what is here already.
+        engine: Who counts the images, processes, dask or ray; none as SEGMODELS_ENGINE says.
         root: The checkout; a dot is the folder that the flow runs in.
     """
     if not claims:
@@ -69,7 +77,7 @@ def verify_claim(
     with project_at(root), stopping() as stop:
         for claim in claims:
             try:
-                row = verify_one(claim, device or devices()[0], force, stop)
+                row = verify_one(claim, device or devices()[0], force, engine, stop)
             except StoppedError as error:
                 return Cancelled(message=str(error))
             except SegmodelsError as error:
@@ -92,7 +100,10 @@ def _ended(lines: Sequence[Line], broken: Sequence[str]) -> Ending:
 
 FLOW = pipeline_flow(
     choices.typed(
-        verify_claim, claims=choices.several_of(choices.claims), device=choices.DEVICE | None
+        verify_claim,
+        claims=choices.several_of(choices.claims),
+        device=choices.DEVICE | None,
+        engine=ENGINE | None,
     ),
     name="verify-claim",
 )

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmodels.cli import importing
-from segmodels.cli.common import Add, device_option, force_option, relative
+from segmodels.cli.common import (
+    Add,
+    device_option,
+    engine_of,
+    engine_options,
+    force_option,
+    relative,
+)
 from segmodels.cli.progress import progress
 
 if TYPE_CHECKING:
+    from segmodels.leaderboard import Row
     from segmodels.verdicts.row_subject import RowSubject
     from segmodels.verdicts.verdict import Verdict
 
@@ -27,6 +35,7 @@ def add(commands: Add) -> None:
     verify.add_argument("claim")
     have = "files that you have of its weights, as `segmodels weights add` takes them"
     verify.add_argument("--weights", type=Path, nargs="+", metavar="FILE", help=have)
+    engine_options(verify)
     device_option(verify)
     force_option(verify)
     log = commands("log", _log, "a claim's reproduction log as Markdown, ready to paste")
@@ -53,11 +62,21 @@ def _claims_validate(chosen: argparse.Namespace) -> int:
 def _verify(chosen: argparse.Namespace) -> int:
     from segmodels.steps.options import Options
     from segmodels.steps.verify import verify
-    from segmodels.verdicts.rules import load_rules
 
     if chosen.weights:
         _add_weights(chosen.claim, chosen.weights)
-    row = verify(chosen.claim, Options(chosen.device, progress, force=chosen.force))
+    with engine_of(chosen) as engine:
+        if engine is not None and not engine.leads:
+            engine.serve()
+            return 0
+        how = {"force": chosen.force, "engine": engine, "shards": chosen.shards}
+        row = verify(chosen.claim, Options(chosen.device, progress, **how))
+    return _told(row)
+
+
+def _told(row: Row) -> int:
+    from segmodels.verdicts.rules import load_rules
+
     subject, verdict = row.subject, row.verdict
     print(f"{subject.id}: {_compared(subject, verdict)}")
     if verdict.interval:

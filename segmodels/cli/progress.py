@@ -26,8 +26,9 @@ class ProgressBar:
         from tqdm import tqdm
 
         if self.bar is None:  # what an earlier attempt finished says nothing about speed
-            self.bar = tqdm(total=total, initial=done - 1, unit=" images", leave=True)
-        self.bar.update()
+            first = max(done - 1, 0)
+            self.bar = tqdm(total=total, initial=first, unit=" images", leave=True)
+        self.bar.update(done - self.bar.n)
         if done == total:
             self.bar.close()
             self.bar = None

@@ -52,6 +52,12 @@ def cores() -> int:
     return max(1, (given or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
+def own_device(device: str) -> str:
+    """Every process that torchrun, or an engine, started on a machine has a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if device == "cuda" and local is not None else device
+
+
 def machine(device: str) -> dict[str, Any]:
     """Where it ran: processor or GPU, cores, Python, full package versions."""
     import torch

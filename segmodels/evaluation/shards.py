@@ -5,9 +5,9 @@
 needs no connection between the processes, only a cache folder that all of them see. Without
 such a folder `segmodels evidence merge` puts together what somebody copied.
 
-Only `evaluate` is dealt out. A verdict needs the whole evidence, which all processes but the last
-do not have: `segmodels verify` behind a sharded `evaluate` finds it and judges at once. A
-robustness suite is many evaluations already, and its stage is run by DVC as one process.
+A verdict needs the whole evidence, which all processes but the last do not have: `segmodels verify`
+behind a sharded `evaluate` finds it and judges at once. Where an engine deals the shards out
+(`segmodels.steps.dealing`), they come back to the process that asked, which merges them here.
 """
 
 from __future__ import annotations
@@ -70,23 +70,41 @@ def evaluate_shard(
     else:
         draft = shard_maps(own_file) if keeps else None
 
-        def put(evidence: Evidence, record: Record) -> Evidence:
-            write_json(own_file.with_name("record.json"), record)
-            write_evidence(own_file.parent, evidence)
-            return evidence
-
         evidence, _ = evaluate(
-            subject, dataset, protocol, progress=progress, shard=shard, maps=draft, finish=put
+            subject, dataset, protocol, progress=progress, shard=shard, maps=draft, finish=put_shard
         )
+    return merge_shards(key, part.number, finish, own=part, maps=maps) or evidence
+
+
+def merge_shards(
+    key: str, number: int, finish: Finish, own: Shard | None = None, maps: Path | None = None
+) -> Evidence | None:
+    """Merge the shards that wait in the cache, if all are there.
+
+    Args:
+        key: of the whole evidence.
+        number: of its shards.
+        finish: keeps the whole evidence, with the record of one shard; they are deleted when it
+            returns.
+        own: the shard whose record that is; None takes the first one's.
+        maps: folder that their label maps are to become; None keeps none.
+
+    Returns:
+        the whole evidence as it was kept; None where a shard is missing.
+
+    Raises:
+        SegmodelsError: as `merge_evidence`; the shards are deleted, to be counted again.
+    """
+    keeps, own_file = maps is not None, shard_file(key, own or Shard(0, number))
     # Who waits here finds the shards of all who were here before: none of several processes
     # that finish at the same moment can leave merging to another that has already looked.
     with only_one(own_file.parents[1] / "merge.lock", f"merging {key}", wait=True):
-        files = [shard_file(key, Shard(i, part.number)) for i in range(part.number)]
+        files = [shard_file(key, Shard(i, number)) for i in range(number)]
         if not all(_finished(file, keeps) for file in files):
-            return evidence
+            return None
         parts = [one for file in files if (one := _readable(file)) is not None]
         if len(parts) < len(files):
-            return evidence
+            return None
         record = read_json(own_file.with_name("record.json"))
         try:
             whole = merge_evidence(parts)
@@ -98,6 +116,21 @@ def evaluate_shard(
         final = finish(whole, record)
         _delete(files)
         return final
+
+
+def put_shard(evidence: Evidence, record: Record) -> Evidence:
+    """Let a shard wait in the cache for the others."""
+    assert evidence.shard is not None
+    file = shard_file(evidence.key, evidence.shard)
+    write_json(file.with_name("record.json"), record)
+    write_evidence(file.parent, evidence)
+    return evidence
+
+
+def waits(key: str, shard: Shard) -> bool:
+    """Whether a shard was counted and waits for the others; one that is damaged is deleted."""
+    file = shard_file(key, shard)
+    return _finished(file, keeps=False) and _readable(file) is not None
 
 
 def shard_file(key: str, shard: Shard) -> Path:

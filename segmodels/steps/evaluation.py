@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from functools import partial
 from pathlib import Path
 
 from segmodels.core import paths
@@ -24,6 +25,7 @@ from segmodels.metrics.precision_effect import measure_effect
 from segmodels.protocols.protocol import Precision, Protocol
 from segmodels.protocols.reading import load_protocol
 from segmodels.runs.run import Run, load_run
+from segmodels.steps.dealing import deal_shards
 from segmodels.steps.loading import subject_of
 from segmodels.steps.options import USUAL, Options
 from segmodels.steps.scores import of_inference, scores_of
@@ -58,7 +60,8 @@ def evaluate_run(asked: str | Run, protocol_name: str, options: Options = USUAL)
     if options.shard is not None:
         return _shard(place, options, options.shard)
     maps = place.maps(options)
-    evidence = known_or_new(place.asked, place.keep, options, maps)
+    count = partial(deal_shards, run, *place.asked, place.keep, options) if options.engine else None
+    evidence = known_or_new(place.asked, place.keep, options, maps, count)
     place.draw(evidence)
     return evidence
 
@@ -133,6 +136,11 @@ class _Place:
 
     def check(self, options: Options) -> None:
         """Ask before hours of counting whether their result can be written."""
+        if options.keep_maps and options.engine:
+            raise SegmodelsError(
+                "label maps are too large to be sent between workers: leave out --keep-labels, or "
+                "--engine."
+            )
         if options.keep_maps and self.protocol.labels_resized:
             raise SegmodelsError(
                 f"protocol {self.protocol.name!r} compares labels at another size than that of the "

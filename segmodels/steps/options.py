@@ -9,6 +9,7 @@ from segmodels.core.progress import Progress
 from segmodels.protocols.protocol import Precision
 
 if TYPE_CHECKING:
+    from segmodels.engines.engine import Engine
     from segmodels.training.curve import CurveProgress
 
 
@@ -28,6 +29,8 @@ class Options:
         keep_maps: keep the label maps too, in `labels/<run>/<protocol>`.
         sharded: whether the processes of a training share out its weights.
         shard: `(index, number)` of one of several processes at the same evaluation; None alone.
+        engine: who counts; None is this process.
+        shards: into how many parts a split is cut for the engine; None is one for each worker.
     """
 
     device: str = "cpu"
@@ -38,6 +41,8 @@ class Options:
     keep_maps: bool = False
     sharded: bool = False
     shard: tuple[int, int] | None = None
+    engine: Engine | None = None
+    shards: int | None = None
 
 
 #: On the processor, in silence, nothing twice.

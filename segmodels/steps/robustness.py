@@ -7,6 +7,7 @@ import math
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -34,6 +35,7 @@ from segmodels.robustness.suite import (
     stressing,
 )
 from segmodels.runs.run import load_run
+from segmodels.steps.dealing import deal_conditions
 from segmodels.steps.loading import subject_of
 from segmodels.steps.options import USUAL, Options
 from segmodels.steps.scores import percent
@@ -51,7 +53,8 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
     """Count a run under every condition of a robustness suite, by its first protocol.
 
     What a killed attempt had finished waits in the cache, and is not counted again even if forced.
-    Corruptions are counted together, in one pass over the images, then all conditions one by one.
+    Corruptions are counted together, in one pass over the images, then all conditions one by one;
+    by an engine, each condition by one of its workers.
     """
     run, suite = load_run(run_name), load_stress_suite(suite_name)
     protocol = load_protocol(run.protocols[0])
@@ -77,8 +80,12 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
             _forget(done)
         waiting = _waiting(suite, clean, dataset, protocol, done)
         moved = _Steps(options.progress, len(waiting), len(dataset))
-        lacking = _lacking(waiting, force=options.force)
-        if len(lacking) > 1:
+        lacking = _lacking(waiting, force=options.force, every=options.engine is not None)
+        if options.engine:
+            how = suite, options, partial(write_evidence, done)
+            deal_conditions(run, clean, dataset, protocol, lacking, *how)
+            waiting = _waiting(suite, clean, dataset, protocol, done)
+        elif len(lacking) > 1:
             together = [stressed(clean, condition, suite.photographs) for condition in lacking]
             count_together(together, dataset, protocol, moved.images)
         for key, (condition, evidence) in waiting.items():
@@ -105,13 +112,17 @@ def _waiting(
 
 
 def _lacking(
-    waiting: dict[str, tuple[Condition, Evidence | None]], *, force: bool
+    waiting: dict[str, tuple[Condition, Evidence | None]], *, force: bool, every: bool
 ) -> list[Condition]:
-    """Corruptions that are counted nowhere yet, or, if forced, all that do not wait."""
+    """Corruptions that are counted nowhere yet, or, if forced, all that do not wait.
+
+    Of `every` kind, noise on weights and attacks too.
+    """
     lacking = []
     for key, (condition, evidence) in waiting.items():
         files = files_of_key(key)
-        if evidence is None and "corruption" in condition and (force or not files):
+        asked = every or "corruption" in condition
+        if evidence is None and asked and (force or not files):
             forget_older(scratch_file(key), files)
             lacking.append(condition)
     return lacking

@@ -90,8 +90,12 @@ def known_or_new(
     keep: Keep,
     options: Options,
     maps: Path | None = None,
+    count: Callable[[], Evidence] | None = None,
 ) -> Evidence:
     """Evidence that is here, else (or if forced) counted now; either way `keep` puts it in place.
+
+    `count` counts and keeps; without it that is done here, by this process.
+
 
     Who asks while another process counts the same waits, and takes what that one found.
     """
@@ -106,6 +110,8 @@ def known_or_new(
                 kept = keep(known, None)
                 forget(scratch_file(key))  # of a writer that was killed at its very end
                 return kept
+        if count is not None:
+            return count()
         evidence, _ = evaluate(*wanted, progress=options.progress, maps=maps, finish=keep)
         return evidence
 

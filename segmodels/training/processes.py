@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from segmodels.engines.joining import join
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
 from segmodels.training.batch_norms import are_grouped, has_batch_norms, statistics
@@ -190,7 +191,7 @@ def joined(device: str, sharded: bool = False) -> Iterator[Processes]:
     on_gpu = device.startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
+    join("nccl" if on_gpu else "gloo", _PATIENCE)
     try:
         yield Processes(dist.get_rank(), count, sharded)
     finally:
