@@ -1,8 +1,9 @@
 """Everything on one machine: ``python -m flows.servers up``, then ``down``.
 
 Prefect's server with the deployments of prefect.yaml, a worker for them, and MLflow on the database
-of this project. Each listens on this machine alone. What was started is written down, and ``down``
-ends exactly that, whatever else runs here.
+of this project, or on that of a team (`flows.mlflow_server`). Each listens on this machine alone
+unless a team's MLflow is told otherwise. What was started is written down, and ``down`` ends
+exactly that, whatever else runs here.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from pathlib import Path
 
 import psutil
 
+from flows import mlflow_server
 from flows.automations import BEAT_SECONDS
-from flows.tracking import store
 from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.core.files import read_json, write_json
 from segmodels.core.locks import only_one
@@ -90,28 +91,34 @@ def up(prefect_port: int, mlflow_port: int) -> list[Service]:
     """Start what does not run yet.
 
     Raises:
-        SegmodelsError: a port is taken by somebody else, or a service ends as it starts.
+        SegmodelsError: a port is taken by somebody else, a setting of MLflow's server does not fit,
+            or a service ends as it starts.
     """
     with only_one(_folder() / "servers.lock", "starting or ending servers", wait=True):
         here = {service.name: service for service in running()}
         api = f"http://{HOST}:{prefect_port}/api"
         settings = _settings(api)
+        tracking = mlflow_server.command(settings, mlflow_port)
+        served = mlflow_server.environment(settings, _folder())
         if "prefect" not in here:
             _check_free(prefect_port, "--prefect-port")
             command = _module("prefect", "server", "start", "--host", HOST, "--port", prefect_port)
             here["prefect"] = _start("prefect", command, settings, api.removesuffix("/api"))
             _keep(here)
-        if "mlflow" not in here:
+        if "mlflow" not in here and not mlflow_server.is_elsewhere(settings):
             _check_free(mlflow_port, "--mlflow-port")
-            here["mlflow"] = _start("mlflow", _mlflow(mlflow_port), settings, _view(mlflow_port))
+            here["mlflow"] = _start("mlflow", tracking, served, _view(mlflow_port))
             _keep(here)
         _wait(here["prefect"], lambda: _answers(f"{api}/health"))
         if "worker" not in here:
-            _deploy(settings)
+            known = mlflow_server.client_environment(settings, mlflow_port)
+            _deploy(known)
             work = _module("prefect", "worker", "start", "--pool", POOL, "--name", POOL)
-            here["worker"] = _start("worker", work, settings, "")
+            here["worker"] = _start("worker", work, known, "")
             _keep(here)
-        _wait(here["mlflow"], lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))
+        if "mlflow" in here:
+            health = mlflow_server.health(settings, mlflow_port)
+            _wait(here["mlflow"], lambda: _answers(health))
         return list(here.values())
 
 
@@ -158,13 +165,6 @@ def _settings(api: str) -> dict[str, str]:
 
 def _module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
-
-
-def _mlflow(port: int) -> list[str]:
-    place = os.environ.get("MLFLOW_TRACKING_URI") or store.default_uri()
-    artifacts = str(project_root() / "mlartifacts")
-    where = ("--backend-store-uri", place, "--default-artifact-root", artifacts)
-    return _module("mlflow", "server", "--host", HOST, "--port", port, "--workers", 1, *where)
 
 
 def _view(port: int) -> str:

@@ -64,6 +64,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "dilatednet": ("dilatednet", {"base": 12, "width": 48}),
     "icnet-released": ("icnet", {"width": 4}),
     "resnet38": ("resnet38", {"width": 4, "channels": 16}),
+    "gscnn": ("gscnn", {"width": 8, "channels": 16}),
+    "autodeeplab": ("autodeeplab_f20_aspp", {"filters": 7, "channels": 64}),
     "deeplabv3plus-xception": (
         "deeplabv3plus_xception41",
         {"channels": 32, "fine_channels": 8},

@@ -23,6 +23,7 @@ _CPU = torch.device("cpu")
 #: Python has to know the values, or how many there are.
 _WAITS = {
     *("item", "tolist", "nonzero", "equal", "allclose", "masked_select", "unique", "bincount"),
+    "canny",  # an operation of ours that computes on the processor
     *("__bool__", "__int__", "__float__", "__index__", "__contains__", "is_nonzero"),
 }
 _FREE = {

@@ -18,6 +18,7 @@ from foreign_backbones import Tensors, mobilenet, swin_of_its_authors
 from segmodels.checkpoints import save_checkpoint
 from segmodels.models import create_model
 from segmodels.models.registry import (
+    AUTODEEPLAB,
     CCNET,
     DEEPLABV3PLUS,
     DEPICT,
@@ -25,6 +26,7 @@ from segmodels.models.registry import (
     ENCNET,
     FCN,
     FCN8S,
+    GSCNN,
     ICNET,
     MIT_CLASSIFIER,
     MMSEG_SEGFORMER,
@@ -68,6 +70,8 @@ SMALL: dict[str, dict[str, Any]] = {
     DILATEDNET: {"base": 4, "width": 8},
     RELEASED_ICNET: {"width": 4},
     RESNET38: {"width": 4, "channels": 8},
+    GSCNN: {"width": 8, "channels": 8},
+    AUTODEEPLAB: {"filters": 2, "channels": 8},
     XCEPTION: {"backbone": "xception41", "channels": 8, "fine_channels": 8},
     MMSEG_UNET: {"width": 4, "channels": 8},
 }

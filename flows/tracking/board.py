@@ -32,17 +32,21 @@ def log_rows(rows: list[Row], every: list[Row] | None = None) -> None:
             `leaderboard` stage is up to date and would never log it.
     """
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
-        board = _Board()
-        if every is not None and SUMMARY not in board.known:
-            board.log_all(every)
-        else:
-            board.log(tracked_runs(rows))
+        store.tried_again(lambda: _log(rows, every))
 
 
 def log_leaderboard(rows: list[Row]) -> None:
     """Log all rows there are: the runs, which runs are out of date, the registry, the summary."""
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
-        _Board().log_all(rows)
+        store.tried_again(lambda: _Board().log_all(rows))
+
+
+def _log(rows: list[Row], every: list[Row] | None) -> None:
+    board = _Board()
+    if every is not None and SUMMARY not in board.known:
+        board.log_all(every)
+    else:
+        board.log(tracked_runs(rows))
 
 
 class _Board:
@@ -51,19 +55,32 @@ class _Board:
     def __init__(self) -> None:
         self.client: MlflowClient = store.connect()
         self.experiment = store.experiment(self.client, store.EXPERIMENT)
-        found = store.every(self.client.search_runs, [self.experiment], max_results=1000)
-        self.known: dict[str, Any] = {}
-        for run in found:  # newest first; of two with one key the older one stays
-            if key := key_of(run.data.tags):
-                self.known[key] = run
+        self.known, self.twins = self._look()
+        self.made = False
         self.models = Models(self.client, self.experiment)
+
+    def _look(self) -> tuple[dict[str, Any], list[Any]]:
+        """The runs by key, and those that another machine made of the same key at the same moment.
+
+        Of two with one key the older one stays, the same for every machine that looks.
+        """
+        known: dict[str, Any] = {}
+        twins = []
+        found = store.every(self.client.search_runs, [self.experiment], max_results=1000)
+        for run in found:  # newest first
+            if key := key_of(run.data.tags):
+                twins += [known[key]] if key in known else []
+                known[key] = run
+        return known, twins
 
     def log_all(self, rows: list[Row]) -> None:
         found = tracked_runs(rows)
         self.log(found)
         self.retire({entry.key for entry in found})
         register(self.client, self.models, found)
+        self.made |= SUMMARY not in self.known
         log_summary(self.client, self.experiment, self.known, rows)
+        self.retire_twins()
 
     def log(self, entries: list[TrackedRun]) -> None:
         for entry in entries:
@@ -75,6 +92,7 @@ class _Board:
         from mlflow.entities import Metric, Param, RunTag
 
         if known is None:
+            self.made = True
             tags = {**entry.identity, "kind": entry.row.subject.kind}
             known = self.client.create_run(self.experiment, run_name=entry.name, tags=tags)
         run, old = known.info.run_id, known.data
@@ -117,6 +135,14 @@ class _Board:
         for key, run in self.known.items():
             is_ours = run.data.tags.get("kind") != "summary"
             if is_ours and key not in current and run.data.tags.get("current") != "false":
+                self.client.set_tag(run.info.run_id, "current", "false")
+
+    def retire_twins(self) -> None:
+        """Mark runs of which there are two; whoever is the last to look sees all of them."""
+        if self.made:
+            self.known, self.twins = self._look()
+        for run in self.twins:
+            if run.data.tags.get("current") != "false":
                 self.client.set_tag(run.info.run_id, "current", "false")
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir, project_root
@@ -15,6 +18,8 @@ from segmodels.errors import SegmodelsError, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+Result = TypeVar("Result")
 
 EXPERIMENT = "segmodels"
 TRAINING = "segmodels-training"
@@ -74,6 +79,11 @@ _DEFAULTS = {
 }
 
 
+#: What MLflow says when a row is there already: by its own check, or by that of the database.
+_CLASHES = ("RESOURCE_ALREADY_EXISTS", "BAD_REQUEST")
+_ATTEMPTS = 5
+
+
 def default_uri() -> str:
     """Where MLflow writes when nobody says otherwise.
 
@@ -106,10 +116,15 @@ def sink(what: str) -> Iterator[None]:
         )
 
 
-def connect() -> MlflowClient:
-    """A client of the store; the first one makes the database."""
+def prepare() -> None:
+    """Set what MLflow reads when it is imported, unless somebody has set it."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def connect() -> MlflowClient:
+    """A client of the store; the first one makes the database."""
+    prepare()
     import mlflow
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
@@ -129,7 +144,10 @@ def experiment(client: MlflowClient, name: str) -> str:
     All experiments are made at the first need, so that the one people look at is number 1.
     """
     with alone("mlflow"):
-        ids = {known: _made(client, known, tags) for known, tags in _EXPERIMENTS.items()}
+        ids = {
+            known: tried_again(partial(_made, client, known, tags))
+            for known, tags in _EXPERIMENTS.items()
+        }
     return ids[name]
 
 
@@ -143,6 +161,23 @@ def _made(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
         if known.tags.get(key) != value:
             client.set_experiment_tag(known.experiment_id, key, value)
     return str(known.experiment_id)
+
+
+def tried_again(work: Callable[[], Result]) -> Result:
+    """Do what can be repeated, again if somebody did the same at the same moment.
+
+    Our locks do not reach another machine, and MLflow looks and writes in two steps.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return work()
+        except MlflowException as error:
+            if error.error_code not in _CLASHES or attempt + 1 == _ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.1, 1.0))
+    raise AssertionError
 
 
 def every(search: Any, *arguments: Any, **named: Any) -> Iterable[Any]:

@@ -20,9 +20,13 @@ def export_onnx(model: SegModel, path: str | Path, size: tuple[int, int], batch:
     knows what to feed and what comes out. The model is left as it was.
 
     Raises:
-        SegmodelsError: the extra is not installed, or the size does not suit the model.
+        SegmodelsError: the extra is not installed, the size does not suit the model, or the model
+            has a part that no other runtime knows.
         OSError: the exporter has no room for its temporary files.
     """
+    if model.only_in_pytorch:
+        name = type(model).__name__
+        raise SegmodelsError(f"{name} cannot become an ONNX file: {model.only_in_pytorch}.")
     images = torch.zeros(batch, 3, *size)
     model.check(images)
     training, device = model.training, next(model.parameters()).device

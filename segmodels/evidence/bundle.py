@@ -1,14 +1,15 @@
 """A bundle: evidence of one network under many conditions, as two files of one folder.
 
 `bundle.json` has what all heads share, once, and what each has of its own; the blocks of their
-counts (`segmodels.evidence.packing`) lie one after the other in `bundle.counts.xz`. A piece has the
+counts (`segmodels.evidence.packing`) lie one after the other in `bundle.counts.xz`. The first is
+whole; the others leave out what its labels tell, where they are of the same images. A piece has the
 path that a file of its own would have, `<key>.json` beside them, and every checksum that it would
 have there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,13 +19,16 @@ from segmodels.core.files import atomic_path, canonical_json, naming, read_json,
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.head import Head, head_of
 from segmodels.evidence.identity import KEY
+from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.labels import Labels
 from segmodels.evidence.packing import pack, unpack
 from segmodels.evidence.record import Evidence
 
 BUNDLE = "bundle.json"
 COUNTS = "bundle.counts.xz"
 
-_SCHEMA = 1
+#: 1: every block is whole.
+_SCHEMAS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,9 @@ def _read(bundle: Path, changed: int, size: int) -> dict[str, Piece]:
     del changed, size  # they tell one content of a path from the next
     content, found, start = read_json(bundle), {}, 0
     try:
-        if content["bundle"] != _SCHEMA:
+        if content["bundle"] not in _SCHEMAS:
             raise SegmodelsError(
-                f"{bundle}: field 'bundle' is {content['bundle']!r}, this version reads {_SCHEMA}."
+                f"{bundle}: field 'bundle' is {content['bundle']!r}, this version reads 1 and 2."
             )
         for own in content["pieces"]:
             head, length = _joined(content["common"], own), int(own["counts_bytes"])
@@ -85,19 +89,37 @@ def _joined(common: Head, own: Head) -> Head:
     return {name: value for name, value in head.items() if name != "counts_bytes"}
 
 
-def read_block(bundle: Path, piece: Piece) -> bytes:
-    """The packed counts of a piece.
+def read_counts(bundle: Path, piece: Piece) -> list[ImageCounts]:
+    """The counts of a piece.
 
     Raises:
         SegmodelsError: the file of the counts is missing, or cannot be read.
+        ValueError, KeyError, TypeError: what lies there are no counts.
     """
-    counts = bundle.with_name(COUNTS)
+    block = _block(bundle.with_name(COUNTS), piece)
+    if piece.start == 0:
+        return unpack(block)
+    stat = bundle.with_name(COUNTS).stat()
+    return unpack(block, _labels(bundle, stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=8)
+def _labels(bundle: Path, changed: int, size: int) -> Labels:
+    """What the first piece of a bundle tells of its images."""
+    del changed, size
+    first = next(piece for piece in pieces_of(bundle).values() if piece.start == 0)
+    return Labels.of(
+        read_counts(bundle, first), len(first.head["classes"]) + 1, first.head["outputs"]
+    )
+
+
+def _block(counts: Path, piece: Piece) -> bytes:
     try:
         with counts.open("rb") as stream:
             stream.seek(piece.start)
             return stream.read(piece.end - piece.start)
     except FileNotFoundError:
-        raise SegmodelsError(f"{counts}: missing beside {bundle.name}.") from None
+        raise SegmodelsError(f"{counts}: missing beside {BUNDLE}.") from None
     except OSError as error:
         raise SegmodelsError(f"{counts}: cannot be read ({error.strerror or error}).") from None
 
@@ -114,7 +136,7 @@ def write_bundle(folder: Path, found: Iterable[Evidence]) -> Path:
     bundle, heads = folder / BUNDLE, {evidence.key: head_of(evidence) for evidence in ordered}
     if _holds(bundle, heads, ordered):
         return bundle
-    blocks = [pack(e.images, (len(e.classes) + 1) * e.outputs) for e in ordered]
+    blocks = list(_blocks(ordered))
     with naming(bundle), atomic_path(bundle) as new_bundle:
         text = readable_json(_content(list(heads.values()), list(map(len, blocks))))
         new_bundle.write_bytes(text.encode())
@@ -124,13 +146,25 @@ def write_bundle(folder: Path, found: Iterable[Evidence]) -> Path:
     return bundle
 
 
+def _blocks(found: Iterable[Evidence]) -> Iterator[bytes]:
+    """The counts of each: those of the first whole, the others without what its labels tell."""
+    labels = None
+    for evidence in found:
+        rows, outputs = len(evidence.classes) + 1, evidence.outputs
+        own = Labels.of(evidence.images, rows, outputs)
+        yield pack(evidence.images, rows * outputs, labels if own == labels else None)
+        labels = labels or own
+
+
 def _holds(bundle: Path, heads: dict[str, Head], found: Iterable[Evidence]) -> bool:
-    """Whether a bundle has these heads, and their counts too."""
+    """Whether a bundle has these heads, and their counts too, in the form of today."""
     try:
+        if not bundle.is_file() or read_json(bundle)["bundle"] != _SCHEMAS[-1]:
+            return False
         pieces = pieces_of(bundle)
         if {key: piece.head for key, piece in pieces.items()} != heads:
             return False
-        return all(tuple(unpack(read_block(bundle, pieces[e.key]))) == e.images for e in found)
+        return all(tuple(read_counts(bundle, pieces[e.key])) == e.images for e in found)
     except (SegmodelsError, KeyError, TypeError, ValueError):
         return False
 
@@ -147,7 +181,7 @@ def _content(heads: Sequence[Head], lengths: Sequence[int]) -> dict[str, Any]:
         }
         for head, length in zip(heads, lengths, strict=True)
     ]
-    return {"bundle": _SCHEMA, "common": common, "pieces": own}
+    return {"bundle": _SCHEMAS[-1], "common": common, "pieces": own}
 
 
 def _shared(dicts: Sequence[dict[str, Any]]) -> dict[str, Any]:

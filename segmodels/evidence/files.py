@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from segmodels.core.arguments import an, path_to
 from segmodels.core.files import atomic_path, naming, read_json, readable_json
 from segmodels.errors import SegmodelsError
-from segmodels.evidence.bundle import BUNDLE, COUNTS, piece_at, pieces_of, read_block, write_bundle
+from segmodels.evidence.bundle import BUNDLE, COUNTS, piece_at, pieces_of, read_counts, write_bundle
 from segmodels.evidence.head import SCHEMA, Head, counts_text, evidence_of, head_of, problems
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.packing import pack, unpack
@@ -114,18 +115,21 @@ def _counts(path: Path, expected: str) -> list[ImageCounts]:
     """The counts of a piece, if their lines have the SHA-256 that its head recorded."""
     lines, packed = path.with_suffix(LINES), path.with_suffix(PACKED)
     if piece := piece_at(path):
-        block = read_block(path.with_name(BUNDLE), piece)
-        return _unpacked(path.with_name(COUNTS), path.name, expected, block)
+        bundle, counts = path.with_name(BUNDLE), path.with_name(COUNTS)
+        return _unpacked(counts, path.name, expected, partial(read_counts, bundle, piece))
     if packed.is_file() and not lines.is_file():
-        return _unpacked(packed, path.name, expected, _bytes(packed, path))
+        block = _bytes(packed, path)
+        return _unpacked(packed, path.name, expected, partial(unpack, block))
     data = _bytes(lines, path)
     _check(lines, path.name, expected, data)
     return [ImageCounts.from_line(line) for line in data.decode().splitlines()]
 
 
-def _unpacked(file: Path, name: str, expected: str, block: bytes) -> list[ImageCounts]:
+def _unpacked(
+    file: Path, name: str, expected: str, read: Callable[[], list[ImageCounts]]
+) -> list[ImageCounts]:
     try:
-        images = unpack(block)
+        images = read()
     except (ValueError, KeyError, TypeError) as error:
         raise SegmodelsError(
             f"{file}: the counts of {name} cannot be unpacked ({error}); they were changed after "

@@ -18,19 +18,23 @@ from numpy.typing import NDArray
 
 from segmodels.core.files import canonical_json
 from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.labels import Labels
 
 #: Bytes of a block; ten thousand images of 200 classes take half of that.
 _MOST = 2**31
 _PRESET = 9 | lzma.PRESET_EXTREME
 
 
-def pack(images: Sequence[ImageCounts], cells: int) -> bytes:
+def pack(images: Sequence[ImageCounts], cells: int, labels: Labels | None = None) -> bytes:
     """Counts of all images as one block.
 
     Args:
         images: sound ones: their cells ascend, and no count is zero.
         cells: of the whole matrix of an image, `(classes + 1) * outputs`.
+        labels: of these images, if whoever unpacks the block has them: names of the images and
+            right pixels are left out then, a seventh of the bytes.
     """
+    images = images if labels is None else labels.without_right(images)
     image = np.repeat(np.arange(len(images)), [len(one.cells) for one in images])
     cell = np.array([number for one in images for number in one.cells], dtype=np.int64)
     count = np.array([number for one in images for number in one.counts], dtype="<u8")
@@ -38,21 +42,24 @@ def pack(images: Sequence[ImageCounts], cells: int) -> bytes:
     mask = np.zeros((cells, len(images)), dtype=bool)
     mask[cell, image] = True
     width = (int(count.max(initial=0)).bit_length() + 7) // 8
-    head = {"bytes": width, "cells": cells, "images": [one.image for one in images]}
+    names = [one.image for one in images] if labels is None else None
+    head = {"bytes": width, "cells": cells, "images": names}
     planes = count[order].view(np.uint8).reshape(-1, 8).T[:width]
     body = np.packbits(mask).tobytes() + planes.tobytes()
     return lzma.compress(canonical_json(head).encode() + b"\n" + body, preset=_PRESET)
 
 
-def unpack(block: bytes) -> list[ImageCounts]:
-    """The counts of a block.
+def unpack(block: bytes, labels: Labels | None = None) -> list[ImageCounts]:
+    """The counts of a block, packed with these labels or without any.
 
     Raises:
         ValueError, KeyError, TypeError: it is none.
     """
     first, _, body = _decompressed(block).partition(b"\n")
     head = json.loads(first)
-    names, cells, width = list(head["images"]), int(head["cells"]), int(head["bytes"])
+    told = None if head["images"] else labels
+    names = list(told.images if told else head["images"])
+    cells, width = int(head["cells"]), int(head["bytes"])
     size = -(-cells * len(names) // 8)
     if not 0 <= size <= len(body):
         raise ValueError(f"{len(body)} bytes for {cells} cells of {len(names)} images")
@@ -64,7 +71,8 @@ def unpack(block: bytes) -> list[ImageCounts]:
     count = np.zeros((len(cell), 8), np.uint8)
     count[:, :width] = np.frombuffer(body[size:], np.uint8).reshape(width, len(cell)).T
     order = np.argsort(image, kind="stable")
-    return _by_image(names, cell[order], count.view("<u8")[order, 0], mask.sum(axis=0))
+    images = _by_image(names, cell[order], count.view("<u8")[order, 0], mask.sum(axis=0))
+    return told.with_right(images) if told else images
 
 
 def _by_image(

@@ -64,6 +64,7 @@ class SegModel(nn.Module):
         num_classes: number of logit channels.
         stride: sides are padded to a multiple of this inside the network; 1 if any size fits.
         smallest_side: shortest image side in pixels the network can digest.
+        only_in_pytorch: why the network cannot become a file for other runtimes; empty if it can.
         config: JSON-able arguments, and the name if ``create_model`` built it; then
             ``create_model(**config)`` builds the same network again.
         preprocessing: how pixels become input, when the weights (or the recipe) say so.
@@ -73,6 +74,7 @@ class SegModel(nn.Module):
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     stride: int = 1
     smallest_side: int = 1
+    only_in_pytorch: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Let ``forward_lowres`` of every network check its images first, as ``forward`` does."""
@@ -226,11 +228,14 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear resize of (B, C, h, w) with half-pixel centres; nothing if the size fits."""
+def upsample(logits: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """Bilinear resize of (B, C, h, w); nothing if the size fits.
+
+    Centres of pixels stay where they are, or with ``align_corners`` those of the outermost ones.
+    """
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=align_corners)
 
 
 def to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:

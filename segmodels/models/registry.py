@@ -49,6 +49,8 @@ FCN = "segmodels.models.fcn:FCN"
 PSPNET = "segmodels.models.pspnet:PSPNet"
 FCN8S = "segmodels.models.fcn8s:FCN8s"
 DILATEDNET = "segmodels.models.dilatednet:DilatedNet"
+AUTODEEPLAB = "segmodels.models.autodeeplab:AutoDeepLab"
+GSCNN = "segmodels.models.gscnn:GSCNN"
 RESNET38 = "segmodels.models.resnet38:ResNet38"
 XCEPTION = "segmodels.models.deeplabv3plus_xception:DeepLabV3PlusXception"
 ENCNET = "segmodels.models.encnet:EncNet"
@@ -181,6 +183,9 @@ def _convolutional() -> Iterator[tuple[str, ModelEntry]]:
     for depth in (41, 65, 71):
         arguments = {"backbone": f"xception{depth}"}
         yield f"deeplabv3plus_xception{depth}", ModelEntry(XCEPTION, arguments, HALF)
+    for filters in (20, 32, 48):
+        name = f"autodeeplab_f{filters}_aspp"
+        yield name, ModelEntry(AUTODEEPLAB, {"filters": filters}, HALF)
     for size, timm_name in HRNETS.items():
         yield f"ocrnet_{size}", ModelEntry(OCRNET, {"backbone": timm_name}, IMAGENET)
 
@@ -248,6 +253,7 @@ MODELS: dict[str, ModelEntry] = {
     "fcn8s": ModelEntry(FCN8S, preprocessing=VGG_MEAN),
     "dilatednet": ModelEntry(DILATEDNET, preprocessing=CITYSCAPES_MEAN),
     "icnet": ModelEntry(RELEASED_ICNET, preprocessing=ICNET_MEAN),
+    "gscnn": ModelEntry(GSCNN, preprocessing=IMAGENET),
     "resnet38": ModelEntry(RESNET38, preprocessing=IMAGENET),
     "unet": ModelEntry(UNET, preprocessing=IMAGENET),
     **dict(_contracted()),

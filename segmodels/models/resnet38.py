@@ -41,13 +41,20 @@ class ResNet38Config(ModelConfig):
 
 
 class Stage(nn.Module):
-    """BatchNorm, ReLU, convolution."""
+    """BatchNorm, ReLU, convolution; whole channels may be dropped before the convolution."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         rate = dilation if kernel > 1 else 1
+        self.dropout = dropout
         self.bn = nn.BatchNorm2d(inputs)
         self.conv = nn.Conv2d(
             inputs, outputs, kernel, stride, rate * (kernel // 2), rate, bias=False
@@ -59,7 +66,8 @@ class Stage(nn.Module):
         Beside it what the convolution sees.
         """
         activated = F.relu(self.bn(x))
-        return self.conv(activated), activated
+        seen = F.dropout2d(activated, self.dropout, self.training) if self.dropout else activated
+        return self.conv(seen), activated
 
 
 class Block(nn.Module):
@@ -72,6 +80,7 @@ class Block(nn.Module):
         stride: of the first stage.
         dilations: of the first stage and of the others.
         project: whether channels or size change.
+        dropout: of whole channels before the last stage's convolution.
     """
 
     def __init__(
@@ -83,13 +92,15 @@ class Block(nn.Module):
         stride: int = 1,
         dilations: tuple[int, int] = (1, 1),
         project: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         first, rest = dilations
         before = [inputs, *widths[:-1]]
         stages = [Stage(before[0], widths[0], kernels[0], stride, first)]
         for number in range(1, len(widths)):
-            stages.append(Stage(before[number], widths[number], kernels[number], 1, rest))
+            rate = dropout if number == len(widths) - 1 else 0.0
+            stages.append(Stage(before[number], widths[number], kernels[number], 1, rest, rate))
         self.stages = nn.ModuleList(stages)
         self.shortcut = nn.Conv2d(inputs, widths[-1], 1, stride, bias=False) if project else None
 

@@ -44,6 +44,7 @@ RENAMED = [
     (r"(mmseg_segformer_b5)_(?:512|640)", r"\1"),  # one network, two trainings
     (r"mmseg_(setr_(?:naive|pup|mla))(?:_b\d+)?", r"\1"),
     (r"mmseg_(deeplabv3plus|pspnet)_r(50|101)", r"\1_resnet\2"),
+    (r"gscnn_wideresnet38", "gscnn"),
     (r"pspnet", "pspnet_resnet101"),  # of which encoder: assumed in the claims' notes
     (r"mit_ablation_(?:pe|mixffn)", "segformer_b2"),  # B2: assumed in the claims' notes
     (r"segformer_b2_c\d+", "segformer_b2"),

@@ -65,6 +65,8 @@ ONE_OF_EACH = [
     "ocrnet_hrnetw18s",
     "pspnet_resnet50",
     "resnet38",
+    "gscnn",
+    "autodeeplab_f20_aspp",
     "segformer_b0",
     "segnet",
     "segmenter_deit_tiny_distilled_patch16_mask",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from synthetic import THEIRS, evidence, matrices
 
@@ -23,6 +24,7 @@ from segmodels.evidence import (
 from segmodels.evidence.bundle import file_of, write_bundle
 from segmodels.evidence.files import read_head, write_compact
 from segmodels.evidence.finding import paths_in, paths_of_key
+from segmodels.evidence.packing import pack
 
 CONDITIONS: list[dict[str, Any]] = [
     {"corruption": "fog", "severity": 1, "seed": 0},
@@ -31,6 +33,21 @@ CONDITIONS: list[dict[str, Any]] = [
 ]
 PIECES = [
     evidence(matrices(2, seed=number), condition=condition)
+    for number, condition in enumerate(CONDITIONS)
+]
+
+
+def shifted(counts: np.ndarray, number: int) -> np.ndarray:
+    """Other predictions for the same labels: rows keep their sums, and a cell may become zero."""
+    moved, both = counts.copy(), counts[..., 0] + counts[..., 3]
+    moved[..., 3] = both // (number + 1) % 7
+    moved[..., 0] = both - moved[..., 3]
+    return moved
+
+
+#: As of a real suite: the same images under each condition.
+SAME_IMAGES = [
+    evidence(shifted(matrices(2), number), condition=condition)
     for number, condition in enumerate(CONDITIONS)
 ]
 
@@ -68,7 +85,42 @@ def test_pieces_may_differ_in_more_than_their_condition(tmp_path: Path) -> None:
     assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in found}
 
 
-def test_no_byte_of_the_counts_can_be_changed(bundle: Path) -> None:
+def test_what_all_conditions_share_is_written_once(tmp_path: Path) -> None:
+    found = [evidence(shifted(matrices(200), n), condition=c) for n, c in enumerate(CONDITIONS)]
+    path = write_bundle(tmp_path / "bundle", found)
+    assert {e.key: e for e in find_evidence(path.parent)} == {e.key: e for e in found}
+    [first, *others] = (piece["counts_bytes"] for piece in json.loads(path.read_text())["pieces"])
+    assert max(others) < 0.8 * first
+
+
+def test_conditions_of_other_images_are_written_whole(tmp_path: Path) -> None:
+    found = [
+        *SAME_IMAGES[:2],
+        PIECES[2],
+        evidence(matrices(3), condition={"parameter_noise": 0.2, "seed": 0}),
+    ]
+    write_bundle(tmp_path, found)
+    assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in found}
+
+
+def test_bundles_of_before_are_read_and_take_the_new_form(tmp_path: Path) -> None:
+    path = write_bundle(tmp_path, SAME_IMAGES)
+    new = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    content = json.loads(path.read_text())
+    blocks = {e.key: pack(e.images, 16) for e in SAME_IMAGES}
+    for piece in content["pieces"]:
+        piece["counts_bytes"] = len(blocks[piece["key"]])
+    path.write_text(json.dumps({**content, "bundle": 1}))
+    whole = b"".join(blocks[piece["key"]] for piece in content["pieces"])
+    path.with_name("bundle.counts.xz").write_bytes(whole)
+    assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in SAME_IMAGES}
+    write_bundle(tmp_path, SAME_IMAGES)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == new
+
+
+@pytest.mark.parametrize("pieces", [PIECES, SAME_IMAGES])
+def test_no_byte_of_the_counts_can_be_changed(tmp_path: Path, pieces: list[Evidence]) -> None:
+    bundle = write_bundle(tmp_path, pieces)
     counts = bundle.with_name("bundle.counts.xz")
     whole = counts.read_bytes()
     wrong = [whole[:-1], b"", whole[1:]]
@@ -103,7 +155,7 @@ def test_no_byte_of_the_counts_can_be_changed(bundle: Path) -> None:
         (lambda b: b["pieces"].append(b["pieces"][0]), r"bundle\.json: no bundle"),
         (lambda b: b.pop("common"), r"bundle\.json: no bundle"),
         (lambda b: b.update(pieces=[3]), r"bundle\.json: no bundle"),
-        (lambda b: b.update(bundle=2), "'bundle' is 2, this version reads 1"),
+        (lambda b: b.update(bundle=3), "'bundle' is 3, this version reads 1 and 2"),
     ],
 )
 def test_no_field_can_be_edited(bundle: Path, change: Callable[[Any], Any], message: str) -> None:

@@ -15,6 +15,7 @@ from synthetic import evidence, matrices
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import ImageCounts, evidence_files, read_evidence, write_evidence
 from segmodels.evidence.files import write_compact
+from segmodels.evidence.labels import Labels
 from segmodels.evidence.packing import pack, unpack
 
 SPARSE = st.integers(0, 2**40) | st.just(0)
@@ -25,6 +26,30 @@ SPARSE = st.integers(0, 2**40) | st.just(0)
 def test_any_counts_come_back(counts: np.ndarray) -> None:
     images = [ImageCounts.from_matrix(f"ü {i}\n.png", m) for i, m in enumerate(counts)]
     assert unpack(pack(images, 20)) == images
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 9).flatmap(lambda n: arrays(np.int64, (n, 4, 5), elements=SPARSE)),
+    st.integers(1, 5),
+)
+def test_any_counts_come_back_with_the_labels(counts: np.ndarray, outputs: int) -> None:
+    """Also where a class has no output, or an output no class."""
+    images = [ImageCounts.from_matrix(f"{i}.png", m) for i, m in enumerate(counts[..., :outputs])]
+    labels = Labels.of(images, 4, outputs)
+    block = pack(images, 4 * outputs, labels)
+    assert unpack(block, labels) == images
+    if images:
+        with pytest.raises(TypeError):
+            unpack(block)
+
+
+@pytest.mark.parametrize("pixels", [(0, 9), (9, 0), (9,), ()])
+def test_labels_of_something_else_are_refused(pixels: tuple[int, ...]) -> None:
+    images = [ImageCounts("a", (1, 2), (3, 4))]
+    block = pack(images, 4, Labels.of(images, 2, 2))
+    with pytest.raises(ValueError, match="a: "):
+        unpack(block, Labels(("a",), (pixels,), 2))
 
 
 def test_it_is_a_fraction_of_the_lines(tmp_path: Path) -> None:

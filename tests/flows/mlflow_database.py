@@ -23,6 +23,12 @@ def python(root: Path, code: str, *arguments: str, **environment: str) -> tuple[
     return warm().start(code, arguments, root, {**os.environ, **environment}).finish()
 
 
+def migrated(root: Path, *words: str, **environment: str) -> tuple[int, str, str]:
+    """What `python -m flows.tracking.migrate` ends with and says."""
+    code = "import sys; from flows.tracking import migrate; sys.exit(migrate.main(sys.argv[1:]))"
+    return python(root, code, *words, **environment)
+
+
 def stage(root: Path, *arguments: str, **environment: str) -> str:
     code, _, error = python(root, STAGE, *arguments, **environment)
     assert code == 0, error

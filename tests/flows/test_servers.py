@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from postgres_server import free_port
 from test_reproduce_server import CHECKOUT
 
 from flows import servers
@@ -40,12 +41,6 @@ def service(cache: Path) -> Iterator[servers.Service]:
     started = servers._start("one", [sys.executable, "-c", CHILD], os.environ, "http://here")
     yield started
     servers._end(started)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def keep(*services: servers.Service) -> None:

@@ -17,6 +17,7 @@ from segmodels.models.registry import (
     DILATEDNET,
     ENCNET,
     FCN8S,
+    GSCNN,
     ICNET,
     MMSEG_UNET,
     MODELS,
@@ -42,6 +43,7 @@ FEWER: dict[str, Any] = {
     "ocr_channels": 16,
     "mla_channels": 16,
     "encoder_side": 64,
+    "filters": 4,
     "growth": 4,
     "down": (2, 2, 2),
     "middle": 2,
@@ -69,7 +71,7 @@ ALIKE = re.compile(
     "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
     "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|deeplabv3_resnet50|upernet_swin_[sbl]"
     "|espnet_p2_q[58]|espnetv2_s[12]_.*|dicenet_s(0_[57].*|1_.*)"
-    "|deeplabv3plus_xception(65|71)|ocrnet_hrnetw(18|48)$"
+    "|deeplabv3plus_xception(65|71)|ocrnet_hrnetw(18|48)$|autodeeplab_f(32|48)_"
 )
 VARIANTS = [name for name in list_models() if not ALIKE.match(name)]
 VARIANTS += ["depict_ca_vit_tiny_patch16"]
@@ -81,7 +83,7 @@ FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
 #: to export, and have no operation that others lack.
 _LONG = re.compile(
     "bisenet_|dabnet|ddrnet|dicenet_|enet$|enet_davidtvs|espnetv2_|fcdensenet|segnet"
-    "|deeplabv3plus_xception|icnet|encnet_|ccnet_|ocrnet_|dilatednet|resnet38"
+    "|deeplabv3plus_xception|icnet|encnet_|ccnet_|ocrnet_|dilatednet|resnet38|gscnn|autodeeplab_"
 )
 
 
@@ -98,7 +100,7 @@ def overrides(name: str) -> dict[str, Any]:
     known = {field.name: field.default for field in fields(config)} | dict(entry.defaults)
     found = {key: FEWER[key] for key in FEWER.keys() & known.keys() if known[key] != 0}
     found |= {"backbone": SMALLEST[entry.builder]} if entry.builder in SMALLEST else {}
-    if entry.builder in (FCN8S, DILATEDNET, RELEASED_ICNET, RESNET38, MMSEG_UNET):
+    if entry.builder in (FCN8S, DILATEDNET, RELEASED_ICNET, RESNET38, GSCNN, MMSEG_UNET):
         found["width"] = 32 if entry.builder in (FCN8S, DILATEDNET) else 8
     if "width" in known and "heads" in known:  # as many heads as published, of fewer channels
         heads = known["heads"]

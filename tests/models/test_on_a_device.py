@@ -44,7 +44,8 @@ def check_labels(name: str, protocol: Protocol) -> None:
         model.to("cuda")
         gpu.waits.clear()
         found = predict_many(model, images, protocol, BATCHING)
-        assert gpu.waits == {} or not covers(model)  # the reference path waits for every image
+        # The reference path waits for every image, and Gated-SCNN for the edges of every batch.
+        assert gpu.waits == {} or not covers(model) or (name, *gpu.waits) == ("gscnn", "canny")
         for here, there in zip(expected, found, strict=True):
             assert there.labels.device == DEVICE
             assert (

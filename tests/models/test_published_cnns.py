@@ -11,6 +11,7 @@ from torch import nn
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.base import SegModel
+from segmodels.models.canny import canny_edges
 from segmodels.models.ccnet import CrissCross
 from segmodels.models.dilatednet import MARGIN, mirrored
 from segmodels.models.encnet import Encoding
@@ -23,6 +24,9 @@ COUNTS = {
     ("encnet_resnet101", 150): 55_052_162,
     ("ccnet_resnet101", 150): 68_919_053,
     ("ocrnet_hrnetw48", 150): 70_533_100,
+    ("autodeeplab_f20_aspp", 19): 10_147_427,
+    ("autodeeplab_f32_aspp", 19): 21_622_451,
+    ("autodeeplab_f48_aspp", 19): 44_424_691,
     ("fcn8s", 19): 134_260_544 + 19 * (4096 + 1 + 512 + 1 + 256 + 1),
     ("dilatednet", 19): 134_260_544 + 19 * (4096 + 1) + 9 * (19 * 19 * 9 + 19) + 19 * 20,
 }
@@ -133,6 +137,9 @@ def test_the_fine_map_of_xception_lies_before_a_stride() -> None:
         ("fcn8s", {"base": 0}, "base must be at least 1, got 0"),
         ("dilatednet", {"width": 0}, "width must be at least 1, got 0"),
         ("resnet38", {"width": 0}, "width must be at least 1, got 0"),
+        ("gscnn", {"width": 12}, "width must be a multiple of 8, got 12"),
+        ("gscnn", {"dropout_before": 1.0}, "dropout_before must be at least 0 and below 1"),
+        ("autodeeplab_f20_aspp", {"filters": 0}, "filters must be at least 1, got 0"),
         ("icnet", {"width": 0}, "width must be at least 1, got 0"),
         ("icnet_resnet50", {"branch_channels": (1, 2)}, "must be 3 positive numbers"),
         ("icnet_resnet50", {"backbone": "mobilenetv2_100"}, "'backbone' must be 'resnet50c' or"),
@@ -149,3 +156,20 @@ def test_the_fine_map_of_xception_lies_before_a_stride() -> None:
 def test_impossible_arguments_of_these_are_told(name, overrides, message) -> None:
     with pytest.raises(SegmodelsError, match=message), torch.device("meta"):
         create_model(name, **overrides)
+
+
+def test_canny_sees_bytes_that_lost_their_sign() -> None:
+    """-1.5 becomes 255 and -0.5 becomes 0: an edge where the image has but a step of one."""
+    image = torch.full((1, 3, 16, 16), -0.5)
+    image[..., 8:] = -1.5
+    assert canny_edges(image).unique().tolist() == [0, 255]
+    assert not canny_edges(torch.where(image < -1, 1.5, image)).any()
+    found = canny_edges(image.double().requires_grad_())
+    assert (found.dtype, found.shape, found.requires_grad) == (torch.float64, (1, 1, 16, 16), False)
+
+
+def test_the_cells_of_autodeeplab_keep_grid_points_of_odd_sides() -> None:
+    with torch.device("meta"):
+        model = create_model("autodeeplab_f20_aspp", num_classes=2).eval()
+        fine, last = model.features(torch.zeros(1, 3, 65, 97))
+    assert (fine.shape[1:], last.shape[1:]) == ((100, 17, 25), (200, 9, 13))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from reference_weights import images, sampled
-from small_networks import CASES, CBT_NAME, GRID, drawn, tokens
+from small_networks import CASES, CBT_NAME, GRID, NARROW, drawn, tokens
 
 from segmodels.checkpoints import load_checkpoint
 from segmodels.checkpoints.camvid import WITH_VOID
@@ -28,6 +28,7 @@ PARAMETERS = {
     ("enet", 12): 363_856,
     ("enet_davidtvs", 12): 350_652,
     ("fcdensenet103", 11): 9_322_091,
+    ("gscnn", 19): 137_278_125,
     ("segnet", 11): 29_449_355,
 }
 
@@ -35,11 +36,11 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", CASES)
 def test_logits_are_those_of_the_authors_code(name: str) -> None:
     classes, sizes = CASES[name]
-    model = drawn(create_model(name, classes))
+    model = drawn(create_model(name, classes, **NARROW.get(name, {})))
     for height, width in sizes:
         image = torch.from_numpy(images((1, 3, height, width))).double()
         with torch.no_grad():
-            found = model(image) if name == "dabnet" else model.forward_lowres(image)
+            found = model(image) if name in ("dabnet", "gscnn") else model.forward_lowres(image)
         if name == "bisenet_resnet18":
             found = torch.log_softmax(found, dim=1)
         expected = STORED[name][f"{height}x{width}"]

@@ -6,8 +6,8 @@ Not run by the tests. It needs the files that ``AUTHORS`` names, each as a modul
     PYTHONPATH=tests:path/to/them python tests/reference/make_small_networks.py
 
 Weights are drawn by the names that the tensors have here. Both networks look at an image, and
-modules that hold tensors are paired in the order in which they are called; what is not called in
-the same order is paired by ``swaps``. Everything runs in double precision.
+modules that hold tensors of the same shapes are paired in the order in which they are called.
+Everything runs in double precision.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from reference_weights import images, sampled
-from small_networks import CASES, CBT_NAME, GRID, drawn, tokens
+from small_networks import CASES, CBT_NAME, GRID, NARROW, drawn, tokens
 from torch import Tensor, nn
 
 from segmodels.models import create_model
@@ -31,6 +31,8 @@ AUTHORS = {
     "dabnet": "github.com/Reagan1311/DABNet: model/DABNet.py as auth_dabnet",
     "ddrnet23_slim": "github.com/ydhongHIT/DDRNet: segmentation/DDRNet_23_slim.py as auth_ddrnet",
     "bisenet_resnet18": "github.com/ycszen/TorchSeg: model/bisenet/…R18/network.py as auth_bisenet",
+    "gscnn": "github.com/nv-tlabs/GSCNN: network/gscnn.py as auth_gscnn, with the widths of "
+    "trunk and shape stream divided by 8 and the edges left on the processor",
 }
 #: The same, of CBT's decoder alone.
 CBT = "github.com/QishuaiWen/CBSA: segm of CBSA_semantic_segmentation"
@@ -52,6 +54,10 @@ def authors(name: str, classes: int) -> nn.Module:
         return DualResNet(
             BasicBlock, [2, 2, 2, 2], num_classes=classes, planes=32, spp_planes=128, head_planes=64
         )
+    if name == "gscnn":
+        from auth_gscnn import GSCNN
+
+        return GSCNN(classes)
     from auth_bisenet import BiSeNet
 
     return BiSeNet(classes, False, None)
@@ -71,21 +77,29 @@ def called(network: nn.Module, image: Tensor) -> list[nn.Module]:
 
 def shape(module: nn.Module) -> Any:
     """What tells modules apart."""
-    return type(module).__name__, [tuple(p.shape) for p in module.parameters(recurse=False)]
+    name = type(module).__name__.replace("GatedSpatial", "")  # a convolution, and a gate inside it
+    return (
+        name,
+        getattr(module, "beside", False),
+        [tuple(p.shape) for p in module.parameters(recurse=False)],
+    )
 
 
 def copied(ours: nn.Module, theirs: nn.Module, image: Tensor) -> None:
     """Give the authors' network our weights."""
+    for name, module in (*ours.named_modules(), *theirs.named_modules()):
+        module.beside = name.endswith(("shortcut", "proj_conv"))  # GSCNN's are called first
     waiting = called(ours, image)
     for module in called(theirs, image):
         place = next(i for i, one in enumerate(waiting) if shape(one) == shape(module))
-        module.load_state_dict(waiting.pop(place).state_dict())
+        _, unknown = module.load_state_dict(waiting.pop(place).state_dict(), strict=False)
+        assert not unknown, unknown
     assert not waiting, waiting
 
 
 def logits(name: str, classes: int, sizes: list[tuple[int, int]]) -> dict[str, list[float]]:
     """Sampled values of the authors' output at each size."""
-    ours: Callable[[Tensor], Tensor] = drawn(create_model(name, classes))
+    ours: Callable[[Tensor], Tensor] = drawn(create_model(name, classes, **NARROW.get(name, {})))
     theirs = authors(name, classes).double().eval()
     first = torch.from_numpy(images((1, 3, *sizes[0]))).double()
     copied(ours, theirs, first)  # type: ignore[arg-type]
@@ -94,6 +108,7 @@ def logits(name: str, classes: int, sizes: list[tuple[int, int]]) -> dict[str, l
         image = torch.from_numpy(images((1, 3, height, width))).double()
         with torch.no_grad():
             whole = theirs(image)
+            whole = whole[0] if name == "gscnn" else whole
         found[f"{height}x{width}"] = [float(f"{one:.6g}") for one in sampled(whole.numpy())[:40]]
     return found
 
