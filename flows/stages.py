@@ -30,6 +30,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.leaderboard import (
     main_files,
     rows_here,
+    rows_of_run,
     where_to_look,
     write_local,
     write_published,
@@ -70,9 +71,9 @@ def evaluate(run: str, protocol: str) -> None:
     with _bar(f"{run} {protocol}", "images") as progress, _counting(progress) as options:
         steps.evaluate_run(run, protocol, options)
     try:
-        rows = rows_here()
+        rows = rows_of_run(run)
         keys = {row.evidence_key for row in rows if row.run == run} - {None}
-        tracking.log_rows([row for row in rows if row.evidence_key in keys], every=rows)
+        tracking.log_rows([row for row in rows if row.evidence_key in keys], every=rows_here)
     except SegmodelsError as error:  # other evidence, perhaps being replaced this moment
         print(f"warning: MLflow has nothing of {run}: {error}", file=sys.stderr)
 
@@ -105,8 +106,9 @@ def leaderboard() -> None:
 
 def local_leaderboard() -> None:
     """Judge all evidence that is here, render a leaderboard of it and catch MLflow up."""
-    _print(write_local())
-    tracking.log_leaderboard(rows_here())
+    rows = rows_here()
+    _print(write_local(rows))
+    tracking.log_leaderboard(rows)
     print(where_to_look())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flows.tracking import store
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _VANISHING = ("status", "level", "reason", "claim", "claimant", "run", "protocol", "unit")
 
 
-def log_rows(rows: list[Row], every: list[Row] | None = None) -> None:
+def log_rows(rows: list[Row], every: Callable[[], list[Row]] | None = None) -> None:
     """Make MLflow hold one run per piece of evidence or counted claim. Idempotent.
 
     Args:
         rows: what is new.
-        every: the whole leaderboard, for an MLflow that holds nothing yet: in a fresh clone the
-            `leaderboard` stage is up to date and would never log it.
+        every: judges the whole leaderboard, for an MLflow that holds nothing yet: in a fresh clone
+            the `leaderboard` stage is up to date and would never log it.
     """
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
         store.tried_again(lambda: _log(rows, every))
@@ -41,10 +41,10 @@ def log_leaderboard(rows: list[Row]) -> None:
         store.tried_again(lambda: _Board().log_all(rows))
 
 
-def _log(rows: list[Row], every: list[Row] | None) -> None:
+def _log(rows: list[Row], every: Callable[[], list[Row]] | None) -> None:
     board = _Board()
     if every is not None and SUMMARY not in board.known:
-        board.log_all(every)
+        board.log_all(every())
     else:
         board.log(tracked_runs(rows))
 

@@ -21,7 +21,7 @@ from segmodels.evidence.head import Head, head_of
 from segmodels.evidence.identity import KEY
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.labels import Labels
-from segmodels.evidence.packing import pack, unpack
+from segmodels.evidence.packing import labels_of, pack, unpack
 from segmodels.evidence.record import Evidence
 
 BUNDLE = "bundle.json"
@@ -108,9 +108,8 @@ def _labels(bundle: Path, changed: int, size: int) -> Labels:
     """What the first piece of a bundle tells of its images."""
     del changed, size
     first = next(piece for piece in pieces_of(bundle).values() if piece.start == 0)
-    return Labels.of(
-        read_counts(bundle, first), len(first.head["classes"]) + 1, first.head["outputs"]
-    )
+    rows, outputs = len(first.head["classes"]) + 1, int(first.head["outputs"])
+    return labels_of(read_counts(bundle, first), rows, outputs)
 
 
 def _block(counts: Path, piece: Piece) -> bytes:
@@ -151,8 +150,9 @@ def _blocks(found: Iterable[Evidence]) -> Iterator[bytes]:
     labels = None
     for evidence in found:
         rows, outputs = len(evidence.classes) + 1, evidence.outputs
-        own = Labels.of(evidence.images, rows, outputs)
-        yield pack(evidence.images, rows * outputs, labels if own == labels else None)
+        own = labels_of(evidence.images, rows, outputs)
+        shared = labels if labels and labels.same(own) else None
+        yield pack(evidence.images, rows * outputs, shared)
         labels = labels or own
 
 

@@ -14,11 +14,10 @@ import lzma
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segmodels.core.files import canonical_json
 from segmodels.evidence.image_counts import ImageCounts
-from segmodels.evidence.labels import Labels
+from segmodels.evidence.labels import Labels, Sparse
 
 #: Bytes of a block; ten thousand images of 200 classes take half of that.
 _MOST = 2**31
@@ -34,19 +33,22 @@ def pack(images: Sequence[ImageCounts], cells: int, labels: Labels | None = None
         labels: of these images, if whoever unpacks the block has them: names of the images and
             right pixels are left out then, a seventh of the bytes.
     """
-    images = images if labels is None else labels.without_right(images)
-    image = np.repeat(np.arange(len(images)), [len(one.cells) for one in images])
-    cell = np.array([number for one in images for number in one.cells], dtype=np.int64)
-    count = np.array([number for one in images for number in one.counts], dtype="<u8")
+    names = [one.image for one in images] if labels is None else None
+    counts = _sparse(images)
+    image, cell, count = counts if labels is None else labels.without_right(counts)
     order = np.lexsort((image, cell))
     mask = np.zeros((cells, len(images)), dtype=bool)
     mask[cell, image] = True
     width = (int(count.max(initial=0)).bit_length() + 7) // 8
-    names = [one.image for one in images] if labels is None else None
     head = {"bytes": width, "cells": cells, "images": names}
-    planes = count[order].view(np.uint8).reshape(-1, 8).T[:width]
+    planes = count[order].astype("<u8").view(np.uint8).reshape(-1, 8).T[:width]
     body = np.packbits(mask).tobytes() + planes.tobytes()
     return lzma.compress(canonical_json(head).encode() + b"\n" + body, preset=_PRESET)
+
+
+def labels_of(images: Sequence[ImageCounts], rows: int, outputs: int) -> Labels:
+    """The labels that counts tell, of matrices of this many rows and columns."""
+    return Labels.of(tuple(one.image for one in images), _sparse(images), rows, outputs)
 
 
 def unpack(block: bytes, labels: Labels | None = None) -> list[ImageCounts]:
@@ -59,33 +61,40 @@ def unpack(block: bytes, labels: Labels | None = None) -> list[ImageCounts]:
     head = json.loads(first)
     told = None if head["images"] else labels
     names = list(told.images if told else head["images"])
-    cells, width = int(head["cells"]), int(head["bytes"])
-    size = -(-cells * len(names) // 8)
+    counts = _counts(body, int(head["cells"]), len(names), int(head["bytes"]))
+    return _by_image(names, told.with_right(counts) if told else counts)
+
+
+def _sparse(images: Sequence[ImageCounts]) -> Sparse:
+    return (
+        np.repeat(np.arange(len(images)), [len(one.cells) for one in images]),
+        np.array([number for one in images for number in one.cells], dtype=np.int64),
+        np.array([number for one in images for number in one.counts], dtype=np.uint64),
+    )
+
+
+def _counts(body: bytes, cells: int, images: int, width: int) -> Sparse:
+    """What follows the head of a block."""
+    size = -(-cells * images // 8)
     if not 0 <= size <= len(body):
-        raise ValueError(f"{len(body)} bytes for {cells} cells of {len(names)} images")
-    bits = np.unpackbits(np.frombuffer(body[:size], np.uint8), count=cells * len(names))
-    mask = bits.reshape(cells, len(names)).astype(bool)
-    cell, image = np.nonzero(mask)
+        raise ValueError(f"{len(body)} bytes for {cells} cells of {images} images")
+    bits = np.unpackbits(np.frombuffer(body[:size], np.uint8), count=cells * images)
+    cell, image = np.nonzero(bits.reshape(cells, images))
     if len(body) != size + width * len(cell) or not 0 <= width <= 8:
         raise ValueError(f"{len(body)} bytes for {len(cell)} counts")
     count = np.zeros((len(cell), 8), np.uint8)
     count[:, :width] = np.frombuffer(body[size:], np.uint8).reshape(width, len(cell)).T
-    order = np.argsort(image, kind="stable")
-    images = _by_image(names, cell[order], count.view("<u8")[order, 0], mask.sum(axis=0))
-    return told.with_right(images) if told else images
+    return image, cell, count.view("<u8")[:, 0].astype(np.uint64)
 
 
-def _by_image(
-    names: Sequence[str],
-    cells: NDArray[np.int64],
-    counts: NDArray[np.uint64],
-    lengths: NDArray[np.int64],
-) -> list[ImageCounts]:
-    """Cells and counts, sorted by image, cut into images."""
-    ends = np.cumsum(lengths).tolist()
-    all_cells, all_counts = cells.tolist(), counts.tolist()
+def _by_image(names: Sequence[str], counts: Sparse) -> list[ImageCounts]:
+    """Counts, cut into images."""
+    image, cell, count = counts
+    order = np.lexsort((cell, image))
+    ends = np.cumsum(np.bincount(image, minlength=len(names))).tolist()
+    cells, numbers = cell[order].tolist(), count[order].tolist()
     return [
-        ImageCounts(name, tuple(all_cells[start:end]), tuple(all_counts[start:end]))
+        ImageCounts(name, tuple(cells[start:end]), tuple(numbers[start:end]))
         for name, start, end in zip(names, [0, *ends], ends, strict=False)
     ]
 

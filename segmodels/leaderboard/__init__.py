@@ -9,6 +9,7 @@ from __future__ import annotations
 from segmodels.leaderboard.boards import (
     main_files,
     rows_here,
+    rows_of_run,
     where_to_look,
     write_local,
     write_published,
@@ -34,6 +35,7 @@ __all__ = [
     "render_markdown",
     "robustness_page",
     "rows_here",
+    "rows_of_run",
     "where_to_look",
     "write_leaderboard",
     "write_local",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from segmodels.core import paths
 from segmodels.core.settings import project_root
-from segmodels.leaderboard.folder import PAGES, write_leaderboard
-from segmodels.verdicts.judge import build_rows
+from segmodels.leaderboard.folder import PAGES, write_board
+from segmodels.verdicts.judge import build_rows, build_rows_of_run
 from segmodels.verdicts.row import Row
 
 
@@ -27,20 +27,29 @@ def rows_here(published: bool = False) -> list[Row]:
     return build_rows(paths.published_evidence(), paths.reports(), local)
 
 
+def rows_of_run(run: str) -> list[Row]:
+    """Those of `rows_here` that a run can be behind, in a third of the time."""
+    return build_rows_of_run(run, paths.published_evidence(), paths.reports(), paths.evidence())
+
+
 def write_published(pages: bool = True) -> list[Path]:
     """Write the board of published evidence; returns the paths written.
 
     Args:
         pages: whether the pages of its rows and papers are written, too. Git does not keep them.
     """
-    return write_leaderboard(paths.published_evidence(), paths.reports(), pages=pages)
+    return write_board(rows_here(published=True), paths.reports(), pages=pages)
 
 
-def write_local() -> list[Path]:
-    """Write the board of all that is here; returns the paths written."""
-    return write_leaderboard(
-        paths.published_evidence(), paths.local(), paths.evidence(), where_counted
-    )
+def write_local(rows: Iterable[Row] | None = None) -> list[Path]:
+    """Write the board of all that is here; returns the paths written.
+
+    Args:
+        rows: of `rows_here`, where they have been judged already.
+    """
+    here = rows_here() if rows is None else rows
+    moved = [row.moved(paths.reports(), paths.local()) for row in here]
+    return write_board(moved, paths.local(), where_counted)
 
 
 def main_files(written: Iterable[Path]) -> list[Path]:

@@ -24,23 +24,14 @@ PAGES = ("claims", "papers")
 
 
 def write_leaderboard(
-    evidence_folder: Path,
-    out_folder: Path,
-    local: Path | None = None,
-    remark: Remark | None = None,
-    pages: bool = True,
+    evidence_folder: Path, out_folder: Path, local: Path | None = None
 ) -> list[Path]:
-    """Judge everything and write `leaderboard.{md,html,json}`, and pages beside them.
-
-    A claim gets `claims/<id>.{html,svg,json}`, a measurement that no claim asks for
-    `claims/<run>-<protocol>.{html,svg,json}`. Pages of another board than this are removed.
+    """Judge everything and write its board, with pages; see `write_board`.
 
     Args:
         evidence_folder: published evidence.
         out_folder: where the board is written.
         local: evidence of this machine, which goes before published one.
-        remark: says below the headline what rows rest on.
-        pages: whether pages are written.
 
     Returns:
         the paths written.
@@ -49,7 +40,29 @@ def write_leaderboard(
         SegmodelsError: a file in `params/` or a piece of evidence is broken, or the table library
             is missing; nothing is written.
     """
-    rows = build_rows(evidence_folder, out_folder, local)
+    return write_board(build_rows(evidence_folder, out_folder, local), out_folder)
+
+
+def write_board(
+    rows: list[Row], out_folder: Path, remark: Remark | None = None, pages: bool = True
+) -> list[Path]:
+    """Write `leaderboard.{md,html,json}`, and pages beside them.
+
+    A claim gets `claims/<id>.{html,svg,json}`, a measurement that no claim asks for
+    `claims/<run>-<protocol>.{html,svg,json}`. Pages of another board than this are removed.
+
+    Args:
+        rows: all of them, their links seen from `out_folder`.
+        out_folder: where the board is written.
+        remark: says below the headline what rows rest on.
+        pages: whether pages are written.
+
+    Returns:
+        the paths written.
+
+    Raises:
+        SegmodelsError: the table library is missing; nothing is written.
+    """
     texts = render_board(rows, out_folder, remark)
     texts |= render_pages(rows, out_folder) if pages else {}
     for path, text in texts.items():

@@ -52,8 +52,29 @@ def build_rows(
     return [
         *(_claim_row(project, claim) for claim in claims),
         *(_statement_row(project, statement) for statement in project.statements),
-        *measurement_rows(project),
+        *measurement_rows(project, project.runs),
     ]
+
+
+def build_rows_of_run(
+    name: str, evidence_folder: Path, link_from: Path | None = None, local: Path | None = None
+) -> list[Row]:
+    """The rows of `build_rows` that a run can be behind; no other ones are judged.
+
+    That is its measurements, and the claims about its network on its dataset.
+
+    Args:
+        name: of the run.
+        evidence_folder, link_from, local: as for `build_rows`.
+
+    Raises:
+        SegmodelsError: a file in `params/` or a piece of evidence is broken; it is named.
+    """
+    project = load_project(evidence_folder, link_from or evidence_folder.parent, local)
+    runs = [run for run in project.runs if run.name == name]
+    networks = {(run.model, run.dataset) for run in runs}
+    claims = [claim for one in sorted(networks) for claim in project.by_network.get(one, ())]
+    return [*(_claim_row(project, claim) for claim in claims), *measurement_rows(project, runs)]
 
 
 def build_row(

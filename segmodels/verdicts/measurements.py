@@ -17,9 +17,9 @@ from segmodels.verdicts.row_subject import short_title
 from segmodels.verdicts.rows import row_of_measurement
 
 
-def measurement_rows(project: Project) -> list[Row]:
-    """The rows of all runs, by dataset and model, each once."""
-    rows = (row for run in project.runs for row in _measurements(project, run))
+def measurement_rows(project: Project, runs: Iterable[Run]) -> list[Row]:
+    """The rows of runs, by dataset and model, each once."""
+    rows = (row for run in runs for row in _measurements(project, run))
     return sorted({(row.evidence_key, row.protocol_name): row for row in rows}.values(), key=_place)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from segmodels.efficiency.convention import Convention
@@ -77,6 +79,20 @@ class Row:
     def evidence_file(self) -> str | None:
         """The evidence, or the record of a cost, seen from the folder of the leaderboard."""
         return self.evidence.file if self.evidence else self.cost_file
+
+    def moved(self, before: Path, to: Path) -> Row:
+        """The same row, its links seen from another folder than before."""
+
+        def link(old: str) -> str:
+            return Path(os.path.relpath(before / old, to)).as_posix()
+
+        evidence = self.evidence and replace(self.evidence, file=link(self.evidence.file))
+        return replace(
+            self,
+            evidence=evidence,
+            cost_file=self.cost_file and link(self.cost_file),
+            figure=self.figure and link(self.figure),
+        )
 
     @property
     def robustness(self) -> Robustness | None:

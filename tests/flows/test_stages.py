@@ -238,7 +238,7 @@ def test_other_evidence_that_is_broken_does_not_fail_this_stage(
     def broken(*_: object, **__: object) -> None:
         raise SegmodelsError("evidence of another run is being replaced")
 
-    monkeypatch.setattr(stages, "rows_here", broken)
+    monkeypatch.setattr(stages, "rows_of_run", broken)
     code, _, error = run(capsys, "evaluate", "published", "plain")
     assert code == 0
     assert error.splitlines()[-1].startswith("warning: MLflow has nothing of published")

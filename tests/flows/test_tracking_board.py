@@ -52,7 +52,7 @@ for name, told in steps.items():
 TELL_NEW = (
     TELL[: TELL.index("for name, told in")]
     + """
-tracking.log_rows([trained], every=rows)
+tracking.log_rows([trained], every=lambda: rows)
 """
 )
 

@@ -13,8 +13,8 @@ from toy_board import Board
 from segmodels.core import paths
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Counted, Evidence, write_evidence
-from segmodels.leaderboard import write_local, write_published
-from segmodels.leaderboard.boards import where_counted
+from segmodels.leaderboard import write_leaderboard, write_local, write_published
+from segmodels.leaderboard.boards import rows_here, rows_of_run, where_counted
 from segmodels.verdicts.evidence_index import EvidenceIndex
 
 HERE, THERE = "b2" * 32, "c3" * 32
@@ -127,6 +127,34 @@ def test_counts_must_be_those_of_the_labels_read_here(board: Board) -> None:
     with pytest.raises(SegmodelsError, match="labels of toy test hold"):
         board.rows(local=True)
     assert board.rows()  # the published board looks at what is published alone
+
+
+def test_rows_of_one_run_are_those_of_the_whole_board(board: Board) -> None:
+    board.run("own")
+    board.run("other", seed=1)
+    claim(board)
+    board.claim("other_network", model="another_toy", protocol="strict", weights="toy-weights")
+    board.keep(evidence())
+    board.keep(evidence(origin={"trained": "own"}, weights=HERE), folder="own/plain", local=True)
+    every = rows_here()
+    assert len({row.run for row in every}) > 1
+    for run in ("own", "other", "nothing"):
+        found = rows_of_run(run)
+        assert [row for row in found if row.run == run] == [row for row in every if row.run == run]
+        assert all(row in every for row in found)
+        assert all(row.subject.model != "another_toy" for row in found)
+
+
+def test_rows_judged_before_give_the_same_board(board: Board) -> None:
+    board.run("own")
+    board.keep(evidence(), local=True)
+    board.keep(evidence(origin={"trained": "own"}, weights=HERE), folder="own/plain", local=True)
+    write_leaderboard(paths.published_evidence(), paths.local(), paths.evidence())
+    alone = files(paths.local())
+    write_local(rows_here())
+    assert {name: text for name, text in files(paths.local()).items() if "/" in name} == {
+        name: text for name, text in alone.items() if "/" in name
+    }
 
 
 def files(folder: Path) -> dict[str, bytes]:
