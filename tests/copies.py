@@ -57,6 +57,14 @@ def cityscapes(root: Path, ids: bool = True, trained: bool = False) -> Path:
     return root
 
 
+def imagenet1k(root: Path) -> Path:
+    """Three images of the last class, of the one with number 255, and of the first."""
+    for index, synset in enumerate(("n15075141", "n02111129", "n01440764"), start=1):
+        path = root / "val" / synset / f"ILSVRC2012_val_{index:08}.JPEG"
+        write_image(path, (40 + 10 * index, 60 + index), "L" if index == 2 else "RGB")
+    return root
+
+
 def pascal_context(root: Path) -> Path:
     lists = root / "ImageSets" / "SegmentationContext"
     lists.mkdir(parents=True)

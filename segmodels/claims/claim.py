@@ -30,8 +30,8 @@ UNITS: dict[str, str] = {
 PERCENT = ("mIoU", "mAcc", "aAcc", "mIoU-c", "mIoU-n", "top1")
 
 #: Metrics that one evaluation of clean images answers: mean IoU, accuracy averaged over classes,
-#: accuracy over all labelled pixels.
-SCORES = ("mIoU", "mAcc", "aAcc")
+#: accuracy over all labelled pixels, and over all images where each has one label.
+SCORES = ("mIoU", "mAcc", "aAcc", "top1")
 
 #: Metrics that are counted from the network alone.
 COUNTED = ("params_M", "GFLOPs")

@@ -13,3 +13,11 @@ Pixels = npt.NDArray[np.uint8]
 
 #: The label of a pixel that belongs to no class, in every dataset, after reading.
 VOID = 255
+
+#: The same where labels have 16 bits, because a whole image has one of more than 255 classes.
+VOID_OF_IMAGE = 65535
+
+
+def void_of(labels: npt.NDArray[np.generic]) -> int:
+    """What says in these labels that something belongs to no class."""
+    return VOID if labels.dtype.itemsize == 1 else VOID_OF_IMAGE

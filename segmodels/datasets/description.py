@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from segmodels.core.arrays import VOID
+from segmodels.core.arrays import VOID, VOID_OF_IMAGE
 from segmodels.core.progress import Progress
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.reading.folder import FolderDataset
@@ -106,8 +106,9 @@ def check_labels(dataset: Dataset, found: Survey) -> dict[str, int]:
         SegmodelsError: all labels together show that they are written in another way.
     """
     histogram = found.histogram
-    pixels = {name: int(histogram[label]) for label, name in enumerate(dataset.class_names)}
-    pixels["void"] = int(histogram[VOID])
+    known = {label: int(number) for label, number in enumerate(histogram)}
+    pixels = {name: known.get(label, 0) for label, name in enumerate(dataset.class_names)}
+    pixels["void"] = known.get(VOID_OF_IMAGE if dataset.labels_images else VOID, 0)
     dataset.check_pixels(dataset.split, len(found.good), pixels)
     return pixels
 

@@ -12,6 +12,7 @@ from segmodels.datasets.camvid import CamVid
 from segmodels.datasets.camvid_720 import CamVid720
 from segmodels.datasets.cityscapes import Cityscapes
 from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
+from segmodels.datasets.imagenet1k import ImageNet1k
 from segmodels.datasets.own import OwnFolder, own_kind
 from segmodels.datasets.pascal_context import PascalContext
 from segmodels.datasets.reading.base import Dataset
@@ -30,6 +31,7 @@ DATASETS: dict[str, type[Dataset]] = {
         CocoStuff10k,
         CocoStuff164k,
         CocoStuff182,
+        ImageNet1k,
         PascalContext,
         Shapes,
         VOC2012,

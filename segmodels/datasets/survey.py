@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmodels.core.arrays import Counts
+from segmodels.core.arrays import VOID, VOID_OF_IMAGE, Counts
 from segmodels.core.environment import cores
 from segmodels.core.files import combine, digest, naming, write_text
 from segmodels.core.progress import Progress
@@ -103,11 +103,12 @@ class Survey:
 
     @property
     def histogram(self) -> Counts:
-        """int64 (256,): pixels by label, `VOID` included."""
-        total = np.zeros(256, dtype=np.int64)
-        for _, look in self.good:
-            for label, pixels in look.labels:
-                total[label] += pixels
+        """int64 (256,): pixels by label, `VOID` included; (65536,) of labels of whole images."""
+        found = [pair for _, look in self.good for pair in look.labels]
+        wide = any(label > VOID for label, _ in found)
+        total = np.zeros(1 + (VOID_OF_IMAGE if wide else VOID), dtype=np.int64)
+        for label, pixels in found:
+            total[label] += pixels
         return total
 
 
@@ -184,7 +185,7 @@ def look_at(dataset: Dataset, index: int) -> Look:
         return Look(fault=str(error), reason=error.reason)
     except SegmodelsError as error:
         return Look(fault=str(error))
-    height, width = sample.label.shape
+    height, width = sample.image.shape[:2]
     counts = value_counts(sample.label)
     labels = tuple((int(label), int(counts[label])) for label in np.flatnonzero(counts))
     image, whole = digests(sample)

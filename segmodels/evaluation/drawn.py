@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmodels.core.arrays import VOID, Pixels
+from segmodels.core.arrays import Pixels, void_of
 from segmodels.core.settings import cache_dir
 from segmodels.datasets.reading.base import Dataset, Sample
 from segmodels.errors import SegmodelsError
@@ -67,11 +67,11 @@ class Drawn:
         try:
             found = read_map(path)
             shape = len(evidence.classes), evidence.outputs
-            matrix = count_pairs(sample.label, found, *shape, VOID)
+            matrix = count_pairs(sample.label, found, *shape, void_of(sample.label))
         except SegmodelsError:
             return None  # damaged, or of an image of another size
         same = ImageCounts.from_matrix(sample.name, matrix) == counts
-        return np.asarray(found, dtype=np.uint8) if same else None
+        return np.asarray(found, dtype=sample.label.dtype) if same else None
 
     def forget(self) -> None:
         """Delete them."""

@@ -83,6 +83,7 @@ def evaluate(
     if limit is not None and limit < 1:
         raise SegmodelsError(f"'limit' is a number of images, not {limit}.")
     _check_outputs(subject.model, dataset)
+    _check_kind(dataset, protocol)
     identity = identify(subject, dataset, protocol, limit)
     part = None if shard is None else Shard(*shard)
     name = identity.key if part is None else f"{identity.key}.{part.index}-of-{part.number}"
@@ -144,6 +145,16 @@ def _check_outputs(model: SegModel, dataset: Dataset) -> None:
         raise SegmodelsError(
             f"model {model.config.get('name')!r} has {model.num_classes} outputs, but "
             f"{dataset.name} has {classes} classes: these weights belong to another dataset."
+        )
+
+
+def _check_kind(dataset: Dataset, protocol: Protocol) -> None:
+    if dataset.labels_images != bool(protocol.whole_image):
+        labelled = "images" if dataset.labels_images else "pixels"
+        wanted = "images" if protocol.whole_image else "pixels"
+        raise SegmodelsError(
+            f"{dataset.name} has labels of {labelled}, and protocol {protocol.name!r} compares "
+            f"labels of {wanted} (field `whole_image`): choose another of the two."
         )
 
 

@@ -101,11 +101,27 @@ def row_of(sample: Sample, prediction: Pixels, palette: tuple[tuple[int, int, in
         prediction: labels uint8 (H, W) of the image.
         palette: colour of each class.
     """
+    if sample.label.dtype.itemsize > 1:
+        return _row_of_answer(sample, prediction, palette)
     # Void truth is black; black there in the prediction too lets the eye compare like with like.
     drawn = np.where(sample.label == VOID, VOID, prediction).astype(np.uint8)
     maps = [colour(sample.label, palette), colour(drawn, palette)]
     panels = (sample.image, *maps, error(sample.label, drawn))
     height, width = sample.label.shape
+    return np.concatenate([_pad(panel, height, width + _GAP) for panel in panels], axis=1)
+
+
+def _row_of_answer(
+    sample: Sample, prediction: Pixels, palette: tuple[tuple[int, int, int], ...]
+) -> Pixels:
+    """The same of an image with one label: its colour, that of the answer, whether it is right."""
+    height, width = sample.image.shape[:2]
+    truth, answer = (int(one[0, 0]) for one in (sample.label, prediction))
+    verdict = _RIGHT if truth == answer else _WRONG
+    plain = [
+        np.full((height, width, 3), one, np.uint8) for one in (palette[truth], palette[answer])
+    ]
+    panels = (sample.image, *plain, np.full((height, width, 3), verdict, np.uint8))
     return np.concatenate([_pad(panel, height, width + _GAP) for panel in panels], axis=1)
 
 

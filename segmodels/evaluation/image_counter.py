@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from segmodels.core.arrays import VOID, Counts, Pixels
+from segmodels.core.arrays import Counts, Pixels, void_of
 from segmodels.datasets.reading.base import Dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.counting import begin_to_count
@@ -80,7 +80,8 @@ class ImageCounter:
     def _count(self, image: PreparedImage, prediction: Prediction) -> _ImageCount:
         outputs, name = self.subject.model.num_classes, image.sample.name
         labels = prediction.labels
-        counts = begin_to_count(image.sample.label, labels, self.classes, outputs, VOID)
+        label = image.sample.label
+        counts = begin_to_count(label, labels, self.classes, outputs, void_of(label))
         finite = arriving(prediction.finite)
         kept = arriving(labels) if self.store.wants(name) else None
         return _ImageCount(name, image.digest, counts, finite, kept, self.store)
@@ -126,6 +127,11 @@ def predicted(
 ) -> list[Prediction]:
     """Predictions of a batch of images, where the model is."""
     batching = _batching(subject, protocol)
+    if subject.attack is not None and protocol.whole_image:
+        raise SegmodelsError(
+            f"protocol {protocol.name!r} gives one answer for an image; attacks here are on the "
+            f"labels of pixels."
+        )
     if subject.attack is not None:
         attacked = [subject.attack(subject.model, one.sample, protocol) for one in batch]
         return predict_many(subject.model, attacked, protocol, batching)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from segmodels.core.arrays import VOID
+from segmodels.core.arrays import void_of
 from segmodels.core.files import (
     atomic_path,
     combine,
@@ -225,7 +225,7 @@ def _check_map(
     if sha256_of_file(path) != file.sha256:
         raise SegmodelsError(f"{path}: changed since it was written, its sha256 is another one.")
     try:
-        matrix = count_pairs(label, labels, len(evidence.classes), evidence.outputs, VOID)
+        matrix = count_pairs(label, labels, len(evidence.classes), evidence.outputs, void_of(label))
     except SegmodelsError as error:
         raise SegmodelsError(f"{path}: {error}") from None
     if ImageCounts.from_matrix(file.image, matrix) != counts:

@@ -13,6 +13,7 @@ from segmodels.evaluation.precision import evaluating, inference
 from segmodels.evaluation.prediction import Prediction
 from segmodels.evaluation.reference import predict
 from segmodels.evaluation.views import network_inputs
+from segmodels.evaluation.whole_image import answers
 from segmodels.evaluation.windows import Batching
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
@@ -65,6 +66,10 @@ def predict_many(
         the labels of each image, where the model is, so that they can be counted there.
     """
     device = next(model.parameters()).device
+    if protocol.whole_image:
+        inputs = inputs or [network_inputs(model, one, protocol) for one in images]
+        with evaluating(model):
+            return answers(model, inputs, protocol)
     if not covers(model):
         return [_by_reference(model, one, protocol, device) for one in images]
     inputs = inputs or [network_inputs(model, one, protocol) for one in images]

@@ -25,7 +25,7 @@ class Prediction:
     """Labels of one image, where the model is; nobody has waited for them yet.
 
     Attributes:
-        labels: uint8 (H, W).
+        labels: uint8 (H, W); of a whole image uint16 (1, 1).
         finite: bool (), whether every score behind them was. A GPU is not waited for to know it.
     """
 

@@ -57,6 +57,11 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
     an(SegModel, "model", model, "create_model or load_checkpoint")
     an(Protocol, "protocol", protocol, "load_protocol")
     image = rgb("image", image)
+    if protocol.whole_image:
+        raise SegmodelsError(
+            f"protocol {protocol.name!r} gives one answer for an image, and predict labels its "
+            f"pixels: ask the network's `classify`."
+        )
     if model.num_classes > 256:
         raise SegmodelsError(
             f"predict returns uint8 labels, but the model has {model.num_classes} outputs; take "

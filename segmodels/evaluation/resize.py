@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from segmodels.core.arrays import Pixels
 from segmodels.protocols.protocol import Library, Protocol, pair
 
 #: An image (H, W, 3): uint8, or float32 where a protocol resizes normalised pixels.
@@ -30,6 +31,25 @@ def resize(image: Values, height: int, width: int, library: Library = "opencv") 
     if library == "torch":
         return _resize_torch(image, height, width)
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def middle(image: Pixels, protocol: Protocol) -> Pixels:
+    """What a network sees of an image that has one label (`whole_image`): uint8 (side, side, 3).
+
+    As torchvision does it to Pillow's images: the short side is brought to `resize_short` by the
+    bicubic filter, the long one follows without its fraction, and the crop begins at the nearest
+    even number of half a pixel.
+    """
+    assert protocol.resize_short is not None
+    assert protocol.whole_image is not None
+    height, width = image.shape[:2]
+    if (low := min(height, width)) != protocol.resize_short:
+        height, width = (int(protocol.resize_short * side / low) for side in (height, width))
+        picture = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+        image = np.asarray(picture)
+    side = protocol.whole_image
+    top, left = (round((whole - side) / 2) for whole in (height, width))
+    return image[top : top + side, left : left + side]
 
 
 def _resize_torch(image: Values, height: int, width: int) -> Values:

@@ -10,7 +10,7 @@ from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.device import ready_for, to_device
 from segmodels.evaluation.geometry import MIRRORED_DIM, View
-from segmodels.evaluation.resize import Values, resized_view
+from segmodels.evaluation.resize import Values, middle, resized_view
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import Preprocessing
 from segmodels.protocols.protocol import Protocol
@@ -54,6 +54,8 @@ def network_input(
     """
     if protocol.statistics_order == "reversed":
         preprocessing = preprocessing.with_reversed_statistics()
+    if protocol.whole_image:
+        return preprocessing.apply(middle(image, protocol), protocol.normalize)
     if protocol.resize_library == "opencv-float":
         return resized_view(preprocessing.apply(image, protocol.normalize), protocol, scale)
     return preprocessing.apply(resized_view(image, protocol, scale), protocol.normalize)

@@ -47,6 +47,8 @@ EFFECTS: Mapping[str, str] = {
     "here average probabilities; `shapes-ms-logits` is there to measure the difference.",
     "argmax_at": "Labels enlarged by nearest neighbour have edges in steps, and what is thinner "
     "than a step is lost. A number judged at the smaller size, without enlarging, is another one.",
+    "whole_image": "A number of another crop or filter is another one; the middle 224 of 256 "
+    "leaves out a sixteenth of the short side at either end. For ImageNet's top-1 alone.",
     "labels_resized": "Bilinearly resized, borders between two classes get labels of classes that "
     "lie between their numbers and are not there, which nobody can predict. ENet's first upload on "
     "CamVid val: 58.1 so, squashed to 512x512 and with void as a class; 60.4 under the usual "

@@ -12,9 +12,10 @@ from segmodels.core.docstrings import attributes_of
 from segmodels.protocols.fields import EFFECTS
 from segmodels.protocols.protocol import Protocol
 
-_DATASETS = ("ADE20K", "Cityscapes", "Pascal Context", "COCO-Stuff", "CamVid", "Shapes")
+_DATASETS = ("ADE20K", "Cityscapes", "Pascal Context", "COCO-Stuff", "CamVid", "ImageNet", "Shapes")
 _NAMED = (
     *("resize_library", "normalize", "statistics_order", "average", "argmax_at", "precision"),
+    "whole_image",
     "void",
 )
 _SCORING = ("void", "ignore_classes", "images_drawn")

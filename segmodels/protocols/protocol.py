@@ -90,6 +90,10 @@ class Protocol(Entry):
         average: what is averaged over views, `probabilities` or `logits`.
         argmax_at: where labels are decided: at the size of the `image`, or of the network's
             `input`; the labels are then resized to the image by nearest neighbour.
+        whole_image: one answer for each image and none for its pixels, as classifiers are measured:
+            the short side is brought to `resize_short` by Pillow's bicubic filter, the network sees
+            the middle of so many pixels a side (torchvision's `Resize` and `CenterCrop`), and its
+            answer is compared with the image's one label.
         labels_resized: whether ground truth is resized, too, and labels are compared at the size of
             the network's input.
         labels_resized_by: how: `linear` takes the number of a class for a grey level, void being
@@ -130,6 +134,7 @@ class Protocol(Entry):
     upsample_once: bool = False
     average: Averaged = "probabilities"
     argmax_at: ArgmaxAt = "image"
+    whole_image: PositiveInt | None = None
     labels_resized: bool = False
     labels_resized_by: Interpolated = "linear"
     precision: Precision = "fp32"
@@ -143,6 +148,7 @@ class Protocol(Entry):
         yield from _wrong_resize(self)
         yield from _wrong_windows(self)
         yield from _wrong_labels(self)
+        yield from _wrong_whole_image(self)
         if self.argmax_at == "input" and len(self.scales) > 1:
             yield (
                 "`argmax_at: input` needs one scale, because inputs of several sizes share no "
@@ -220,6 +226,26 @@ def _wrong_resize(protocol: Protocol) -> Iterator[str]:
         yield "`resize_long` caps `resize_short`, which is missing."
     if protocol.resize_fixed and (protocol.resize_short or protocol.resize_multiple):
         yield "`resize_fixed` decides both sides; leave out `resize_short` and `resize_multiple`."
+
+
+#: What may be said beside `whole_image`, of what decides labels.
+_OF_WHOLE_IMAGE = frozenset(
+    ("resize_short", "resize_library", "normalize", "statistics_order", "whole_image")
+)
+
+
+def _wrong_whole_image(protocol: Protocol) -> Iterator[str]:
+    if protocol.whole_image is None:
+        return
+    short = protocol.resize_short
+    if short is None or short < protocol.whole_image or protocol.resize_library != "pillow":
+        yield (
+            "`whole_image` is cut from an image whose short side Pillow resizes: give "
+            "`resize_short`, at least as much, and `resize_library: pillow`."
+        )
+    said = protocol._decisive().keys() - _OF_WHOLE_IMAGE
+    for name in sorted(one for one in said if getattr(protocol, one) != _DEFAULTS[one]):
+        yield f"`whole_image` gives one answer for an image: leave out `{name}`."
 
 
 def _wrong_labels(protocol: Protocol) -> Iterator[str]:

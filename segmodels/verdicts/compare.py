@@ -26,7 +26,13 @@ _MEASURED: dict[str, Callable[[Score], float]] = {
     "mIoU": lambda score: score.miou,
     "mAcc": lambda score: score.mean_accuracy,
     "aAcc": lambda score: score.pixel_accuracy,
+    "top1": lambda score: score.pixel_accuracy,  # one pixel an image
 }
+
+
+def measured_metric(protocol: Protocol) -> str:
+    """What a number of our own is: mIoU, or top-1 where an image has one label."""
+    return "top1" if protocol.whole_image else "mIoU"
 
 
 def blocked(found: Sequence[Obstacle], rules: Rules, trainings: Sequence[str] = ()) -> Verdict:
@@ -147,7 +153,7 @@ def measure(
         reason: why there is nothing to compare with.
         command: what renews the evidence.
         rules: of the interval.
-        metric: `mIoU`, which has an interval, `mAcc` or `aAcc`, which have none.
+        metric: `mIoU`, which has an interval, `mAcc`, `aAcc` or `top1`, which have none.
     """
     answer = dataclasses.replace(answer, evidence=tuple(each_once(answer.evidence)))
     level = answer.describe()

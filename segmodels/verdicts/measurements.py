@@ -9,7 +9,7 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
 from segmodels.verdicts.answering import Answered, answer_run
 from segmodels.verdicts.caveats import with_caveats
-from segmodels.verdicts.compare import measure
+from segmodels.verdicts.compare import measure, measured_metric
 from segmodels.verdicts.matching import answers
 from segmodels.verdicts.project import Project
 from segmodels.verdicts.row import Row
@@ -44,7 +44,8 @@ def _measurement(
     project: Project, run: Run, protocol: Protocol, answered: Answered, claims: Sequence[Claim]
 ) -> Row:
     reason, command = _why_measured(run, protocol, claims), f"segmodels evaluate {run.name}"
-    verdict = measure(protocol, answered.answer, reason, command, project.rules)
+    metric = measured_metric(protocol)
+    verdict = measure(protocol, answered.answer, reason, command, project.rules, metric)
     verdict = with_caveats(verdict, answered.found, protocol)
     return row_of_measurement(project, run, protocol, verdict, answered.found)
 

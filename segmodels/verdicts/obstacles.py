@@ -70,14 +70,12 @@ def _network(claim: Claim) -> Iterator[Obstacle]:
         yield Obstacle(
             "not implemented", f"The corruption {claim.corruption!r} is not implemented here."
         )
-    if claim.metric == "top1":
-        yield Obstacle("not implemented", "Accuracy on ImageNet is not measured here.")
 
 
 def _measure(claim: Claim) -> Iterator[Obstacle]:
     if claim.metric == "fps":
         yield Obstacle("another device", "A speed is never compared across devices.")
-    elif not claim.protocol and claim.metric != "top1":
+    elif not claim.protocol:
         statement = f"says only: {claim.stated}" if claim.stated else "says nothing about it"
         yield Obstacle(
             "protocol not stated", f"How it was measured is not known; the source {statement}."

@@ -20,13 +20,14 @@ def arguments_text(overrides: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A mIoU of our own: of a run on a split.
+    """A number of our own: of a run on a split.
 
     Attributes:
         run: name in `params/runs`.
         model: name of the network.
         dataset, split: what it was measured on.
         overrides: arguments of the network that differ from its name's.
+        metric: what the number is.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Measurement:
     dataset: str
     split: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = "mIoU"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class RowSubject:
         """What the number is, or `statement`."""
         if isinstance(self.entry, Statement):
             return "statement"
-        return self.claim.metric if self.claim else "mIoU"
+        return self.entry.metric
 
     @property
     def unit(self) -> str:

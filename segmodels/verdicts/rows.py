@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from segmodels.claims import Claim, Statement
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run
+from segmodels.verdicts.compare import measured_metric
 from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.evidence_summary import summarise_evidence
 from segmodels.verdicts.matching import answers
@@ -80,8 +81,9 @@ def row_of_measurement(
     network = found.evidence.identity.model  # of what was counted, whatever the run says by now
     overrides = {name: network[name] for name in run.overrides if name in network}
     model = network.get("name", run.model)
+    about = (run.name, model, run.dataset, run.split, overrides, measured_metric(protocol))
     return Row(
-        subject=RowSubject(Measurement(run.name, model, run.dataset, run.split, overrides)),
+        subject=RowSubject(Measurement(*about)),
         verdict=verdict.rounded(),
         command=f"segmodels evaluate {run.name}",
         protocol=protocol,

@@ -238,8 +238,8 @@ def test_what_is_drawn_or_small_needs_no_copy(project, tmp_path):
 
 
 def test_what_has_no_reader_cannot_be_added(project, tmp_path):
-    with pytest.raises(SegmodelsError, match="'imagenet1k' is unsupported"):
-        add_dataset("imagenet1k", tmp_path)
+    with pytest.raises(SegmodelsError, match="'cityscapes_c' is gated: it is made from Cityscapes"):
+        add_dataset("cityscapes_c", tmp_path)
 
 
 def test_without_copy_and_archive_the_way_is_told(project):

@@ -78,6 +78,7 @@ def test_every_family_and_every_field_of_inference_is_there() -> None:
     described = set(Protocol.model_fields)
     left_out = {"name", "version", "title", "source", "datasets", *usual.scoring}
     left_out |= {"precision", "ignore_classes", "images_drawn"}  # another arithmetic; ways to score
+    left_out |= {"whole_image"}  # of classifiers: test_whole_image.py
     assert described - left_out == used
     assert inferring <= used
 

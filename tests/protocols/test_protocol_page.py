@@ -106,6 +106,7 @@ def test_no_field_is_left_out_of_the_rows(field: str) -> None:
             "labels_resized_by": "nearest",
         },
         "statistics_order": {"statistics_order": "reversed"},
+        "whole_image": {"resize_short": 8, "resize_library": "pillow", "whole_image": 8},
         "window": {"window": 9, "stride": 8},
         "stride": {"window": 8, "stride": 8},
         "enlarge": {"window": 8, "stride": 7, "enlarge": True},
@@ -121,6 +122,7 @@ def test_no_field_is_left_out_of_the_rows(field: str) -> None:
     base = {
         "resize_long": {"resize_short": 8},
         "labels_resized_by": {"resize_fixed": 8, "labels_resized": True},
+        "whole_image": {"resize_short": 8, "resize_library": "pillow"},
         "window": {"window": 8, "stride": 8},
         "stride": {"window": 8, "stride": 7},
         "enlarge": {"window": 8, "stride": 7},

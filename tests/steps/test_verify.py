@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import small_project
 import yaml
-from copies import write_image, write_label
+from copies import imagenet1k, write_image, write_label
 
 from segmodels import steps
 from segmodels.checkpoints import save_checkpoint
@@ -214,3 +215,46 @@ def test_a_copy_opens_what_is_gated_for_everybody(root: Path, tmp_path: Path) ->
         "released weights",
     )
     assert verify("toy_street").evidence_key == row.evidence_key
+
+
+def test_top_1_of_a_copy_of_imagenet(root: Path, tmp_path: Path, edit_yaml: Any) -> None:
+    small = {"widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "heads": [1, 1, 2, 2]}
+    mirror = tmp_path / "mirror" / "classifier"
+    save_checkpoint(create_model("mit_b0", 1000, **small), mirror)
+    files = [
+        {
+            "name": path.name,
+            "url": f"http://127.0.0.1:9/{path.name}",
+            "sha256": [sha256_of_file(path)],
+        }
+        for path in sorted(mirror.iterdir())
+    ]
+    entries = {
+        "weights.yaml": {"mit": {"model": "mit_b0", "state": "ok", "source": "a", "files": files}},
+        "protocols.yaml": {
+            "top1": {
+                **{"version": 1, "title": "the middle", "resize_short": 48, "whole_image": 40},
+                **{"resize_library": "pillow", "normalize": "rescaled"},
+            }
+        },
+        "datasets.yaml": {
+            "imagenet1k": {
+                **{"title": "ImageNet", "state": "gated", "source": "a", "reason": "a login"},
+                **{"splits": {"val": {"images": 3}}},
+            }
+        },
+    }
+    for name, more in entries.items():
+        edit_yaml(root / "params" / name, lambda one, more=more: one.update(more))
+    claim = {
+        **{"id": "toy_top1", "model": "mit_b0", "dataset": "imagenet1k", "split": "val"},
+        **{"metric": "top1", "value": 70.5, "decimals": 1, "protocol": "top1", "weights": "mit"},
+        **{"overrides": small, "source": "Table 4"},
+    }
+    edit_yaml(root / "params/claims/toy.yaml", lambda one: one["claims"].append(claim))
+    row = verify("toy_top1")
+    assert (row.verdict.status, row.verdict.obstacle) == ("blocked", "gated data")
+    add_dataset("imagenet1k", imagenet1k(tmp_path / "copy"))
+    row = verify("toy_top1")
+    assert (row.verdict.status, row.subject.metric, row.evidence.images) == ("below", "top1", 3)
+    assert row.verdict.verified in (0.0, 33.33, 66.67)

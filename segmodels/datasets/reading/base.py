@@ -24,7 +24,8 @@ class Sample:
     Attributes:
         name: stable name within the split.
         image: uint8 (H, W, 3), RGB.
-        label: uint8 (H, W), classes 0..C-1 or `VOID`.
+        label: uint8 (H, W), classes 0..C-1 or `VOID`; where a whole image has one label, uint16
+            (1, 1).
     """
 
     name: str
@@ -58,6 +59,8 @@ class Dataset(ABC):
     class_names: ClassVar[tuple[str, ...]]
     #: One RGB colour per class, for pictures.
     palette: ClassVar[tuple[tuple[int, int, int], ...]]
+    #: Whether a label is of a whole image, and not of its pixels.
+    labels_images: ClassVar[bool] = False
 
     def __init__(self, root: Path, split: str) -> None:
         if split not in self.splits:
@@ -152,7 +155,7 @@ class Dataset(ABC):
         """
         files = self.files[index]
         image, label = read_rgb(files.image), self.read_label(files.label)
-        if image.shape[:2] != label.shape:
+        if not self.labels_images and image.shape[:2] != label.shape:
             raise UnreadableError(
                 files.label,
                 f"labels are {label.shape[1]}x{label.shape[0]}, but "

@@ -73,7 +73,9 @@ def values(stored: Pixels) -> frozenset[int]:
 
 
 def value_counts(stored: Pixels) -> Counts:
-    """int64 (256,): how often each number occurs in uint8 of any shape."""
+    """How often each number occurs: int64 (256,) of uint8; of uint16 as long as is needed."""
+    if stored.dtype.itemsize > 1:
+        return np.bincount(stored.reshape(-1)).astype(np.int64)
     flat, counts = np.ascontiguousarray(stored).reshape(-1), np.zeros(256, dtype=np.int64)
     for start in range(0, flat.size, _EXACT):
         piece = flat[start : start + _EXACT]
