@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows.tracking import store
+from flows.tracking import dvc_experiment, store
+from flows.tracking.curve import training_params
 from flows.tracking.datasets import dataset_of, inputs
 from flows.tracking.models import Models
 from flows.tracking.registry import register
@@ -36,14 +37,21 @@ def log_rows(rows: list[Row], every: Callable[[], list[Row]] | None = None) -> N
 
 
 def log_leaderboard(rows: list[Row]) -> None:
-    """Log all rows there are: the runs, which runs are out of date, the registry, the summary."""
+    """Log all rows there are: the runs, which runs are out of date, the registry, the summary.
+
+    Not those of an experiment in a copy of the project, whose board is not the project's.
+    """
+    if dvc_experiment.is_copy():
+        return
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
         store.tried_again(lambda: _Board().log_all(rows))
 
 
 def _log(rows: list[Row], every: Callable[[], list[Row]] | None) -> None:
     board = _Board()
-    if every is not None and SUMMARY not in board.known:
+    if dvc_experiment.is_copy():
+        board.log_experiment(tracked_runs(rows))
+    elif every is not None and SUMMARY not in board.known:
         board.log_all(every())
     else:
         board.log(tracked_runs(rows))
@@ -88,12 +96,25 @@ class _Board:
             if known is None or not _is_logged(entry, known.data.tags):
                 self._log(entry, known)
 
-    def _log(self, entry: TrackedRun, known: Any) -> None:
+    def log_experiment(self, entries: list[TrackedRun]) -> None:
+        """Log what trained weights gave and MLflow does not know, with the recipe that was tried.
+
+        It is not current: that it becomes when the experiment is applied and the board tells it.
+        """
+        for entry in entries:
+            if entry.key not in self.known and "trained" in entry.row.weights.origin:
+                run = self._log(entry, None, {"current": "false"})
+                tried = training_params(entry.row.run or "")
+                new = [param for param in tried if param.key not in entry.params]
+                self.client.log_batch(run, params=new)
+
+    def _log(self, entry: TrackedRun, known: Any, besides: Mapping[str, str] | None = None) -> str:
         from mlflow.entities import Metric, Param, RunTag
 
         if known is None:
             self.made = True
-            tags = {**entry.identity, "kind": entry.row.subject.kind}
+            kind = {"kind": entry.row.subject.kind}
+            tags = {**entry.identity, **kind, **dvc_experiment.tags()}
             known = self.client.create_run(self.experiment, run_name=entry.name, tags=tags)
         run, old = known.info.run_id, known.data
         model = self.models.of(entry) if entry.row.evidence_key else None
@@ -112,11 +133,13 @@ class _Board:
         )
         for key in _outdated(entry, old.tags):
             self.client.delete_tag(run, key)
-        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in entry.tags.items()])
+        told = {**entry.tags, **(besides or {})}
+        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in told.items()])
         if known.info.run_name != entry.name:
             self.client.update_run(run, name=entry.name)
         if known.info.status != "FINISHED":
             self.client.set_terminated(run)
+        return str(run)
 
     def _attach(self, entry: TrackedRun, known: Any, model: str | None) -> None:
         """Artifacts, the images as MLflow's dataset and the weights as its model."""

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.tracking import store
+from flows.tracking import dvc_experiment, store
 from segmodels.core import paths
 from segmodels.core.files import read_json
 from segmodels.errors import SegmodelsError
@@ -36,9 +36,10 @@ class CurveLog:
         self.monitor: SystemMetricsMonitor | None = None
         with store.sink("training curve"):
             client = store.connect()
-            place, tags = store.experiment(client, store.TRAINING), {"kind": "training", "run": run}
+            place = store.experiment(client, store.TRAINING)
+            tags = {"kind": "training", "run": run, **dvc_experiment.tags()}
             self.run_id = client.create_run(place, run_name=run, tags=tags).info.run_id
-            client.log_batch(self.run_id, params=_params(run))
+            client.log_batch(self.run_id, params=training_params(run))
             self.client = client
             self.monitor = _monitor(self.run_id)
 
@@ -92,7 +93,7 @@ class CurveLog:
         self.client = None
 
 
-def _params(run: str) -> list[Param]:
+def training_params(run: str) -> list[Param]:
     """What a training is of, so that several can be compared; nothing of a run that is none."""
     from mlflow.entities import Param
 

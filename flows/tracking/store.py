@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flows.tracking.dvc_experiment import home, locks
 from segmodels.core.locks import only_one
-from segmodels.core.settings import cache_dir, project_root
 from segmodels.errors import SegmodelsError, without_credentials
 
 if TYPE_CHECKING:
@@ -62,6 +62,17 @@ _VIEWS = {
     "leaderboard": _view("tags.metric = 'mIoU'", _MIOU),
     "costs": _view("tags.unit != '%'", _COSTS),
     "papers": _view("tags.metric = 'mIoU'", _MIOU, groupBy=_GROUPS),
+    "experiments": {
+        **_view("", ["verified_mIoU", "pixel_accuracy"]),
+        "selectedColumns": [
+            "tags.`experiment`",
+            "metrics.`verified_mIoU`",
+            "metrics.`pixel_accuracy`",
+            *(f"params.`{name}`" for name in ("recipe.lr", "recipe.steps", "seed")),
+            *(f"tags.`{name}`" for name in ("run", "protocol")),
+        ],
+        "searchFilter": "tags.experiment LIKE '%'",
+    },
 }
 
 _EXPERIMENTS: dict[str, dict[str, str]] = {
@@ -90,7 +101,7 @@ def default_uri() -> str:
     Raises:
         SegmodelsError: the address would mean a file outside the project.
     """
-    path = project_root() / "mlflow.db"
+    path = home() / "mlflow.db"
     if "?" not in str(path):
         return f"sqlite:///{path}"
     near = os.path.relpath(path)  # what stands behind a question mark is no path to SQLAlchemy
@@ -135,7 +146,7 @@ def connect() -> MlflowClient:
 
 def alone(lock: str) -> Any:
     """Let one process of this project at a time do what must not be done twice."""
-    return only_one(cache_dir() / f"{lock}.lock", "writing to MLflow", wait=True)
+    return only_one(locks() / f"{lock}.lock", "writing to MLflow", wait=True)
 
 
 def experiment(client: MlflowClient, name: str) -> str:
@@ -155,7 +166,7 @@ def _made(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
     known = client.get_experiment_by_name(name)
     if known is None:
         own = client.tracking_uri == default_uri()
-        place = (project_root() / "mlartifacts" / name).as_uri() if own else None
+        place = (home() / "mlartifacts" / name).as_uri() if own else None
         return str(client.create_experiment(name, artifact_location=place, tags=tags))
     for key, value in tags.items():  # an earlier version knew other columns
         if known.tags.get(key) != value:
