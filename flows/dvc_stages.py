@@ -1,8 +1,8 @@
 """What DVC knows: which stages there are, which are stale, and how to bring one up to date.
 
-The only module that imports DVC, and only inside functions: everything that reads the
-pipeline asks DVC's own index, everything that changes it runs the ``dvc`` command, so the
-cache, the lock file and the run cache are the ones that plain ``dvc repro`` uses.
+DVC is imported here and in `flows.dvc_lock` alone, and only inside functions: everything that
+reads the pipeline asks DVC's own index, everything that runs a stage runs the ``dvc`` command, so
+the cache, the lock file and the run cache are the ones that plain ``dvc repro`` uses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from segmodels.core.settings import FORCE
 from segmodels.errors import PassingError, SegmodelsError, UnknownNameError
 
 LOCK_PATIENCE_SECONDS = 300.0  # for reading the pipeline; DVC holds its lock for moments only
-_DVC = (sys.executable, "-P", "-m", "dvc", "--wait-for-lock")  # -P: no import from the data folder
+DVC = (sys.executable, "-P", "-m", "dvc", "--wait-for-lock")  # -P: no import from the data folder
 _TAIL_LINES = 25
 _EXITED = re.compile(r"exited with (-?\d+)$")
 _REFUSED = {ERROR: "refused its input", USAGE: "was called wrongly", STOPPED: "was stopped"}
@@ -58,6 +58,7 @@ class Outcome(enum.StrEnum):
 
     RAN = "ran"
     RESTORED = "restored"  # the run cache knew the result
+    FETCHED = "fetched"  # another worker had run it
     UNCHANGED = "unchanged"
 
 
@@ -148,7 +149,7 @@ def reproduce_stage(
         StageBusyError: another process is at this stage or holds DVC's lock.
         StageStoppedError: ``stop`` was set while the stage ran.
     """
-    command = [*_DVC, "repro", "--single-item", name, *(["--force"] if force else [])]
+    command = [*DVC, "repro", "--single-item", name, *(["--force"] if force else [])]
     outcome = Outcome.RAN
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
@@ -162,7 +163,7 @@ def reproduce_stage(
         code = process.run(
             command,
             cwd=repository_root(root),
-            env=_environment(force, device),
+            env=environment(force, device),
             on_line=take,
             timeout=timeout,
             stop=stop,
@@ -208,7 +209,7 @@ def _report(name: str, reason: str, tail: Sequence[str]) -> str:
     return "\n".join([f"Stage {name!r} {reason}.", *hints(text), *tail])
 
 
-def _environment(force: bool, device: str | None) -> Mapping[str, str]:
+def environment(force: bool = False, device: str | None = None) -> Mapping[str, str]:
     """Let ``python`` in a stage be this Python, its lines come at once, and DVC call nobody.
 
     A stage that is forced also counts again what is here.
@@ -220,8 +221,8 @@ def _environment(force: bool, device: str | None) -> Mapping[str, str]:
 
 
 def _read(root: Path | str, targets: Sequence[str], groups: Sequence[str]) -> list[Stage]:
-    with _locked(root) as repo:
-        by_name = {_name(stage): stage for stage in repo.index.stages}
+    with locked(root) as repo:
+        by_name = {name_of(stage): stage for stage in repo.index.stages}
         edges = {name: _upstream(repo, stage) for name, stage in by_name.items()}
         chosen = _closure(_select(list(by_name), targets, groups), edges)
         order = graphlib.TopologicalSorter({n: edges[n] for n in edges if n in chosen})
@@ -232,14 +233,15 @@ def _read(root: Path | str, targets: Sequence[str], groups: Sequence[str]) -> li
 
 
 @contextmanager
-def _locked(root: Path | str) -> Iterator[Any]:
+def locked(root: Path | str) -> Iterator[Any]:
+    """DVC's repository (`dvc.repo.Repo`), which nobody else changes during the block."""
     from dvc.repo import Repo, lock_repo
 
     with Repo(str(repository_root(root))) as repo, lock_repo(repo):
         yield repo
 
 
-def _name(stage: Any) -> str:
+def name_of(stage: Any) -> str:
     """Address a stage as seen from the repository's root, wherever this process stands.
 
     DVC's own ``stage.addressing`` is relative to the current directory.
@@ -259,7 +261,7 @@ def _upstream(repo: Any, stage: Any) -> tuple[str, ...]:
     """Name what a stage depends on; a frozen stage is run without a look at its inputs."""
     if stage.frozen:
         return ()
-    return tuple(sorted(_name(other) for other in repo.index.graph.successors(stage)))
+    return tuple(sorted(name_of(other) for other in repo.index.graph.successors(stage)))
 
 
 def _changed(stage: Any) -> bool:

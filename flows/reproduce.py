@@ -13,7 +13,7 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, cast
@@ -27,8 +27,6 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
 from prefect import Flow, State, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
@@ -36,9 +34,11 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import choices, dvc_stages, verdict_events
-from flows.devices import Pool, devices, visible_gpus
+from flows.devices import Pool, devices
 from flows.dvc_stages import Outcome
 from flows.engines import CLUSTERS
+from flows.exchange import exchanging
+from flows.gpu_limit import gpu_limit
 from flows.in_process import project_at
 from flows.numbers import at_least, hours
 from flows.schedule import asking_prefect, schedule, schedule_options
@@ -49,7 +49,6 @@ from segmodels.runs.suite import activate
 
 #: Stages at a time. Recipes take two threads, and two that share a core are slower than in turn.
 JOBS = max(1, (os.cpu_count() or 2) // 2)
-GPU_LIMIT = "gpu"  # Prefect's concurrency limit, at first the number of GPUs
 CANCEL_POLL_SECONDS = 2.0
 
 Ending: TypeAlias = State[Any]
@@ -75,6 +74,7 @@ def bring_up_to_date(
     stage_timeout_hours: float | None = None,
     retries: int = 0,
     force: bool = False,
+    exchange: bool = False,
 ) -> Ending:
     """Run the stale stages as tasks of the current flow run and say how it went.
 
@@ -92,8 +92,12 @@ def bring_up_to_date(
     before = verdict_events.rows_of(folder)
     seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
     with stopping() as stop:
-        limit = _gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
+        limit = gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
         several = devices() if len(devices()) > 1 else ()
+        try:
+            shared = exchanging(folder, stop, known, plan, force) if exchange else None
+        except SegmodelsError as error:
+            return Failed(message=str(error))
         work = Work(
             folder,
             stop,
@@ -101,6 +105,8 @@ def bring_up_to_date(
             timeout_seconds=seconds,
             gpu_limit=limit,
             devices=Pool(several) if several else None,
+            exchange=shared,
+            places=threading.Semaphore(jobs) if shared else None,
         )
         rows = StageRunner(plan, work, jobs, retries).run()
         cancelled = stop.is_set()
@@ -163,20 +169,6 @@ def _watch(run_id: str, stop: threading.Event) -> None:
                 stop.set()
 
 
-def _gpu_limit() -> str | None:
-    """Name the concurrency limit for GPUs: the one there is, or a new one of a slot for each."""
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(GPU_LIMIT)
-        except ObjectNotFound:
-            if not visible_gpus():
-                return None
-            limit = GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=visible_gpus())
-            with suppress(ObjectAlreadyExists):
-                client.create_global_concurrency_limit(limit)
-    return GPU_LIMIT
-
-
 def _reproduce(
     suites: list[str] | None = None,
     targets: list[str] | None = None,
@@ -184,6 +176,7 @@ def _reproduce(
     stage_timeout_hours: float | None = None,
     retries: int = 0,
     force: bool = False,
+    exchange: bool = False,
     root: str = ".",
 ) -> Ending:
     """Bring the whole pipeline up to date, or the named targets and what they depend on.
@@ -195,6 +188,8 @@ def _reproduce(
         stage_timeout_hours: End a stage after so many hours.
         retries: Times to try a stage again; wrong input is never tried again.
         force: Run every stage, and count again what is here already.
+        exchange: Share the stages with other workers that do the same now, each in a checkout of
+            its own; results go through the DVC remote (docs/cluster.md).
         root: The checkout; a dot is the folder that the flow runs in.
     """
     if suites:
@@ -210,6 +205,7 @@ def _reproduce(
         stage_timeout_hours=stage_timeout_hours,
         retries=retries,
         force=force,
+        exchange=exchange,
     )
 
 
@@ -261,6 +257,10 @@ def _parser(target: Flow[..., Any], module: str) -> argparse.ArgumentParser:
             "help": "times to retry a stage, not wrong input",
         },
         "force": {"action": "store_true", "help": "run every stage, and count again what is here"},
+        "exchange": {
+            "action": "store_true",
+            "help": "share the stages with other workers, through the DVC remote",
+        },
         "suites": {"nargs": "+", "metavar": "SUITE", "help": "suites to make active first"},
         "claims": {
             "nargs": "+",

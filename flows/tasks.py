@@ -22,6 +22,7 @@ from prefect.states import Cancelled
 from flows import dvc_stages
 from flows.devices import Pool
 from flows.dvc_stages import Outcome, Stage
+from flows.exchange import GROUPS, Exchange
 
 GPU_GROUPS = frozenset({"train", "own_train", "evaluate", "labels", "robustness"})
 GPU_TAG = "gpu"
@@ -29,6 +30,7 @@ MAX_JOBS = 64
 RETRY_SECONDS = 10.0
 SLOT_TRY_SECONDS = 5.0
 BUSY_WAIT_SECONDS = 5.0
+TURN_WAIT_SECONDS = 3.0
 
 #: A stage, its outcome and its seconds.
 StageRow = dict[str, str | float]
@@ -45,8 +47,45 @@ class Work:
     busy_patience_seconds: float = 24 * 3600.0
     gpu_limit: str | None = None
     devices: Pool | None = None
+    exchange: Exchange | None = None
+    places: threading.Semaphore | None = None
 
     def reproduce(self, stage: Stage) -> Outcome:
+        """Bring one stage up to date; where workers exchange, by taking over what one of them did.
+
+        While another worker is at it, its place is left to other stages.
+        """
+        while True:
+            with self._place():
+                if self.exchange is None or stage.group not in GROUPS:
+                    return self._run(stage)
+                with self.exchange.turn(stage) as ours:
+                    if ours:
+                        return self._exchanged(self.exchange, stage)
+            self._sleep(TURN_WAIT_SECONDS)
+
+    def _exchanged(self, exchange: Exchange, stage: Stage) -> Outcome:
+        if exchange.take(stage):
+            get_run_logger().info("%s was taken over from another worker.", stage.name)
+            return Outcome.FETCHED
+        outcome = self._run(stage)
+        exchange.give([stage])
+        return outcome
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for stages at a time, where more tasks than that are begun."""
+        if self.places is None:
+            yield
+            return
+        while not self.places.acquire(timeout=SLOT_TRY_SECONDS):
+            self._sleep(0.0)
+        try:
+            yield
+        finally:
+            self.places.release()
+
+    def _run(self, stage: Stage) -> Outcome:
         """Have DVC bring one stage up to date; wait for the GPU, and for whoever is at it.
 
         Raises:
@@ -125,7 +164,8 @@ class StageRunner:
 
     def __init__(self, plan: Sequence[Stage], work: Work, jobs: int, retries: int) -> None:
         self.work = work
-        self.jobs = min(max(jobs, 1), MAX_JOBS)
+        # Tasks that wait for another worker take no place; then all that are ready are begun.
+        self.jobs = MAX_JOBS if work.places else min(max(jobs, 1), MAX_JOBS)
         self.task = run_stage.with_options(
             retries=retries, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=may_pass
         )
