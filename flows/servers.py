@@ -98,14 +98,15 @@ def up(prefect_port: int, mlflow_port: int) -> list[Service]:
         here = {service.name: service for service in running()}
         api = f"http://{HOST}:{prefect_port}/api"
         settings = _settings(api)
-        tracking = mlflow_server.command(settings, mlflow_port)
-        served = mlflow_server.environment(settings, _folder())
+        own = not mlflow_server.is_elsewhere(settings)
+        tracking = mlflow_server.command(settings, mlflow_port) if own else []
+        served = mlflow_server.environment(settings, _folder()) if own else {}
         if "prefect" not in here:
             _check_free(prefect_port, "--prefect-port")
             command = _module("prefect", "server", "start", "--host", HOST, "--port", prefect_port)
             here["prefect"] = _start("prefect", command, settings, api.removesuffix("/api"))
             _keep(here)
-        if "mlflow" not in here and not mlflow_server.is_elsewhere(settings):
+        if own and "mlflow" not in here:
             _check_free(mlflow_port, "--mlflow-port")
             here["mlflow"] = _start("mlflow", tracking, served, _view(mlflow_port))
             _keep(here)
