@@ -51,6 +51,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "espnet": ("espnet_p2_q3", {}),
     "fcn": ("fcn_mobilenetv2", {"channels": 32}),
     "pspnet": ("pspnet_mobilenetv2", {"channels": 32}),
+    "pspnet-aligned": ("pspnet_mobilenetv2", {"channels": 32, "align_corners": True}),
     "deeplabv3": ("deeplabv3_mobilenetv2", {"channels": 32}),
     "deeplabv3plus": ("deeplabv3plus_mobilenetv2", {"channels": 32, "fine_channels": 8}),
     "encnet": ("encnet_resnet50", {"backbone": "mobilenetv2_100", "channels": 32, "codes": 8}),

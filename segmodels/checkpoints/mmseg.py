@@ -39,8 +39,8 @@ def load(source: Source) -> SegModel:
     described = Described(path, meta if isinstance(meta, Mapping) else {})
     tensors = auxiliary_as_list(tensors_of(path, source.state))
     network = network_of(path, tensors)
-    described.check()
     config, ours = network.read(File(path, tensors, described))
+    described.check("align_corners" in config)
     model = build(path, config, ours)
     described.check_model(model.config)
     model.preprocessing = described.preprocessing or model.preprocessing

@@ -32,9 +32,12 @@ KNOWN: dict[str, set[tuple[float, ...]]] = {
 #: What those sizes are like in the networks here.
 LIKE = {"pool_scales": "(1, 2, 3, 6)"}
 
+#: The switch of the networks for crops of 769 pixels.
+ALIGNED = "align_corners=True"
+
 #: Switches that change numbers and that the networks here do not have.
 FOREIGN = {
-    "align_corners=True": "it upsamples with aligned corners",
+    ALIGNED: "it upsamples with aligned corners",
     "multi_grid=(": "its backbone has a multi-grid",
     "contract_dilation=False": "the first block of a stage is dilated as the others",
     "style='caffe'": "its blocks stride in the first convolution",
@@ -205,15 +208,23 @@ class Described:
         usual = "False" if "data_preprocessor" in self.text else "True"
         return "RGB" if (found.pop() if found else usual) in ("True", "true") else "BGR"
 
-    def check(self) -> None:
+    @property
+    def align_corners(self) -> bool:
+        """Whether it says anywhere that corners are aligned."""
+        return ALIGNED in re.sub(r"\s", "", self.text)
+
+    def check(self, aligned: bool = False) -> None:
         """Refuse networks whose tensors look like ours and that compute something else.
+
+        Args:
+            aligned: whether the network here can align corners.
 
         Raises:
             SegmodelsError: the config says so; the switch is named.
         """
         flat = re.sub(r"\s", "", self.text)
         for switch, reason in FOREIGN.items():
-            if switch in flat:
+            if switch in flat and not (aligned and switch == ALIGNED):
                 raise SegmodelsError(
                     f"{self.path}: {reason} ({switch.rstrip('(')} in its config), which the "
                     f"network of that name here does not."

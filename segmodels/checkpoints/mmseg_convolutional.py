@@ -25,6 +25,7 @@ def convolutional(name: str) -> Callable[[File], tuple[Config, Tensors]]:
             "num_classes": num_classes,
             "channels": channels,
             "auxiliary": file.auxiliary,
+            "align_corners": file.described.align_corners,
         }
         fine = file.tensors.get("decode_head.c1_bottleneck.conv.weight")
         return config if fine is None else {**config, "fine_channels": len(fine)}, ours

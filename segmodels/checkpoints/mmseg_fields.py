@@ -88,7 +88,10 @@ def _table(values: Mapping[str, Any], tables: tuple[Allowed, ...]) -> Allowed:
 def _shown(family: str, config: Mapping[str, Any]) -> dict[str, dict[str, tuple[Any, ...]]]:
     """What the tensors show, or ``config`` says of them, under the names of configs."""
     heads = config.get("heads")
-    head: dict[str, tuple[Any, ...]] = {"num_classes": (config["num_classes"],)}
+    head: dict[str, tuple[Any, ...]] = {
+        "num_classes": (config["num_classes"],),
+        "align_corners": (config.get("align_corners", False),),
+    }
     if family in ("segmenter", "setr"):
         layers, outputs = config["layers"], config.get("outputs")
         last = (-1, layers - 1, [layers - 1], [-1], None)

@@ -31,6 +31,7 @@ class Axis:
         view: length of the view without it.
         output: length of the image.
         mirrored: whether the view was mirrored along this side.
+        align_corners: how logits are resized (`SegModel.align_corners`).
     """
 
     lowres: int
@@ -41,6 +42,7 @@ class Axis:
     view: int
     output: int
     mirrored: bool = False
+    align_corners: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,15 @@ def matrix(axis: Axis) -> Tensor:
     float32 are off by up to 1e-4 of a pixel on long sides. They are done on the processor for
     every device: a GPU would wait many times for what is a millisecond's work here.
     """
-    one = _resized(torch.eye(axis.lowres), axis.upsampled)[: axis.window]
+    aligned = axis.align_corners
+    one = _resized(torch.eye(axis.lowres), axis.upsampled, aligned)[: axis.window]
     placed = one.new_zeros(axis.padded, len(axis.origins), axis.lowres)
     seen = one.new_zeros(axis.padded, 1)
     for number, origin in enumerate(axis.origins):
         placed[origin : origin + axis.window, number] = one
         seen[origin : origin + axis.window] += 1
     merged = (placed.flatten(1) / seen)[: axis.view]
-    resized = _resized(merged, axis.output)
+    resized = _resized(merged, axis.output, aligned)
     return resized.flip(0) if axis.mirrored else resized
 
 
@@ -132,6 +135,6 @@ def _band(weights: Tensor, used: Tensor, start: int, stop: int, device: torch.de
     return Band(start, stop, first, last, None if trivial else to_device(part, device))
 
 
-def _resized(weights: Tensor, length: int) -> Tensor:
+def _resized(weights: Tensor, length: int, align_corners: bool) -> Tensor:
     """Weights (n, k) resized to (length, k) as F.interpolate resizes one side of a map."""
-    return upsample(weights.t()[None, :, :, None], (length, 1))[0, :, :, 0].t()
+    return upsample(weights.t()[None, :, :, None], (length, 1), align_corners)[0, :, :, 0].t()

@@ -153,7 +153,9 @@ def traced_logits(model: SegModel, view: View, size: tuple[int, int], protocol: 
     check_mirrored(mirrored)
     logits = _input_logits(model, pixels, protocol)
     if tuple(logits.shape[-2:]) != size:
-        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        logits = F.interpolate(
+            logits, size=size, mode="bilinear", align_corners=model.align_corners
+        )
     if mirrored is not None:
         logits = logits.flip(MIRRORED_DIM[mirrored])
     return logits[0]

@@ -135,6 +135,7 @@ class LowResolution:
                 view=self.size[side],
                 output=self.output[side],
                 mirrored=self.mirrored == how,
+                align_corners=model.align_corners,
             )
             for side, how in enumerate(("vertical", "horizontal"))
         )

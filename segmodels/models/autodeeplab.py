@@ -2,8 +2,8 @@
 
 Twelve cells of the same kind walk between 1/4 and 1/32 of the image (figure 3), then come the
 pyramid and the decoder of DeepLabV3+. As the authors' code builds it
-(github.com/tensorflow/models, research/deeplab: ``nas_hnasnet``), every resize between cells with
-aligned corners.
+(github.com/tensorflow/models, research/deeplab: ``nas_hnasnet``), every resize with aligned
+corners, that of the logits too.
 """
 
 from __future__ import annotations
@@ -242,6 +242,7 @@ class AutoDeepLab(ConvolutionalNetwork):
     def __init__(self, config: AutoDeepLabConfig) -> None:
         cells = Cells(config.filters, config.drop_path)
         super().__init__(config, cells, AutoDeepLabHead(cells.widths, config))
+        self.align_corners = True
 
 
 def _half(side: int) -> int:

@@ -64,6 +64,8 @@ class SegModel(nn.Module):
         num_classes: number of logit channels.
         stride: sides are padded to a multiple of this inside the network; 1 if any size fits.
         smallest_side: shortest image side in pixels the network can digest.
+        align_corners: whether logits are brought to the image so that the centres of the outermost
+            ones stay where they are; otherwise their borders do.
         only_in_pytorch: why the network cannot become a file for other runtimes; empty if it can.
         config: JSON-able arguments, and the name if ``create_model`` built it; then
             ``create_model(**config)`` builds the same network again.
@@ -74,6 +76,7 @@ class SegModel(nn.Module):
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     stride: int = 1
     smallest_side: int = 1
+    align_corners: bool = False
     only_in_pytorch: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -117,7 +120,8 @@ class SegModel(nn.Module):
 
     def to_image(self, logits: Tensor, height: int, width: int) -> Tensor:
         """Low-resolution logits of an H×W image (B, C, h, w), upsampled and cropped to it."""
-        return upsample(logits, self.upsampled_size(height, width))[..., :height, :width]
+        size = self.upsampled_size(height, width)
+        return upsample(logits, size, self.align_corners)[..., :height, :width]
 
     def optimize_for_inference(self, enable: bool = True) -> Self:
         """Use premultiplied weights wherever the architecture knows a cheaper equal form.

@@ -26,7 +26,7 @@ class DeepLabV3Head(Head):
     def __init__(self, inputs: int, config: FCNConfig) -> None:
         channels = config.channels
         super().__init__(channels, config.num_classes, config.dropout)
-        self.image_pool = Pooled(inputs, channels, bins=1)
+        self.image_pool = Pooled(inputs, channels, 1, config.align_corners)
         dilated_convs = (ConvBN(inputs, channels, 3, rate) for rate in DILATIONS)
         self.aspp_modules = nn.ModuleList([ConvBN(inputs, channels), *dilated_convs])
         self.bottleneck = ConvBN((2 + len(DILATIONS)) * channels, channels, 3)

@@ -80,13 +80,17 @@ class DeepLabV3PlusHead(Head):
     """Atrous spatial pyramid pooling on the last map, refined with the first (figure 2)."""
 
     def __init__(
-        self, widths: Sequence[int], config: Sizes, pyramid: Pyramid | None = None
+        self,
+        widths: Sequence[int],
+        config: Sizes,
+        pyramid: Pyramid | None = None,
+        align_corners: bool = False,
     ) -> None:
         pyramid = pyramid or Pyramid()
         channels, fine = config.channels, config.fine_channels
         super().__init__(channels, config.num_classes, config.dropout)
         inputs = widths[-1]
-        self.image_pool = Pooled(inputs, channels, bins=1)
+        self.image_pool = Pooled(inputs, channels, 1, align_corners)
         dilated_convs = (SeparableConvBN(inputs, channels, rate) for rate in pyramid.dilations)
         self.aspp_modules = nn.ModuleList([ConvBN(inputs, channels), *dilated_convs])
         self.bottleneck = ConvBN(
@@ -100,7 +104,8 @@ class DeepLabV3PlusHead(Head):
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Maps of the backbone to logits (B, num_classes, h, w) at the size of the first."""
         fine = self.c1_bottleneck(maps[0])
-        context = upsample(self._context(maps[-1]), (fine.shape[-2], fine.shape[-1]))
+        size = (fine.shape[-2], fine.shape[-1])
+        context = upsample(self._context(maps[-1]), size, self.image_pool.align_corners)
         return self.classify(self.sep_bottleneck(torch.cat([context, fine], dim=1)))
 
     def _context(self, x: Tensor) -> Tensor:
@@ -115,4 +120,7 @@ class DeepLabV3Plus(DilatedNetwork):
     Config = DeepLabV3PlusConfig
 
     def __init__(self, config: DeepLabV3PlusConfig) -> None:
-        super().__init__(config, lambda widths: DeepLabV3PlusHead(widths, config))
+        aligned = config.align_corners
+        super().__init__(
+            config, lambda widths: DeepLabV3PlusHead(widths, config, align_corners=aligned)
+        )

@@ -35,14 +35,18 @@ class FCNConfig(ModelConfig):
         channels: width of the head.
         dropout: of whole channels before every classifier.
         auxiliary: whether there is a second head for the training, on the third map.
+        align_corners: whether maps and logits are resized with the centres of their corners in
+            place, as mmsegmentation's networks for crops of 769 pixels do.
     """
 
     RATES: ClassVar[Mapping[str, str]] = {"decoder_dropout": "dropout"}
+    LATER: ClassVar[tuple[str, ...]] = ("align_corners",)
 
     backbone: str = "resnet50c"
     channels: int = 512
     dropout: float = 0.1
     auxiliary: bool = True
+    align_corners: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,6 +111,7 @@ class DilatedNetwork(ConvolutionalNetwork):
         auxiliary = auxiliary_head(widths, config.num_classes, config.dropout)
         heads = [auxiliary] if config.auxiliary else []
         super().__init__(config, backbone, head(widths), heads)
+        self.align_corners = config.align_corners
 
 
 class FCN(DilatedNetwork):

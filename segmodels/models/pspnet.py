@@ -24,8 +24,9 @@ BINS = (1, 2, 3, 6)
 class Pooled(nn.Sequential):
     """Average over bins x bins cells, 1x1 convolution with BatchNorm, back to the old size."""
 
-    def __init__(self, inputs: int, outputs: int, bins: int) -> None:
+    def __init__(self, inputs: int, outputs: int, bins: int, align_corners: bool = False) -> None:
         super().__init__(nn.AdaptiveAvgPool2d(bins), ConvBN(inputs, outputs))
+        self.align_corners = align_corners
 
     def forward(self, x: Tensor) -> Tensor:
         """A map (B, inputs, h, w) to (B, outputs, h, w).
@@ -36,15 +37,24 @@ class Pooled(nn.Sequential):
         pool, conv = self
         means = pool(x)
         _check(means, conv)
-        return upsample(conv(means), (x.shape[-2], x.shape[-1]))
+        return upsample(conv(means), (x.shape[-2], x.shape[-1]), self.align_corners)
 
 
 class PSPHead(Head):
     """Pyramid of averages beside the map itself, merged by a 3x3 convolution (section 3.2)."""
 
-    def __init__(self, inputs: int, channels: int, num_classes: int, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        num_classes: int,
+        dropout: float = 0.1,
+        align_corners: bool = False,
+    ) -> None:
         super().__init__(channels, num_classes, dropout)
-        self.psp_modules = nn.ModuleList(Pooled(inputs, channels, bins) for bins in BINS)
+        self.psp_modules = nn.ModuleList(
+            Pooled(inputs, channels, bins, align_corners) for bins in BINS
+        )
         self.bottleneck = ConvBN(inputs + len(BINS) * channels, channels, 3)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
@@ -58,7 +68,7 @@ class PSPNet(DilatedNetwork):
     """PSPNet; takes images of any size, gives logits at 1/8 (rounded up)."""
 
     def __init__(self, config: FCNConfig) -> None:
-        sizes = config.channels, config.num_classes, config.dropout
+        sizes = config.channels, config.num_classes, config.dropout, config.align_corners
         super().__init__(config, lambda widths: PSPHead(widths[-1], *sizes))
 
 

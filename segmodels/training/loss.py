@@ -31,17 +31,24 @@ class Loss:
     weight: Tensor
     mean: LossMean = "valid"
 
-    def __call__(self, logits: Tensor, labels: Tensor, upsampled: tuple[int, int]) -> Tensor:
+    def __call__(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        upsampled: tuple[int, int],
+        align_corners: bool = False,
+    ) -> Tensor:
         """Summed loss of low-resolution logits; divided by `pixels` it is the mean.
 
         Args:
             logits: (B, C, h, w); what autocast gave in half precision is taken as float32.
             labels: int64 (B, H, W), `VOID` where there is no label.
             upsampled: size to which logits are resized before they are cut to H x W.
+            align_corners: how (`SegModel.align_corners`).
         """
         if logits.dtype == torch.bfloat16:
             logits = logits.float()
-        return pixel_losses(logits, labels, self.weight.to(logits.dtype), upsampled)
+        return pixel_losses(logits, labels, self.weight.to(logits.dtype), upsampled, align_corners)
 
     def pixels(self, labels: Tensor) -> Tensor:
         """float64 scalar: what the summed loss of a batch is divided by, 0 if there is nothing."""

@@ -140,6 +140,6 @@ class Step:
         (main, weight), *others = self._logits(images)
         fixed = self.recipe.auxiliary_weight
         heads = [(main, weight), *((one, own if fixed is None else fixed) for one, own in others)]
-        size = self.model.upsampled_size(*labels.shape[-2:])
+        resized = self.model.upsampled_size(*labels.shape[-2:]), self.model.align_corners
         for logits, share in heads:
-            yield share * mean_loss(self.loss(logits, labels, size), pixels)
+            yield share * mean_loss(self.loss(logits, labels, *resized), pixels)

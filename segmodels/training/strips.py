@@ -26,8 +26,16 @@ from segmodels.models.base import upsample
 _STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}
 
 
+#: Size to which logits are resized, and whether with aligned corners.
+Resized = tuple[tuple[int, int], bool]
+
+
 def pixel_losses(
-    logits: Tensor, labels: Tensor, weight: Tensor, upsampled: tuple[int, int]
+    logits: Tensor,
+    labels: Tensor,
+    weight: Tensor,
+    upsampled: tuple[int, int],
+    align_corners: bool = False,
 ) -> Tensor:
     """Sum over labelled pixels of -weight[label] log softmax(upsampled logits)[label].
 
@@ -37,10 +45,11 @@ def pixel_losses(
         logits: float (B, C, h, w).
         labels: int64 (B, H, W), below C or `VOID`.
         weight: float (C,) of the classes.
-        upsampled: size to which logits are resized (bilinear, half-pixel centres) before the
-            last rows and columns are cut to H x W (`SegModel.upsampled_size`).
+        upsampled: size to which logits are resized bilinearly before the last rows and columns are
+            cut to H x W (`SegModel.upsampled_size`).
+        align_corners: how (`SegModel.align_corners`).
     """
-    total: Tensor = _PixelLosses.apply(logits, labels, weight, upsampled)
+    total: Tensor = _PixelLosses.apply(logits, labels, weight, (upsampled, align_corners))
     return total
 
 
@@ -48,13 +57,13 @@ class _PixelLosses(torch.autograd.Function):
     @staticmethod
     @full_precision()
     def forward(
-        ctx: Any, logits: Tensor, labels: Tensor, weight: Tensor, upsampled: tuple[int, int]
+        ctx: Any, logits: Tensor, labels: Tensor, weight: Tensor, resized: Resized
     ) -> Tensor:
         maps = logits.permute(0, 2, 3, 1)  # (B, h, w, C)
         gradients = torch.zeros(maps.shape, dtype=maps.dtype, device=maps.device)
         total = logits.new_zeros(())
         for scores, target, gradient in zip(maps, labels, gradients, strict=True):
-            total += _image(scores, target, weight, upsampled, gradient)
+            total += _image(scores, target, weight, resized, gradient)
         ctx.save_for_backward(gradients)
         return total
 
@@ -69,13 +78,14 @@ def _image(
     logits: Tensor,
     labels: Tensor,
     weight: Tensor,
-    upsampled: tuple[int, int],
+    resized: Resized,
     gradient: Tensor,
 ) -> Tensor:
     """Summed loss of one image, logits (h, w, C); adds to the gradient of the same shape."""
     (height, width), classes = labels.shape, logits.shape[-1]
+    upsampled, aligned = resized
     numbers = _STRIP.get(logits.device.type, _STRIP["cpu"])
-    like = (logits.dtype, logits.device)
+    like = (logits.dtype, logits.device, aligned)
     (columns,) = _bands(logits.shape[1], upsampled[1], width, width, *like)
     length = max(1, numbers // (width * classes))
     total = logits.new_zeros(())
@@ -125,9 +135,15 @@ def _losses(scores: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _bands(
-    lowres: int, upsampled: int, kept: int, length: int, kind: torch.dtype, device: torch.device
+    lowres: int,
+    upsampled: int,
+    kept: int,
+    length: int,
+    kind: torch.dtype,
+    device: torch.device,
+    aligned: bool,
 ) -> tuple[Band, ...]:
     """One side's upsampling as matrices for every `length` of the `kept` pixels."""
     one = torch.eye(lowres, dtype=kind)
-    weights = upsample(one[None, :, :, None], (upsampled, 1))[0, :, :kept, 0].t()
+    weights = upsample(one[None, :, :, None], (upsampled, 1), aligned)[0, :, :kept, 0].t()
     return cut(weights, length, device)

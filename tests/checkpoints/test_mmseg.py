@@ -23,12 +23,14 @@ FOLDER = Path(__file__).parent.parent / "reference"
 CASES = {
     "ccnet_resnet50": "ccnet_resnet50",
     "deeplabv3_resnet50": "deeplabv3_resnet50",
+    "deeplabv3plus_aligned": "deeplabv3plus_mobilenetv2",
     "deeplabv3plus_mobilenetv2": "deeplabv3plus_mobilenetv2",
     "encnet_resnet50": "encnet_resnet50",
     "fcn_mobilenetv2": "fcn_mobilenetv2",
     "fcn_resnet50": "fcn_resnet50",
     "icnet_resnet50": "icnet_resnet50",
     "ocrnet_hrnetw18s": "ocrnet_hrnetw18s",
+    "pspnet_aligned": "pspnet_mobilenetv2",
     "pspnet_mobilenetv2": "pspnet_mobilenetv2",
     "segformer": "mmseg_segformer_b0",
     "segmenter_linear": "segmenter_vit_small_patch16_linear",
@@ -43,6 +45,8 @@ CASES = {
 
 def read(name: str) -> dict[str, Any]:
     case: dict[str, Any] = json.loads((FOLDER / f"mmseg_{name}.json").read_text())
+    if other := case.get("tensors_of"):
+        case["tensors"] = read(other)["tensors"]
     return case
 
 
@@ -69,6 +73,7 @@ def test_logits_are_those_of_mmsegmentation(tmp_path, name) -> None:
         write(path, state_of(case), dataset_meta=dataset, cfg=case["config_text"])
     )
     assert model.config["name"] == CASES[name]
+    assert model.align_corners == model.config.get("align_corners", False) == ("aligned" in name)
     assert model.class_names == names
     assert model.preprocessing == (HALF if name.startswith("segmenter") else IMAGENET)
     assert not model.training
@@ -187,7 +192,6 @@ def test_sizes_that_no_tensor_shows_are_compared(tmp_path, name, text, message) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("decode_head=dict(align_corners = True)", "upsamples with aligned corners"),
         ("multi_grid=(1, 2, 4)", "multi-grid"),
         ("dilations=(1, 1,\n 1, 2)", r"dilations \(1, 1, 1, 2\)"),
         ("dilations=(1, 1, 1, 1)", r"dilations \(1, 1, 1, 1\)"),
@@ -200,6 +204,12 @@ def test_what_tensors_do_not_show_is_refused(tmp_path, text, message) -> None:
     with pytest.raises(SegmodelsError, match=message):
         load_checkpoint(write(tmp_path / "odd.pth", state, cfg=text))
     load_checkpoint(write(tmp_path / "even.pth", state, cfg="dilations=(1, 1, 1, 2, 2, 4, 4)"))
+
+
+def test_aligned_corners_where_a_network_has_none_are_refused(tmp_path) -> None:
+    text = "decode_head=dict(align_corners = True)"
+    with pytest.raises(SegmodelsError, match="upsamples with aligned corners"):
+        load_checkpoint(write(tmp_path / "odd.pth", state_of(read("unet")), cfg=text))
 
 
 def test_the_blocks_that_setr_reads_must_be_known(tmp_path) -> None:

@@ -36,9 +36,9 @@ BASES = ["../_base_/fcn_r50.py", "../_base_/ade20k.py"]
 R50 = f"_base_ = {BASES}\nmodel = dict(decode_head=dict(num_classes=150))\n"
 R101 = """\
 _base_ = './fcn_r50-d8_4xb4-80k_ade20k-512x512.py'
-model = dict(backbone=dict(depth=101))
+model = dict(backbone=dict(depth=101), decode_head=dict(align_corners=True))
 """
-ALIGNED = R50 + "model = dict(decode_head=dict(num_classes=150, align_corners=True))\n"
+STRICT = R50 + "model = dict(decode_head=dict(num_classes=150, threshold=0.5))\n"
 OTHER = R50 + "model = dict(decode_head=dict(_delete_=True, type='NoHead', num_classes=150))\n"
 
 
@@ -76,11 +76,11 @@ Models:
             "{mIoU: 39.61}",
             f"{HUB}/fcn_r101-d8_512x512_80k_ade20k_20200615_014143-bc1809f7.pth",
         ),
-        entry("aligned", "fcn/aligned", "{mIoU: 40.0}", f"{HUB}/aligned-00000001.pth"),
+        entry("strict", "fcn/strict", "{mIoU: 40.0}", f"{HUB}/strict-00000001.pth"),
         entry("other", "other/other", "{mIoU: 40.0}", f"{HUB}/other-00000002.pth"),
         entry("missing", "fcn/missing", "{mIoU: 40.0}", f"{HUB}/missing-00000003.pth"),
-        entry("unnamed", "fcn/aligned", "{mIoU: 40.0}", f"{HUB}/no-digits.pth"),
-        entry("depth", "fcn/aligned", "{RMSE: 0.3}", f"{HUB}/depth-00000004.pth"),
+        entry("unnamed", "fcn/strict", "{mIoU: 40.0}", f"{HUB}/no-digits.pth"),
+        entry("depth", "fcn/strict", "{RMSE: 0.3}", f"{HUB}/depth-00000004.pth"),
     )
 )
 
@@ -90,7 +90,7 @@ FILES = {
     f"{PLACE}/_base_/ade20k.py": ADE20K,
     f"{PLACE}/fcn/fcn_r50-d8_4xb4-80k_ade20k-512x512.py": R50,
     f"{PLACE}/fcn/fcn_r101-d8_4xb4-80k_ade20k-512x512.py": R101,
-    f"{PLACE}/fcn/aligned.py": ALIGNED,
+    f"{PLACE}/fcn/strict.py": STRICT,
     f"{PLACE}/other/other.py": OTHER,
     f"{PLACE}/fcn/metafile.yaml": METAFILE,
 }

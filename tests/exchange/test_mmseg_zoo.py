@@ -61,7 +61,8 @@ def test_numbers_of_networks_that_are_here_become_claims(root: Path, tmp_path: P
     assert (single.paper, single.title) == ("fcn", "Fully Convolutional Networks")  # as by hand
     several = found["mmseg_fcn_r50-d8_512x512_80k_ade20k_ms"]
     assert (several.printed, several.protocol) == ("37.90", "mmseg-ade20k-whole-ms")
-    assert found["mmseg_fcn_r101-d8_512x512_80k_ade20k_ss"].model == "fcn_resnet101"
+    aligned = found["mmseg_fcn_r101-d8_512x512_80k_ade20k_ss"]
+    assert (aligned.model, aligned.overrides) == ("fcn_resnet101", {"align_corners": True})
     assert problems() == []
 
 
@@ -72,7 +73,7 @@ def test_what_is_not_here_is_counted_with_the_reason(
     said = capsys.readouterr().out
     assert "3 claims written; 0 more stand in files by hand already\n5 left out" in said
     for reason in (
-        "model.decode_head.align_corners=True",
+        "model.decode_head.threshold=0.5",
         "head NoHead",
         "config that its metafile names and the package lacks",
         "no address with digits of a sha256",

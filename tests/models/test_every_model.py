@@ -51,7 +51,8 @@ def test_forward_is_low_resolution_upsampling_and_crop(model) -> None:
     size = model.upsampled_size(HEIGHT, WIDTH)
     assert [side % model.stride for side in size] == [0, 0]
     low = model.forward_lowres(given)
-    big = F.interpolate(low.contiguous(), size=size, mode="bilinear", align_corners=False)
+    aligned = model.align_corners
+    big = F.interpolate(low.contiguous(), size=size, mode="bilinear", align_corners=aligned)
     logits = model(given)
     assert torch.isfinite(logits).all()
     assert logits.shape == (2, CLASSES, HEIGHT, WIDTH)

@@ -45,12 +45,14 @@ NAMES = [
     for name in FAMILIES
     if not name.startswith(("mit_", "vit_"))
 ]
+ALIGNED = "pspnet_mobilenetv2 with aligned corners"
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=[*NAMES, ALIGNED])
 def model(request: pytest.FixtureRequest) -> SegModel:
     """One family, small, with seeded weights and logits far enough apart to have a winner."""
-    network = build(request.param).eval()
+    network = build(request.param.partition(" ")[0]).eval()
+    network.align_corners |= request.param == ALIGNED
     network.preprocessing = HALF
     lowres = network.forward_lowres
     with torch.inference_mode():

@@ -30,6 +30,7 @@ CLASSES = 7
 CLASS_COUNT = {"decode_head.num_classes": CLASSES}
 HEAD = {**CLASS_COUNT, "decode_head.channels": 16}
 CNN = {**HEAD, "auxiliary_head.num_classes": CLASSES}
+ALIGNED = {"decode_head.align_corners": True, "auxiliary_head.align_corners": True}
 WITH_BIAS = {"backbone.patch_bias": True}  # as version 0.x has it
 
 #: Few layers, small sides and widths keep the files small; heads follow from the width.
@@ -135,6 +136,15 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "pspnet_mobilenetv2": (f"{MOBILE}pspnet_4xb4-160k", CNN, ODD),
     "deeplabv3_resnet50": ("deeplabv3/deeplabv3_r50-d8_4xb4-160k", CNN, ODD),
     "deeplabv3plus_mobilenetv2": (f"{MOBILE}deeplabv3plus_4xb4-160k", CNN, ODD),
+    "pspnet_aligned": (f"{MOBILE}pspnet_4xb4-160k", {**CNN, **ALIGNED}, ODD),
+    "deeplabv3plus_aligned": (f"{MOBILE}deeplabv3plus_4xb4-160k", {**CNN, **ALIGNED}, ODD),
+}
+
+
+#: Cases whose tensors stand in the file of another one.
+SAME_TENSORS = {
+    "pspnet_aligned": "pspnet_mobilenetv2",
+    "deeplabv3plus_aligned": "deeplabv3plus_mobilenetv2",
 }
 
 
@@ -193,6 +203,8 @@ def write(name: str) -> None:
         "outputs": outputs,
         "tensors": {key: list(value.shape) for key, value in model.state_dict().items()},
     }
+    if name in SAME_TENSORS:
+        case |= {"tensors": {}, "tensors_of": SAME_TENSORS[name]}
     text = json.dumps(case, separators=(",", ":"))
     (FOLDER / f"mmseg_{name}.json").write_text(text.replace('],"', '],\n"') + "\n")
     print(f"{name}: {len(text)} bytes, {case['parameters']} parameters")
@@ -207,7 +219,11 @@ def _excerpt(config: Config) -> str:
         "std": pixels.std,
         "bgr_to_rgb": pixels.bgr_to_rgb,
     }
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+    lines = [f"{name}={value}\n" for name, value in values.items()]
+    head = config.model.decode_head
+    if isinstance(head, dict) and head.align_corners:
+        lines.append("align_corners=True\n")
+    return "".join(lines)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,11 @@ def case(
     return logits.requires_grad_(), labels, weight
 
 
-def usual(logits: Tensor, labels: Tensor, weight: Tensor, upsampled: Size) -> Tensor:
+def usual(
+    logits: Tensor, labels: Tensor, weight: Tensor, upsampled: Size, aligned: bool = False
+) -> Tensor:
     height, width = labels.shape[-2:]
-    full = upsample(logits, upsampled)[..., :height, :width]
+    full = upsample(logits, upsampled, aligned)[..., :height, :width]
     return F.cross_entropy(full, labels, weight, ignore_index=VOID, reduction="sum")
 
 
@@ -51,6 +53,7 @@ def gradient(loss: Tensor, logits: Tensor) -> Tensor:
     upsampled=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     cut=st.tuples(st.integers(0, 7), st.integers(0, 7)),
     strip=st.sampled_from([1, 300, 1 << 20]),
+    aligned=st.booleans(),
 )
 def test_loss_and_gradient_of_any_size(
     seed: int,
@@ -60,13 +63,14 @@ def test_loss_and_gradient_of_any_size(
     upsampled: Size,
     cut: Size,
     strip: int,
+    aligned: bool,
 ) -> None:
     size = (max(1, upsampled[0] - cut[0]), max(1, upsampled[1] - cut[1]))
     logits, labels, weight = case(seed, (batch, classes, *lowres), size, torch.float64)
-    expected = usual(logits, labels, weight, upsampled)
+    expected = usual(logits, labels, weight, upsampled, aligned)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(strips._STRIP, "cpu", strip)
-        loss = pixel_losses(logits, labels, weight, upsampled)
+        loss = pixel_losses(logits, labels, weight, upsampled, aligned)
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(
         gradient(loss, logits), gradient(expected, logits), rtol=1e-11, atol=1e-12

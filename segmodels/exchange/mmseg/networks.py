@@ -17,6 +17,10 @@ Values = Mapping[str, Any]
 Found = tuple[str, dict[str, Any]]
 
 
+#: Architectures that can resize with aligned corners here.
+_ALIGNED = frozenset(("fcn", "pspnet", "deeplabv3", "deeplabv3plus", "encnet", "ccnet"))
+
+
 class NotHereError(Exception):
     """No network here computes what a config describes; says why in a few words."""
 
@@ -67,13 +71,13 @@ def _of(architecture: str) -> Callable[[Values, Values], Found]:
     """A network that is named by its architecture and a convolutional backbone."""
 
     def read(head: Values, backbone: Values) -> Found:
-        del head
         kind = str(backbone.get("type"))
         depth = backbone.get("depth")
         names = {"ResNetV1c": f"resnet{depth}", "MobileNetV2": "mobilenetv2"}
         if kind not in names:
             raise NotHereError(f"backbone {kind}{f' {depth}' if depth else ''}")
-        return f"{architecture}_{names[kind]}", {}
+        aligned = head.get("align_corners") is True and architecture in _ALIGNED
+        return f"{architecture}_{names[kind]}", {"align_corners": True} if aligned else {}
 
     return read
 
