@@ -16,12 +16,13 @@ from typing import Any
 
 #: Debian keeps them out of PATH.
 PLACES = (*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),)
+PASSWORD = "database-secret"
 SETTINGS = "-c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=200"
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server that runs, and the names of the databases in it."""
+    """A server that runs and asks for a password, and the names of the databases in it."""
 
     address: str
     made: list[str] = field(default_factory=list)
@@ -68,13 +69,15 @@ def running() -> Iterator[Postgres]:
             made = [str(program(name)), "-D", data, *words]
             subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
 
-        words = ("-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8")
-        call("initdb", *words)
+        secret = Path(folder) / "password"
+        secret.write_text(PASSWORD)
+        login = ("-U", "postgres", "-A", "scram-sha-256", "--pwfile", str(secret))
+        call("initdb", *login, "--no-sync", "--no-locale", "-E", "UTF8")
         port = free_port()
         options = f"-p {port} -k {folder} {SETTINGS}"
         call("pg_ctl", "start", "-w", "-o", options, "-l", str(Path(folder) / "log"))
         try:
-            yield Postgres(f"postgresql://postgres@127.0.0.1:{port}")
+            yield Postgres(f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}")
         finally:
             call("pg_ctl", "stop", "-w", "-m", "immediate")
 

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from mlflow_database import held, migrated
-from postgres_server import Postgres, free_port
+from postgres_server import PASSWORD, Postgres, free_port
 from test_reproduce_server import CHECKOUT
 from test_ten_writers import WRITERS, assert_nothing_is_lost, write
 from test_tracking_board import project
@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.server]
 
 ADMIN = ("admin", "a-secret-password")
 RUNNER = ("runner", "another-password")
+PREFECT = ("crew", "prefect-secret")
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "aws-secret-key"}
 
 
@@ -85,12 +86,12 @@ def test_a_team(tmp_path: Path, empty: Path, postgres: Postgres, storage: str) -
     root = project(tmp_path / "project", empty)
     runs, tasks = postgres.database(), postgres.database()
     secret = {
-        "MLFLOW_BACKEND_STORE_URI": runs.replace("postgres@", "postgres:database-secret@"),
+        "MLFLOW_BACKEND_STORE_URI": runs,
         "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "cookie-secret",
-        "PREFECT_API_DATABASE_CONNECTION_URL": tasks.replace(
-            "postgresql://postgres@", "postgresql+asyncpg://postgres:database-secret@"
-        ),
+        "PREFECT_API_DATABASE_CONNECTION_URL": tasks.replace("postgresql:", "postgresql+asyncpg:"),
+        "PREFECT_SERVER_API_AUTH_STRING": ":".join(PREFECT),
+        "PREFECT_API_AUTH_STRING": ":".join(PREFECT),
     }
     settings = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
@@ -116,7 +117,7 @@ def test_a_team(tmp_path: Path, empty: Path, postgres: Postgres, storage: str) -
     try:
         call("up", "--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1]))
         assert_closed(here)
-        assert_no_secret_is_seen(tmp_path / "cache" / "servers", secret)
+        assert_no_secret_is_seen(tmp_path / "cache" / "servers")
         name, password = RUNNER
         made = asked(
             f"{here}/api/2.0/mlflow/users/create", {"username": name, "password": password}, ADMIN
@@ -128,8 +129,9 @@ def test_a_team(tmp_path: Path, empty: Path, postgres: Postgres, storage: str) -
             "MLFLOW_TRACKING_PASSWORD": password,
         }
         write(root, login, [tmp_path / f"cache-{me}" for me in range(WRITERS)])
-        deployed = asked(f"http://127.0.0.1:{ports[0]}/api/deployments/filter", {})[1]
-        assert len(deployed) == number_of(tasks, "deployment") >= 6
+        deployments = f"http://127.0.0.1:{ports[0]}/api/deployments/filter"
+        assert asked(deployments, {})[0] == 401
+        assert len(asked(deployments, {}, PREFECT)[1]) == number_of(tasks, "deployment") >= 6
     finally:
         assert call("down").count("process") == 3
     assert_everything_came(root, runs, storage)
@@ -144,7 +146,7 @@ def assert_closed(here: str) -> None:
     assert asked(search, user=ADMIN, Host="evil.example.org")[0] == 403
 
 
-def assert_no_secret_is_seen(folder: Path, secret: dict[str, str]) -> None:
+def assert_no_secret_is_seen(folder: Path) -> None:
     """Neither on a command line, nor in a file, nor in the environment of the worker."""
     for service in json.loads((folder / "running.json").read_text()):
         process = psutil.Process(service["pid"])
@@ -155,9 +157,8 @@ def assert_no_secret_is_seen(folder: Path, secret: dict[str, str]) -> None:
             assert process.environ()["MLFLOW_TRACKING_USERNAME"] == "admin"
     texts = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert len(texts) >= 5
-    assert not [
-        v for v in ("database-secret", "cookie-secret", ADMIN[1]) if v.encode() in b"".join(texts)
-    ]
+    hidden = (PASSWORD, "cookie-secret", ADMIN[1], PREFECT[1])
+    assert not [value for value in hidden if value.encode() in b"".join(texts)]
 
 
 def number_of(address: str, table: str) -> int:
