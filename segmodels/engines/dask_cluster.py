@@ -9,8 +9,9 @@ from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
 from segmodels.core.notes import note
+from segmodels.engines.addresses import check_address
 from segmodels.engines.engine import FutureEngine, Piece, Refused, Result, Work, done_or_refused
-from segmodels.errors import PassingError, SegmodelsError
+from segmodels.errors import PassingError
 
 #: Seconds for a scheduler to answer.
 _PATIENCE = 20
@@ -23,7 +24,9 @@ class DaskEngine(FutureEngine):
 
     def __init__(self, address: str | None, workers: int) -> None:
         self._held = ExitStack()
-        if address is None:
+        if address:
+            check_address(self.name, address, "tcp://host:8786")
+        else:
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -55,12 +58,7 @@ class DaskEngine(FutureEngine):
 def _connected(address: str) -> Client:
     try:
         return Client(address, timeout=_PATIENCE)
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, ValueError) as error:
         raise PassingError(
             f"no Dask scheduler answers at --engine-address {address}: {error}"
-        ) from None
-    except ValueError as error:
-        raise SegmodelsError(
-            f"--engine-address {address!r} is no address of a Dask scheduler, as in "
-            f"tcp://host:8786 ({error})."
         ) from None

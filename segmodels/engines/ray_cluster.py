@@ -11,6 +11,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is import
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from segmodels.engines.addresses import check_address
 from segmodels.engines.engine import (
     TRIES,
     FutureEngine,
@@ -29,6 +30,8 @@ class RayEngine(FutureEngine):
     name = "ray"
 
     def __init__(self, address: str | None, workers: int, gpus: bool) -> None:
+        if address and address != "auto":
+            check_address(self.name, address, "host:6379, ray://host:10001 or auto")
         own: dict[str, Any] = {} if address else _own_cluster(workers)
         try:
             ray.init(address=address, logging_level="error", **own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from segmodels import cli
 from segmodels.cli.common import ENGINES as OFFERED
+from segmodels.engines.addresses import check_address
 from segmodels.engines.opening import ADDRESS, ENGINE, ENGINES, SHARDS, EngineChoice, asked_for
-from segmodels.errors import SegmodelsError
+from segmodels.errors import PassingError, SegmodelsError
 
 HERE = Path(__file__).parent
 
@@ -82,6 +84,21 @@ def test_a_package_that_is_missing(engine: str, monkeypatch: pytest.MonkeyPatch)
         opened(EngineChoice(engine), "cpu"),
     ):
         pass
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:{}", "127.0.0.1:{}", "ray://localhost:{}/"])
+def test_an_address_where_nobody_listens(address: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = address.format(server.getsockname()[1])
+        check_address("ray", there, "host:6379")
+    with pytest.raises(PassingError, match="nothing answers at --engine-address"):
+        check_address("ray", there, "host:6379")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://host", "host:port", ""])
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(SegmodelsError, match=r"is no address of a cluster .* as in host:6379\."):
+        check_address("ray", address, "host:6379")
 
 
 def run(engine: str, folder: Path, kind: str = "") -> subprocess.CompletedProcess[str]:
