@@ -61,6 +61,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "ocrnet_hrnetw18s",
         {"backbone": "hrnet_w18_small", "channels": 32, "ocr_channels": 16},
     ),
+    "fcn-hrnet": ("fcn_hrnet_w18s", {"backbone": "hrnet_w18_small"}),
     "fcn8s": ("fcn8s", {"base": 8, "width": 32}),
     "dilatednet": ("dilatednet", {"base": 12, "width": 48}),
     "icnet-released": ("icnet", {"width": 4}),

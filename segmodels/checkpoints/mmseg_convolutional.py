@@ -53,20 +53,31 @@ def ocrnet_of(file: File) -> tuple[Config, Tensors]:
     """OCRNet on HRNet, whose blocks and channels tell its size."""
     num_classes, channels, _, _ = file.shape("decode_head.1.conv_seg.weight", 4)
     query = "decode_head.1.object_context_block.query_project.0.conv.weight"
+    return {
+        "name": f"ocrnet_hrnet{_hrnet(file)}",
+        "num_classes": num_classes,
+        "channels": channels,
+        "ocr_channels": file.shape(query, 4)[0],
+    }, file.tensors
+
+
+def fcn_hrnet_of(file: File) -> tuple[Config, Tensors]:
+    """FCN's head on HRNet."""
+    num_classes, _, _, _ = file.shape("decode_head.conv_seg.weight", 4)
+    return {"name": f"fcn_hrnet_{_hrnet(file)}", "num_classes": num_classes}, file.tensors
+
+
+def _hrnet(file: File) -> str:
+    """Which HRNet it is, as the end of a name here."""
     width = file.shape("backbone.stage2.0.branches.0.0.conv1.weight", 4)[0]
     blocks = count(file.tensors, "backbone.stage2.0.branches.0.")
-    sizes = {(18, 2): "hrnetw18s", (18, 4): "hrnetw18", (48, 4): "hrnetw48"}
+    sizes = {(18, 2): "w18s", (18, 4): "w18", (48, 4): "w48"}
     if (width, blocks) not in sizes:
         raise SegmodelsError(
             f"{file.path}: its HRNet has {width} channels and {blocks} blocks at full resolution; "
             f"known are W18 and W48 with 4 blocks, and W18 with 2 (small)."
         )
-    return {
-        "name": f"ocrnet_{sizes[width, blocks]}",
-        "num_classes": num_classes,
-        "channels": channels,
-        "ocr_channels": file.shape(query, 4)[0],
-    }, file.tensors
+    return sizes[width, blocks]
 
 
 def icnet_of(file: File) -> tuple[Config, Tensors]:

@@ -151,6 +151,7 @@ BACKBONES: dict[str, tuple[Allowed, ...]] = {
     "mmseg_segformer": (_MIT,),
     "upernet": (_SWIN,),
     "deeplabv3": (_RESNET, _MOBILENET),
+    "fcn_hrnet": (_HRNET,),  # before FCN, whose name it begins with
     "fcn": (_RESNET, _MOBILENET),
     "pspnet": (_RESNET, _MOBILENET),
     "deeplabv3plus": (_RESNET, _MOBILENET),
@@ -182,6 +183,7 @@ HEADS: dict[str, tuple[Allowed, ...]] = {
     "mmseg_segformer": ({**_ALL, "type": ("SegformerHead",), "interpolate_mode": ("bilinear",)},),
     "upernet": ({**_ALL, "type": ("UPerHead",), "pool_scales": ([1, 2, 3, 6],)},),
     "deeplabv3": ({**_LAST, "type": ("ASPPHead",), "dilations": ([1, 12, 24, 36],)},),
+    "fcn_hrnet": ({**_JOINED, "type": ("FCNHead",), "dilation": (1,)},),
     "fcn": ({**_LAST, "type": ("FCNHead",), "dilation": (1,)},),
     "pspnet": ({**_LAST, "type": ("PSPHead",), "pool_scales": ([1, 2, 3, 6],)},),
     "deeplabv3plus": (

@@ -47,6 +47,7 @@ MIT_CLASSIFIER = "segmodels.models.classifier:MiTClassifier"
 VIT_CLASSIFIER = "segmodels.models.classifier:ViTClassifier"
 FCN = "segmodels.models.fcn:FCN"
 PSPNET = "segmodels.models.pspnet:PSPNet"
+FCN_HRNET = "segmodels.models.fcn_hrnet:FCNHRNet"
 FCN8S = "segmodels.models.fcn8s:FCN8s"
 DILATEDNET = "segmodels.models.dilatednet:DilatedNet"
 AUTODEEPLAB = "segmodels.models.autodeeplab:AutoDeepLab"
@@ -103,7 +104,7 @@ CITYSCAPES_MEAN = Preprocessing("BGR", (72.39, 82.91, 73.16), (1, 1, 1))
 #: timm's names of the dilated backbones of the convolutional baselines.
 DILATED = {"resnet50": "resnet50c", "resnet101": "resnet101c", "mobilenetv2": "mobilenetv2_100"}
 
-#: timm's names of the HRNets that OCRNet is published on.
+#: timm's names of the HRNets that OCRNet and FCN are published on.
 HRNETS = {
     "hrnetw18s": "hrnet_w18_small_v2",
     "hrnetw18": "hrnet_w18",
@@ -188,6 +189,8 @@ def _convolutional() -> Iterator[tuple[str, ModelEntry]]:
         yield name, ModelEntry(AUTODEEPLAB, {"filters": filters}, HALF)
     for size, timm_name in HRNETS.items():
         yield f"ocrnet_{size}", ModelEntry(OCRNET, {"backbone": timm_name}, IMAGENET)
+        width = size.removeprefix("hrnet")
+        yield f"fcn_hrnet_{width}", ModelEntry(FCN_HRNET, {"backbone": timm_name}, IMAGENET)
 
 
 def _classifiers() -> Iterator[tuple[str, ModelEntry]]:

@@ -26,6 +26,7 @@ CASES = {
     "deeplabv3plus_aligned": "deeplabv3plus_mobilenetv2",
     "deeplabv3plus_mobilenetv2": "deeplabv3plus_mobilenetv2",
     "encnet_resnet50": "encnet_resnet50",
+    "fcn_hrnetw18s": "fcn_hrnet_w18s",
     "fcn_mobilenetv2": "fcn_mobilenetv2",
     "fcn_resnet50": "fcn_resnet50",
     "icnet_resnet50": "icnet_resnet50",
@@ -46,7 +47,9 @@ CASES = {
 def read(name: str) -> dict[str, Any]:
     case: dict[str, Any] = json.loads((FOLDER / f"mmseg_{name}.json").read_text())
     if other := case.get("tensors_of"):
-        case["tensors"] = read(other)["tensors"]
+        shared, own = read(other)["tensors"], case["tensors"]
+        of_backbone = {key: one for key, one in shared.items() if key.startswith("backbone.")}
+        case["tensors"] = {**of_backbone, **own} if own else shared
     return case
 
 

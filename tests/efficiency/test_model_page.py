@@ -66,7 +66,7 @@ def _broken(tmp_path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": ["unet", "fcn_*"]}, r"'fcn_\w+' belongs to fcn and unet"),
+        ({"models": ["unet", "fcn_*"]}, r"'fcn_\w+' belongs to fcn(-hrnet)? and unet"),
         ({"models": []}, "'unet' belongs to no family"),
         ({"claimed": {"vnet": {"source": "x"}}}, "'claimed' names 'vnet'"),
         ({"claimed": {"unet": {"params": 3}}}, "field 'claimed.unet.source' is missing"),

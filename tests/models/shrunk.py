@@ -17,6 +17,7 @@ from segmodels.models.registry import (
     DILATEDNET,
     ENCNET,
     FCN8S,
+    FCN_HRNET,
     GSCNN,
     ICNET,
     MMSEG_UNET,
@@ -58,6 +59,7 @@ SMALLEST = {
     CCNET: "mobilenetv2_100",
     ENCNET: "mobilenetv2_100",
     ICNET: "resnet50c",
+    FCN_HRNET: "hrnet_w18_small",
     OCRNET: "hrnet_w18_small",
     XCEPTION: "xception41",
 }
@@ -71,7 +73,7 @@ ALIKE = re.compile(
     "|(mmseg_)?segformer_(nano|b[1-5]|resnext101)|mit_b[1-5]|vit_(tiny|small|base|large)_patch(8|32)"
     "|vit_(small|base|large)|.*resnet101|fcn_resnet50|pspnet_mobilenetv2|deeplabv3_resnet50|upernet_swin_[sbl]"
     "|espnet_p2_q[58]|espnetv2_s[12]_.*|dicenet_s(0_[57].*|1_.*)"
-    "|deeplabv3plus_xception(65|71)|ocrnet_hrnetw(18|48)$|autodeeplab_f(32|48)_"
+    "|deeplabv3plus_xception(65|71)|ocrnet_hrnetw(18|48)$|fcn_hrnet_w(18|48)$|autodeeplab_f(32|48)_"
 )
 VARIANTS = [name for name in list_models() if not ALIKE.match(name)]
 VARIANTS += ["depict_ca_vit_tiny_patch16"]
@@ -83,7 +85,7 @@ FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
 #: to export, and have no operation that others lack.
 _LONG = re.compile(
     "bisenet_|dabnet|ddrnet|dicenet_|enet$|enet_davidtvs|espnetv2_|fcdensenet|segnet"
-    "|deeplabv3plus_xception|icnet|encnet_|ccnet_|ocrnet_|dilatednet|resnet38|gscnn|autodeeplab_"
+    "|deeplabv3plus_xception|icnet|encnet_|ccnet_|ocrnet_|fcn_hrnet_|dilatednet|resnet38|gscnn|autodeeplab_"
 )
 
 

@@ -23,6 +23,7 @@ from segmodels.models.vgg import FixedUpsampling
 COUNTS = {
     ("encnet_resnet101", 150): 55_052_162,
     ("ccnet_resnet101", 150): 68_919_053,
+    ("fcn_hrnet_w48", 150): 65_953_110,
     ("ocrnet_hrnetw48", 150): 70_533_100,
     ("autodeeplab_f20_aspp", 19): 10_147_427,
     ("autodeeplab_f32_aspp", 19): 21_622_451,

@@ -136,13 +136,15 @@ CASES: dict[str, tuple[str, dict[str, Any], list[tuple[int, int]]]] = {
     "pspnet_mobilenetv2": (f"{MOBILE}pspnet_4xb4-160k", CNN, ODD),
     "deeplabv3_resnet50": ("deeplabv3/deeplabv3_r50-d8_4xb4-160k", CNN, ODD),
     "deeplabv3plus_mobilenetv2": (f"{MOBILE}deeplabv3plus_4xb4-160k", CNN, ODD),
+    "fcn_hrnetw18s": ("hrnet/fcn_hr18s_4xb4-160k", CLASS_COUNT, ODD),
     "pspnet_aligned": (f"{MOBILE}pspnet_4xb4-160k", {**CNN, **ALIGNED}, ODD),
     "deeplabv3plus_aligned": (f"{MOBILE}deeplabv3plus_4xb4-160k", {**CNN, **ALIGNED}, ODD),
 }
 
 
-#: Cases whose tensors stand in the file of another one.
+#: Cases whose tensors, or those of the backbone, stand in the file of another one.
 SAME_TENSORS = {
+    "fcn_hrnetw18s": "ocrnet_hrnetw18s",
     "pspnet_aligned": "pspnet_mobilenetv2",
     "deeplabv3plus_aligned": "deeplabv3plus_mobilenetv2",
 }
@@ -204,7 +206,9 @@ def write(name: str) -> None:
         "tensors": {key: list(value.shape) for key, value in model.state_dict().items()},
     }
     if name in SAME_TENSORS:
-        case |= {"tensors": {}, "tensors_of": SAME_TENSORS[name]}
+        shared = json.loads((FOLDER / f"mmseg_{SAME_TENSORS[name]}.json").read_text())["tensors"]
+        own = {key: one for key, one in case["tensors"].items() if one != shared.get(key)}
+        case |= {"tensors": own, "tensors_of": SAME_TENSORS[name]}
     text = json.dumps(case, separators=(",", ":"))
     (FOLDER / f"mmseg_{name}.json").write_text(text.replace('],"', '],\n"') + "\n")
     print(f"{name}: {len(text)} bytes, {case['parameters']} parameters")

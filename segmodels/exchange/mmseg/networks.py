@@ -88,19 +88,28 @@ def _fcn(head: Values, backbone: Values) -> Found:
         return _segmenter(head, backbone)
     if kind == "ICNet":
         return _of("icnet")(head, _part(backbone, "backbone_cfg"))
+    if kind == "HRNet":
+        return f"fcn_hrnet_{_hrnet(backbone)}", {}
     if kind == "UNet":
         return "mmseg_unet_s5_d16_fcn", {}
     return _of("fcn")(head, backbone)
 
 
 def _ocrnet(head: Values, backbone: Values) -> Found:
-    """OCRNet by the channels of its HRNet, and by its blocks, where small ones have two."""
+    """OCRNet by its HRNet."""
     del head
-    stage = _part(_part(backbone, "extra"), "stage4")
-    if backbone.get("type") != "HRNet" or not stage.get("num_channels"):
+    if backbone.get("type") != "HRNet":
         raise NotHereError(f"OCRNet on {backbone.get('type')}")
+    return f"ocrnet_hrnet{_hrnet(backbone)}", {}
+
+
+def _hrnet(backbone: Values) -> str:
+    """An HRNet as the end of a name here: its width, and whether it is the small one."""
+    stage = _part(_part(backbone, "extra"), "stage4")
+    if not stage.get("num_channels"):
+        raise NotHereError("an HRNet of no size")
     small = "s" if stage.get("num_blocks") == [2] * 4 else ""
-    return f"ocrnet_hrnetw{stage['num_channels'][0]}{small}", {}
+    return f"w{stage['num_channels'][0]}{small}"
 
 
 def _segmenter(head: Values, backbone: Values) -> Found:
