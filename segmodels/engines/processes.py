@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -62,6 +63,7 @@ def _begin(alive: Connection, turns: Any, workers: int) -> None:
         number, turns.value = turns.value, turns.value + 1
     os.environ["LOCAL_RANK"] = str(number % workers)
     os.environ["LOCAL_WORLD_SIZE"] = str(workers)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's, who lets them go
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
 
 

@@ -1,6 +1,7 @@
-"""Pieces of which one kills its worker once: `python lost_worker.py ENGINE FOLDER [refuse]`.
+"""Pieces of which one kills its worker once: `python lost_worker.py ENGINE FOLDER [refuse|linger]`.
 
-Prints what came back, a line for each piece. With `refuse` one piece is refused instead.
+Prints what came back, a line for each piece. With `refuse` one piece is refused instead, with
+`linger` no piece comes to an end.
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ def square(piece: tuple[int, str]) -> int:
     return number * number
 
 
+def linger(piece: tuple[int, str]) -> int:
+    """Begin, and do not end."""
+    (Path(piece[1]) / f"lingers-{os.getpid()}").touch()
+    time.sleep(300)
+    return 0
+
+
 def refuse(piece: tuple[int, str]) -> int:
     number, folder = piece
     if number == 1:
@@ -39,7 +47,7 @@ def refuse(piece: tuple[int, str]) -> int:
 
 
 def main(engine: str, folder: str, kind: str = "") -> int:
-    work = refuse if kind == "refuse" else square
+    work = {"refuse": refuse, "linger": linger}.get(kind, square)
     with opened(EngineChoice(engine, shards=2), "cpu") as found:
         if not found.leads:
             found.serve()

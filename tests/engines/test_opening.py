@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from segmodels import cli
 from segmodels.cli.common import ENGINES as OFFERED
@@ -114,6 +116,26 @@ def run(engine: str, folder: Path, kind: str = "") -> subprocess.CompletedProces
         timeout=300,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_processes_end_with_their_caller(tmp_path: Path, number: int, code: int) -> None:
+    """By Ctrl-C, which all of them get, and by a kill, of which only their caller knows."""
+    words = [sys.executable, str(HERE / "lost_worker.py"), "processes", str(tmp_path), "linger"]
+    with subprocess.Popen(
+        words,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as caller:
+        until(lambda: any(tmp_path.glob("lingers-*")), caller)
+        os.killpg(caller.pid, number) if number == signal.SIGINT else caller.kill()
+        _, error = caller.communicate()
+    assert caller.returncode == code
+    assert "Traceback" not in error
+    workers = [int(path.name.removeprefix("lingers-")) for path in tmp_path.glob("lingers-*")]
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ENGINES if name != "processes"]

@@ -49,6 +49,14 @@ def test_a_deployment_explains_itself(name: str) -> None:
         assert set(schedule["parameters"]) <= set(flow.parameters.properties)
 
 
+def test_one_deployment_is_for_several_workers_at_a_time() -> None:
+    deployment, flow = DEPLOYMENTS["reproduce-together"], flow_of("reproduce-together")
+    assert flow is flow_of("reproduce")
+    assert "concurrency_limit" not in deployment
+    assert deployment["parameters"]["exchange"] is True
+    assert set(deployment["parameters"]) <= set(flow.parameters.properties)
+
+
 @pytest.mark.parametrize(
     ("name", "parameter", "offered"),
     [

@@ -162,7 +162,8 @@ def test_up_and_down(cache: Path) -> None:
         request = urllib.request.Request(address, body, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             names = {one["name"] for one in json.loads(answer.read())}
-        assert names == {"reproduce", "verify-claim", "train", "robustness", "leaderboard", "watch"}
+        single = {"verify-claim", "train", "robustness", "leaderboard", "watch"}
+        assert names == {"reproduce", "reproduce-together", *single}
         told = heard_of_a_verdict({**settings, "PREFECT_API_URL": address.partition("/deploy")[0]})
         assert "a: blocked \u2192 verified 50.02 of 50" in told["subject"]
         assert "Within 0.105 points" in told["body"]
