@@ -41,8 +41,9 @@ from flows.exchange import exchanging
 from flows.gpu_limit import gpu_limit
 from flows.in_process import project_at
 from flows.numbers import at_least, hours
+from flows.planning import Asked, run_stages
 from flows.schedule import asking_prefect, schedule, schedule_options
-from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, StageRunner, Work
+from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, Work
 from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.errors import SegmodelsError
 from segmodels.runs.suite import activate
@@ -80,19 +81,19 @@ def bring_up_to_date(
 
     ``groups`` is what to bring up to date when there are no ``targets``; neither means all.
     """
+    asked = Asked(targets or (), () if targets else groups, force)
     try:
         folder = dvc_stages.repository_root(root)
-        known = dvc_stages.stages(folder, targets or (), () if targets else groups)
+        known, plan = asked.plan(folder)
     except SegmodelsError as error:
         return Failed(message=str(error))
-    plan = known if force else dvc_stages.stale(known)
     get_run_logger().info("%d of %d stages to bring up to date.", len(plan), len(known))
     if not plan:
         return Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")
     before = verdict_events.rows_of(folder)
     seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
     with stopping() as stop:
-        limit = gpu_limit() if any(stage.group in GPU_GROUPS for stage in plan) else None
+        limit = gpu_limit() if any(stage.group in GPU_GROUPS for stage in known) else None
         several = devices() if len(devices()) > 1 else ()
         try:
             shared = exchanging(folder, stop, known, plan, force) if exchange else None
@@ -108,7 +109,7 @@ def bring_up_to_date(
             exchange=shared,
             places=threading.Semaphore(jobs) if shared else None,
         )
-        rows = StageRunner(plan, work, jobs, retries).run()
+        rows = run_stages(asked, plan, work, jobs, retries)
         cancelled = stop.is_set()
     message = summary(rows)
     _publish(folder, rows, message)

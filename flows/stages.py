@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from segmodels.core.progress import Progress
 
 
+def resolve() -> None:
+    """Say for every other stage what it is asked to do, each in a file of its own."""
+    print(f"{len(steps.write_asked())} stages are asked for in params/active.yaml.")
+
+
 def download(dataset: str) -> None:
     """Fetch the archives of a dataset."""
     steps.download(dataset)
@@ -148,6 +153,7 @@ def _bar(title: str, unit: str) -> Iterator[Progress]:
 STAGES: dict[str, Callable[..., None]] = {
     stage.__name__: stage
     for stage in (
+        resolve,
         download,
         prepare,
         weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -31,6 +32,18 @@ RETRY_SECONDS = 10.0
 SLOT_TRY_SECONDS = 5.0
 BUSY_WAIT_SECONDS = 5.0
 TURN_WAIT_SECONDS = 3.0
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether Prefect's words are about more than one try for a slot that was in vain.
+
+    It logs each as an error, every few seconds for every stage that waits for the GPU.
+    """
+    text = record.getMessage()
+    return not ("ConcurrencySlotAcquisition" in text and "TimeoutError" in text)
+
+
+logging.getLogger("prefect._internal.concurrency").addFilter(is_news)
 
 #: A stage, its outcome and its seconds.
 StageRow = dict[str, str | float]

@@ -70,7 +70,7 @@ def start(repository: Repository, command: Sequence[str], home: Path) -> subproc
 def test_three_ways_in_three_clones(undisturbed: Repository, tmp_path: Path) -> None:
     flow = build(tmp_path / "flow" / "project")
     said = flow.run(*FLOW)
-    assert "Completed('9 ran')" in said
+    assert "Completed('10 ran')" in said
     assert flow.results() == undisturbed.results()
     assert outputs(flow) == outputs(undisturbed)
     assert flow.repro()[0] == set()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from dvc_project import CHECKOUT, Repository, build
 
-STAGES = ("generate@shapes", "weights@published", "evaluate@published-plain")
+STAGES = ("resolve", "generate@shapes", "weights@published", "evaluate@published-plain")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_clone_brings_everything_from_a_remote(repository: Repository, tmp_pat
     before = contents(repository)
     assert {Path(name).parts[0] for name in before} == {"data", "weights", "reports"}
     made = {Path(name).parts[2] for name in before if name.startswith("reports")}
-    assert made == {"datasets", "evidence", "figures", "metrics"}
+    assert made == {"datasets", "evidence", "figures", "metrics", "stages"}
     repository.git("add", "-A")
     repository.git("commit", "-q", "-m", "everything")
 
@@ -96,21 +96,23 @@ def test_replacing_links_leaves_the_cache_alone(repository: Repository) -> None:
     first = contents(repository)
     configure(repository, "symlink")
     repository.edit("datasets.yaml", "seed: 0", "seed: 1")
-    assert repository.repro("generate@shapes")[0] == {"generate@shapes"}
+    assert repository.repro("generate@shapes")[0] == {"resolve", "generate@shapes"}
     assert_linked(repository, "symlink", "data")
     second = contents(repository)
     assert first.keys() == second.keys()
 
     # Without DVC files are made in place of the links.
     repository.edit("datasets.yaml", "seed: 1", "seed: 0")
+    repository.run("flows.stages", "resolve")
     repository.run("flows.stages", "prepare", "shapes")
     repository.run("segmodels.cli", "evaluate", "published", "--force")
     assert contents(repository) == first
-    assert not any(path.is_symlink() for path in outputs(repository))
+    made = [path for path in outputs(repository) if "stages" not in path.parts]
+    assert not any(path.is_symlink() for path in made)  # what stages are asked is as it was
 
     kept = [path for path in cached(repository).rglob("*") if path.is_file()]
     folders = [path for path in kept if path.suffix == ".dir"]
-    assert len(folders) == 4  # the images twice, weights and evidence once
+    assert len(folders) == 6  # images and what stages are asked twice, weights and evidence once
     assert len(kept) - len(folders) == len({*first.values(), *second.values()})
     for path in kept:
         digest = hashlib.md5(path.read_bytes()).hexdigest()

@@ -45,6 +45,11 @@ def evidence() -> Path:
     return local() / "evidence"
 
 
+def asked() -> Path:
+    """What every stage of dvc.yaml is asked to do, from `params/`: `<group>/<name>.json`."""
+    return local() / "stages"
+
+
 def watched() -> Path:
     """What servers said of released files (`segmodels watch`)."""
     return local() / "watch.json"

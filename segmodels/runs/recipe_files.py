@@ -17,7 +17,7 @@ INHERITS = "inherits"
 #: The field that names the weights a training begins with, an entry of `params/weights.yaml`.
 INITIAL = "initial"
 
-#: Recipes in a chain at most: dvc.yaml lists them, and people have to read them together.
+#: Recipes in a chain at most: people have to read them together.
 LONGEST = 3
 
 

@@ -17,7 +17,6 @@ from segmodels.core.listing import yaml_files
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.runs.recipe_files import LONGEST, inherited
 from segmodels.runs.run import Run, load_run, run_names
 
 #: Fields of stages of dvc.yaml, by name.
@@ -112,19 +111,19 @@ def _stages(runs: list[Run]) -> dict[str, Any]:
         "own": [name for name, entry in datasets.items() if entry.own],
         "released": sorted({weights for run in runs for weights in _fetched(run)}),
         "trained": {
-            run.name: {**_trained(run.recipe, run), "begins_with": _begins_with(run)}
+            run.name: {"dataset": run.dataset, "begins_with": _begins_with(run)}
             for run in runs
             if run.recipe and not run.is_own
         },
         "own_trained": {
-            run.name: {**_trained(run.recipe, run), "source": run.source_file}
+            run.name: {"dataset": run.dataset, "source": run.source_file}
             for run in runs
             if run.recipe and run.is_own
         },
         "evaluated": {
-            f"{run.name}-{protocol}": {**_evaluated(run, protocol), "answers": answers}
+            f"{run.name}-{protocol}": _evaluated(run, protocol)
             for run in runs
-            for protocol, answers in run.evaluations().items()
+            for protocol in run.evaluations()
         },
         "labelled": {
             f"{run.name}-{protocol}": _evaluated(run, protocol)
@@ -152,18 +151,6 @@ def _fetched(run: Run) -> Iterator[str]:
         yield run.weights
     if run.initial:
         yield run.initial
-
-
-def _trained(recipe: str, run: Run) -> dict[str, Any]:
-    """What a training is made of; a recipe that inherits nothing stands for what it lacks."""
-    chain = inherited(recipe)
-    _, parent, grandparent = (chain + chain[-1:] * LONGEST)[:LONGEST]
-    return {
-        "dataset": run.dataset,
-        "recipe": recipe,
-        "parent": parent,
-        "grandparent": grandparent,
-    }
 
 
 def _begins_with(run: Run) -> str:

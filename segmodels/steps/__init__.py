@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from segmodels.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from segmodels.steps.asked import write_asked
     from segmodels.steps.data import download, prepare
     from segmodels.steps.evaluation import evaluate_run, keep_maps, protocol_in
     from segmodels.steps.inputs import ensure_dataset, ensure_inputs
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "write_asked": "asked",
     "ensure_inputs": "inputs",
     "ensure_dataset": "inputs",
     "download": "data",
@@ -71,6 +73,7 @@ __all__ = [
     "trained_as_asked",
     "weights_digest",
     "weights_path",
+    "write_asked",
 ]
 
 __getattr__ = lazily(__name__, _HOMES)

@@ -168,12 +168,18 @@ def test_a_person_can_have_everything_counted_again(
     assert (code, error.splitlines()[-1]) == (1, "error: SEGMODELS_FORCE=yes is neither 0 nor 1.")
 
 
-def test_a_stage_does_not_depend_on_the_other_protocols_of_its_run() -> None:
-    """What it scores stands in the active file, one list a stage."""
-    params = yaml.safe_load(PIPELINE.read_text())["stages"]["evaluate"]["do"]["params"]
-    tracked = {name: fields for one in params for name, fields in one.items()}
-    assert tracked["params/runs/${item.run}.yaml"] == ["model", "dataset", "split"]
-    assert tracked["params/active.yaml"] == ["evaluated.${key}.answers"]
+def test_one_stage_reads_params_for_all_others() -> None:
+    """DVC would parse a file of parameters once for every stage that names a key of it."""
+    every = yaml.safe_load(PIPELINE.read_text())["stages"]
+    each = {name: stage["do"] for name, stage in every.items() if "foreach" in stage}
+    assert not [name for name, stage in each.items() if "params" in stage]
+    groups = {
+        dependency.split("/")[3]
+        for stage in each.values()
+        for dependency in stage["deps"]
+        if dependency.startswith("reports/local/stages/")
+    }
+    assert groups == {"download", "prepare", "weights", "train", "evaluate", "robustness"}
 
 
 @pytest.mark.parametrize(

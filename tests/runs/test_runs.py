@@ -133,7 +133,6 @@ def test_the_active_file_of_the_quick_suite(project):
         "protocol": "shapes-ms",
         "dataset": "shapes",
         "weights": "weights/trained/shapes-depict-nano",
-        "answers": ["shapes-ms"],
     }
     assert active["stressed"]["shapes-depict-nano-quick"]["protocol"] == "shapes-ss"
 
@@ -149,8 +148,6 @@ def test_the_active_file_of_the_camvid_suite(project):
     ]
     assert "camvid-espnet" not in active["trained"]
     assert "camvid-espnet-camvid-whole" not in active["evaluated"]  # shares the evidence
-    answers = active["evaluated"]["camvid-espnet-espnet-camvid"]["answers"]
-    assert answers == ["espnet-camvid", "camvid-whole"]
     assert list(active["stressed"]) == ["camvid-unet-half-quick", "camvid-segformer-half-quick"]
 
 
@@ -178,10 +175,10 @@ def test_suites_add_up_and_repeat_nothing(project):
 def test_every_stage_of_dvc_finds_its_fields(project):
     """`dvc.yaml` reads these; a missing one would stop every stage, not only its own."""
     active = yaml.safe_load(active_text(["quick", "camvid"]))
-    assert active["labelled"] == {}  # it has the fields of `evaluated` but for the answers
+    assert active["labelled"] == {}  # it has the fields of `evaluated`
     for group, fields in {
-        "trained": {"dataset", "recipe", "parent", "grandparent", "begins_with"},
-        "evaluated": {"run", "protocol", "dataset", "weights", "answers"},
+        "trained": {"dataset", "begins_with"},
+        "evaluated": {"run", "protocol", "dataset", "weights"},
         "stressed": {"run", "suite", "protocol", "dataset", "weights"},
     }.items():
         assert active[group]
