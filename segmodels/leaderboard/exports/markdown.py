@@ -14,7 +14,8 @@ from segmodels.verdicts.row import Row
 from segmodels.verdicts.verdict import STATUSES
 
 _INTRO = (
-    "The page `leaderboard.html`, which `segmodels leaderboard` writes, shows the same with charts, "
+    "The page `leaderboard.html`, which `segmodels leaderboard` writes, "
+    "shows the same with charts, "
     "[the data](leaderboard.json) for programs; "
     "[docs/verdicts.md]({docs}/verdicts.md) says what the words mean."
 )
