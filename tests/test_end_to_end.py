@@ -184,6 +184,7 @@ def test_ctrl_c_under_dvc_is_one_line_of_ours(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_the_flow_gives_the_same(reproduced: Reproduced, tmp_path: Path) -> None:
     """One stage with all it needs, without a server; with one: `test_reproduce_server`."""

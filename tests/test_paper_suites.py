@@ -31,7 +31,7 @@ SUITES = [name for name in suite_names() if re.search("ade20k|cityscapes|context
 SHORT = "depict-pascal-context"
 
 #: Fields of pixels, in recipes and protocols, and by how much they are less here.
-PIXELS = ("resize_short", "resize_long", "resize_fixed", "window", "stride")
+PIXELS = ("resize_short", "resize_long", "resize_fixed", "window", "stride", "whole_image")
 LESS = 8
 
 #: Initial weights that are nowhere, and released ones that are here, with what their name does

@@ -40,13 +40,11 @@ def test_no_data_and_no_weights_are_tracked() -> None:
     assert [path for path in files if path.stat().st_size > 2_000_000] == []
 
 
-def test_the_readme_counts_scores_and_costs_as_the_board_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from segmodels.leaderboard import build_rows, headline
-
-    monkeypatch.setenv("SEGMODELS_ROOT", str(REPOSITORY))
-    said = headline(build_rows(REPOSITORY / "reports" / "evidence"))
+def test_the_readme_counts_scores_and_costs_as_the_board_does() -> None:
+    board = (REPOSITORY / "reports" / "leaderboard.md").read_text()
+    found = re.search(r"Verified: \d+ scores measured from pixels, \d+ costs counted", board)
+    assert found
+    said = found[0]
     assert said in " ".join((REPOSITORY / "README.md").read_text().split())
 
 
