@@ -7,30 +7,25 @@ entry fits the files that are here, only DVC can say.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from flows import process
 from flows.dvc_stages import (
     DVC,
-    LOCK_PATIENCE_SECONDS,
-    StageBusyError,
     StageFailedError,
     StageStoppedError,
     environment,
-    locked,
     name_of,
+    patiently,
 )
 from flows.hints import hints
 from segmodels.errors import SegmodelsError
 
 #: An entry of dvc.lock: command, and hashes of dependencies, parameters and outputs.
 LockEntry = dict[str, Any]
-
-Answer = TypeVar("Answer")
 
 _TAIL_LINES = 10
 
@@ -41,7 +36,7 @@ def check_remote(root: Path) -> None:
     Raises:
         SegmodelsError: there is none.
     """
-    if not _patiently(root, lambda repo: repo.config["core"].get("remote")):
+    if not patiently(root, lambda repo: repo.config["core"].get("remote")):
         raise SegmodelsError(
             f"{root}/.dvc/config names no remote to exchange results through: "
             f"dvc remote add -d storage /path/or/s3-url (docs/storage.md)."
@@ -50,7 +45,7 @@ def check_remote(root: Path) -> None:
 
 def entries(root: Path, names: Sequence[str]) -> dict[str, LockEntry]:
     """The entries of stages in dvc.lock; those that were never run are missing."""
-    return _patiently(root, lambda repo: _entries(repo, set(names)))
+    return patiently(root, lambda repo: _entries(repo, set(names)))
 
 
 def _entries(repo: Any, names: set[str]) -> dict[str, LockEntry]:
@@ -74,7 +69,7 @@ def adopt(root: Path, name: str, entry: Mapping[str, Any]) -> bool:
         whether it would: command, parameters and dependencies are equal. Outputs are not looked
         at; `pull` brings them.
     """
-    return _patiently(root, lambda repo: _adopted(repo, name, entry))
+    return patiently(root, lambda repo: _adopted(repo, name, entry))
 
 
 def _adopted(repo: Any, name: str, entry: Mapping[str, Any]) -> bool:
@@ -119,18 +114,3 @@ def _run(root: Path, arguments: Sequence[str], stop: threading.Event) -> tuple[i
     except process.StoppedError as error:
         raise StageStoppedError(f"dvc {arguments[0]} was stopped.") from error
     return code, "\n".join(tail)
-
-
-def _patiently(root: Path, ask: Callable[[Any], Answer]) -> Answer:
-    """Ask something of DVC's repository, when nobody else changes it."""
-    from dvc.lock import LockError
-
-    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            with locked(root) as repo:
-                return ask(repo)
-        except LockError as error:
-            if time.monotonic() > deadline:
-                raise StageBusyError(f"DVC's lock in {root} stayed taken: {error}") from error
-            time.sleep(1.0)

@@ -16,11 +16,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flows import process
 from flows.devices import DEVICE
@@ -28,6 +27,8 @@ from flows.hints import hints
 from segmodels.core.exits import ERROR, STOPPED, USAGE
 from segmodels.core.settings import FORCE
 from segmodels.errors import PassingError, SegmodelsError, UnknownNameError
+
+Answer = TypeVar("Answer")
 
 LOCK_PATIENCE_SECONDS = 300.0  # for reading the pipeline; DVC holds its lock for moments only
 DVC = (sys.executable, "-P", "-m", "dvc", "--wait-for-lock")  # -P: no import from the data folder
@@ -89,18 +90,11 @@ def stages(
         StageBusyError: DVC's lock stayed taken.
     """
     from dvc.exceptions import DvcException
-    from dvc.lock import LockError
 
-    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            return _read(root, targets, groups)
-        except LockError as error:
-            if time.monotonic() > deadline:
-                raise StageBusyError(f"DVC's lock in {root} stayed taken: {error}") from error
-            time.sleep(1.0)
-        except DvcException as error:
-            raise SegmodelsError(_unread(root, str(error))) from error
+    try:
+        return patiently(root, lambda repo: _read(repo, targets, groups))
+    except DvcException as error:
+        raise SegmodelsError(_unread(root, str(error))) from error
 
 
 def stale(known: Sequence[Stage]) -> list[Stage]:
@@ -220,25 +214,35 @@ def environment(force: bool = False, device: str | None = None) -> Mapping[str, 
     return {**found, **asked, **({} if device is None else {DEVICE: device})}
 
 
-def _read(root: Path | str, targets: Sequence[str], groups: Sequence[str]) -> list[Stage]:
-    with locked(root) as repo:
-        by_name = {name_of(stage): stage for stage in repo.index.stages}
-        edges = {name: _upstream(repo, stage) for name, stage in by_name.items()}
-        chosen = _closure(_select(list(by_name), targets, groups), edges)
-        order = graphlib.TopologicalSorter({n: edges[n] for n in edges if n in chosen})
-        return [
-            Stage(name, _group(name), edges[name], _changed(by_name[name]))
-            for name in order.static_order()
-        ]
+def _read(repo: Any, targets: Sequence[str], groups: Sequence[str]) -> list[Stage]:
+    by_name = {name_of(stage): stage for stage in repo.index.stages}
+    edges = {name: _upstream(repo, stage) for name, stage in by_name.items()}
+    chosen = _closure(_select(list(by_name), targets, groups), edges)
+    order = graphlib.TopologicalSorter({n: edges[n] for n in edges if n in chosen})
+    return [
+        Stage(name, _group(name), edges[name], _changed(by_name[name]))
+        for name in order.static_order()
+    ]
 
 
-@contextmanager
-def locked(root: Path | str) -> Iterator[Any]:
-    """DVC's repository (`dvc.repo.Repo`), which nobody else changes during the block."""
+def patiently(root: Path | str, ask: Callable[[Any], Answer]) -> Answer:
+    """Ask something of DVC's repository (`dvc.repo.Repo`), when nobody else changes it.
+
+    Raises:
+        StageBusyError: DVC's lock stayed taken.
+    """
+    from dvc.lock import LockError
     from dvc.repo import Repo, lock_repo
 
-    with Repo(str(repository_root(root))) as repo, lock_repo(repo):
-        yield repo
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            with Repo(str(repository_root(root))) as repo, lock_repo(repo):
+                return ask(repo)
+        except LockError as error:
+            if time.monotonic() > deadline:
+                raise StageBusyError(f"DVC's lock in {root} stayed taken: {error}") from error
+            time.sleep(1.0)
 
 
 def name_of(stage: Any) -> str:
