@@ -7,7 +7,7 @@ mmsegmentation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,6 +38,12 @@ class FCNHRNetConfig(ModelConfig):
         one_of("backbone", self.backbone, HRNETS)
 
 
+def head_on_all(widths: Sequence[int], num_classes: int, dropout: float) -> FCNHead:
+    """The head on all maps of HRNet side by side: a 1x1 convolution and the classifier."""
+    channels = sum(widths)
+    return FCNHead(channels, channels, num_classes, dropout, convs=1, concat=False, kernel=1)
+
+
 class FCNHRNet(ConvolutionalNetwork):
     """Takes images of any size, gives logits at 1/4 (rounded up)."""
 
@@ -45,9 +51,7 @@ class FCNHRNet(ConvolutionalNetwork):
 
     def __init__(self, config: FCNHRNetConfig) -> None:
         backbone, widths = hrnet(config.backbone)
-        inputs, classes = sum(widths), config.num_classes
-        head = FCNHead(inputs, inputs, classes, config.dropout, convs=1, concat=False, kernel=1)
-        super().__init__(config, backbone, head)
+        super().__init__(config, backbone, head_on_all(widths, config.num_classes, config.dropout))
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The one map (B, channels, ⌈H / 4⌉, ⌈W / 4⌉) that all maps of HRNet make together."""

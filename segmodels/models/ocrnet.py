@@ -18,7 +18,8 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, one_of
 from segmodels.models.convolution import ConvBN
 from segmodels.models.encoder_decoder import AUXILIARY_WEIGHT, ConvolutionalNetwork
-from segmodels.models.fcn import FCNHead, Head
+from segmodels.models.fcn import Head
+from segmodels.models.fcn_hrnet import head_on_all
 from segmodels.models.hrnet import HRNETS, concatenated, hrnet
 
 
@@ -94,9 +95,8 @@ class OCRNet(ConvolutionalNetwork):
 
     def __init__(self, config: OCRNetConfig) -> None:
         backbone, widths = hrnet(config.backbone)
-        inputs, classes = sum(widths), config.num_classes
-        first = FCNHead(inputs, inputs, classes, config.dropout, convs=1, concat=False, kernel=1)
-        super().__init__(config, backbone, nn.ModuleList([first, OCRHead(inputs, config)]))
+        first = head_on_all(widths, config.num_classes, config.dropout)
+        super().__init__(config, backbone, nn.ModuleList([first, OCRHead(sum(widths), config)]))
 
     def forward_lowres(self, images: Tensor) -> Tensor:
         """Logits (B, num_classes, ⌈H / 4⌉, ⌈W / 4⌉) of images (B, 3, H, W)."""
