@@ -1,5 +1,5 @@
-# Five verbs. Each is one command that also works without make.
-.PHONY: setup test lint repro ui
+# Six verbs. Each is one command that also works without make.
+.PHONY: setup test lint repro ui docs
 
 setup:  ## install everything into the active environment
 	python -m pip install -c requirements.lock -e '.[dev]'
@@ -18,3 +18,6 @@ repro:  ## rebuild what params/active.yaml names
 
 ui:  ## Prefect, MLflow and a worker on this machine; `python -m flows.servers down` ends them
 	python -m flows.servers up
+
+docs:  ## the documentation as a site: docs/_build/index.html
+	python -m sphinx -W --keep-going -n -j auto docs docs/_build
