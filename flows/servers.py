@@ -246,7 +246,9 @@ def _lines(services: Sequence[Service]) -> Iterator[str]:
 
 def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.servers", description=__doc__)
-    parser.add_argument("action", choices=("up", "down", "status"))
+    parser.add_argument(
+        "action", choices=("up", "down", "status"), help="start, end or list what runs here"
+    )
     parser.add_argument("--prefect-port", type=int, default=4200, metavar="PORT")
     parser.add_argument("--mlflow-port", type=int, default=5000, metavar="PORT")
     chosen = parser.parse_args(arguments)

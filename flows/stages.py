@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.stages", description=__doc__)
-    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("stage", choices=STAGES, help="one of dvc.yaml")
     parser.add_argument("names", nargs="*", help="what the stage works on, as dvc.yaml gives it")
     chosen = parser.parse_args(arguments)
     wanted = list(inspect.signature(STAGES[chosen.stage]).parameters)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def add(commands: Add) -> None:
     """Add it."""
     text = "what attacks left of a run, and whether the numbers are to be doubted"
-    commands("attacks", _attacks, text).add_argument("run", metavar="RUN")
+    commands("attacks", _attacks, text).add_argument(
+        "run", metavar="RUN", help="of params/runs; `segmodels list runs` lists them"
+    )
 
 
 def _attacks(chosen: argparse.Namespace) -> int:

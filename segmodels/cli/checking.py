@@ -32,14 +32,14 @@ def add(commands: Add) -> None:
     importing.add(actions)
     about = "check a published claim: fetch, evaluate or count, judge"
     verify = commands("verify", _verify, about)
-    verify.add_argument("claim")
+    verify.add_argument("claim", help="of params/claims; `segmodels list claims` lists them")
     have = "files that you have of its weights, as `segmodels weights add` takes them"
     verify.add_argument("--weights", type=Path, nargs="+", metavar="FILE", help=have)
     engine_options(verify)
     device_option(verify)
     force_option(verify)
     log = commands("log", _log, "a claim's reproduction log as Markdown, ready to paste")
-    log.add_argument("claim")
+    log.add_argument("claim", help="as for verify")
     log.add_argument("--out", type=Path, metavar="FILE", help="write to a file, not the screen")
     alone = "by published evidence alone, not by what this machine counted"
     log.add_argument("--published", action="store_true", help=alone)

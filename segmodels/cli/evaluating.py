@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def add(commands: Add) -> None:
     """Add both."""
     evaluate = commands("evaluate", _evaluate, "evaluate a run under each of its protocols")
-    evaluate.add_argument("run")
+    evaluate.add_argument("run", help="of params/runs; `segmodels list runs` lists them")
     evaluate.add_argument("--protocol", help="only this one of its protocols")
     shard = "count part I (from 0) of N only; torchrun says so by itself"
     evaluate.add_argument("--shard", metavar="I/N", help=shard)
@@ -46,7 +46,7 @@ def add(commands: Add) -> None:
     device_option(evaluate)
     force_option(evaluate)
     training = commands("train", _train, "train the weights of a run")
-    training.add_argument("run")
+    training.add_argument("run", help="of params/runs, with a recipe")
     device_option(training)
     shared = "fsdp: the processes of torchrun share out weights, gradients and moments"
     training.add_argument("--sharding", choices=("none", "fsdp"), default="none", help=shared)

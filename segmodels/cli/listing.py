@@ -18,7 +18,7 @@ def add(commands: Add) -> None:
     listing.add_argument("what", nargs="?", default="models", choices=_LISTS)
     listing.add_argument("--match", default="*", help="only names that match, e.g. 'segformer*'")
     about = "show a claim, protocol, run, recipe with what it inherits, dataset, weights or model"
-    commands("show", _show, about).add_argument("name")
+    commands("show", _show, about).add_argument("name", help="as `segmodels list` prints it")
 
 
 _LISTS = ("models", "datasets", "protocols", "claims", "recipes", "runs", "suites", "weights")

@@ -14,7 +14,9 @@ _SITE = "sotaverified"
 def add(commands: Add) -> None:
     """Add them."""
     suite = commands("suite", _suite, "choose what `dvc repro` rebuilds (no name: show it)")
-    suite.add_argument("names", nargs="*", metavar="NAME")
+    suite.add_argument(
+        "names", nargs="*", metavar="NAME", help="of params/suites; several are joined"
+    )
     suite.add_argument("--check", action="store_true", help="only say whether it is up to date")
     suite.add_argument(
         "--plan",

@@ -30,7 +30,7 @@ def add(actions: Actions) -> None:
     pack.set_defaults(command=_pack)
     making = "make a pair of keys for signatures: FILE, to be kept secret, and FILE.pub"
     key = actions.add_parser("key", help=making, description=making)
-    key.add_argument("file", type=Path)
+    key.add_argument("file", type=Path, help="to write the secret key to")
     key.set_defaults(command=_key)
 
 

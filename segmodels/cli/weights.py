@@ -14,10 +14,12 @@ def add(commands: Add) -> None:
     actions = commands("weights", _list, text).add_subparsers(metavar="ACTION")
     adding = actions.add_parser("add", help="check files and use them as these weights")
     adding.add_argument("name", help="of params/weights.yaml; `segmodels weights` lists them")
-    adding.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    adding.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="the files that you have"
+    )
     adding.set_defaults(command=_add)
     forgetting = actions.add_parser("forget", help="remove the copies and the note of their sha256")
-    forgetting.add_argument("name")
+    forgetting.add_argument("name", help="of params/weights.yaml")
     forgetting.set_defaults(command=_forget)
 
 
