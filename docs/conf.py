@@ -29,7 +29,8 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 nitpicky = True
 # What other libraries are documented as is not known here, and nothing is fetched to know it.
-nitpick_ignore_regex = [("py:.*", r"(?!segmodels\.).*")]
+# Types in signatures are links where they are listed; not all are.
+nitpick_ignore_regex = [("py:.*", r"(?!segmodels\.).*"), ("py:class", r"segmodels\..*")]
 
 myst_heading_anchors = 4  # links to headings are written as forges name them
 
@@ -46,7 +47,9 @@ html_title = "segmodels"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_use_index = html_domain_indices = False  # the search finds names, too
 html_copy_source = False
+html_show_search_summary = False  # it would fetch pages, which browsers refuse from disk
 html_theme_options = {"navigation_with_keys": True}
 templates_path = ["_templates"]
 pygments_style = "friendly"

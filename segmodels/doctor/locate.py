@@ -104,6 +104,10 @@ def _by_claim(name: str) -> Side:
     if file := record.get("evidence_file"):
         return _read(page.parents[1] / file, _protocol(page, record))
     claim = load_claim(name)
+    if not page.is_file():  # git does not keep the pages
+        raise SegmodelsError(
+            f"{page}: not written yet, and claims are looked up there. Run: segmodels leaderboard"
+        )
     raise SegmodelsError(
         f"claim {name!r} ({claim.dataset} {claim.split}) has no evidence in {page}. What is "
         f"missing, and how to get it: segmodels verify {name}"

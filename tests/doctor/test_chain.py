@@ -265,7 +265,10 @@ def test_claims_bring_their_scoring(diff: Diff) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("toy_strict", "has no evidence in"),
+        (
+            "toy_strict",
+            "not written yet, and claims are looked up there. Run: segmodels leaderboard",
+        ),
         ("toy_strikt", "Did you mean 'toy_strict'?"),
         ("0123456789", "no evidence here begins with 0123456789"),
         ("gone.json", "gone.json: no such file."),
@@ -276,6 +279,12 @@ def test_what_is_not_there_is_one_clear_error(name: str, words: str) -> None:
     with pytest.raises(SegmodelsError) as caught:
         find_side(name)
     assert words in str(caught.value)
+
+
+def test_a_claim_without_evidence_says_how_to_get_some(diff: Diff) -> None:
+    assert cli.main(["leaderboard"]) == 0
+    with pytest.raises(SegmodelsError, match=r"has no evidence in .* segmodels verify toy_strict"):
+        find_side("toy_strict")
 
 
 def test_a_short_key_that_fits_two_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
