@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.asset import asset
+from segmodels.leaderboard.asset import asset, styles
 from segmodels.leaderboard.badge import badge_words
 from segmodels.leaderboard.charts.bars import best_first, common_span, interval_bar
 from segmodels.leaderboard.charts.curves import curve_tables
@@ -100,8 +100,7 @@ def _draws(row: Row) -> str:
 
 def style_sheet() -> str:
     """`claims/style.css`: what all these pages share."""
-    parts = map(asset, ("palette.css", "charts.css", "claim.css"))
-    return f"/* {GENERATOR} */\n{''.join(parts)}"
+    return f"/* {GENERATOR} */\n{styles('palette.css', 'charts.css', 'claim.css')}"
 
 
 def script() -> str:

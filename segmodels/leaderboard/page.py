@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from segmodels.leaderboard.asset import asset
+from segmodels.leaderboard.asset import asset, styles
 from segmodels.leaderboard.blocked import folds
 from segmodels.leaderboard.charts.bars import common_span
 from segmodels.leaderboard.charts.curves import robustness_section
@@ -16,6 +16,7 @@ from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.headline import GROUPS, counts, headline
 from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.paper_section import paper_section
+from segmodels.leaderboard.policy import inline_policy
 from segmodels.leaderboard.statement_section import statement_section
 from segmodels.leaderboard.table_data import first_to_last, part, table_data
 from segmodels.leaderboard.templating import render
@@ -71,9 +72,13 @@ def render_html(
         if row.verdict.status == "blocked"
     ]
     sections = [(place, title, body) for place, title, make in _SECTIONS if (body := make(rows))]
+    style = styles("palette.css", "charts.css", "page.css")
+    library = table_library() if rows else ""
+    script = inline(asset("page.js")) if rows else ""
     return render(
         "page.html",
-        style="".join(map(asset, ("palette.css", "charts.css", "page.css"))),
+        policy=inline_policy([style], [library, script]),
+        style=style,
         headline=headline(rows),
         remark=remark,
         counters=[(name, GROUPS[name], numbers) for name, numbers in counts(rows).items()],
@@ -89,8 +94,8 @@ def render_html(
         software=SOFTWARE,
         evaluator=EVALUATOR,
         data=table_data(rows, span, docs) if rows else "null",
-        library=table_library() if rows else "",
-        script=inline(asset("page.js")) if rows else "",
+        library=library,
+        script=script,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.asset import asset
+from segmodels.leaderboard.asset import styles
 from segmodels.leaderboard.charts.curves import robustness_section
+from segmodels.leaderboard.policy import inline_policy
 from segmodels.leaderboard.templating import render
 from segmodels.verdicts.row import Row
 
@@ -13,5 +14,6 @@ def robustness_page(row: Row) -> str:
     body = robustness_section([row])
     if not body:
         return ""
-    style = "".join(map(asset, ("palette.css", "charts.css")))
-    return render("robustness_page.html", row=row, body=body, style=style)
+    style = styles("palette.css", "charts.css") + "body { margin: 20px; }"
+    policy = inline_policy([style])
+    return render("robustness_page.html", row=row, body=body, style=style, policy=policy)

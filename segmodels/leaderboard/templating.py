@@ -10,7 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from segmodels.leaderboard import links, words
+from segmodels.leaderboard import links, policy, words
 from segmodels.leaderboard.parts import OUTCOMES, summary
 from segmodels.leaderboard.pieces import file_link, link, prose
 from segmodels.leaderboard.todo import tells_everything, todo_items
@@ -19,10 +19,20 @@ from segmodels.verdicts.verdict import STATUSES
 #: Functions that a template can call as filters.
 _FILTERS = (
     *(words.below_status, words.bounds, words.digits, words.evidence_name, words.level),
-    *(words.meaning, words.metric, words.number, words.paper, words.side, words.signed, words.tone),
+    *(
+        words.meaning,
+        words.metric,
+        words.number,
+        words.paper,
+        words.percent,
+        words.side,
+        words.signed,
+        words.tone,
+    ),
     *(file_link, link, prose, summary, tells_everything, todo_items),
 )
 _CONSTANTS = {
+    "BESIDE": policy.BESIDE,
     "GENERATOR": words.GENERATOR,
     "OUTCOMES": OUTCOMES,
     "STATUSES": STATUSES,

@@ -56,6 +56,11 @@ def number(value: float | None, decimals: int) -> str:
     return "\u2013" if value is None else f"{value:.{decimals}f}"
 
 
+def percent(value: float) -> int:
+    """The nearest whole percent from 0 to 100, as the classes of the style sheet have it."""
+    return max(0, min(100, round(value)))
+
+
 def signed(value: float | None, decimals: int = 2) -> str:
     """`+0.01`, `\u22120.30`, `0.00` or a dash."""
     if value is None:

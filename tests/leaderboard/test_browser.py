@@ -385,6 +385,26 @@ def test_strangers_run_nothing(visit: Any, reports: Path) -> None:
     assert "</script><script>" in page.locator("h1").inner_text()
 
 
+def test_the_policy_stops_what_a_page_was_made_to_hold(browser: Any, tmp_path: Path) -> None:
+    """As if something had slipped past the templates: the browser is the second wall."""
+    out = write(tmp_path, [make_row()])
+    for name in ("leaderboard.html", "claims/net_toy.html"):
+        path = out / name
+        slipped = (
+            "<script>document.title = 'ran'</script><b onclick=\"document.title = 'ran'\" "
+            'id="b" style="color: red">b</b><img src="x" onerror="document.title = \'ran\'">'
+        )
+        text = path.read_text().replace("<main>", f"<main>{slipped}", 1)
+        path.write_text(text)
+        one = Visit(browser)
+        page = one.open(path)
+        page.locator("#b").click()
+        assert page.title() != "ran"
+        assert page.locator("#b").evaluate("(b) => getComputedStyle(b).color") != "rgb(255, 0, 0)"
+        assert any("Content Security Policy" in complaint for complaint in one.complaints)
+        one.context.close()
+
+
 def test_the_scatter_follows_the_filters(visit: Any, reports: Path) -> None:
     page = visit().open(reports / "leaderboard.html")
     assert page.locator("#scatter a.out").count() == 0

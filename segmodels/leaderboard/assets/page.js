@@ -34,7 +34,7 @@ const interval = (row) => {
   if (row.low === null) return "–";
   const [low, dot, high] = (row.bar ?? []).map((place) => `${place / 10}%`);
   const tick = row.claimed === null ? "" : " ticked";
-  const bar = row.bar ? `<span class="bar ${tone(row)}${tick}" style="--low:${low};--dot:${dot};--high:${high}"></span>` : "";
+  const bar = row.bar ? `<span class="bar ${tone(row)}${tick}" data-low="${low}" data-dot="${dot}" data-high="${high}"></span>` : "";
   return `${bar}<span class="bounds">${number(row.low, row.digits)}–${number(row.high, row.digits)}</span>`;
 };
 // Whose network it is and, where others than its authors print the number, who.
@@ -98,6 +98,9 @@ const table = new DataTable(board, {
     searchable: false,
     createdCell: (cell) => {
       cell.dataset.label = head;
+      // Not as an attribute in the text: the page's policy allows no style that stands there.
+      for (const bar of cell.querySelectorAll(".bar"))
+        for (const [place, at] of Object.entries(bar.dataset)) bar.style.setProperty(`--${place}`, at);
       if (cell.textContent === "–") cell.classList.add("none");
       cell.setAttribute("role", head === "Model" ? "rowheader" : "cell");
       if (head === "Model") cell.scope = "row";

@@ -43,9 +43,9 @@ class Gap:
     def _claimed(self) -> list[float]:
         return [row.subject.claimed for row, _ in self.rows if row.subject.claimed is not None]
 
-    def place(self, value: float) -> str:
+    def place(self, value: float) -> float:
         """Where a number stands between the lowest and the highest, in percent."""
-        return f"{100 * (value - self.low) / ((self.high - self.low) or 1.0):.1f}%"
+        return 100 * (value - self.low) / ((self.high - self.low) or 1.0)
 
 
 def protocol_gaps(rows: list[Row]) -> list[Gap]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from segmodels.leaderboard.asset import asset
+from segmodels.leaderboard.asset import styles
 from segmodels.leaderboard.history.change import KINDS, Change
+from segmodels.leaderboard.policy import inline_policy
 from segmodels.leaderboard.templating import render
 
 
@@ -15,9 +16,11 @@ def render_changes(changes: list[Change], old: str, new: str) -> str:
         old, new: what people call the two boards.
     """
     kinds = [(title, [c for c in changes if c.kind == kind]) for kind, title in KINDS.items()]
+    style = styles("palette.css", "claim.css") + "header, main { max-width: 1240px; }"
     return render(
         "changes.html",
-        style="".join(map(asset, ("palette.css", "claim.css"))),
+        policy=inline_policy([style]),
+        style=style,
         kinds=[(title, found) for title, found in kinds if found],
         old=old,
         new=new,
