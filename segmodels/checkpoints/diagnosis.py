@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from segmodels.core.stand_ins import page, pointer, printable, text_of
+from segmodels.core.zips import refuse_bomb
 
 Kind = Literal["torch", "safetensors", "npz"]
 
@@ -90,6 +91,7 @@ def _is_plain_pickle(path: Path) -> bool:
 def _names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
+            refuse_bomb(archive, path)
             return archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return []

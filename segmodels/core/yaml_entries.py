@@ -50,10 +50,25 @@ _FIXES = {
 }
 
 
+#: Levels of mappings and lists in each other; no file here has ten.
+_DEEPEST = 100
+
+
 @lru_cache(maxsize=32)
 def _parsed(text: str) -> Any:
     """Plain values of a YAML text; cached, because judging asks for the same few files often."""
+    _refuse_deep(text)
     return yaml.load(text, _Loader)  # a safe loader: plain values only
+
+
+def _refuse_deep(text: str) -> None:
+    """Refuse what is nested so deeply that the loader written in C would end the process."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"more than {_DEEPEST} lists and mappings in each other")
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:

@@ -19,8 +19,10 @@ from segmodels.core.files import canonical_json
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.labels import Labels, Sparse
 
-#: Bytes of a block; ten thousand images of 200 classes take half of that.
-_MOST = 2**31
+#: The most that a block may unpack to, so that a small one from somebody else cannot fill the
+#: memory: bytes of its first line, cells of all images, counts that are not zero. The 5,000 images
+#: of COCO-Stuff have 147 million cells and a million such counts.
+_HEAD, _CELLS, _FILLED = 2**24, 2**31, 2**26
 _PRESET = 9 | lzma.PRESET_EXTREME
 
 
@@ -57,11 +59,11 @@ def unpack(block: bytes, labels: Labels | None = None) -> list[ImageCounts]:
     Raises:
         ValueError, KeyError, TypeError: it is none.
     """
-    first, _, body = _decompressed(block).partition(b"\n")
-    head = json.loads(first)
+    stream = _Stream(block)
+    head = json.loads(stream.line())
     told = None if head["images"] else labels
     names = list(told.images if told else head["images"])
-    counts = _counts(body, int(head["cells"]), len(names), int(head["bytes"]))
+    counts = _counts(stream, int(head["cells"]), len(names), int(head["bytes"]))
     return _by_image(names, told.with_right(counts) if told else counts)
 
 
@@ -73,17 +75,19 @@ def _sparse(images: Sequence[ImageCounts]) -> Sparse:
     )
 
 
-def _counts(body: bytes, cells: int, images: int, width: int) -> Sparse:
+def _counts(stream: _Stream, cells: int, images: int, width: int) -> Sparse:
     """What follows the head of a block."""
-    size = -(-cells * images // 8)
-    if not 0 <= size <= len(body):
-        raise ValueError(f"{len(body)} bytes for {cells} cells of {images} images")
-    bits = np.unpackbits(np.frombuffer(body[:size], np.uint8), count=cells * images)
-    cell, image = np.nonzero(bits.reshape(cells, images))
-    if len(body) != size + width * len(cell) or not 0 <= width <= 8:
-        raise ValueError(f"{len(body)} bytes for {len(cell)} counts")
+    if not 0 <= cells * images <= _CELLS or not 0 <= width <= 8:
+        raise ValueError(f"{cells} cells of {images} images in {width} bytes")
+    mask = np.frombuffer(stream.read(-(-cells * images // 8)), np.uint8)
+    filled = int(np.bitwise_count(mask).sum())
+    if filled > _FILLED:
+        raise ValueError(f"{filled} counts")
+    planes = np.frombuffer(stream.read(width * filled), np.uint8)
+    stream.end()
+    cell, image = np.nonzero(np.unpackbits(mask, count=cells * images).reshape(cells, images))
     count = np.zeros((len(cell), 8), np.uint8)
-    count[:, :width] = np.frombuffer(body[size:], np.uint8).reshape(width, len(cell)).T
+    count[:, :width] = planes.reshape(width, len(cell)).T
     return image, cell, count.view("<u8")[:, 0].astype(np.uint64)
 
 
@@ -99,13 +103,40 @@ def _by_image(names: Sequence[str], counts: Sparse) -> list[ImageCounts]:
     ]
 
 
-def _decompressed(block: bytes) -> bytes:
-    """What one xz stream holds (ValueError if it is broken, or more or less than one)."""
-    stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
-    try:
-        found = stream.decompress(block, _MOST)
-    except lzma.LZMAError as error:
-        raise ValueError(str(error)) from None
-    if not stream.eof or stream.unused_data:
-        raise ValueError("not one xz stream")
-    return found
+class _Stream:
+    """What one xz stream holds, taken out in pieces (ValueError if it is broken or another size).
+
+    Of each piece no more is unpacked than was asked for.
+    """
+
+    def __init__(self, block: bytes) -> None:
+        self._stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+        self._block, self._before = block, b""
+
+    def line(self) -> bytes:
+        """The first line, without its end."""
+        line, end, self._before = self._more(_HEAD).partition(b"\n")
+        if not end:
+            raise ValueError("no line of JSON at the beginning")
+        return line
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        found, self._before = self._before[:size], self._before[size:]
+        while len(found) < size and (more := self._more(size - len(found))):
+            found += more
+        if len(found) < size:
+            raise ValueError(f"{len(found)} bytes where {size} should stand")
+        return found
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self._before or self._more(1) or not self._stream.eof or self._stream.unused_data:
+            raise ValueError("more than its head tells, or not one xz stream")
+
+    def _more(self, most: int) -> bytes:
+        block, self._block = self._block, b""
+        try:
+            return b"" if self._stream.eof else self._stream.decompress(block, most)
+        except (lzma.LZMAError, EOFError) as error:
+            raise ValueError(str(error)) from None

@@ -13,6 +13,7 @@ from typing import IO
 
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.listing import has_stray_part
+from segmodels.core.zips import refuse_bomb
 from segmodels.errors import SegmodelsError
 
 #: What zipfile and tarfile raise for damaged archives, depending on where the damage is; a
@@ -57,6 +58,7 @@ def unpack(archive: Path, folder: Path, target: Target) -> int:
 def _unpack_zip(archive: Path, folder: Path, target: Target) -> int:
     written = 0
     with zipfile.ZipFile(archive) as packed:
+        refuse_bomb(packed, archive)
         for member in packed.namelist():
             if not has_stray_part(member) and (place := target(member)):
                 with packed.open(member) as source:
@@ -66,8 +68,10 @@ def _unpack_zip(archive: Path, folder: Path, target: Target) -> int:
 
 def _unpack_tar(archive: Path, folder: Path, target: Target) -> int:
     written = 0
-    with tarfile.open(archive) as packed:
+    with tarfile.open(archive, "r:") as packed:  # as published; a packed one could be a bomb
         for member in packed:
+            if member.issparse():
+                raise tarfile.TarError(f"{member.name!r} has more bytes than the archive")
             source = packed.extractfile(member) if member.isfile() else None
             stray = has_stray_part(member.name)
             if source is not None and not stray and (place := target(member.name)):

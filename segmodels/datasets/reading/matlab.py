@@ -15,6 +15,10 @@ from segmodels.errors import SegmodelsError, UnreadableError
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
+
+#: Bytes that a packed matrix may unpack to; a label map of 8192 x 8192 has 2**26.
+_LARGEST = 2**30
+
 _TYPES = {
     1: "i1",
     2: "u1",
@@ -62,10 +66,19 @@ def _matrices(content: bytes) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
     if len(content) < _HEADER or content[126:128] != b"IM":
         raise ValueError("no little-endian MATLAB 5 header")
     for kind, data in _elements(content[_HEADER:]):
-        unpacked = [(kind, data)] if kind != _COMPRESSED else _elements(zlib.decompress(data))
+        unpacked = [(kind, data)] if kind != _COMPRESSED else _elements(_inflated(data))
         for inner, matrix in unpacked:
             if inner == _MATRIX:
                 yield from _matrix(matrix)
+
+
+def _inflated(data: bytes) -> bytes:
+    """What a packed element holds; no label map has more bytes than are taken."""
+    stream = zlib.decompressobj()
+    found = stream.decompress(data, _LARGEST)
+    if not stream.eof:
+        raise ValueError(f"a packed matrix is cut short, or of more than {_LARGEST} bytes")
+    return found
 
 
 def _matrix(data: bytes) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:

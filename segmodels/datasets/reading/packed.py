@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from segmodels.core.listing import has_stray_part
+from segmodels.core.zips import refuse_bomb
 from segmodels.datasets.reading.archives import Target
 from segmodels.errors import SegmodelsError, UnreadableError
 
@@ -131,6 +132,7 @@ class Tree:
     def _index(self, number: int, path: Path) -> None:
         try:
             with zipfile.ZipFile(path) as packed:
+                refuse_bomb(packed, path)
                 members = packed.infolist()
         except FileNotFoundError:
             raise SegmodelsError(f"{path}: missing. Download it again.") from None
@@ -156,7 +158,7 @@ def _unpacked(entry: _Entry, data: bytes) -> bytes:
     if entry.encrypted:
         raise ValueError("encrypted")
     if entry.method == zipfile.ZIP_DEFLATED:
-        data = zlib.decompress(data, -zlib.MAX_WBITS, max(entry.size, 1))
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, entry.size + 1)
     elif entry.method != zipfile.ZIP_STORED:
         raise ValueError(f"packed by method {entry.method}; only stored and deflated are read")
     if len(data) != entry.size or zlib.crc32(data) != entry.crc:

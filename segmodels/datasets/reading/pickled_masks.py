@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from segmodels.core.arrays import Pixels
+from segmodels.core.zips import refuse_bomb
 from segmodels.errors import SegmodelsError
 
 #: Before torch 1.6 a file is several pickles: magic number, version, system, then the content.
@@ -98,6 +99,7 @@ def read_masks(path: Path) -> Iterator[tuple[int, Pixels]]:
 def _content(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            refuse_bomb(archive, path)
             (record,) = (n for n in archive.namelist() if n.endswith("/data.pkl"))
             with archive.open(record) as file:
                 return _load(file)

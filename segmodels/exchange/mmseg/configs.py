@@ -33,7 +33,7 @@ def read_config(package: Package, name: str, depth: int = 0) -> Values:
         raise SegmodelsError(f"{where}: no such config in the package.")
     try:
         own = assigned(ast.parse(package.texts[name]))
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SegmodelsError(f"{where}: no config ({error}).") from None
     bases = own.pop("_base_", [])
     found: Values = {}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from segmodels.core.zips import refuse_bomb
 from segmodels.errors import SegmodelsError
 
 #: Where configs lie: in a wheel, in an installed package, in a clone of the repository.
@@ -65,6 +66,7 @@ def open_package(path: Path) -> Package:
 def _in_wheel(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with zipfile.ZipFile(path) as archive:
+            refuse_bomb(archive, path)
             for name in archive.namelist():
                 if _is_wanted(name):
                     yield name, archive.read(name).decode()
