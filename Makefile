@@ -1,5 +1,5 @@
-# Six verbs. Each is one command that also works without make.
-.PHONY: setup test lint repro ui docs
+# Verbs. Each is one command that also works without make.
+.PHONY: setup test lint repro ui docs audit
 
 setup:  ## install everything into the active environment
 	python -m pip install -c requirements.lock -e '.[dev]'
@@ -21,3 +21,6 @@ ui:  ## Prefect, MLflow and a worker on this machine; `python -m flows.servers d
 
 docs:  ## the documentation as a site: docs/_build/index.html
 	python -m sphinx -W --keep-going -n -j auto docs docs/_build
+
+audit:  ## ask what is known to be wrong with pinned dependencies (pip install pip-audit; wants a network)
+	python -m pip_audit -r requirements.lock --no-deps --disable-pip
