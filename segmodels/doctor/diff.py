@@ -82,7 +82,7 @@ def _images(a: Side, b: Side) -> Iterator[str]:
     for letter, side in (("A", a), ("B", b)):
         if len(side.evidence.images) < images_asked(side.evidence):
             yield f"{letter} lacks images that were asked for. Run: segmodels evaluate {side.run}"
-    names = [[image.image for image in side.evidence.images] for side in (a, b)]
+    names = [side.evidence.names for side in (a, b)]
     theirs = [set(names[1]), set(names[0])]
     only = [[n for n in ours if n not in seen] for ours, seen in zip(names, theirs, strict=True)]
     for letter, lone in zip("AB", only, strict=True):

@@ -143,7 +143,7 @@ def merge_maps(parts: Sequence[Path], target: Path, evidence: Evidence) -> None:
         if not is_whole(part, evidence.key):
             raise SegmodelsError(f"{part}: label maps of evidence {evidence.key} are missing here.")
     found = {one.image: (part, one) for part in parts for one in _read(part / _MANIFEST)}
-    wanted = [image.image for image in evidence.images]
+    wanted = evidence.names
     if missing := [name for name in wanted if name not in found]:
         raise SegmodelsError(f"the shards of {evidence.key} kept no label map of {missing[0]!r}.")
     draft = target.with_name(f".{target.name}.draft")
@@ -206,7 +206,7 @@ def check_maps(folder: Path, evidence: Evidence, dataset: Dataset) -> int:
     for field, value in expected.items():
         if head[field] != value:
             raise SegmodelsError(f"{path}: field {field!r} is {head[field]!r}, not {value!r}.")
-    if [one.image for one in files] != [image.image for image in evidence.images]:
+    if tuple(one.image for one in files) != evidence.names:
         raise SegmodelsError(f"{path}: the images are not those of evidence {evidence.key}.")
     indices = {one.name: index for index, one in enumerate(dataset.files)}
     for one, counts in zip(files, evidence.images, strict=True):

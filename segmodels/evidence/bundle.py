@@ -19,7 +19,7 @@ from segmodels.core.files import atomic_path, canonical_json, naming, read_json,
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.head import Head, head_of
 from segmodels.evidence.identity import KEY
-from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.images import Images
 from segmodels.evidence.labels import Labels
 from segmodels.evidence.packing import labels_of, pack, unpack
 from segmodels.evidence.record import Evidence
@@ -89,7 +89,7 @@ def _joined(common: Head, own: Head) -> Head:
     return {name: value for name, value in head.items() if name != "counts_bytes"}
 
 
-def read_counts(bundle: Path, piece: Piece) -> list[ImageCounts]:
+def read_counts(bundle: Path, piece: Piece) -> Images:
     """The counts of a piece.
 
     Raises:
@@ -164,7 +164,7 @@ def _holds(bundle: Path, heads: dict[str, Head], found: Iterable[Evidence]) -> b
         pieces = pieces_of(bundle)
         if {key: piece.head for key, piece in pieces.items()} != heads:
             return False
-        return all(tuple(read_counts(bundle, pieces[e.key])) == e.images for e in found)
+        return all(read_counts(bundle, pieces[e.key]) == e.images for e in found)
     except (SegmodelsError, KeyError, TypeError, ValueError):
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from segmodels.core.files import digest
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.images import Images
 from segmodels.evidence.record import Evidence
 from segmodels.evidence.shard import Shard
 from segmodels.evidence.soundness import unsound
@@ -23,9 +24,9 @@ _READABLE = (1, SCHEMA)
 Head = dict[str, Any]
 
 
-def counts_text(images: Iterable[ImageCounts]) -> bytes:
+def counts_text(images: Sequence[ImageCounts]) -> bytes:
     """The lines of `<key>.counts.jsonl`, of which a head has the SHA-256 however they are kept."""
-    return "".join(image.to_line() + "\n" for image in images).encode()
+    return Images(images).text()
 
 
 def head_of(evidence: Evidence) -> Head:
@@ -61,7 +62,7 @@ def evidence_of(head: Head, images: Sequence[ImageCounts]) -> Evidence:
         expected_images=int(head["expected_images"]),
         weights_origin=dict(head["weights_origin"]),
         software=dict(head["software"]),
-        images=tuple(images),
+        images=images,
         shard=_shard(head.get("shard")),
         effect=head.get("effect"),
         skipped=dict(head.get("skipped", {})),

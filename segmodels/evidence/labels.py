@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Counts of many images, each in three arrays of the same length: image, cell, count.
-Sparse = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]
+from segmodels.evidence.images import Sparse
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import numpy as np
 
 from segmodels.core.files import canonical_json
 from segmodels.evidence.image_counts import ImageCounts
-from segmodels.evidence.labels import Labels, Sparse
+from segmodels.evidence.images import Images, Sparse
+from segmodels.evidence.labels import Labels
 
 #: The most that a block may unpack to, so that a small one from somebody else cannot fill the
 #: memory: bytes of its first line, cells of all images, counts that are not zero. The 5,000 images
@@ -36,7 +37,7 @@ def pack(images: Sequence[ImageCounts], cells: int, labels: Labels | None = None
             right pixels are left out then, a seventh of the bytes.
     """
     names = [one.image for one in images] if labels is None else None
-    counts = _sparse(images)
+    counts = Images(images).sparse
     image, cell, count = counts if labels is None else labels.without_right(counts)
     order = np.lexsort((image, cell))
     mask = np.zeros((cells, len(images)), dtype=bool)
@@ -50,10 +51,10 @@ def pack(images: Sequence[ImageCounts], cells: int, labels: Labels | None = None
 
 def labels_of(images: Sequence[ImageCounts], rows: int, outputs: int) -> Labels:
     """The labels that counts tell, of matrices of this many rows and columns."""
-    return Labels.of(tuple(one.image for one in images), _sparse(images), rows, outputs)
+    return Labels.of(tuple(one.image for one in images), Images(images).sparse, rows, outputs)
 
 
-def unpack(block: bytes, labels: Labels | None = None) -> list[ImageCounts]:
+def unpack(block: bytes, labels: Labels | None = None) -> Images:
     """The counts of a block, packed with these labels or without any.
 
     Raises:
@@ -64,15 +65,7 @@ def unpack(block: bytes, labels: Labels | None = None) -> list[ImageCounts]:
     told = None if head["images"] else labels
     names = list(told.images if told else head["images"])
     counts = _counts(stream, int(head["cells"]), len(names), int(head["bytes"]))
-    return _by_image(names, told.with_right(counts) if told else counts)
-
-
-def _sparse(images: Sequence[ImageCounts]) -> Sparse:
-    return (
-        np.repeat(np.arange(len(images)), [len(one.cells) for one in images]),
-        np.array([number for one in images for number in one.cells], dtype=np.int64),
-        np.array([number for one in images for number in one.counts], dtype=np.uint64),
-    )
+    return Images.of(names, told.with_right(counts) if told else counts)
 
 
 def _counts(stream: _Stream, cells: int, images: int, width: int) -> Sparse:
@@ -89,18 +82,6 @@ def _counts(stream: _Stream, cells: int, images: int, width: int) -> Sparse:
     count = np.zeros((len(cell), 8), np.uint8)
     count[:, :width] = planes.reshape(width, len(cell)).T
     return image, cell, count.view("<u8")[:, 0].astype(np.uint64)
-
-
-def _by_image(names: Sequence[str], counts: Sparse) -> list[ImageCounts]:
-    """Counts, cut into images."""
-    image, cell, count = counts
-    order = np.lexsort((cell, image))
-    ends = np.cumsum(np.bincount(image, minlength=len(names))).tolist()
-    cells, numbers = cell[order].tolist(), count[order].tolist()
-    return [
-        ImageCounts(name, tuple(cells[start:end]), tuple(numbers[start:end]))
-        for name, start, end in zip(names, [0, *ends], ends, strict=False)
-    ]
 
 
 class _Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from segmodels.core.arrays import Counts
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
+from segmodels.evidence.images import Images, Sparse
 from segmodels.evidence.shard import Shard
 
 
@@ -43,11 +45,26 @@ class Evidence:
     expected_images: int
     weights_origin: dict[str, Any]
     software: dict[str, str]
-    images: tuple[ImageCounts, ...]
+    images: Sequence[ImageCounts]
     shard: Shard | None = None
     effect: dict[str, Any] | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     counted: Counted = field(default_factory=Counted)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", Images(self.images))
+
+    @property
+    def sparse(self) -> Sparse:
+        """The counts as arrays of one length: image, cell (row-major), count."""
+        assert isinstance(self.images, Images)
+        return self.images.sparse
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the images, in their order."""
+        assert isinstance(self.images, Images)
+        return self.images.names
 
     @property
     def key(self) -> str:
@@ -68,15 +85,15 @@ class Evidence:
         """int64 (images, C + 1, K)."""
         shape = (len(self.classes) + 1, self.outputs)
         dense = np.zeros((len(self.images), shape[0] * shape[1]), dtype=np.int64)
-        for row, image in zip(dense, self.images, strict=True):
-            row[list(image.cells)] = image.counts
+        image, cell, count = self.sparse
+        dense[image, cell] = count
         return dense.reshape(-1, *shape)
 
     def total(self) -> Counts:
         """int64 (C + 1, K), summed over images without making each of them dense."""
         flat = np.zeros((len(self.classes) + 1) * self.outputs, dtype=np.int64)
-        for image in self.images:
-            flat[list(image.cells)] += np.array(image.counts, dtype=np.int64)
+        _, cell, count = self.sparse
+        np.add.at(flat, cell, count.astype(np.int64))
         return flat.reshape(-1, self.outputs)
 
 

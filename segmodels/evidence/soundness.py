@@ -9,6 +9,7 @@ from typing import Any
 
 from segmodels.core.files import digest
 from segmodels.evidence.counted import HOWS
+from segmodels.evidence.images import Images
 from segmodels.evidence.record import Evidence
 
 _MOST = 2**40  # pixels; sums over a split stay exact in int64 and in float64
@@ -39,7 +40,7 @@ def _wrong_types(evidence: Evidence) -> Iterator[str]:
         if not isinstance(value, kinds) or isinstance(value, bool):
             yield f"field 'identity.{name}' cannot be {value!r}."
     yield from _wrong_condition(evidence.identity.condition)
-    for name in (*evidence.classes, *(image.image for image in evidence.images)):
+    for name in (*evidence.classes, *evidence.names):
         if not isinstance(name, str):
             yield f"{name!r} is no name of a class or an image."
     if len(set(evidence.classes)) != len(evidence.classes):
@@ -120,7 +121,7 @@ def _wrong_skips(evidence: Evidence) -> Iterator[str]:
     skipped = evidence.skipped
     if not all(isinstance(text, str) and text for pair in skipped.items() for text in pair):
         yield "field 'skipped' gives each image that was left out its reason."
-    if both := skipped.keys() & {image.image for image in evidence.images}:
+    if both := skipped.keys() & set(evidence.names):
         yield f"image {min(both)!r} is counted, and left out in field 'skipped'."
     if len(skipped) + len(evidence.images) > evidence.expected_images:
         yield f"{len(skipped)} images are left out, which leaves too few for those counted."
@@ -134,14 +135,15 @@ def _wrong_effect(evidence: Evidence) -> Iterator[str]:
 
 
 def _wrong_counts(evidence: Evidence) -> Iterator[str]:
-    for name, times in Counter(image.image for image in evidence.images).items():
+    for name, times in Counter(evidence.names).items():
         if times > 1:
             yield f"image {name!r} is counted {times} times."
     if evidence.shard is not None and len(evidence.shard.digests) != len(evidence.images):
         yield f"{len(evidence.shard.digests)} digests stand for {len(evidence.images)} images."
     limit = (len(evidence.classes) + 1) * evidence.outputs
+    if Images(evidence.images).are_within(limit, _MOST):
+        return
     for image in evidence.images:
-        # Every cell of every image of every piece goes through here, so nothing loops in Python.
         cells, counts = image.cells, image.counts
         if (
             len(cells) != len(counts)

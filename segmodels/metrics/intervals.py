@@ -217,7 +217,7 @@ def around(value: float, spread: Spread, confidence: float) -> Interval:
 
 
 def _units(evidence: Evidence, rule: IntervalRule) -> Units:
-    names = [image.image for image in evidence.images]
+    names = evidence.names
     return units_of(names, rule.groups.get(evidence.identity.dataset))
 
 

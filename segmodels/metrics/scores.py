@@ -74,8 +74,7 @@ def score_per_image(evidence: Evidence, protocol: Protocol) -> dict[str, float]:
     """
     intersection, union, _ = counts_per_image(evidence, protocol)
     scores = mean_of(100 * iou_from(intersection, union))
-    names = (image.image for image in evidence.images)
-    return dict(zip(names, map(float, scores), strict=True))
+    return dict(zip(evidence.names, map(float, scores), strict=True))
 
 
 def comparable(evidences: Sequence[Evidence]) -> bool:
@@ -90,7 +89,7 @@ def differing(a: Evidence, b: Evidence) -> list[str]:
         "split": (a.identity.split, b.identity.split),
         "fingerprint": (a.identity.fingerprint, b.identity.fingerprint),
         "classes": (a.classes, b.classes),
-        "images": tuple(tuple(image.image for image in one.images) for one in (a, b)),
+        "images": (a.names, b.names),
     }
     return [field for field, (one, other) in pairs.items() if one != other]
 
@@ -108,9 +107,8 @@ def _ignored(evidence: Evidence, protocol: Protocol) -> list[int]:
 def counts_per_image(evidence: Evidence, protocol: Protocol) -> PerImage:
     """`intersection_and_union` and labelled pixels of every image, from the cells given."""
     classes, ignored = len(scored_classes(evidence, protocol)), _ignored(evidence, protocol)
-    image = np.repeat(np.arange(len(evidence.images)), [len(i.cells) for i in evidence.images])
-    cells = np.array([cell for i in evidence.images for cell in i.cells], dtype=np.int64)
-    counts = np.array([count for i in evidence.images for count in i.counts], dtype=np.int64)
+    image, cells, unsigned = evidence.sparse
+    counts = unsigned.astype(np.int64)
     rows, columns = np.divmod(cells, evidence.outputs)
     labelled = (rows < classes) & ~np.isin(rows, ignored)
     scored = (columns < classes) & ~np.isin(columns, ignored)

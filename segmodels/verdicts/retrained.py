@@ -78,5 +78,5 @@ def on_same_images(seeds: list[Found]) -> list[Found]:
 
 def _saw(found: Found) -> str:
     evidence = found.evidence
-    names = [image.image for image in evidence.images]
+    names = list(evidence.names)
     return digest([evidence.identity.fingerprint, evidence.classes, names])
