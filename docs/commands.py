@@ -97,6 +97,9 @@ def _row(action: argparse.Action) -> str:
     if action.dest in ("help", "debug") or _is_branch(action):
         return ""
     said = (action.help or "").replace("%%", "%")
+    if action.choices and not action.metavar:
+        listed = ", ".join(f"`{choice}`" for choice in action.choices)
+        said = f"{said}: {listed}" if said else listed
     for pattern, words in _OF_THIS_MACHINE:
         said = pattern.sub(words, said)
     default = action.default
@@ -120,8 +123,6 @@ def _value(action: argparse.Action) -> str:
     if isinstance(action.metavar, tuple):
         return " ".join(action.metavar)
     one = action.metavar or (action.dest.upper() if action.option_strings else action.dest)
-    if action.choices and not action.metavar:
-        one = "{" + ",".join(str(choice) for choice in action.choices) + "}"
     shapes = {"?": f"[{one}]", "*": f"[{one} …]", "+": f"{one} …", "None": one}
     return shapes[str(action.nargs)]
 

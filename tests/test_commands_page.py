@@ -50,8 +50,8 @@ def test_arguments_are_written_as_they_are_typed(commands: ModuleType) -> None:
     parser = argparse.ArgumentParser(prog="made-up")
     parser.add_argument("files", nargs="+", metavar="FILE", help="to read")
     parser.add_argument("--size", nargs=2, metavar=("H", "W"), type=int, help="of the image")
-    parser.add_argument("--kind", choices=("a", "b"), default="a", help="100 %% | other")
+    parser.add_argument("--kind", choices=("a", "b"), default="a", help="100 %% | of")
     assert commands.section(parser, "does this", 2) == (
         "\n## made-up\n\nDoes this.\n\n| argument | |\n|---|---|\n| `FILE …` | to read |\n"
-        "| `--size H W` | of the image |\n| `--kind {a,b}` | 100 % \\| other (default: a) |\n"
+        "| `--size H W` | of the image |\n| `--kind KIND` | 100 % \\| of: `a`, `b` (default: a) |\n"
     )

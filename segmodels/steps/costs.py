@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segmodels.claims import load_claims, load_statements
+from segmodels.claims import Claim, Statement, load_claims, load_statements
 from segmodels.efficiency.claims import all_wanted
+from segmodels.efficiency.convention import load_conventions
+from segmodels.efficiency.record import load_measured, measured_file
 
 
 def count_wanted() -> Path:
@@ -19,3 +21,15 @@ def count_wanted() -> Path:
 
     wanted = all_wanted(load_claims().values(), load_statements().values())
     return write_measured(count(wanted))
+
+
+def is_counted(entry: Claim | Statement) -> bool:
+    """Whether all counts that a claim or statement asks for are recorded and of today's code."""
+    if not measured_file().is_file():
+        return False
+    wanted = all_wanted([entry], []) if isinstance(entry, Claim) else all_wanted([], [entry])
+    measured, conventions = load_measured(), load_conventions()
+    return all(
+        one.key in measured and measured[one.key].is_current(conventions[one.convention])
+        for one in wanted
+    )

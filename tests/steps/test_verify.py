@@ -18,6 +18,7 @@ from segmodels.claims import load_claim
 from segmodels.core import paths
 from segmodels.core.files import sha256_of_file
 from segmodels.datasets.copies import add_dataset
+from segmodels.efficiency import counter
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.models import create_model
 from segmodels.runs.run import load_run
@@ -258,3 +259,33 @@ def test_top_1_of_a_copy_of_imagenet(root: Path, tmp_path: Path, edit_yaml: Any)
     row = verify("toy_top1")
     assert (row.verdict.status, row.subject.metric, row.evidence.images) == ("below", "top1", 3)
     assert row.verdict.verified in (0.0, 33.33, 66.67)
+
+
+SENTENCE = """
+statements:
+  - id: toy_smaller
+    text: SegFormer nano has fewer parameters than U-Net, and also more
+    source: Table 4
+    parts:
+      - {kind: cost, about: parameters, subject: segformer_nano, other: unet, relation: lower,
+         convention: params-used, image_size: [64, 64]}
+      - {kind: cost, about: parameters, subject: segformer_nano, other: unet, relation: higher,
+         convention: params-used, image_size: [64, 64]}
+"""
+
+
+def test_what_is_counted_is_not_counted_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = root / "params"
+    (params / "efficiency.yaml").write_text(
+        (Path(__file__).parents[2] / "params/efficiency.yaml").read_text()
+    )
+    with (params / "claims/toy.yaml").open("a") as claims:
+        claims.write(SENTENCE)
+    counted: list[int] = []
+    real = counter.count
+    monkeypatch.setattr(counter, "count", lambda wanted: counted.append(1) or real(wanted))
+    assert verify("toy_smaller").verdict.status == "partial"
+    assert verify("toy_smaller").verdict.status == "partial"
+    assert len(counted) == 1
+    verify("toy_smaller", Options(force=True))
+    assert len(counted) == 2
