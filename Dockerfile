@@ -28,10 +28,11 @@ WORKDIR /segmodels
 
 # The packages are a layer of their own, which a change of code does not make again: the installation is
 # editable, and finds here nothing but the names of what is copied later.
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock pyproject.toml hatch_build.py README.md LICENSE ./
+COPY segmodels/versions.py segmodels/
 ARG TORCH_INDEX=""
 ARG EXTRAS=flows,s3
-RUN mkdir segmodels flows \
+RUN mkdir flows \
     && touch segmodels/__init__.py flows/__init__.py \
     && python3 -m venv /opt/venv \
     && if [ -n "$TORCH_INDEX" ]; then \

@@ -24,12 +24,14 @@ from segmodels.cli import (
     project,
     robustness,
     schema,
+    starting,
     watching,
     weights,
 )
 from segmodels.cli.common import Command
 from segmodels.core.exits import ended
 from segmodels.core.settings import DEBUG
+from segmodels.versions import SOFTWARE
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -38,7 +40,7 @@ __all__ = ["main"]
 
 #: In the order of `segmodels --help`.
 _GROUPS = (
-    *(listing, data, weights, watching, checking, evaluating, evidence),
+    *(starting, listing, data, weights, watching, checking, evaluating, evidence),
     *(board, changes, robustness, examples, attacks, analysing, costs, diagnosis, project, schema),
 )
 
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="segmodels", description="Published semantic-segmentation results, checked."
     )
+    parser.add_argument("--version", action="version", version=f"segmodels {SOFTWARE}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from segmodels.errors import SegmodelsError
@@ -26,10 +27,10 @@ _CONNECTIONS = 4
 
 def project_root() -> Path:
     """The folder that holds `params/`: `SEGMODELS_ROOT`, else the nearest parent of the
-    current folder, else the checkout this package was installed from.
+    current folder, else the checkout this package was installed from, else the user's own.
 
     Raises:
-        SegmodelsError: none of them holds a `params/` folder.
+        SegmodelsError: none of them holds a `params/` folder, and the user's own cannot be made.
     """
     if named := os.environ.get(ROOT):
         return _checked(Path(named).expanduser().resolve())
@@ -37,10 +38,15 @@ def project_root() -> Path:
     for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
         if _is_root(folder):
             return folder
-    raise SegmodelsError(
-        f"No segmodels project found above {here}: run inside a checkout "
-        f"(the folder with params/ and dvc.yaml) or set {ROOT} to it."
-    )
+    return _home()
+
+
+@cache
+def _home() -> Path:
+    """The user's own project, looked after once in a process."""
+    from segmodels.core.home import home_project
+
+    return home_project()
 
 
 def _is_root(folder: Path) -> bool:

@@ -59,8 +59,9 @@ def main_files(written: Iterable[Path]) -> list[Path]:
 
 def where_to_look() -> str:
     """Where the two boards lie, for whoever has just had them written."""
+    root, here = project_root(), Path.cwd()
     local, published = (
-        folder.relative_to(project_root()) / "leaderboard.html"
+        (folder.relative_to(root) if here.is_relative_to(root) else folder) / "leaderboard.html"
         for folder in (paths.local(), paths.reports())
     )
     return f"Open {local} for all that is here; {published} holds published evidence alone."

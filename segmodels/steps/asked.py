@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from segmodels.core import paths
-from segmodels.core.files import readable_json, write_text
+from segmodels.core.bringing import REMEMBERED
+from segmodels.core.files import combine, readable_json, sha256_of_file, write_text
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.runs.recipe_files import inherited, recipe_folder
 from segmodels.runs.run import load_run
 from segmodels.runs.suite import Active, load_active
-from segmodels.versions import DATASETS, EVALUATOR, TRAINER
+from segmodels.versions import DATASETS, EVALUATOR, SOFTWARE, TRAINER
 
 #: Fields of a run that decide what is trained, and what is counted.
 _TRAINED = ("model", "overrides", "dataset", "recipe", "seed")
@@ -57,7 +58,17 @@ def write_asked() -> list[Path]:
     return list(texts)
 
 
+def _installed() -> Iterator[Asked]:
+    """Which code judges, where it is installed elsewhere: the pipeline cannot name its files."""
+    if (project_root() / REMEMBERED).is_file():
+        package = Path(__file__).resolve().parents[1]
+        files = sorted(package.rglob("*.py"))
+        named = ((path.relative_to(package).as_posix(), sha256_of_file(path)) for path in files)
+        yield "installed", "segmodels", {"version": SOFTWARE, "code": combine(named)}
+
+
 def _asked(active: Active) -> Iterator[Asked]:
+    yield from _installed()
     yield from _of_datasets(active)
     for name in active.released:
         yield "weights", name, _some(_entry("weights.yaml", name), ("files", "state"))

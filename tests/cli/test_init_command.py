@@ -1,0 +1,74 @@
+"""`segmodels init`: what the project holds that it makes."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import yaml
+
+from segmodels.cli import main
+from segmodels.core.template import template
+from segmodels.steps.asked import write_asked
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("init") / "mine"
+    assert main(["init", str(folder)]) == 0
+    return folder
+
+
+def test_it_says_where_and_what_next(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "mine"]) == 0
+    assert "files in mine" in capsys.readouterr().out
+    assert main(["init", "mine"]) == 1
+    assert "init --update" in capsys.readouterr().err
+    (tmp_path / "mine" / "docs" / "own.md").unlink()
+    (tmp_path / "mine" / "README.md").write_text("mine")
+    assert main(["init", "--update", "--check", "mine"]) == 0
+    assert capsys.readouterr().out == "up to date\n"
+
+
+def test_nothing_of_the_pipeline_points_into_the_checkout(made):
+    text = (made / "dvc.yaml").read_text()
+    assert "segmodels/" not in "".join(line.split("#")[0] for line in text.splitlines())
+    assert yaml.safe_load(text)["stages"]["resolve"]["always_changed"]
+
+
+def test_the_pipeline_differs_in_the_code_alone(made):
+    root = made
+    ours = yaml.safe_load(template()["dvc.yaml"])
+    from_checkout = yaml.safe_load(
+        (importlib.import_module("conftest").REPOSITORY / "dvc.yaml").read_text()
+    )
+    assert yaml.safe_load((root / "dvc.yaml").read_text()) == ours
+    installed = "reports/local/stages/installed/segmodels.json"
+    for name, stage in from_checkout["stages"].items():
+        was = dict(stage)
+        code = [one for one in was.get("deps", ()) if one.startswith("segmodels/")]
+        if code or "params" in was:
+            was.pop("params", None)
+            kept = [one for one in was["deps"] if one not in code]
+            was["deps"] = kept if name == "resolve" else [installed, *kept]
+        if name == "resolve":
+            was["always_changed"] = True
+        assert ours["stages"][name] == was
+
+
+def test_deployments_name_flows_that_can_be_imported(made):
+    entries = yaml.safe_load((made / "prefect.yaml").read_text())["deployments"]
+    for entry in entries:
+        module, _, name = entry["entrypoint"].rpartition(".")
+        assert (module.split(".")[0], name.isidentifier()) == ("flows", True)
+        assert importlib.util.find_spec(module)
+
+
+def test_only_a_project_of_its_own_asks_which_code_is_installed(made, monkeypatch):
+    monkeypatch.setenv("SEGMODELS_ROOT", str(made))
+    asked = made / "reports" / "local" / "stages" / "installed" / "segmodels.json"
+    assert asked in write_asked()
+    (made / ".segmodels.json").rename(made / "aside.json")
+    assert asked not in write_asked()
+    (made / "aside.json").rename(made / ".segmodels.json")
