@@ -14,6 +14,7 @@ from segmodels.cli import (
     board,
     changes,
     checking,
+    completing,
     costs,
     data,
     diagnosis,
@@ -41,7 +42,19 @@ __all__ = ["main"]
 #: In the order of `segmodels --help`.
 _GROUPS = (
     *(starting, listing, data, weights, watching, checking, evaluating, evidence),
-    *(board, changes, robustness, examples, attacks, analysing, costs, diagnosis, project, schema),
+    *(
+        board,
+        changes,
+        robustness,
+        examples,
+        attacks,
+        analysing,
+        costs,
+        diagnosis,
+        project,
+        schema,
+        completing,
+    ),
 )
 
 
@@ -52,7 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    if completing.ASKED in os.environ:
+        completing.complete(parser)
+    chosen = parser.parse_args(arguments)
     if getattr(chosen, "debug", False):
         os.environ[DEBUG] = "1"  # also for the processes that are started
     Path.cwd()  # in a folder that is gone, importing torch would end the process without a word
