@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 import torch
 
-from segmodels.checkpoints import (
-    augreg,
-    cgnet,
-    edgenets,
-    enet,
-    enet_davidtvs,
-    espnet,
-    hugging_face,
-    mit,
-    mmseg,
-    native,
-    nvlabs_segformer,
-    segmenter,
-    timm_vit,
-)
 from segmodels.checkpoints.backbone import load_backbone
 from segmodels.checkpoints.backbone_report import BackboneReport
 from segmodels.checkpoints.diagnosis import diagnosis, kind_of
@@ -47,43 +33,30 @@ class Format:
     load: Callable[[Source], SegModel]
 
 
-FORMATS: dict[str, Format] = {
-    "native": Format("model.safetensors + model.json", native.recognises, native.load),
-    "hugging_face": Format(
-        "SegFormer's or MiT's config.json + model.safetensors or pytorch_model.bin",
-        hugging_face.recognises,
-        hugging_face.load,
-    ),
-    "segmenter": Format(
-        "Segmenter's or DEPICT's checkpoint.pth + variant.yml", segmenter.recognises, segmenter.load
-    ),
-    "nvlabs_segformer": Format(
-        "SegFormer's released .pth (meta + state_dict)",
-        nvlabs_segformer.recognises,
-        nvlabs_segformer.load,
-    ),
-    "mmseg": Format(
-        "mmsegmentation's .pth",
-        mmseg.recognises,
-        mmseg.load,
-    ),
-    "mit": Format("a MiT's ImageNet weights (.pth)", mit.recognises, mit.load),
-    "timm_vit": Format(
-        "timm's ViT or DeiT (a state dict, or config.json + weights)",
-        timm_vit.recognises,
-        timm_vit.load,
-    ),
-    "augreg": Format("AugReg's ViT (.npz)", augreg.recognises, augreg.load),
-    "cgnet": Format("a CGNet state dict (.pth)", cgnet.recognises, cgnet.load),
-    "enet": Format("an ENet of ntkhoa95/ENet_PyTorch (.pth)", enet.recognises, enet.load),
-    "enet_davidtvs": Format(
-        "an ENet of davidtvs/PyTorch-ENet", enet_davidtvs.recognises, enet_davidtvs.load
-    ),
-    "espnet": Format("an ESPNet state dict (.pth)", espnet.recognises, espnet.load),
-    "edgenets": Format(
-        "an ESPNetv2 or DiCENet of EdgeNets (.pth)", edgenets.recognises, edgenets.load
-    ),
+#: Files of this folder, each for one kind, in the order they are asked; and what it looks like.
+_LOOKS = {
+    "native": "model.safetensors + model.json",
+    "hugging_face": "SegFormer's or MiT's config.json + model.safetensors or pytorch_model.bin",
+    "segmenter": "Segmenter's or DEPICT's checkpoint.pth + variant.yml",
+    "nvlabs_segformer": "SegFormer's released .pth (meta + state_dict)",
+    "mmseg": "mmsegmentation's .pth",
+    "mit": "a MiT's ImageNet weights (.pth)",
+    "timm_vit": "timm's ViT or DeiT (a state dict, or config.json + weights)",
+    "augreg": "AugReg's ViT (.npz)",
+    "cgnet": "a CGNet state dict (.pth)",
+    "enet": "an ENet of ntkhoa95/ENet_PyTorch (.pth)",
+    "enet_davidtvs": "an ENet of davidtvs/PyTorch-ENet",
+    "espnet": "an ESPNet state dict (.pth)",
+    "edgenets": "an ESPNetv2 or DiCENet of EdgeNets (.pth)",
 }
+
+
+def _format(name: str, looks: str) -> Format:
+    module = import_module(f"{__name__}.{name}")
+    return Format(looks, module.recognises, module.load)
+
+
+FORMATS: dict[str, Format] = {name: _format(name, looks) for name, looks in _LOOKS.items()}
 
 
 def load_checkpoint(

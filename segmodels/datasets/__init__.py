@@ -1,4 +1,4 @@
-"""Datasets by name; one file each. To add one: a file here, and one line in `registry.py`."""
+"""Datasets by name; one file each. To add one: a file here, and an entry in `params/`."""
 
 from __future__ import annotations
 

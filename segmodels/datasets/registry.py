@@ -1,42 +1,50 @@
-"""Datasets by name. To add one: a file with a `Dataset` subclass, and one line here."""
+"""Datasets by name. To add one: a file beside this one with a `Dataset` that has a `name`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from segmodels.assets.entries import load_dataset_entries
 from segmodels.assets.own_dataset import is_description, load_own_dataset
 from segmodels.core.settings import project_root
-from segmodels.datasets.ade20k import ADE20K
-from segmodels.datasets.camvid import CamVid
-from segmodels.datasets.camvid_720 import CamVid720
-from segmodels.datasets.cityscapes import Cityscapes
-from segmodels.datasets.coco_stuff import CocoStuff10k, CocoStuff164k, CocoStuff182
-from segmodels.datasets.imagenet1k import ImageNet1k
 from segmodels.datasets.own import OwnFolder, own_kind
-from segmodels.datasets.pascal_context import PascalContext
 from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.reading.folder import FolderDataset
-from segmodels.datasets.shapes import Shapes
-from segmodels.datasets.voc2012 import VOC2012
 from segmodels.errors import SegmodelsError, UnknownNameError
 
-DATASETS: dict[str, type[Dataset]] = {
-    kind.name: kind
-    for kind in (
-        ADE20K,
-        CamVid,
-        CamVid720,
-        Cityscapes,
-        CocoStuff10k,
-        CocoStuff164k,
-        CocoStuff182,
-        ImageNet1k,
-        PascalContext,
-        Shapes,
-        VOC2012,
-    )
-}
+
+class _Kinds(Mapping[str, type[Dataset]]):
+    """Classes by the name of their dataset, found in files beside this one at the first look."""
+
+    @cached_property
+    def _found(self) -> dict[str, type[Dataset]]:
+        files = sorted(Path(__file__).parent.glob("[!_.]*.py"))
+        modules = [import_module(f"{__package__}.{path.stem}") for path in files]
+        return {kind.name: kind for module in modules for kind in _kinds(module)}
+
+    def __getitem__(self, name: str) -> type[Dataset]:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _kinds(module: ModuleType) -> Iterator[type[Dataset]]:
+    """The datasets that a file defines, not what it imports or what others are made from."""
+    for kind in vars(module).values():
+        ours = isinstance(kind, type) and kind.__module__ == module.__name__
+        if ours and issubclass(kind, Dataset) and "name" in vars(kind):
+            yield kind
+
+
+DATASETS: Mapping[str, type[Dataset]] = _Kinds()
 
 
 def dataset_kind(name: str) -> type[Dataset]:

@@ -37,11 +37,11 @@ def verify(claim_id: str, options: Options = USUAL) -> Row:
     if not options.force and not _to_do(entry, judged):
         return judged
     if not isinstance(entry, Claim) or entry.metric in COUNTED:
-        from segmodels.steps.costs import count_wanted, is_counted
+        from segmodels.steps.costs import count_for, is_counted
 
         if not options.force and is_counted(entry):
             return judged
-        count_wanted()
+        count_for(entry)
     elif obtainable(entry):
         _evaluate(entry, options)
     return _judged(entry)

@@ -1,8 +1,9 @@
-"""Image corruptions by name. To add one: a function in its family's file, and a line there."""
+"""Image corruptions by name. To add one: a function and a line in a file of `FAMILIES`."""
 
 from __future__ import annotations
 
 import zlib
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,16 +12,23 @@ import numpy as np
 from segmodels.core.arguments import path_to, rgb, whole, words
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.robustness.corruptions import blur, digital, noise, weather
+from segmodels.robustness.corruptions import digital
 from segmodels.robustness.corruptions.base import Corruption
 from segmodels.robustness.corruptions.frost import frost_of
 
-#: The 15 corruptions of ImageNet-C and its 4 more, by family.
+#: Files of this folder, in the order of pages and pictures; each has a dictionary `CORRUPTIONS`.
+FAMILIES = (
+    "noise",
+    "blur",
+    "weather",
+    "digital",
+)
+
+#: The 15 corruptions of ImageNet-C and its 4 more.
 CORRUPTIONS: dict[str, Corruption] = {
-    **noise.CORRUPTIONS,
-    **blur.CORRUPTIONS,
-    **weather.CORRUPTIONS,
-    **digital.CORRUPTIONS,
+    name: corruption
+    for family in FAMILIES
+    for name, corruption in import_module(f"{__name__}.{family}").CORRUPTIONS.items()
 }
 
 #: Whose definition: of the package imagecorruptions, which Cityscapes-C was made with, or of the
