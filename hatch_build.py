@@ -38,7 +38,7 @@ class BundledProject(BuildHookInterface[Any]):
 def _files(root: Path, parts: list[str]) -> list[str]:
     """Files below the parts, relative to the root: those in git, or all in an unpacked sdist."""
     if (root / ".git").exists():
-        command = ["git", "ls-files", "-z", "--", *parts]
+        command = ["git", "ls-files", "-z", "--", *(f":(glob){part}" for part in parts)]
         listed = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)
         return sorted(filter(None, listed.stdout.split("\0")))
     named = [path for part in parts for path in root.glob(part)]

@@ -122,7 +122,7 @@ def test_it_brings_what_git_has_of_the_project_and_nothing_else(names: set[str])
     config = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     parts = config["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["bundled"]
     brought = {name.removeprefix(BUNDLED) for name in names if name.startswith(BUNDLED)}
-    assert brought == {"files.json", *tracked(*parts)}
+    assert brought == {"files.json", *tracked(*(f":(glob){part}" for part in parts))}
 
 
 def test_everything_else_is_code_that_git_has(names: set[str]) -> None:
