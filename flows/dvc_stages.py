@@ -119,7 +119,8 @@ def repository_root(start: Path | str = ".") -> Path:
     for folder in (Path(start).resolve(), *Path(start).resolve().parents):
         if (folder / ".dvc").is_dir():
             return folder
-    raise SegmodelsError(f"{Path(start).resolve()} is not inside a DVC repository.")
+    here = Path(start).resolve()
+    raise SegmodelsError(f"{here} is not inside a DVC repository; `segmodels init` makes one.")
 
 
 def reproduce_stage(

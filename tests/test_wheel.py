@@ -201,7 +201,7 @@ def test_a_claim_is_verified_and_the_board_written_anywhere(stranger: Stranger) 
     assert (stranger.own / "reports" / "leaderboard.json").read_bytes() == ours
     assert "bad" not in re.findall(r"^\w+", stranger.segmodels("doctor"), re.MULTILINE)
     assert "camvid" in stranger.segmodels("data")
-    assert "no git" in stranger.segmodels("changes", code=1)
+    assert "not a git repository" in stranger.segmodels("changes", code=1)
 
 
 @pytest.mark.slow
