@@ -89,6 +89,7 @@ class Stranger:
     def __init__(self, site: Path, folder: Path) -> None:
         self.here, self.home = folder / "here", folder / "home"
         self.here.mkdir()
+        self.home.mkdir()
         self.own = self.home / ".local" / "share" / "segmodels"
         self._environment = {
             "PYTHONPATH": str(site),
