@@ -27,6 +27,11 @@ def test_ci_runs_exactly_the_test_command_of_the_readme() -> None:
     assert run == printed
 
 
+def test_the_readme_is_short() -> None:
+    lines = (REPOSITORY / "README.md").read_text().splitlines()
+    assert len(lines) < 150, "what is more belongs on a page of docs/, and a link here"
+
+
 def test_the_lock_file_names_versions_and_nothing_else() -> None:
     lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
     pinned = re.compile(r"[a-z0-9._-]+==[\w.!+-]+( ; .+)?")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -111,6 +114,60 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
 def test_no_script_and_no_style_stands_in_a_page(site: Path) -> None:
     assert {path.name: page(path).inline for path in pages(site) if page(path).inline} == {}
+
+
+POLICY = "default-src 'none'; " + "; ".join(
+    f"{kind}-src 'self'" for kind in ("script", "style", "font", "connect")
+)
+POLICY += "; img-src 'self' data:"  # the theme's stylesheet draws its icons so
+
+
+class Strict(SimpleHTTPRequestHandler):
+    """Serves a folder under a policy that lets nothing run that stands in a page."""
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Strict, directory=str(site))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", [False, True], ids=["from disk", "under a strict policy"])
+def test_in_a_browser(served: bool, site: Path, request: pytest.FixtureRequest) -> None:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        pytest.skip("no Chromium (apt-get install chromium)")
+    root = request.getfixturevalue("address") if served else site.as_uri()
+    told: list[str] = []
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        view = browser.new_page()
+        view.on("console", lambda said: told.append(said.text) if said.type == "error" else None)
+        view.on("pageerror", lambda error: told.append(str(error)))
+        view.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+        for name in ("index.html", "api/index.html", "tutorials/verify.html"):
+            view.goto(f"{root}/{name}")
+        view.goto(f"{root}/search.html?q=jackknife")
+        found = view.locator("#search-results li a")
+        found.first.wait_for()
+        assert "Statistics" in found.all_inner_texts()
+        view.locator(".theme-toggle:visible").first.click()
+        assert view.evaluate("document.body.dataset.theme") in ("light", "dark")
+        browser.close()
+    assert told == []
 
 
 def slugs(text: str) -> set[str]:

@@ -60,6 +60,7 @@ def test_verify(copy: Path, capsys: pytest.CaptureFixture[str], edit_yaml: EditY
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_verify_with_all_claims_and_camvid(
     copy: Path,
     capsys: pytest.CaptureFixture[str],
@@ -119,6 +120,7 @@ def test_own_model_in_small(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("name", "commands"), [("retrain", 5), ("own-model", 3)])
 def test_as_it_stands(
     name: str, commands: int, copy: Path, capsys: pytest.CaptureFixture[str]
