@@ -22,5 +22,5 @@ ui:  ## Prefect, MLflow and a worker on this machine; `python -m flows.servers d
 docs:  ## the documentation as a site: docs/_build/index.html
 	python -m sphinx -W --keep-going -n -j auto docs docs/_build
 
-audit:  ## ask what is known to be wrong with pinned dependencies (pip install pip-audit; wants a network)
-	python -m pip_audit -r requirements.lock --no-deps --disable-pip
+audit:  ## what is known to be wrong with pinned dependencies (pip install pip-audit; wants a network); SECURITY.md explains the one left out
+	python -m pip_audit -r requirements.lock --no-deps --disable-pip --ignore-vuln PYSEC-2026-2447
