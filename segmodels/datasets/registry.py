@@ -24,7 +24,13 @@ class _Kinds(Mapping[str, type[Dataset]]):
     def _found(self) -> dict[str, type[Dataset]]:
         files = sorted(Path(__file__).parent.glob("[!_.]*.py"))
         modules = [import_module(f"{__package__}.{path.stem}") for path in files]
-        return {kind.name: kind for module in modules for kind in _kinds(module)}
+        found: dict[str, type[Dataset]] = {}
+        for kind in (kind for module in modules for kind in _kinds(module)):
+            if kind.name in found:
+                both = f"{found[kind.name].__module__} and {kind.__module__}"
+                raise SegmodelsError(f"{both} both read dataset {kind.name!r}; rename one.")
+            found[kind.name] = kind
+        return found
 
     def __getitem__(self, name: str) -> type[Dataset]:
         return self._found[name]
