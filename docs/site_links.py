@@ -9,42 +9,42 @@ from urllib.parse import quote
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.util import logging
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-
-_LOG = logging.getLogger(__name__)
+DOCS = Path(__file__).resolve().parent
+REPOSITORY = DOCS.parent
 
 
 def link_to_the_repository(app: Sphinx, doctree: nodes.document) -> None:
     """Have such links lead to the file itself: in the checkout, or at `repository_url`.
 
-    Sphinx would copy a file and offer it for download, and knows no folders.
+    Sphinx would copy a file and offer it for download, and knows no folders. Of what is not there
+    it warns itself.
     """
     page = Path(app.env.docname)
     for kind in (addnodes.download_reference, addnodes.pending_xref):
         for node in list(doctree.findall(kind)):
-            target = _target(Path(app.srcdir) / page.parent, node)
+            target = _target(DOCS / page.parent, node)
             if target and target.exists():
                 where = _address(app, page, target)
                 node.replace_self(nodes.reference("", "", *node.children, refuri=where))
-            elif target:
-                _LOG.warning("no such file: %s", node["reftarget"], location=node)
 
 
 def _target(folder: Path, node: nodes.Element) -> Path | None:
     """What a link of Markdown means, if that is no page of the site."""
-    if node.get("reftype") != "myst" or node.get("refdomain") not in (None, "doc"):
+    if node.get("reftype") != "myst":
         return None
     path = node["reftarget"].partition("#")[0]
     if node.get("refdomain") == "doc":  # told from the root of the pages, without its ending
-        page = REPOSITORY / "docs" / f"{path}.md"
-        outside = not page.resolve().is_relative_to(REPOSITORY / "docs")
-        return page.resolve() if outside else None
-    return (folder / path).resolve() if path else None
+        target = (DOCS / f"{path}.md").resolve()
+    else:
+        target = (folder / path).resolve()
+    if isinstance(node, addnodes.download_reference):
+        return target
+    # Within the folder it is a page, or a heading that happens to have the name of a file.
+    return None if target.is_relative_to(DOCS) else target
 
 
 def _address(app: Sphinx, page: Path, target: Path) -> str:
