@@ -46,7 +46,7 @@ html_theme = "furo"
 html_title = "segmodels"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_show_sourcelink = False
+html_show_sourcelink = html_show_copyright = False
 html_use_index = html_domain_indices = False  # the search finds names, too
 html_copy_source = False
 html_show_search_summary = False  # it would fetch pages, which browsers refuse from disk
@@ -56,11 +56,19 @@ pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
 
+def without_fields(
+    app: Sphinx, what: str, name: str, thing: object, options: object, *_: object
+) -> tuple[str, None] | None:
+    """A class that reads YAML is called by nobody, and its docstring has every field."""
+    return ("", None) if what == "class" and hasattr(thing, "model_fields") else None
+
+
 def setup(app: Sphinx) -> None:
     """Say what Sphinx does not know by itself."""
     # Where links to files outside this folder lead: the checkout that the site was built from, or
     # an address such as https://HOST/segmodels/blob/main.
     address = os.environ.get("SEGMODELS_REPOSITORY_URL", "")
     app.add_config_value("repository_url", address, "html")
+    app.connect("autodoc-process-signature", without_fields)
     app.connect("doctree-read", link_to_the_repository, priority=100)  # before files are copied
     app.add_lexer("mermaid", TextLexer)  # shown as it stands
