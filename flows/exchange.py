@@ -12,7 +12,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prefect.artifacts import create_table_artifact
@@ -20,13 +20,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
-from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists
+from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 
 from flows import dvc_lock
 from flows.dvc_lock import LockEntry
 from flows.dvc_stages import Stage
+from flows.turns import turn
 from segmodels.core.files import digest
 from segmodels.errors import SegmodelsError
 
@@ -34,10 +35,6 @@ from segmodels.errors import SegmodelsError
 #: a licence may forbid to hand it on, and a copy lies elsewhere on another machine. What depends on
 #: files in git alone, and boards, every checkout makes for itself from the same evidence.
 GROUPS = frozenset({"generate", "train", "own_train", "evaluate", "labels", "robustness"})
-
-#: A worker that is killed gives its turn back after so many seconds.
-LEASE_SECONDS = 60.0
-_TRY_SECONDS = 1.0
 
 
 class Exchange:
@@ -73,26 +70,8 @@ class Exchange:
     @contextmanager
     def turn(self, stage: Stage) -> Iterator[bool]:
         """Whether it is this worker's turn at a stage, for as long as the block takes."""
-        with get_client(sync_client=True) as client:  # asking for a taken slot would log an error
-            taken = client.read_global_concurrency_limit_by_name(_limit(stage)).active_slots
-        if taken:
-            yield False
-            return
-        with ExitStack() as held:
-            try:
-                held.enter_context(
-                    concurrency(
-                        _limit(stage),
-                        timeout_seconds=_TRY_SECONDS,
-                        lease_duration=LEASE_SECONDS,
-                        strict=True,
-                        raise_on_lease_renewal_failure=False,
-                    )
-                )
-            except TimeoutError:
-                yield False
-            else:
-                yield True
+        with turn(_limit(stage), get_run_logger()) as ours:
+            yield ours
 
     def take(self, stage: Stage) -> bool:
         """Take over what a worker gave, or what dvc.lock names, if this one would run the same."""

@@ -44,6 +44,29 @@ def test_any_counts_come_back_with_the_labels(counts: np.ndarray, outputs: int) 
             unpack(block)
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 9).flatmap(lambda n: arrays(np.int64, (n, 4, 5), elements=SPARSE)))
+def test_any_counts_come_back_by_their_gaps(counts: np.ndarray) -> None:
+    images = [ImageCounts.from_matrix(f"{i}.png", m) for i, m in enumerate(counts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segmodels.evidence.packing._MOST_BITS", -1)
+        block = pack(images, 20)
+    assert b'"gaps"' in lzma.decompress(block)
+    assert unpack(block) == images
+
+
+def test_a_million_cells_of_which_one_is_counted(tmp_path: Path) -> None:
+    """Top-1 of ImageNet: as bits, this would take six gigabytes."""
+    drawn, cells = np.random.default_rng(0), 1001 * 1000
+    images = [
+        ImageCounts(f"{i:08}.JPEG", (int(cell),), (1,))
+        for i, cell in enumerate(drawn.integers(0, cells, 50_000))
+    ]
+    block = pack(images, cells)
+    assert len(block) < 500_000
+    assert unpack(block) == images
+
+
 @pytest.mark.parametrize("pixels", [(0, 9), (9, 0), (9,), ()])
 def test_labels_of_something_else_are_refused(pixels: tuple[int, ...]) -> None:
     images = [ImageCounts("a", (1, 2), (3, 4))]
@@ -98,6 +121,11 @@ def test_no_byte_of_it_can_be_changed(packed: Path) -> None:
         b'{"bytes":-1,"cells":8,"images":["a"]}\n\x00',
         b'{"bytes":1,"cells":-8,"images":["a"]}\n\x00',
         b'{"bytes":1,"cells":8,"images":3}\n\x00',
+        b'{"bytes":1,"cells":8,"counts":1,"gaps":1,"images":["a"]}\n\x08\x01',
+        b'{"bytes":1,"cells":8,"counts":1,"gaps":1,"images":["a"]}\n\x00\x01\x01',
+        b'{"bytes":1,"cells":8,"counts":1,"gaps":9,"images":["a"]}\n' + bytes(10),
+        b'{"bytes":0,"cells":8,"counts":1,"gaps":8,"images":["a"]}\n' + b"\xff" * 8,
+        b'{"bytes":0,"cells":8,"counts":1e9,"gaps":0,"images":["a"]}\n',
     ],
 )
 def test_a_stream_of_something_else_is_refused(packed: Path, text: bytes) -> None:
