@@ -59,7 +59,7 @@ def _taken(client: Any, limit: str) -> UUID | None:
         if error.response.status_code == httpx.codes.LOCKED:
             return None
         raise
-    return UUID(answer.json()["id"])
+    return UUID(answer.json()["lease_id"])
 
 
 class _Held:

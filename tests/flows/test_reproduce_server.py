@@ -378,3 +378,31 @@ def test_a_cron_deployment_gets_and_runs_scheduled_runs(
         until(lambda: server.get(f"/flow_runs/{run['id']}")["state"]["name"] == "Cancelled")
     finally:
         stop(process)
+
+
+#: Two turns at a stage, one inside the other, twice.
+TURNS = """
+import logging
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from flows import turns
+turns.RENEWAL_SECONDS = 0.05
+log = logging.getLogger()
+with get_client(sync_client=True) as client:
+    client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name="a b@c", limit=1))
+for _ in range(2):
+    with turns.turn("a b@c", log) as first, turns.turn("a b@c", log) as second:
+        print(first, second)
+"""
+
+
+def test_a_turn_at_a_stage_is_of_one_worker(server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TURNS],
+        env=dict(server.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["True", "False"] * 2, done.stderr
+    assert "Traceback" not in done.stderr

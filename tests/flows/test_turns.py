@@ -34,7 +34,7 @@ class Server:
             self.refused += 1
             answer(httpx.codes.LOCKED).raise_for_status()
         self.holder = uuid4()
-        return answer(200, id=str(self.holder))
+        return answer(200, lease_id=str(self.holder))
 
     def renew_concurrency_lease(self, lease: UUID, seconds: float) -> None:
         if self.down:

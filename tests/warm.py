@@ -12,11 +12,13 @@ import functools
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ class Warm:
 
     def start(self, code: str, words: Sequence[str], root: Path, environment: Any) -> Started:
         folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        for name in ("1", "2"):  # it may be killed before it opens them
+            (folder / name).touch()
         order = {"code": code, "words": list(words), "root": str(root), "out": str(folder)}
         return Started(self, self.ask({**order, "environment": dict(environment)}), folder)
 
@@ -51,6 +55,11 @@ class Started:
     warm: Warm
     pid: int
     folder: Path
+
+    def kill(self) -> None:
+        """End it and what it started, so that nobody can say goodbye; `finish` as ever."""
+        with suppress(ProcessLookupError):  # it has ended
+            os.killpg(self.pid, signal.SIGKILL)
 
     def finish(self) -> tuple[int, str, str]:
         """Wait; its exit code, and what it wrote to both outputs."""
@@ -78,6 +87,7 @@ def next_order() -> dict[str, Any]:
             answer = os.waitstatus_to_exitcode(status)
         else:
             answer = os.fork()
+            os.setpgid(answer, answer or os.getpid())  # in both, whoever is first
             if not answer:
                 return order
         print(answer, flush=True)
@@ -98,6 +108,8 @@ def become(order: dict[str, Any]) -> None:
 
 def import_everything() -> None:
     """What a stage imports, as late as it may; MLflow tells it by making a database."""
+    import torch._dynamo  # noqa: F401 -- which the first optimizer imports
+
     import segmodels.steps.evaluation
     import segmodels.training.loop  # noqa: F401
     from flows import stages  # noqa: F401
