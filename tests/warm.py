@@ -91,7 +91,7 @@ def next_order() -> dict[str, Any]:
             if not answer:
                 return order
         print(answer, flush=True)
-    raise SystemExit
+    os._exit(0)  # taking PyTorch apart would take long and print
 
 
 def become(order: dict[str, Any]) -> None:

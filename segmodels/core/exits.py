@@ -39,6 +39,16 @@ _FIXES = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
+#: How PyTorch, oneDNN, C++, OpenCV and Python's threads say that there is no more memory.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "could not create a primitive",
+    "std::bad_alloc",
+    "Insufficient memory",
+    "Failed to allocate",
+    "can't start new thread",
+)
+
 
 def ended(work: Callable[[], int]) -> int:
     """Do the work of a command and say in one line what ended it.
@@ -88,7 +98,7 @@ def _told(error: Exception) -> tuple[str, int]:
         found = error.object[error.start : error.end]
         text = f"{found!r} cannot be written in the encoding {error.encoding!r} of this session."
         return f"{text} Set PYTHONUTF8=1.", ERROR
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY):
         return "There is not enough memory for this.", ERROR
     return _unforeseen(error), CRASHED
 

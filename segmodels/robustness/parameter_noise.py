@@ -13,7 +13,6 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -21,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from segmodels.core.files import temporary_folder
 from segmodels.core.settings import cache_dir
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.subject import Subject
@@ -56,22 +56,17 @@ def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
 def in_place(subject: Subject, condition: dict[str, Any]) -> Iterator[Subject]:
     """The model itself with the noise of `apply`, which it loses at the end, to the bit.
 
-    Its parameters wait in a file of the cache meanwhile, so that no network is in memory twice.
+    Its parameters wait in a file of the cache meanwhile, so that no network is in memory twice. One
+    that a killed process left is taken away by the next.
     """
-    with TemporaryDirectory(dir=_cache(), prefix="clean-weights-") as folder:
-        path, parameters = Path(folder) / "weights.safetensors", subject.model.named_parameters()
+    with temporary_folder(cache_dir() / "clean-weights") as folder:
+        path, parameters = folder / "weights.safetensors", subject.model.named_parameters()
         save_file({name: one.detach().cpu().contiguous() for name, one in parameters}, path)
         try:
             _disturb(subject.model, condition)
             yield dataclasses.replace(subject, condition=condition)
         finally:
             _restore(subject.model, path)
-
-
-def _cache() -> Path:
-    folder = cache_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @torch.no_grad()

@@ -411,6 +411,7 @@ def noted(part):
     return sum(end - start for start, end in note["done"])
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("connections", [1, 4])
 def test_kill_9_loses_moments(server, part, process, connections):
     server.manners.pause = 0.02
@@ -425,6 +426,7 @@ def test_kill_9_loses_moments(server, part, process, connections):
     assert server.sent == len(CONTENT) - have
 
 
+@pytest.mark.faults
 def test_ctrl_c_ends_all_connections(server, part, process):
     server.manners.pause = 0.05
     one = process(4)

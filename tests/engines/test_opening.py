@@ -124,6 +124,7 @@ def run(engine: str, folder: Path, kind: str = "") -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("number", "code", "busy"),
     [(signal.SIGINT, 130, 0), (signal.SIGINT, 130, 2), (signal.SIGKILL, -9, 2)],
@@ -155,6 +156,7 @@ def workers_of(caller: int) -> list[psutil.Process]:
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ENGINES if name != "processes"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("engine", ["processes", *SLOW])
 def test_a_killed_workers_piece_is_done_again(engine: str, tmp_path: Path) -> None:
     needs(engine)

@@ -29,6 +29,8 @@ from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import load_run
 
+pytestmark = pytest.mark.faults
+
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 ONE_VIEW = Protocol(name="one", version=1, title="one")
 VIEWS = Protocol(name="views", version=1, title="views", scales=(0.5, 1.0), flip=True)

@@ -74,6 +74,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[Any, ...], Any]
     return {(one["how"], one["stage"], one["line"]): one for one in found}
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("how", "stage", "line"), CASES)
 def test_a_refusal_is_one_line(
     told: dict[tuple[Any, ...], Any], how: str, stage: bool, line: str

@@ -104,6 +104,7 @@ def test_one_run_per_evidence(root: Path) -> None:
     assert after["params"] == run["params"]
 
 
+@pytest.mark.faults
 def test_a_run_cut_short_is_completed(root: Path) -> None:
     cut = (
         "from mlflow import MlflowClient\n"
@@ -122,6 +123,7 @@ def test_a_run_cut_short_is_completed(root: Path) -> None:
     assert "published-plain.png" in after["artifacts"]
 
 
+@pytest.mark.faults
 def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
     nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     error = stage(root, "evaluate", "published", "plain", ",", "train", "tiny", **nowhere)
@@ -136,6 +138,7 @@ def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
     assert [run["tags"].get("run") for run in held(root)] == ["published", None]
 
 
+@pytest.mark.faults
 def test_a_database_that_fails_is_one_line(root: Path) -> None:
     full = (
         "import sqlite3\n"

@@ -13,6 +13,8 @@ from waiting import until
 
 from flows import turns
 
+pytestmark = pytest.mark.faults
+
 LOG = logging.getLogger("turns")
 
 

@@ -18,6 +18,7 @@ def killed(folder: Path, *kills: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.faults
 def test_kills_at_places_spread_over_a_training(tmp_path: Path) -> None:
     *others, count = killed(tmp_path, "8")
     assert others == []

@@ -131,6 +131,7 @@ class _Deadly(Augmentation):
         raise AssertionError
 
 
+@pytest.mark.faults
 def test_a_process_that_is_killed_is_an_error(dataset, monkeypatch):
     monkeypatch.setenv("SEGMODELS_WORKERS", "1")
     feed = Feed(dataset, _Deadly(IMAGENET, (24, 24)), Order(IMAGES, 3, 0))

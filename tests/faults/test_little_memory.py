@@ -1,0 +1,47 @@
+"""Memory that ends somewhere: one line that says so, and with more of it the work goes on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import stage_project
+from repeats import chance, seeds, some
+from stage_project import Project, next_of
+
+from segmodels.core.exits import DONE, ERROR
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does"),
+]
+
+#: Before a stage: no more than so many bytes beyond what the process has already.
+LIMIT = """
+import resource
+from pathlib import Path
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {more}, resource.RLIM_INFINITY))
+"""
+
+STAGES = ("train tiny", "evaluate tiny plain", "robustness tiny quick", "leaderboard")
+
+
+@pytest.mark.parametrize("stage", some(STAGES, ("evaluate tiny plain",)))
+def test_memory_that_ends(computed: tuple[Project, dict[str, Path]], stage: str) -> None:
+    project, saved = computed
+    stage_project.put(project, saved[next_of(stage)])
+    expected = project.state()
+    for seed in seeds():
+        stage_project.put(project, saved[stage])
+        more = chance(stage, seed).randrange(2**20, 2**26)
+        code, error = project.run(stage, LIMIT.format(more=more))
+        where = f"{more} bytes, seed {seed}: {error}"
+        assert code in (DONE, ERROR), where
+        assert "Traceback" not in error, where
+        if code == ERROR:
+            (said,) = (line for line in error.splitlines() if line.startswith("error: "))
+            assert "emory" in said, where
+        project.done(stage)
+        assert not stage_project.differing(project.state(), expected), where
