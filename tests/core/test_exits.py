@@ -28,6 +28,7 @@ def fails(error):
         (FileNotFoundError(2, "missing", "a"), ERROR, "error: a: missing."),
         (OSError("cannot\nidentify"), ERROR, "error: cannot identify."),
         (MemoryError(), ERROR, "error: There is not enough memory for this."),
+        (RuntimeError("[enforce fail a"), ERROR, "error: There is not enough memory for this."),
     ],
 )
 def test_the_end_is_one_line_and_a_code(error, code, line, capsys):
@@ -48,6 +49,20 @@ def test_what_the_system_refuses_comes_with_a_remedy(number, capsys):
     assert line.startswith(f"error: /a/b: {os.strerror(number)}. ")
     assert line.endswith(".\n")
     assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("what", ["create", "execute"])
+def test_a_computation_that_fails_without_a_reason_is_told_as_that(what, capsys):
+    assert ended(fails(RuntimeError(f"could not {what} a primitive"))) == ERROR
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: PyTorch's oneDNN failed (could not {what} a primitive); most ")
+    assert "not enough memory" in line
+    assert line.count("\n") == 1
+
+
+def test_another_check_of_pytorch_is_not_about_memory(capsys):
+    assert ended(fails(RuntimeError("[enforce fail at inline_container.cc:1] . bad"))) == CRASHED
+    assert "not enough memory" not in capsys.readouterr().err
 
 
 def test_a_move_names_both_places(capsys):
