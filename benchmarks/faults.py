@@ -115,6 +115,29 @@ FAULTS = (
         ("tests/flows/test_tracking.py::test_an_unreachable_server_costs_one_warning",),
     ),
     Fault(
+        "cache",
+        "DVC's cache on a disk that becomes full",
+        "an error that names the disk; what the stage wrote stays; with room it goes on",
+        ("tests/flows/test_storage_faults.py::test_a_full_cache",),
+    ),
+    Fault(
+        "remotes",
+        "a DVC remote that is full, read-only, gone, or a server that stops in the middle",
+        "an error that says so; nothing here is lost; with the remote it goes on",
+        (
+            "tests/flows/test_storage_faults.py::test_a_remote_that_takes_nothing",
+            "tests/flows/test_storage_faults.py::test_a_remote_that_vanished",
+            "tests/flows/test_storage_faults.py::test_a_server_that_stops_at_a_push",
+            "tests/flows/test_storage_faults.py::test_a_server_that_stops_at_a_pull",
+        ),
+    ),
+    Fault(
+        "prefect",
+        "a Prefect server that does not answer when a flow begins",
+        "one line that names its address, exit code 75",
+        ("tests/flows/test_schedule.py::test_a_server_that_does_not_answer_is_one_line",),
+    ),
+    Fault(
         "turns",
         "a Prefect server that does not answer, or forgets, while a worker has its turn",
         "the turn is renewed or taken again; who lost it is told",

@@ -105,6 +105,7 @@ def test_a_machine_whose_zone_has_no_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert local_timezone() == "UTC"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("words", [["train"], ["train", "--serve"]])
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/api", "nowhere"])
 def test_a_server_that_does_not_answer_is_one_line(
