@@ -9,7 +9,6 @@ exactly that, whatever else runs here.
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import subprocess
 import sys
@@ -22,8 +21,8 @@ from pathlib import Path
 
 import psutil
 
-from flows import mlflow_server
-from flows.automations import BEAT_SECONDS
+from flows import mlflow_server, prefect_server
+from flows.last_words import last_words
 from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.core.files import read_json, write_json
 from segmodels.core.locks import only_one
@@ -92,35 +91,49 @@ def up(prefect_port: int, mlflow_port: int) -> list[Service]:
 
     Raises:
         SegmodelsError: a port is taken by somebody else, a setting of MLflow's server does not fit,
-            or a service ends as it starts.
+            or a service ends as it starts; what this call started is then ended.
     """
     with only_one(_folder() / "servers.lock", "starting or ending servers", wait=True):
         here = {service.name: service for service in running()}
-        api = f"http://{HOST}:{prefect_port}/api"
-        settings = _settings(api)
-        own = not mlflow_server.is_elsewhere(settings)
-        tracking = mlflow_server.command(settings, mlflow_port) if own else []
-        served = mlflow_server.environment(settings, _folder()) if own else {}
-        if "prefect" not in here:
-            _check_free(prefect_port, "--prefect-port")
-            command = _module("prefect", "server", "start", "--host", HOST, "--port", prefect_port)
-            here["prefect"] = _start("prefect", command, settings, api.removesuffix("/api"))
-            _keep(here)
-        if own and "mlflow" not in here:
-            _check_free(mlflow_port, "--mlflow-port")
-            here["mlflow"] = _start("mlflow", tracking, served, _view(mlflow_port))
-            _keep(here)
-        _wait(here["prefect"], lambda: _answers(f"{api}/health"))
-        if "worker" not in here:
-            known = mlflow_server.client_environment(settings, mlflow_port)
-            _deploy(known)
-            work = _module("prefect", "worker", "start", "--pool", POOL, "--name", POOL)
-            here["worker"] = _start("worker", work, known, "")
-            _keep(here)
-        if "mlflow" in here:
-            health = mlflow_server.health(settings, mlflow_port)
-            _wait(here["mlflow"], lambda: _answers(health))
-        return list(here.values())
+        before = dict(here)
+        try:
+            return _start_missing(here, prefect_port, mlflow_port)
+        except BaseException:
+            for name in [one for one in reversed(here) if one not in before]:
+                _end(here[name])
+            _keep(before)
+            raise
+
+
+def _start_missing(here: dict[str, Service], prefect_port: int, mlflow_port: int) -> list[Service]:
+    """Start what `here` lacks, and note it there."""
+    api = f"http://{HOST}:{prefect_port}/api"
+    settings = prefect_server.environment(api, _folder())
+    own = not mlflow_server.is_elsewhere(settings)
+    tracking = mlflow_server.command(settings, mlflow_port) if own else []
+    served = mlflow_server.environment(settings, _folder()) if own else {}
+    if "prefect" not in here:
+        _check_free(prefect_port, "--prefect-port")
+    if own and "mlflow" not in here:
+        _check_free(mlflow_port, "--mlflow-port")
+    if "prefect" not in here:
+        command = _module("prefect", "server", "start", "--host", HOST, "--port", prefect_port)
+        here["prefect"] = _start("prefect", command, settings, api.removesuffix("/api"))
+        _keep(here)
+    if own and "mlflow" not in here:
+        here["mlflow"] = _start("mlflow", tracking, served, _view(mlflow_port))
+        _keep(here)
+    _wait(here["prefect"], lambda: _answers(f"{api}/health"))
+    if "worker" not in here:
+        known = mlflow_server.client_environment(settings, mlflow_port)
+        _deploy(known)
+        work = _module("prefect", "worker", "start", "--pool", POOL, "--name", POOL)
+        here["worker"] = _start("worker", work, known, "")
+        _keep(here)
+    if "mlflow" in here:
+        health = mlflow_server.health(settings, mlflow_port)
+        _wait(here["mlflow"], lambda: _answers(health))
+    return list(here.values())
 
 
 def down() -> list[Service]:
@@ -147,21 +160,6 @@ def _end(service: Service) -> None:
             with suppress(psutil.NoSuchProcess):
                 getattr(one, ask)()
         psutil.wait_procs(left, timeout=GRACE_SECONDS)
-
-
-def _settings(api: str) -> dict[str, str]:
-    """The environment of every service."""
-    return {
-        **os.environ,
-        "PREFECT_API_URL": api,
-        "PREFECT_HOME": str(_folder() / "prefect"),
-        "PREFECT_UI_API_URL": api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_SECONDS),
-        "DO_NOT_TRACK": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes for what nobody asks here
-    }
 
 
 def _module(name: str, *arguments: object) -> list[str]:
@@ -197,7 +195,10 @@ def _wait(service: Service, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not ready():
         if service.process is None:
-            raise SegmodelsError(f"{service.name} ended as it started; {service.log} says why.")
+            said = last_words(Path(service.log))
+            raise SegmodelsError(
+                f"{service.name} ended as it started: {said}. {service.log} has all of it."
+            )
         if time.monotonic() > deadline:
             raise PassingError(f"{service.name} does not answer; {service.log} says more.")
         time.sleep(0.5)

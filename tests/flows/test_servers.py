@@ -19,7 +19,7 @@ import pytest
 from postgres_server import free_port
 from test_reproduce_server import CHECKOUT
 
-from flows import servers
+from flows import prefect_server, servers
 from segmodels.core.files import write_json
 from segmodels.errors import SegmodelsError
 
@@ -68,10 +68,67 @@ def test_another_process_of_the_same_number_is_left_alone(service: servers.Servi
     assert service.process is not None
 
 
-def test_a_service_that_ends_as_it_starts_is_named_with_its_log(cache: Path) -> None:
-    made = servers._start("broken", [sys.executable, "-c", "exit(3)"], os.environ, "")
-    with pytest.raises(SegmodelsError, match=r"broken ended as it started; .*broken\.log"):
+LOG = """Traceback (most recent call last):
+  File "x.py", line 3, in <module>
+    raise OSError
+psycopg2.OperationalError: FATAL:  password authentication failed for user "mlflow"
+
+(Background on this error at: https://sqlalche.me/e/20/e3q8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [(LOG, 'FATAL: password authentication failed for user "mlflow"'), ("one\ntwo\n", "two")],
+)
+def test_a_service_that_ends_as_it_starts_is_named_with_the_reason(
+    cache: Path, log: str, said: str
+) -> None:
+    code = f"import sys; sys.stderr.write({log!r}); exit(3)"
+    made = servers._start("broken", [sys.executable, "-c", code], os.environ, "")
+    with pytest.raises(SegmodelsError) as caught:
         servers._wait(made, lambda: False)
+    assert "broken ended as it started: " in str(caught.value)
+    assert f"{said}. " in str(caught.value)
+    assert str(caught.value).endswith("broken.log has all of it.")
+
+
+def test_a_start_that_fails_leaves_nothing_behind(
+    cache: Path, service: servers.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ran before stays."""
+    keep(service)
+    started: list[servers.Service] = []
+
+    def fail(here: dict[str, servers.Service], *_: int) -> list[servers.Service]:
+        sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+        started.append(servers._start("new", sleep, os.environ, ""))
+        here["new"] = started[0]
+        raise SegmodelsError("no")
+
+    monkeypatch.setattr(servers, "_start_missing", fail)
+    with pytest.raises(SegmodelsError, match="no"):
+        servers.up(1, 2)
+    assert started[0].process is None
+    assert [one.name for one in servers.running()] == [service.name]
+
+
+def test_a_driver_that_prefect_cannot_use_is_named(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql://a:b@c/d")
+    with pytest.raises(SegmodelsError, match=r"_URL begins with postgresql\+asyncpg://") as caught:
+        servers.up(1, 2)
+    assert "a:b" not in str(caught.value)
+
+
+def test_the_worker_knows_the_login_that_the_server_asks_for(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "boss:secret")
+    assert prefect_server.environment("x", cache)["PREFECT_API_AUTH_STRING"] == "boss:secret"
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "ada:other")
+    assert prefect_server.environment("x", cache)["PREFECT_API_AUTH_STRING"] == "ada:other"
 
 
 def test_a_port_of_somebody_else_is_named() -> None:
