@@ -115,6 +115,12 @@ FAULTS = (
         ("tests/flows/test_tracking.py::test_an_unreachable_server_costs_one_warning",),
     ),
     Fault(
+        "mlflow-killed",
+        "an MLflow server that is killed after a run was made there",
+        "one warning; the stage ends well, and the next board catches up",
+        ("tests/flows/test_mlflow_stops.py::test_a_server_killed_in_the_middle_of_a_stage",),
+    ),
+    Fault(
         "cache",
         "DVC's cache on a disk that becomes full",
         "an error that names the disk; what the stage wrote stays; with room it goes on",
