@@ -129,7 +129,8 @@ FAULTS = (
     Fault(
         "remotes",
         "a DVC remote that is full, read-only, gone, or a server that stops in the middle",
-        "an error that says so; nothing here is lost; with the remote it goes on",
+        "a push is an error, a pull is known to have failed; "
+        "nothing here is lost; with the remote it goes on",
         (
             "tests/flows/test_storage_faults.py::test_a_remote_that_takes_nothing",
             "tests/flows/test_storage_faults.py::test_a_remote_that_vanished",
