@@ -47,6 +47,8 @@ def _pack(chosen: argparse.Namespace) -> int:
     signed = ", signed" if chosen.sign else ""
     size = f"{packed.path.stat().st_size:,} bytes"
     print(f"{relative(packed.path)}: evidence {', '.join(packed.keys)}, {size}{signed}")
+    if packed.published:
+        print(f"  {packed.published} of the project's own: published, not counted on this machine")
     for reason, number in Counter(packed.left_out).items():
         print(f"  left out: {number} {reason}")
     print(f"others judge it without images: segmodels evidence check {packed.path.name}")
@@ -93,7 +95,7 @@ def check_submission(path: Path, key: str, by: str | None, url: str) -> bool:
 
     folders, descriptions = paths.evidence_folders(), paths.descriptions()
     project = load_project(paths.published_evidence(), paths.reports())
-    judged = judge_submission(path, project, descriptions, key)
+    judged = judge_submission(path, project, descriptions, key, folders)
     print(f"{relative(path)}: whole, of run {judged.submission.run!r}")
     if judged.signed == NOT_CHECKED:
         print("  signed; not checked: give the public key with --key")
@@ -106,6 +108,7 @@ def check_submission(path: Path, key: str, by: str | None, url: str) -> bool:
     if by:
         for copy in admit_submission(path, judged, folders, descriptions, by, url):
             print(f"  kept as {relative(copy)}")
+        print("  a row shows it where the project has no evidence of its own (docs/verdicts.md)")
     return not any(one.objection for one in judged.parts)
 
 

@@ -26,11 +26,13 @@ class PackedRun:
         path: of the file.
         keys: of the evidence in it.
         left_out: a reason for each piece of the run that is not in it.
+        published: pieces that the project publishes and this machine did not count.
     """
 
     path: Path
     keys: list[str]
     left_out: list[str]
+    published: int = 0
 
 
 def packable_runs() -> dict[str, list[Path]]:
@@ -47,7 +49,7 @@ def packable_runs() -> dict[str, list[Path]]:
 def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> PackedRun:
     """Write the evidence of a run, with environment, hashes and the digest of its label maps.
 
-    Only what others can judge goes in: whole splits, undisturbed, in fp32, counted here.
+    Only what others can judge goes in: whole splits, undisturbed, in fp32, counted by this project.
 
     Args:
         run: its name; or a claim, for the run that evaluates its weights.
@@ -62,7 +64,7 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
         run = run_of(claim).name
     if run not in known:
         raise UnknownNameError("run with evidence", run, known)
-    parts, left_out = {}, dict[str, str]()
+    parts, left_out, published = {}, dict[str, str](), 0
     for folder in known[run]:
         for path, evidence in _checked(folder):
             if why := _unfit(evidence):
@@ -71,6 +73,7 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
                 protocol = path.parent.name
                 maps, about = _maps(run, protocol, evidence.key), _environment(run, protocol)
                 parts[evidence.key] = part_of(evidence, protocol, maps, about)
+                published += paths.published_evidence() in path.parents
     if not parts:
         why = f" ({next(iter(left_out.values()))})" if left_out else ""
         raise SegmodelsError(f"{known[run][0]}: nothing in it that others could judge{why}.")
@@ -80,7 +83,7 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
         comment = f"segmodels submission of {run}"
         submission = replace(submission, signature=sign(submission.signed, key, comment))
     write_submission(path, submission)
-    return PackedRun(path, sorted(parts), sorted(left_out.values()))
+    return PackedRun(path, sorted(parts), sorted(left_out.values()), published)
 
 
 def _checked(folder: Path) -> Iterator[tuple[Path, Evidence]]:

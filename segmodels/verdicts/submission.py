@@ -19,7 +19,7 @@ from segmodels.verdicts.compare import judge
 from segmodels.verdicts.matching import has_released_weights, other_network
 from segmodels.verdicts.project import Project
 from segmodels.verdicts.resolved import resolve
-from segmodels.verdicts.third_party import admit, objections
+from segmodels.verdicts.third_party import admit, disagreement, objections
 from segmodels.verdicts.verdict import Answer, Verdict
 
 
@@ -59,7 +59,11 @@ class JudgedSubmission:
 
 
 def judge_submission(
-    path: Path, project: Project, descriptions: Sequence[Path], key: str = ""
+    path: Path,
+    project: Project,
+    descriptions: Sequence[Path],
+    key: str = "",
+    folders: Sequence[Path] = (),
 ) -> JudgedSubmission:
     """Check a file and judge what is in it.
 
@@ -68,6 +72,7 @@ def judge_submission(
         project: its claims, protocols and rules.
         descriptions: folders of `<dataset>.json` as `prepare` writes them.
         key: public key of minisign, or its file.
+        folders: of evidence that is here, with which it must agree.
 
     Raises:
         SegmodelsError: it was changed, its evidence is unsound, or the signature is not of the key.
@@ -76,8 +81,9 @@ def judge_submission(
     signed = _checked(path, submission, key)
     with tempfile.TemporaryDirectory() as folder:
         parts = [
-            _judged(project, part, _sound(path, part, Path(folder), descriptions), descriptions)
+            _judged(project, part, evidence, descriptions, folders)
             for part in submission.parts
+            for evidence in [_sound(path, part, Path(folder), descriptions)]
         ]
     return JudgedSubmission(submission, signed, parts)
 
@@ -141,9 +147,14 @@ def _named(error: SegmodelsError, path: Path, folder: Path) -> str:
 
 
 def _judged(
-    project: Project, part: Part, evidence: Evidence, descriptions: Sequence[Path]
+    project: Project,
+    part: Part,
+    evidence: Evidence,
+    descriptions: Sequence[Path],
+    folders: Sequence[Path],
 ) -> JudgedPart:
     objection = next(objections(evidence, *descriptions), "")
+    objection = objection or disagreement(evidence, folders)
     scores = {
         name: score(evidence, protocol).miou
         for name, protocol in project.protocols.items()

@@ -22,6 +22,7 @@ from segmodels.evidence import (
     read_evidence,
     write_evidence,
 )
+from segmodels.evidence.counted import NOT_CHECKED
 from segmodels.metrics.scores import score
 from segmodels.models.own_source import is_own
 from segmodels.protocols.reading import load_protocols
@@ -73,11 +74,16 @@ def admit(
     if (counted := evidence.identity.evaluator) != EVALUATOR:
         reason = f"it was counted by evaluator {counted}, this is {EVALUATOR}; count again."
         raise SegmodelsError(f"{path}: {reason}")
-    _compare_with_ours(path, evidence, folders)
+    if problem := disagreement(evidence, folders):
+        raise SegmodelsError(f"{path}: {problem}")
     place = folders[-1] / THIRD_PARTY / by
     copy = place / path.name
-    if copy.is_file() and read_evidence(copy).images != evidence.images:
+    before = read_evidence(copy) if copy.is_file() else None
+    if before and before.images != evidence.images:
         raise SegmodelsError(f"{path}: {by} gave other counts before; remove {copy} first.")
+    unchecked = ("", NOT_CHECKED)
+    if before and signed in unchecked and before.counted.signed not in unchecked:
+        return copy  # or whoever passes the file on without its signature would take it away
     return write_evidence(place, replace(evidence, counted=Counted("checked", by, url, signed)))
 
 
@@ -136,20 +142,21 @@ def _entry(evidence: Evidence) -> WeightsEntry | None:
     return next(exact, None) or next(by_digits, None)
 
 
-def _compare_with_ours(path: Path, evidence: Evidence, folders: Sequence[Path]) -> None:
-    """Where the same thing was counted here, the two must come to the same number."""
+def disagreement(evidence: Evidence, folders: Sequence[Path]) -> str:
+    """Where the same thing was counted here, the two must come to the same number; else why not."""
     files = (file for folder in folders for file in evidence_files(folder))
     same = [read_evidence(file) for file in files if file.stem == evidence.key]
     own = next((one for one in same if one.counted.ours), None)
     if own is None:
-        return
+        return ""
     allowed = load_rules().tolerance.third_party.points
     for protocol in load_protocols().values():
         if protocol.inference != evidence.identity.inference:
             continue
         here, there = (score(e, protocol).miou for e in (own, evidence))
         if not abs(here - there) <= allowed:
-            raise SegmodelsError(
-                f"{path}: says mIoU {there:.2f} under {protocol.name}, but the same weights on the "
+            return (
+                f"says mIoU {there:.2f} under {protocol.name}, but the same weights on the "
                 f"same images gave {here:.2f} here; {allowed} points are tolerated."
             )
+    return ""

@@ -268,3 +268,17 @@ def test_a_copy_that_is_kept_is_the_same_evidence(board: Board, packed: Path) ->
     found = evidence(inference=STRICT)
     assert read_evidence(copy) == replace(found, counted=Counted("checked", "some-lab"))
     assert json.loads(copy.read_text())["counted"] == {"how": "checked", "by": "some-lab"}
+
+
+def test_a_check_says_where_counts_disagree_with_those_here(
+    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also without `--by`: a forged file is whole, and sound in itself."""
+    board.keep(evidence(matrices(6, right=200), inference=STRICT), local=True)
+    path = pack_run("toy-run", tmp_path / "toy.submission").path
+    other_side(board)
+    board.keep(evidence(inference=STRICT))
+    assert main(["evidence", "check", str(path)]) == 1
+    told = capsys.readouterr().out
+    assert "answers nothing here: says mIoU" in told
+    assert "but the same weights on the same images gave" in told

@@ -165,6 +165,16 @@ def test_other_counts_do_not_replace_earlier_ones(board, mail):
         admitted(board, mail(evidence(matrices(6, right=61))))
 
 
+def test_a_copy_without_a_signature_does_not_take_one_away(board, mail):
+    places = [board.evidence], [board.root / "reports" / "datasets"], "some-lab", ""
+    path = mail(evidence())
+    copy = admit(path, *places, "RWkey")
+    for signed in ("", "not checked"):
+        assert admit(path, *places, signed) == copy
+        assert read_evidence(copy).counted.signed == "RWkey"
+    assert read_evidence(admit(path, *places, "RWother")).counted.signed == "RWother"
+
+
 def test_what_was_put_there_by_hand_is_looked_at_as_closely(board, capsys):
     board.keep(evidence(matrices(3), counted=THEIRS), folder="third-party/some-lab")
     assert main(["evidence", "check"]) == 1
