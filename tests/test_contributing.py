@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 from doc_blocks import Block, blocks, commands, prints, write_files
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "tutorials" / "add.md"
 
 #: Does what the page shows, in its order, and tells what each command printed.

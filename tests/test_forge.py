@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY
 from synthetic import evidence
 from toy_board import Board
 
@@ -20,6 +19,7 @@ from segmodels.evidence.signature import make_key
 from segmodels.protocols.protocol import Protocol
 from segmodels.steps.packing import pack_run
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 FORGE = REPOSITORY / ".github"
 WORKFLOWS = sorted((FORGE / "workflows").glob("*.yml"))
 FORMS = sorted(path for path in FORGE.glob("ISSUE_TEMPLATE/*.yml") if path.name != "config.yml")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY
 
 from segmodels.versions import SOFTWARE
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 BUNDLED = "segmodels/bundled/"
 
 #: As a stranger calls it, and the library; everything in one process.

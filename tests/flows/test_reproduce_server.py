@@ -244,6 +244,7 @@ def test_a_run_under_a_suite(server: Server, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_training_and_a_claim(server: Server, tmp_path: Path) -> None:
     """Without DVC: inputs first, then progress in steps, the verdicts as a table."""
     root = small_project.make(tmp_path / "project")
@@ -352,6 +353,7 @@ def test_one_gpu_is_shared(server: Server, make_repo: MakeRepo) -> None:
         urllib.request.urlopen(request, timeout=30).close()
 
 
+@pytest.mark.slow
 def test_a_cron_deployment_gets_and_runs_scheduled_runs(
     server: Server, make_repo: MakeRepo
 ) -> None:
@@ -396,6 +398,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_a_turn_at_a_stage_is_of_one_worker(server: Server) -> None:
     done = subprocess.run(
         [sys.executable, "-c", TURNS],

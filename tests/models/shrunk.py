@@ -81,17 +81,16 @@ VARIANTS += ["depict_ca_vit_tiny_patch16"]
 #: One name for every class, for what takes seconds.
 FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
 
-#: Small networks of many small layers, and those on large backbones: they take long to compile and
-#: to export, and have no operation that others lack.
-_LONG = re.compile(
-    "bisenet_|dabnet|ddrnet|dicenet_|enet$|enet_davidtvs|espnetv2_|fcdensenet|segnet"
-    "|deeplabv3plus_xception|icnet|encnet_|ccnet_|ocrnet_|fcn_hrnet_|dilatednet|resnet38|gscnn|autodeeplab_"
-)
+#: One of each way to build a network; the others take long to compile and to export, and have no
+#: operation that these lack.
+_QUICK = re.compile("segmenter_|depict_|segformer_b0|unet|espnet_p|fcn_mobilenetv2")
 
 
 def patient(names: list[str]) -> list[Any]:
-    """The names as parameters of a test that compiles or exports; long ones are `slow`."""
-    return [pytest.param(one, marks=pytest.mark.slow) if _LONG.match(one) else one for one in names]
+    """The names as parameters of a test that compiles or exports; most of them are `slow`."""
+    return [
+        one if _QUICK.match(one) else pytest.param(one, marks=pytest.mark.slow) for one in names
+    ]
 
 
 def overrides(name: str) -> dict[str, Any]:

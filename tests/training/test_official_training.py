@@ -44,8 +44,8 @@ def reference(mirror: Path) -> ModuleType:
 
 
 def _each(name: str, precision: str) -> Any:
-    """A case; of a ResNet, half a minute each, the sharper precision is enough every time."""
-    slow = precision == "single" and re.search(r"_r\d+", name)
+    """A case; those of a ResNet take half a minute each."""
+    slow = re.search(r"_r\d+", name)
     return pytest.param(name, precision, marks=[pytest.mark.slow] if slow else [])
 
 
