@@ -116,10 +116,10 @@ def repository_root(start: Path | str = ".") -> Path:
     Raises:
         SegmodelsError: there is none.
     """
-    for folder in (Path(start).resolve(), *Path(start).resolve().parents):
+    here = Path(start).resolve()
+    for folder in (here, *here.parents):
         if (folder / ".dvc").is_dir():
             return folder
-    here = Path(start).resolve()
     raise SegmodelsError(f"{here} is not inside a DVC repository; `segmodels init` makes one.")
 
 
@@ -293,10 +293,8 @@ def _select(names: Sequence[str], targets: Sequence[str], groups: Sequence[str])
 def _closure(names: set[str], edges: Mapping[str, Sequence[str]]) -> set[str]:
     """Add everything that the named stages depend on."""
     found: set[str] = set()
-    todo = list(names)
+    todo = set(names)
     while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo.extend(edges[name])
+        found |= todo
+        todo = {needed for name in todo for needed in edges[name]} - found
     return found
