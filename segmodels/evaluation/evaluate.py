@@ -78,11 +78,11 @@ def evaluate(
 
     Raises:
         SegmodelsError: an image is damaged, the images are not the registered ones, or the model
-            has fewer outputs than there are classes.
+            has other outputs than there are classes.
     """
     if limit is not None and limit < 1:
         raise SegmodelsError(f"'limit' is a number of images, not {limit}.")
-    _check_outputs(subject.model, dataset)
+    check_outputs(subject.model, dataset)
     _check_kind(dataset, protocol)
     identity = identify(subject, dataset, protocol, limit)
     part = None if shard is None else Shard(*shard)
@@ -139,12 +139,23 @@ def evaluate(
     return evidence, record
 
 
-def _check_outputs(model: SegModel, dataset: Dataset) -> None:
-    classes = len(dataset.class_names)
-    if model.num_classes < classes:
+def check_outputs(model: SegModel, dataset: Dataset) -> None:
+    """Refuse a network whose outputs are not the classes of a dataset.
+
+    Weights that say what each output is may have one more, for void, as the CamVid ones have.
+    """
+    classes, name = len(dataset.class_names), model.config.get("name")
+    extra = model.num_classes - classes
+    outputs = f"model {name!r} has {model.num_classes} outputs"
+    has = f"{outputs}, but {dataset.name} has {classes} classes"
+    if extra < 0:
+        raise SegmodelsError(f"{has}: these weights belong to another dataset.")
+    if extra != model.extra_outputs and (extra != 1 or not model.class_names):
+        said = f" (it says extra_outputs = {model.extra_outputs})" if model.extra_outputs else ""
         raise SegmodelsError(
-            f"model {model.config.get('name')!r} has {model.num_classes} outputs, but "
-            f"{dataset.name} has {classes} classes: these weights belong to another dataset."
+            f"{has}{said}. If the first {classes} are these classes, in this order, and a pixel is "
+            f"wrong where another output wins, say so: net.extra_outputs = {extra}. Otherwise the "
+            f"weights belong to another dataset."
         )
 
 

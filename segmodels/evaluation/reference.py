@@ -31,7 +31,7 @@ from segmodels.evaluation.geometry import (
 from segmodels.evaluation.precision import evaluating, inference, lowres_logits
 from segmodels.evaluation.prediction import are_finite, check_finite
 from segmodels.evaluation.views import image_views
-from segmodels.models.base import SegModel
+from segmodels.models.base import SegModel, network
 from segmodels.protocols.protocol import Precision, Protocol, Sides, pair
 
 #: Windows per forward pass; the result does not depend on it.
@@ -54,7 +54,7 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
         SegmodelsError: an argument is of a wrong type; the model does not say how pixels become
             input, has more outputs than a byte can number, or gives scores that are not finite.
     """
-    an(SegModel, "model", model, "create_model or load_checkpoint")
+    network(model)
     an(Protocol, "protocol", protocol, "load_protocol")
     image = rgb("image", image)
     if protocol.whole_image:
@@ -106,7 +106,7 @@ def predict_views(
     Raises:
         SegmodelsError: an argument is of a wrong type, or there is no view.
     """
-    an(SegModel, "model", model, "create_model or load_checkpoint")
+    network(model)
     an(Protocol, "protocol", protocol, "load_protocol")
     size = _checked_size(size)
     total: Tensor | None = None

@@ -71,6 +71,8 @@ class SegModel(nn.Module):
             ``create_model(**config)`` builds the same network again.
         preprocessing: how pixels become input, when the weights (or the recipe) say so.
         class_names: names of the logit channels, when the weights say so.
+        extra_outputs: logit channels behind those of the classes, as one for void; a network that
+            has some says so to be evaluated.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
@@ -78,6 +80,7 @@ class SegModel(nn.Module):
     smallest_side: int = 1
     align_corners: bool = False
     only_in_pytorch: ClassVar[str] = ""
+    extra_outputs: int = 0
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Let ``forward_lowres`` of every network check its images first, as ``forward`` does."""
@@ -209,6 +212,17 @@ class SegModel(nn.Module):
                 shape[dim] = missing
                 images = torch.cat([images, images.new_zeros(shape)], dim)
         return images
+
+
+def network(value: Any) -> SegModel:
+    """The argument `model` of a public function: a network of this library."""
+    if not isinstance(value, SegModel):
+        own = isinstance(value, nn.Module)
+        fix = "A module of your own becomes one: model = segmodels.own_model(net)." if own else ""
+        found = type(value).__name__ if own else value
+        expected = "a SegModel (of create_model, load_checkpoint or own_model)"
+        raise wrong("model", expected, found, fix)
+    return value
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from segmodels.errors import SegmodelsError
 from segmodels.models.base import ModelConfig, SegModel, plain, round_up
 from segmodels.models.own_building import built_by
 from segmodels.models.own_identity import identity_of, packages_of
+from segmodels.models.own_output import fault_of, logits_of
 from segmodels.models.own_source import OwnSource, find_source
 from segmodels.models.preprocessing import Preprocessing
 
@@ -37,6 +38,7 @@ class OwnModel(SegModel):
         multiple: sides of images are padded to a multiple of this, for networks that want it.
         auxiliary_weight: of the loss of `aux` logits that it gives beside `out` or `logits`; None
             trains it without them.
+        extra_outputs: logits behind those of the classes, as one for void.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class OwnModel(SegModel):
         preprocessing: Preprocessing,
         multiple: int = 1,
         auxiliary_weight: float | None = None,
+        extra_outputs: int = 0,
     ) -> None:
         super().__init__(ModelConfig(num_classes))
         self.network = network
@@ -54,6 +57,7 @@ class OwnModel(SegModel):
         self.preprocessing = preprocessing
         self.stride = multiple
         self.auxiliary_weight = auxiliary_weight
+        self.extra_outputs = extra_outputs
         self.training = network.training  # its layers may differ, as frozen ones do
 
     def forward_lowres(self, images: Tensor) -> Tensor:
@@ -62,8 +66,7 @@ class OwnModel(SegModel):
         Raises:
             SegmodelsError: the network fails, or gives something else.
         """
-        given = self._given(images)
-        return self._checked(logits_of(given), given, len(images), "bare, as 'out' or as 'logits'")
+        return self._logits(self._given(images), len(images))
 
     def forward_supervised(self, images: Tensor) -> list[tuple[Tensor, float]]:
         """The same, and `aux` logits where the network says what their loss weighs.
@@ -72,13 +75,12 @@ class OwnModel(SegModel):
             SegmodelsError: the network fails, or gives something else.
         """
         given = self._given(images)
-        main = self._checked(logits_of(given), given, len(images), "bare, as 'out' or as 'logits'")
+        main = self._logits(given, len(images))
         if self.auxiliary_weight is None:
             return [(main, 1.0)]
         auxiliary = given.get("aux") if isinstance(given, Mapping) else getattr(given, "aux", None)
-        where = "as 'aux' too, because the network has an 'auxiliary_weight'"
-        auxiliary = self._checked(auxiliary, given, len(images), where)
-        return [(main, 1.0), (auxiliary, self.auxiliary_weight)]
+        called = "'aux' of its output, for which it has an 'auxiliary_weight',"
+        return [(main, 1.0), (self._logits(auxiliary, len(images), called), self.auxiliary_weight)]
 
     def _given(self, images: Tensor) -> Any:
         """What the network returns of images, padded as it wants them."""
@@ -90,16 +92,11 @@ class OwnModel(SegModel):
         except Exception as error:  # of foreign code
             raise self._failed(padded, error) from error
 
-    def _checked(self, logits: Any, given: Any, images: int, where: str) -> Tensor:
-        wanted = (images, self.num_classes)
-        if isinstance(logits, Tensor) and logits.ndim == 4 and tuple(logits.shape[:2]) == wanted:
-            return logits
-        named = f"a dict of {', '.join(map(repr, given))}" if isinstance(given, Mapping) else ""
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else named or type(given).__name__
-        raise SegmodelsError(
-            f"network {self.config['name']!r}: its output is {found}; expected logits "
-            f"({wanted[0]}, {wanted[1]}, h, w), {where}."
-        )
+    def _logits(self, given: Any, images: int, called: str = "its output") -> Tensor:
+        logits, fault = logits_of(given), fault_of(given, images, self.num_classes, called)
+        if fault or logits is None:
+            raise SegmodelsError(f"network {self.config['name']!r}: {fault}")
+        return logits
 
     def check_kind(self, images: Tensor) -> None:
         """What its input may be is the network's own affair."""
@@ -111,15 +108,6 @@ class OwnModel(SegModel):
             f"{text.rstrip('.')}. If sides must be a multiple of a number, say so: "
             f"net.size_multiple = 32."
         )
-
-
-def logits_of(given: Any) -> Tensor | None:
-    """The logits in what a network returns; None if none are there."""
-    for name in ("out", "logits"):
-        if isinstance(given, Mapping) and name in given:
-            given = given[name]
-    found = given if isinstance(given, Tensor) else getattr(given, "logits", None)
-    return found if isinstance(found, Tensor) else None
 
 
 def wrap_network(
@@ -216,7 +204,9 @@ def _wrapped(
     multiple = whole("size_multiple", getattr(module, "size_multiple", 1), 1, 4096)
     number = num_classes if num_classes is not None else _outputs(module, name, multiple)
     number = whole("num_classes", number, 1, MOST_CLASSES)
-    return OwnModel(module, config, number, applied, multiple, _auxiliary_weight(module, name))
+    extra = whole("extra_outputs", getattr(module, "extra_outputs", 0), 0, MOST_CLASSES)
+    weight = _auxiliary_weight(module, name)
+    return OwnModel(module, config, number, applied, multiple, weight, extra)
 
 
 def _auxiliary_weight(module: nn.Module, name: str) -> float | None:
@@ -240,7 +230,7 @@ def _outputs(module: nn.Module, name: str, multiple: int) -> int:
     parameter = next(module.parameters(), torch.zeros(()))
     try:
         with torch.no_grad():  # for a shape, not for numbers
-            given = logits_of(module.eval()(torch.zeros(1, 3, side, side, device=parameter.device)))
+            given = module.eval()(torch.zeros(1, 3, side, side, device=parameter.device))
     except Exception as error:  # of foreign code
         text = " ".join(str(error).split())[:200].rstrip(".")
         raise SegmodelsError(
@@ -250,7 +240,7 @@ def _outputs(module: nn.Module, name: str, multiple: int) -> int:
     finally:
         for layer in training:
             layer.training = True
-    if given is None or given.ndim != 4:
-        found = "nothing of the kind" if given is None else tuple(given.shape)
-        raise SegmodelsError(f"network {name!r}: expected logits (1, C, h, w), found {found}.")
-    return int(given.shape[1])
+    logits, fault = logits_of(given), fault_of(given, 1)
+    if fault or logits is None:
+        raise SegmodelsError(f"network {name!r}: {fault}")
+    return int(logits.shape[1])

@@ -173,8 +173,25 @@ def test_a_disturbance_changes_the_image_and_not_the_fingerprint(
 
 def test_more_outputs_than_classes_are_kept(subject: Subject, dataset: Dataset) -> None:
     wide = dataclasses.replace(subject, model=create_model("segformer_nano", 11).eval())
+    with pytest.raises(SegmodelsError, match=r"11 outputs, but shapes has 8.*extra_outputs = 3"):
+        evaluate(wide, dataset, PLAIN, limit=1)
+    wide.model.extra_outputs = 3
     evidence, _ = evaluate(wide, dataset, PLAIN, limit=1)
     assert evidence.matrices().shape == (1, 9, 11)
+
+
+@pytest.mark.parametrize("extra", [1, 2])
+def test_weights_that_name_their_outputs_may_have_one_for_void(
+    subject: Subject, dataset: Dataset, extra: int
+) -> None:
+    model = create_model("segformer_nano", 8 + extra).eval()
+    model.class_names = tuple(map(str, range(8 + extra)))
+    wide = dataclasses.replace(subject, model=model)
+    if extra == 1:
+        assert evaluate(wide, dataset, PLAIN, limit=1)[0].outputs == 9
+    else:  # of another dataset
+        with pytest.raises(SegmodelsError, match="10 outputs, but shapes has 8"):
+            evaluate(wide, dataset, PLAIN, limit=1)
 
 
 def test_fewer_outputs_than_classes_are_refused(subject: Subject, dataset: Dataset) -> None:

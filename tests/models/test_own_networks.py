@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from segmodels.models.own import wrap_network
 from segmodels.models.preprocessing import IMAGENET, Preprocessing
 from segmodels.protocols.protocol import Protocol
 
+LOGITS = torch.zeros(1, 5, 8, 8)
 STATED = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "range": 1}
 SLIDE = Protocol(
     name="slide", version=1, title="slide", window=48, stride=32, scales=(1.0, 1.5), flip=True
@@ -102,11 +105,13 @@ def test_faults_of_a_preprocessing(changes: dict[str, object], told: str) -> Non
 @pytest.mark.parametrize(
     ("output", "found"),
     [
-        (torch.zeros(1, 4, 8, 8), r"\(1, 4, 8, 8\)"),
-        (torch.zeros(1, 5), r"\(1, 5\)"),
-        ((torch.zeros(1, 5, 8, 8),), "tuple"),
-        ({"logit": torch.zeros(1, 5, 8, 8)}, "a dict of 'logit'"),
-        (None, "NoneType"),
+        (torch.zeros(1, 4, 8, 8), "float32 (1, 4, 8, 8)"),
+        (torch.zeros(1, 5), "float32 (1, 5)"),
+        (torch.zeros(5, 8, 8), "float32 (5, 8, 8)"),
+        ((LOGITS, LOGITS), "a tuple of float32 (1, 5, 8, 8), float32 (1, 5, 8, 8)"),
+        ({"logit": LOGITS}, "a dict of 'logit' (float32 (1, 5, 8, 8))"),
+        (LOGITS.numpy(), "ndarray float32 (1, 5, 8, 8)"),
+        (None, "None"),
     ],
 )
 def test_what_is_no_logits_is_told(output: object, found: str) -> None:
@@ -115,5 +120,38 @@ def test_what_is_no_logits_is_told(output: object, found: str) -> None:
             return output
 
     model = wrap_network(Odd(nn.Conv2d(3, 5, 1)), num_classes=5, preprocessing=STATED)
-    with pytest.raises(SegmodelsError, match=rf"its output is {found}; expected logits \(1, 5"):
+    with pytest.raises(SegmodelsError) as caught:
         model(torch.zeros(1, 3, 8, 8))
+    wanted = "expected logits (1, 5, height, width), in floats"
+    assert f"its output is {found}; {wanted}" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [5, None])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda logits: logits.argmax(dim=1), "return the scores, before their argmax"),
+        (lambda logits: logits.argmax(dim=1).float(), "return the scores, before their argmax"),
+        (lambda logits: logits.argmax(dim=1, keepdim=True), "before their argmax"),
+        (lambda logits: logits.permute(0, 2, 3, 1), "return output.permute(0, 3, 1, 2)"),
+        (lambda logits: (logits, logits), "as in return output[0]"),
+        (lambda logits: {"pred": logits}, "as in return output['pred']"),
+    ],
+)
+def test_how_to_mend_an_output_is_told(
+    change: Callable[[torch.Tensor], object], told: str, number: int | None
+) -> None:
+    class Changed(nn.Sequential):
+        def forward(self, images: torch.Tensor) -> object:
+            return change(super().forward(images))
+
+    square = torch.zeros(1, 3, 64, 64)
+    with pytest.raises(SegmodelsError) as caught:
+        wrap_network(Changed(*network()), num_classes=number, preprocessing=STATED)(square)
+    assert told in str(caught.value)
+
+
+def test_a_module_itself_is_no_network_of_the_library() -> None:
+    (image, _) = images()
+    with pytest.raises(SegmodelsError, match=r"found 'Sequential'.*segmodels.own_model\(net\)"):
+        predict(network(), image, SLIDE)  # type: ignore[arg-type]

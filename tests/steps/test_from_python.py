@@ -220,6 +220,15 @@ def test_sides_may_have_to_be_a_multiple(root: Path, mine: Path) -> None:
     assert sm.evaluate(network, mine, "plain", preprocessing=HALF).complete
 
 
+def test_outputs_behind_the_classes_are_stated(root: Path, mine: Path) -> None:
+    network = small(9)
+    network.extra_outputs = 2
+    with pytest.raises(sm.SegmodelsError, match=r"has 9 outputs.*\(it says extra_outputs = 2\)"):
+        sm.evaluate(network, mine, "plain", preprocessing=HALF)
+    network.extra_outputs = 1
+    assert sm.evaluate(network, mine, "plain", preprocessing=HALF).outputs == 9
+
+
 def test_tensors_may_be_shared(root: Path, mine: Path) -> None:
     network = small()
     network.again = network[0]
@@ -245,6 +254,7 @@ def test_tensors_may_be_shared(root: Path, mine: Path) -> None:
         ({"limit": 0}, "argument 'limit'"),
         ({"device": "nowhere"}, "cannot be moved to device 'nowhere'"),
         ({"model": small(3)}, "has 3 outputs, but mine has 8 classes"),
+        ({"model": small(12)}, "mine has 8 classes. If the first 8 are these classes, in this "),
     ],
 )
 def test_faults(root: Path, mine: Path, changes: dict[str, object], told: str) -> None:

@@ -191,7 +191,7 @@ def test_stages_of_dvc_watch_its_file(net: Path) -> None:
         (", range=1", "", "Preprocessing lacks the field 'range'"),
         ("range=1", "range=2", "'range' is 1 or 255"),
         ("channels=", "chanels=", "unknown field 'chanels'. Did you mean 'channels'"),
-        ("16, num_classes, 1", "16, 7, 1", "its output is (1, 7, "),
+        ("16, num_classes, 1", "16, 7, 1", "its output is float32 (1, 7, "),
         ("nn.MaxPool2d(2)", "nn.Flatten()", "fails on images (1, 3, "),
     ],
 )

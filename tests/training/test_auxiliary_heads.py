@@ -271,12 +271,12 @@ def test_an_auxiliary_head_that_is_not_there() -> None:
     images = torch.randn(2, 3, 8, 8)
     assert model(images).shape[1] == CLASSES
     with pytest.raises(
-        SegmodelsError, match=r"output is Tensor; expected .* as 'aux' too, because"
+        SegmodelsError, match=r"'aux' of its output, for which .* is None; expected logits"
     ):
         model.forward_supervised(images)
     network = TwoHeads(auxiliary_weight=0.4)
     network.aux_classifier = None
-    with pytest.raises(SegmodelsError, match=r"output is a dict of 'out'; expected logits"):
+    with pytest.raises(SegmodelsError, match=r"'aux' of its output, .* is None; expected logits"):
         wrap_network(network, num_classes=CLASSES).forward_supervised(images)
 
 

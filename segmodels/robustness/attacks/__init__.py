@@ -11,7 +11,7 @@ from segmodels.core.arguments import an, rgb, whole, words, wrong
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.precision import evaluating, full_precision
-from segmodels.models.base import SegModel
+from segmodels.models.base import SegModel, network
 from segmodels.protocols.protocol import Protocol
 from segmodels.robustness.attacks.base import Attack, Attempt, Ball, Settings, stronger
 from segmodels.robustness.attacks.fgsm import FGSM
@@ -82,7 +82,7 @@ def attack(
         UnknownNameError: no such attack or loss; the message suggests the nearest.
         SegmodelsError: an argument is impossible, or none of this attack; scores are not finite.
     """
-    an(SegModel, "model", model, "create_model or load_checkpoint")
+    network(model)
     an(Protocol, "protocol", protocol, "load_protocol")
     image, key = rgb("image", image), words("key", key)
     label = _labels(label, image, model)
