@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segmodels.cli.common import SKIP, Add, relative
 from segmodels.cli.progress import progress
-from segmodels.errors import SegmodelsError
+from segmodels.errors import SegmodelsError, UnknownNameError
 
 if TYPE_CHECKING:
     from segmodels.datasets import Dataset
@@ -82,7 +82,7 @@ def _add(chosen: argparse.Namespace) -> int:
         print(f"  {split}: {number} images, each with its labels")
     for note in found.notes:
         print(f"  note: {note}")
-    print("  every image is decoded once when a run first needs it (dvc repro, segmodels evaluate)")
+    print(f"  few images were decoded; all: segmodels data check {chosen.name}, or the first run")
     return 0
 
 
@@ -100,13 +100,13 @@ def _add_own(chosen: argparse.Namespace) -> int:
     print(f"{about.name}: {len(about.class_names)} classes, in {about.place}")
     for dataset in splits:
         print(f"  {dataset.split}: {len(dataset)} images, each with its labels")
-    print(f"  kept as {relative(copy)}; to decode every image: segmodels data check {about.name}")
+    print(f"  kept as {relative(copy)}")
+    print(f"  one image of each split was decoded; all: segmodels data check {about.name}")
     return 0
 
 
 def _check(chosen: argparse.Namespace) -> int:
     from segmodels.datasets.copies import skip_unreadable
-    from segmodels.datasets.opening import open_dataset
     from segmodels.datasets.own import OwnFolder
     from segmodels.datasets.registry import splits_here
     from segmodels.datasets.shared_images import check_shared
@@ -114,15 +114,32 @@ def _check(chosen: argparse.Namespace) -> int:
     if chosen.skip_unreadable:
         skip_unreadable(chosen.name)
     splits = chosen.split or splits_here(chosen.name)
-    whole = {split: open_dataset(chosen.name, split, whole=True) for split in splits}
+    whole, missing = _opened(chosen.name, splits)
+    for text in missing:
+        print(f"error: {text}", file=sys.stderr)
     good = [_checked(dataset, chosen.again) for dataset in whole.values()]
-    if not all(good):
+    if missing or not all(good):
         return 1
     for dataset in list(whole.values())[:1]:
         if isinstance(dataset, OwnFolder):
             for text in check_shared(dataset.about, whole):
                 print(f"note: {text}")
     return 0
+
+
+def _opened(name: str, splits: Sequence[str]) -> tuple[dict[str, Dataset], list[str]]:
+    """The splits whose files are all here, and what the others lack."""
+    from segmodels.datasets.opening import open_dataset
+
+    whole, missing = {}, []
+    for split in splits:
+        try:
+            whole[split] = open_dataset(name, split, whole=True)
+        except UnknownNameError:
+            raise
+        except SegmodelsError as error:
+            missing.append(str(error))
+    return whole, list(dict.fromkeys(missing))
 
 
 def _checked(dataset: Dataset, again: bool) -> bool:

@@ -22,7 +22,7 @@ from segmodels.datasets.reading.pictures import read_colours, read_grey
 from segmodels.datasets.reading.templates import NameTemplate, list_names, matching
 from segmodels.errors import SegmodelsError
 
-#: Codes of label files that a message lists.
+#: Codes of label files, or images without one, that a message lists.
 _LISTED = 5
 
 
@@ -65,14 +65,22 @@ class OwnFolder(Dataset):
         label = NameTemplate(self.about.label)
         here = label.names(self.root, map(NameTemplate, self.about.image))
         if lost := [name for name in names if name not in here]:
-            more = f" and {len(lost) - 1} more of {len(names)} have none" if len(lost) > 1 else ""
-            raise SegmodelsError(
-                f"{self.root / images[lost[0]]}: has no label {self.root / label.path(lost[0])}"
-                f"{more} (split {self.split!r}, field 'label' of {self.about.file.name})."
-            )
+            raise SegmodelsError(self._without_label(images, names, lost))
         return [
             Files(name, self.root / images[name], self.root / label.path(name)) for name in names
         ]
+
+    def _without_label(
+        self, images: Mapping[str, str], names: Sequence[str], lost: Sequence[str]
+    ) -> str:
+        path = NameTemplate(self.about.label).path
+        pairs = [f"{images[name]} (no {path(name)})" for name in lost[:_LISTED]]
+        more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
+        return (
+            f"{self.root}: {len(lost)} of {len(names)} images of split {self.split!r} have no "
+            f"label: {', '.join(pairs)}{more}. Field 'label' of {self.about.file.name} says where "
+            f"labels lie."
+        )
 
     def _images(self) -> dict[str, str]:
         """Every image below the folder: its path by its name. Labels beside images are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,25 @@ from segmodels.core.notes import note
 from segmodels.core.progress import Progress
 from segmodels.datasets.building import empty_folder, fill_folder, replace_folder
 from segmodels.datasets.described import description, description_path
-from segmodels.datasets.description import describe
+from segmodels.datasets.description import describe, describe_split
 from segmodels.datasets.fingerprint import check_expected
+from segmodels.datasets.reading.base import Dataset
 from segmodels.datasets.registration import registered
 from segmodels.datasets.registry import _here, data_folder, dataset_kind
 from segmodels.datasets.shared_images import check_shared
+from segmodels.datasets.survey import survey
+from segmodels.errors import SegmodelsError
 
 
-def is_as_described(name: str, progress: Progress | None = None) -> bool:
+def is_as_described(
+    name: str, progress: Progress | None = None, needed: Sequence[str] = ()
+) -> bool:
     """Whether a user's own dataset was prepared, and its files are what they were then.
+
+    Args:
+        name: of the dataset.
+        progress: called after every sample that had to be decoded.
+        needed: splits that must be without fault; of others a fault is only noted. Empty: all.
 
     Raises:
         SegmodelsError: a file is missing or wrong now.
@@ -27,18 +38,22 @@ def is_as_described(name: str, progress: Progress | None = None) -> bool:
     if not (data_folder(name).is_dir() and description_path(name).is_file()):
         return False
     kind = dataset_kind(name)
-    splits = {split: kind(data_folder(name), split) for split in kind.splits}
+    splits = _splits(kind, data_folder(name), needed, progress)
     return describe(kind, splits, progress) == description(name)
 
 
 def prepare_dataset(
-    name: str, downloads: Path | None = None, progress: Progress | None = None
+    name: str,
+    downloads: Path | None = None,
+    progress: Progress | None = None,
+    needed: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make `data/<name>` and `reports/local/datasets/<name>.json`.
 
     The folder is built beside its place and moved there once its content has been checked,
     so a failure leaves what was there before. A copy of the user's (`add_dataset`) goes before
-    archives.
+    archives. Of a user's own dataset a fault in a split that is not `needed` is only noted, and the
+    split described as absent.
 
     Returns:
         the description written.
@@ -50,7 +65,7 @@ def prepare_dataset(
     kind, entry = dataset_kind(name), load_dataset_entry(name)
     with empty_folder(name) as folder:
         fill_folder(kind, entry, downloads, folder)
-        splits = {split: kind(folder, split) for split in _here(kind, folder)}
+        splits = _splits(kind, folder, needed if entry.own else (), progress)
         copy = registered(name)
         found = describe(kind, splits, progress, copy is not None and copy.skip_unreadable)
         check_expected(entry, found)
@@ -59,4 +74,26 @@ def prepare_dataset(
                 note(f"dataset {name!r}: {text}.")
         replace_folder(folder, data_folder(name))
         write_json(description_path(name), found)
+    return found
+
+
+def _splits(
+    kind: type[Dataset], folder: Path, needed: Sequence[str], progress: Progress | None
+) -> dict[str, Dataset]:
+    """The splits that are here; without those that have a fault and that nobody needs."""
+    found = {}
+    for split in _here(kind, folder):
+        try:
+            dataset = kind(folder, split)
+            if needed and split not in needed:
+                describe_split(dataset, survey(dataset, progress))
+        except SegmodelsError as error:
+            if not needed or split in needed:
+                raise
+            note(
+                f"dataset {kind.name!r}: split {split!r} is not needed now, and its images were "
+                f"not compared with those of {', '.join(needed)}: {error}"
+            )
+        else:
+            found[split] = dataset
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,16 @@ def download(dataset: str) -> Path:
     return fetch_archives(load_dataset_entry(dataset), paths.downloads(dataset))
 
 
-def prepare(dataset: str, progress: Progress | None = None) -> dict[str, Any]:
-    """Make `data/<dataset>` from its archives (or from nothing) and describe its content."""
+def prepare(
+    dataset: str, progress: Progress | None = None, needed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Make `data/<dataset>` from its archives (or from nothing) and describe its content.
+
+    Args:
+        dataset: its name.
+        progress: called after every sample that had to be decoded.
+        needed: splits of a user's own dataset that must be without fault; empty for all.
+    """
     dataset_kind(dataset)
     archives = paths.downloads(dataset) if load_dataset_entry(dataset).archives else None
-    return prepare_dataset(dataset, archives, progress)
+    return prepare_dataset(dataset, archives, progress, needed)

@@ -133,7 +133,7 @@ def load_dataset(dataset: Dataset | str | Path, split: str | None = None) -> Dat
         return own(about.place, _split_of(own, split))
     kind = dataset_kind(str(dataset))
     chosen = _split_of(kind, split)
-    ensure_dataset(kind.name)
+    ensure_dataset(kind.name, needed=(chosen,))
     return open_dataset(kind.name, chosen)
 
 

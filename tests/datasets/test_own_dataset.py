@@ -112,8 +112,8 @@ def test_a_missing_label_is_named(folder: Path) -> None:
     for name in (1, 3):
         (folder / f"labels/train/{name}.png").unlink()
     text = refused(folder)
-    assert "images/train/1.png: has no label" in text
-    assert "labels/train/1.png and 1 more of 4 have none" in text
+    assert "2 of 4 images of split 'train' have no label: images/train/1.png (no labels/" in text
+    assert "images/train/3.png (no labels/train/3.png)" in text
 
 
 def test_sizes_that_differ_are_told(folder: Path) -> None:

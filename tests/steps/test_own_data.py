@@ -13,6 +13,7 @@ from segmodels import cli, steps
 from segmodels.core import paths
 from segmodels.core.files import read_json
 from segmodels.datasets.described import description_path
+from segmodels.errors import SegmodelsError
 from segmodels.evidence import find_evidence
 from segmodels.leaderboard import rows_here
 from segmodels.runs.suite import activate, load_active
@@ -56,6 +57,39 @@ def test_images_that_changed_are_seen_at_once(project: Path, tmp_path: Path) -> 
     assert cli.main(["evaluate", "own", "--protocol", "plain"]) == 0
     assert read_json(paths.metrics("own", "plain")) != before
     assert [len(one.images) for one in find_evidence(paths.evidence() / "own")] == [1]
+
+
+def test_a_fault_in_a_split_that_is_not_needed_stops_nothing(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = project / "params/runs/own.yaml"
+    run.write_text(run.read_text().replace("recipe: tiny", "weights: published"))
+    image = tmp_path / "mine/images/train/1.png"
+    whole = image.read_bytes()
+    image.write_bytes(b"no picture")
+    assert cli.main(["evaluate", "own", "--protocol", "plain"]) == 0
+    told = capsys.readouterr()
+    assert "own, plain: mIoU" in told.out
+    assert "split 'train' is not needed now, and its images were not compared" in told.err
+    assert "images/train/1.png: cannot be decoded" in told.err
+    assert read_json(description_path("mine"))["absent"] == ["train"]
+    with pytest.raises(SegmodelsError, match=r"images/train/1.png: cannot be decoded"):
+        steps.ensure_dataset("mine")
+    image.write_bytes(whole)
+    assert cli.main(["evaluate", "own", "--protocol", "plain"]) == 0
+    assert "absent" not in read_json(description_path("mine"))
+
+
+def test_all_splits_are_checked_and_all_that_is_missing_listed(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train/0", "train/2", "val/1"):
+        (tmp_path / f"mine/labels/{name}.png").unlink()
+    assert cli.main(["data", "check", "mine"]) != 0
+    told = capsys.readouterr().err
+    assert "2 of 4 images of split 'train' have no label" in told
+    assert "1 of 2 images of split 'val' have no label: images/val/1.png" in told
+    assert told.count("error: ") == 2
 
 
 def test_what_did_not_change_is_not_prepared_again(project: Path) -> None:
