@@ -159,7 +159,8 @@ FAULTS = (
     Fault(
         "memory",
         "memory that ends somewhere in a stage",
-        "one line that says so; with memory it ends as if nothing had been",
+        "one line that says so, or PyTorch ends the process and a flow says that; "
+        "with memory it ends as if nothing had been",
         ("tests/faults/test_little_memory.py::test_memory_that_ends",),
     ),
     Fault(

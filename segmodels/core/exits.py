@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import sys
@@ -50,7 +51,11 @@ _OUT_OF_MEMORY = (
 #: The same of PyTorch's allocator, cut off behind the 15 letters that a C++ string holds by itself.
 _CUT_OFF = "[enforce fail a"
 #: How oneDNN says that it cannot compute something; it does not say why.
-_NO_PRIMITIVE = ("could not create a primitive", "could not execute a primitive")
+_NO_PRIMITIVE = (
+    "could not create a primitive",
+    "could not execute a primitive",
+    "std::future_error: Broken promise",
+)
 
 
 def ended(work: Callable[[], int]) -> int:
@@ -63,6 +68,7 @@ def ended(work: Callable[[], int]) -> int:
         its own code, or one of the above.
     """
     _open_streams()
+    _prepare_to_end_threads()
     try:
         return _flushed(work)
     except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
@@ -150,6 +156,15 @@ def _open_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def _prepare_to_end_threads() -> None:
+    """Have glibc load now what it needs when a thread ends.
+
+    It loads that late, and ends the process if there is no memory left for it by then.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).backtrace((ctypes.c_void_p * 1)(), 1)
 
 
 def _discard(stream: TextIO) -> None:

@@ -57,9 +57,9 @@ def in_place(subject: Subject, condition: dict[str, Any]) -> Iterator[Subject]:
     """The model itself with the noise of `apply`, which it loses at the end, to the bit.
 
     Its parameters wait in a file of the cache meanwhile, so that no network is in memory twice. One
-    that a killed process left is taken away by the next.
+    that a killed process left is taken away by the next, or by `forget_left`.
     """
-    with temporary_folder(cache_dir() / "clean-weights") as folder:
+    with temporary_folder(_waiting()) as folder:
         path, parameters = folder / "weights.safetensors", subject.model.named_parameters()
         save_file({name: one.detach().cpu().contiguous() for name, one in parameters}, path)
         try:
@@ -67,6 +67,16 @@ def in_place(subject: Subject, condition: dict[str, Any]) -> Iterator[Subject]:
             yield dataclasses.replace(subject, condition=condition)
         finally:
             _restore(subject.model, path)
+
+
+def forget_left() -> None:
+    """Delete clean parameters that a killed process left; those of the living stay."""
+    with temporary_folder(_waiting()):  # which deletes them
+        return
+
+
+def _waiting() -> Path:
+    return cache_dir() / "clean-weights"
 
 
 @torch.no_grad()

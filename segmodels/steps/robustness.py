@@ -27,6 +27,7 @@ from segmodels.evidence import Evidence, evidence_files, write_evidence
 from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 from segmodels.protocols.reading import load_protocol
+from segmodels.robustness import parameter_noise
 from segmodels.robustness.suite import (
     Condition,
     StressSuite,
@@ -95,6 +96,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
             moved.conditions(len(found))
         replace_evidence(place, found)
         write_json(metrics, scores_of_suite(found, protocol))
+        parameter_noise.forget_left()  # killed in the last condition, which is not done again
         _forget(done)
     return found
 

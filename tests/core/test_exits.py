@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,13 +52,46 @@ def test_what_the_system_refuses_comes_with_a_remedy(number, capsys):
     assert line.count("\n") == 1
 
 
-@pytest.mark.parametrize("what", ["create", "execute"])
-def test_a_computation_that_fails_without_a_reason_is_told_as_that(what, capsys):
-    assert ended(fails(RuntimeError(f"could not {what} a primitive"))) == ERROR
+@pytest.mark.parametrize(
+    "words",
+    [
+        "could not create a primitive",
+        "could not execute a primitive",
+        "std::future_error: Broken promise",
+    ],
+)
+def test_a_computation_that_fails_without_a_reason_is_told_as_that(words, capsys):
+    assert ended(fails(RuntimeError(words))) == ERROR
     line = capsys.readouterr().err
-    assert line.startswith(f"error: PyTorch's oneDNN failed (could not {what} a primitive); most ")
+    assert line.startswith(f"error: PyTorch's oneDNN failed ({words}); most ")
     assert "not enough memory" in line
     assert line.count("\n") == 1
+
+
+#: A thread of a C library ends when no file can be opened any more.
+LAST_THREAD = """
+import ctypes, os, resource, threading
+from segmodels.core.exits import ended
+
+def work():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    libc = ctypes.CDLL(None)
+    begin = ctypes.cast(libc.pthread_exit, ctypes.c_void_p)
+    thread = ctypes.c_ulong()
+    assert libc.pthread_create(ctypes.byref(thread), None, begin, None) == 0
+    assert libc.pthread_join(thread, None) == 0
+    return 0
+
+os._exit(ended(work))
+"""
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="threads end otherwise elsewhere")
+def test_a_thread_can_end_when_nothing_can_be_loaded_any_more():
+    command = [sys.executable, "-c", LAST_THREAD]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (DONE, "")
 
 
 def test_another_check_of_pytorch_is_not_about_memory(capsys):

