@@ -115,12 +115,14 @@ def _paths(place: Path) -> list[Path]:
 def _check_files(chosen: argparse.Namespace) -> int:
     from segmodels.core import paths as layout
     from segmodels.evidence import check_evidence, registered_pixels
-    from segmodels.verdicts.third_party import admit, check_answers
+    from segmodels.verdicts.third_party import admit, check_answers, check_names
 
-    if chosen.by and not chosen.files:
+    if chosen.by is not None and not chosen.files:
         raise SegmodelsError("--by needs the files of the third party, or all of ours are taken.")
     if chosen.url and not chosen.by:
         raise SegmodelsError("--url goes with --by.")
+    if chosen.by is not None:
+        check_names(chosen.by, chosen.url)
     descriptions, folders = layout.descriptions(), layout.evidence_folders()
     packed, wrong = _check_packed(chosen)
     if packed and packed == chosen.files:
@@ -149,8 +151,11 @@ def _check_files(chosen: argparse.Namespace) -> int:
 
 def _check_packed(chosen: argparse.Namespace) -> tuple[list[Path], int]:
     """Judge the submissions among the files; returns them, and how many were refused."""
+    from segmodels.evidence.signature import public_key
     from segmodels.evidence.submission import is_submission
 
+    if chosen.key:
+        public_key(chosen.key)
     packed, wrong = [path for path in chosen.files if is_submission(path)], 0
     if chosen.key and packed != chosen.files:
         raise SegmodelsError("--key is for files that `segmodels evidence pack` wrote.")

@@ -27,6 +27,8 @@ def add(actions: Actions) -> None:
     pack.add_argument("--out", type=Path, metavar="FILE", help="default: RUN.submission, here")
     signing = "secret key of minisign to sign with (extra: sign); see `segmodels evidence key`"
     pack.add_argument("--sign", type=Path, metavar="KEY", help=signing)
+    replaced = "replace the file where it is there and holds something else"
+    pack.add_argument("--force", action="store_true", help=replaced)
     pack.set_defaults(command=_pack)
     making = "make a pair of keys for signatures: FILE, to be kept secret, and FILE.pub"
     key = actions.add_parser("key", help=making, description=making)
@@ -40,10 +42,10 @@ def _pack(chosen: argparse.Namespace) -> int:
     from segmodels.steps.packing import pack_run, packable_runs
 
     if chosen.run is None or (chosen.run not in packable_runs() and Path(chosen.run).is_dir()):
-        if chosen.out or chosen.sign:
-            raise SegmodelsError("--out and --sign go with a run.")
+        if chosen.out or chosen.sign or chosen.force:
+            raise SegmodelsError("--out, --sign and --force go with a run.")
         return _pack_folder(Path(chosen.run) if chosen.run else paths.published_evidence())
-    packed = pack_run(chosen.run, chosen.out, chosen.sign)
+    packed = pack_run(chosen.run, chosen.out, chosen.sign, chosen.force)
     signed = ", signed" if chosen.sign else ""
     size = f"{packed.path.stat().st_size:,} bytes"
     print(f"{relative(packed.path)}: evidence {', '.join(packed.keys)}, {size}{signed}")

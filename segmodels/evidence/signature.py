@@ -16,6 +16,9 @@ from segmodels.errors import SegmodelsError
 #: The password of a secret key that has one.
 PASSWORD = "SEGMODELS_SIGN_PASSWORD"
 
+#: Of every public key of minisign.
+_BEGIN = "RW"
+
 
 def _minisign() -> Any:
     """The library, whose types are not here where it is not installed."""
@@ -89,8 +92,7 @@ def check_signature(data: bytes, signature: bytes, key: str) -> str:
     Raises:
         SegmodelsError: it is no public key, or the signature is not of this data and key.
     """
-    library = _minisign()
-    public = _public(library, key)
+    library, public = _minisign(), public_key(key)
     try:
         public.verify(data, library.Signature.from_bytes(signature))
     except ValueError as error:
@@ -98,15 +100,23 @@ def check_signature(data: bytes, signature: bytes, key: str) -> str:
     return str(public.to_base64().decode())
 
 
-def _public(library: Any, key: str) -> Any:
+def public_key(key: str) -> Any:
+    """A public key, read.
+
+    Raises:
+        SegmodelsError: there is no such file, or it is no public key.
+    """
+    library = _minisign()
     try:
         if Path(key).is_file():
             return library.PublicKey.from_bytes(_bytes(Path(key)))
+        if not key.startswith(_BEGIN):
+            raise ValueError("there is no such file")
         return library.PublicKey.from_base64(key)
     except ValueError as error:
         raise SegmodelsError(
             f"--key {key}: expected the file of a public key of minisign, or the key itself, which "
-            f"begins with RW ({error})."
+            f"begins with {_BEGIN}: {error}."
         ) from None
 
 

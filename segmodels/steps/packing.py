@@ -14,7 +14,14 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.label_maps import is_whole, maps_digest
 from segmodels.evidence import Evidence, check_evidence, evidence_files
 from segmodels.evidence.signature import sign
-from segmodels.evidence.submission import ENDING, part_of, submission_of, write_submission
+from segmodels.evidence.submission import (
+    ENDING,
+    Submission,
+    part_of,
+    read_submission,
+    submission_of,
+    write_submission,
+)
 from segmodels.steps.verify import run_of
 
 
@@ -46,7 +53,9 @@ def packable_runs() -> dict[str, list[Path]]:
     return found
 
 
-def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> PackedRun:
+def pack_run(
+    run: str, target: Path | None = None, key: Path | None = None, force: bool = False
+) -> PackedRun:
     """Write the evidence of a run, with environment, hashes and the digest of its label maps.
 
     Only what others can judge goes in: whole splits, undisturbed, in fp32, counted by this project.
@@ -55,10 +64,14 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
         run: its name; or a claim, for the run that evaluates its weights.
         target: file to write; default `<run>.submission` here.
         key: file of a secret key to sign with.
+        force: replace the file where it is there and holds something else.
 
     Raises:
-        SegmodelsError: there is no such evidence, or a piece is unsound; nothing is written.
+        SegmodelsError: there is no such evidence, a piece is unsound, the key cannot be used, or
+            the file is there; nothing is written.
     """
+    if key:
+        sign(b"", key, "")  # for what is wrong with the key, before the work
     known = packable_runs()
     if run not in known and (claim := load_claims().get(run)) and claim.weights:
         run = run_of(claim).name
@@ -82,8 +95,27 @@ def pack_run(run: str, target: Path | None = None, key: Path | None = None) -> P
     if key:
         comment = f"segmodels submission of {run}"
         submission = replace(submission, signature=sign(submission.signed, key, comment))
+    _check_replaced(path, submission, force)
     write_submission(path, submission)
     return PackedRun(path, sorted(parts), sorted(left_out.values()), published)
+
+
+def _check_replaced(path: Path, submission: Submission, force: bool) -> None:
+    """Refuse to lose what a file holds: other content, or a signature of the same."""
+    if force or not path.exists():
+        return
+    try:
+        before = read_submission(path)
+    except SegmodelsError:  # no submission, whose owner may want it
+        lost = "something else"
+    else:
+        lost = "other evidence" if before.signed != submission.signed else ""
+        lost = lost or ("a signature" if before.signature and not submission.signature else "")
+    if lost:
+        raise SegmodelsError(
+            f"{path}: there already, and holds {lost}. Name another file (--out FILE), or replace "
+            f"it (--force)."
+        )
 
 
 def _checked(folder: Path) -> Iterator[tuple[Path, Evidence]]:

@@ -61,10 +61,7 @@ def admit(
     Raises:
         SegmodelsError: anything about it is wrong or unknown; nothing is written.
     """
-    if not _NAME.fullmatch(by):
-        raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
-    if url and not url.startswith("https://"):
-        raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
+    check_names(by, url)
     evidence = check_evidence(path, *descriptions)
     if evidence.counted.by not in ("", by):
         raise SegmodelsError(
@@ -85,6 +82,18 @@ def admit(
     if before and signed in unchecked and before.counted.signed not in unchecked:
         return copy  # or whoever passes the file on without its signature would take it away
     return write_evidence(place, replace(evidence, counted=Counted("checked", by, url, signed)))
+
+
+def check_names(by: str, url: str = "") -> None:
+    """Ask whether somebody can be called so, before anything of theirs is looked at.
+
+    Raises:
+        SegmodelsError: the name or the address is of another form.
+    """
+    if not _NAME.fullmatch(by):
+        raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
+    if url and not url.startswith("https://"):
+        raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
 
 
 def check_answers(path: Path, evidence: Evidence, *descriptions: Path) -> None:

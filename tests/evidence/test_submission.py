@@ -36,6 +36,45 @@ def packed(board: Board, tmp_path: Path) -> Path:
     return pack_run("toy-run", path).path
 
 
+def test_what_a_file_holds_is_not_lost(
+    board: Board, packed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evidence", "pack", "toy-run", "--out", str(packed)]
+    assert main(words) == 0  # the same again
+    board.keep(evidence(matrices(5), inference=STRICT), local=True)
+    before = packed.read_bytes()
+    assert main(words) == 1
+    assert "there already, and holds other evidence" in capsys.readouterr().err
+    assert packed.read_bytes() == before
+    assert main([*words, "--force"]) == 0
+    assert packed.read_bytes() != before
+    packed.write_text("notes")
+    assert main(words) == 1
+    assert "holds something else. Name another file (--out FILE)" in capsys.readouterr().err
+    assert packed.read_text() == "notes"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--by", "Some Lab"], "--by 'Some Lab': a name of lower-case letters"),
+        (["--by", ""], "--by '': a name of lower-case letters"),
+        (["--by", "some-lab", "--url", "ftp://x"], "--url 'ftp://x': an address"),
+        (["--key", "/nowhere"], "--key /nowhere: expected the file of a public key"),
+    ],
+)
+def test_arguments_are_looked_at_before_files(
+    packed: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    if "--key" in words:
+        pytest.importorskip("minisign", reason="the extra `sign` is not installed")
+    assert main(["evidence", "check", str(packed), *words]) == 1
+    said = capsys.readouterr()
+    assert told in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
 def other_side(board: Board) -> None:
     """The project of somebody who has no evidence yet."""
     shutil.rmtree(board.local)
@@ -227,6 +266,8 @@ def test_a_signature_of_somebody_else_is_refused(
     assert main(["evidence", "check", str(packed), "--key", str(other)]) == 1
     assert "it is not signed" in capsys.readouterr().err
     main(["evidence", "pack", "toy-run", "--out", str(packed), "--sign", str(key)])
+    assert main(["evidence", "pack", "toy-run", "--out", str(packed)]) == 1
+    assert "holds a signature" in capsys.readouterr().err
     assert main(["evidence", "check", str(packed), "--key", str(other)]) == 1
     assert "the signature is not of the key" in capsys.readouterr().err
     first, content, *signature, _ = packed.read_bytes().splitlines(keepends=True)
@@ -246,8 +287,12 @@ def test_keys_are_kept_and_wrong_ones_named(
         make_key(key)
     with pytest.raises(SegmodelsError, match="not used as a secret key of minisign"):
         sign(b"x", key.with_name("me.pub"), "")
+    with pytest.raises(SegmodelsError, match="nowhere: No such file"):
+        pack_run("toy-run", key=tmp_path / "nowhere")
     with pytest.raises(SegmodelsError, match="expected the file of a public key of minisign"):
         check_signature(b"x", b"", "RWnothing")
+    with pytest.raises(SegmodelsError, match="begins with RW: there is no such file"):
+        check_signature(b"x", b"", "/nowhere")
     secret = minisign.SecretKey.from_bytes(key.read_bytes())
     secret.encrypt("word", opslimit=minisign.OPSLIMIT // 64, memlimit=minisign.MEMLIMIT // 64)
     locked = tmp_path / "locked"
