@@ -129,6 +129,7 @@ def test_a_program_keeps_no_model_alive(traced) -> None:
     assert known() is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_more_models_of_a_class_than_a_compiler_likes(traced) -> None:
     images = torch.randn(1, 3, 64, 64)

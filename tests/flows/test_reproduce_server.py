@@ -296,6 +296,7 @@ def test_a_failed_stage_stops_only_its_descendants(server: Server, make_repo: Ma
     assert ran(repo) == ["data-a", "model-a", "board"]
 
 
+@pytest.mark.slow  # retries wait
 def test_wrong_input_is_not_tried_again(server: Server, make_repo: MakeRepo) -> None:
     def stage(code: int) -> dict[str, Any]:
         out = f"out-{code}"
@@ -322,6 +323,7 @@ def test_cancel_ends_the_processes_of_the_stage(server: Server, make_repo: MakeR
     assert run["state"]["message"] == "1 skipped (after), 1 cancelled (long)"
 
 
+@pytest.mark.slow
 def test_waits_for_whoever_is_at_a_stage(server: Server, make_repo: MakeRepo) -> None:
     hold = "touch started; while [ ! -e go ]; do sleep 0.1; done; cp source-a x"
     repo = make_repo({"one": {"cmd": hold, "outs": ["x"]}, "two": copy("y", "x")})

@@ -142,13 +142,20 @@ def lr_of(case: dict[str, Any], step: int, factor: float) -> float:
 def plainly(run: OfficialRun, treatment: Treatment) -> tuple[list[float], dict[str, Tensor]]:
     """The same steps by torch's own functions; losses, and weights under official names."""
     model, case = run.model, run.case
-    official = {name: run.names.official({name: p}) for name, p in model.named_parameters()}
+    numbered = {
+        name: torch.full_like(parameter, number)
+        for number, (name, parameter) in enumerate(model.named_parameters())
+    }
+    official = {
+        int(number): key
+        for key, tensor in run.names.official(numbered).items()
+        for number in tensor.unique()
+    }
     groups = []
-    for name, parameter in model.named_parameters():
+    for number, parameter in enumerate(model.parameters()):
         if not parameter.requires_grad:
             continue  # an ImageNet head: in the official code nothing asks for its gradient
-        (key,) = official[name]
-        factor, decay = treatment(key)
+        factor, decay = treatment(official[number])
         groups.append({"params": [parameter], "weight_decay": decay, "factor": factor})
     is_segmenter = case["case"] in SEGMENTERS
     optimizer: torch.optim.Optimizer

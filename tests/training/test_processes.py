@@ -91,6 +91,7 @@ def test_two_processes_train_what_one_trains(root: Path) -> None:
     check_against_one_process(*trained(root), root)
 
 
+@pytest.mark.slow
 def test_processes_that_share_out_the_weights(root: Path, edit_yaml: Any) -> None:
     """The same, each with its part of them; killed with a part of all in a snapshot, they go on.
 
