@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,13 +13,13 @@ from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.groups import Grouping
 from segmodels.assets.own_dataset import OwnDataset, check_name, is_description, load_own_datasets
-from segmodels.assets.pins import Pins, Sha256, lock_path, read_pins
+from segmodels.assets.pins import Pins, Sha256, lock_path, pins_in
 from segmodels.assets.remote_file import RemoteFile
 from segmodels.core.arguments import path_to, words
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml
+from segmodels.core.yaml_entries import Content
 from segmodels.errors import SegmodelsError, pick
 
 #: Whether anyone can use it: `gated` wants a login, `lost` had an address that died,
@@ -196,8 +197,15 @@ def load_weights_entries(path: Path | None = None) -> dict[str, WeightsEntry]:
     """
     file = project_root() / "params" / "weights.yaml"
     path = file if path is None else path_to("path", path)
-    entries, pins = {}, read_pins(lock_path(path))
-    for name, raw in read_yaml(path).items():
+    pins = lock_path(path)
+    return dict(_weights(path, Content(path), Content(pins) if pins.exists() else None))
+
+
+@lru_cache(maxsize=8)
+def _weights(path: Path, said: Content, noted: Content | None) -> dict[str, WeightsEntry]:
+    """Entries are frozen, so those of unchanged files are shared."""
+    entries, pins = {}, pins_in(lock_path(path), noted or {})
+    for name, raw in said.items():
         entry = read_entry(WeightsEntry, f"{path}, weights {name!r}", raw, name=name)
         entries[name] = _pinned(lock_path(path), entry, pins.pop(name, {}))
     for name in pins:
@@ -237,14 +245,19 @@ def load_dataset_entries(path: Path | None = None) -> dict[str, DatasetEntry]:
         SegmodelsError: a field is missing, unknown or impossible.
     """
     file = project_root() / "params" / "datasets.yaml" if path is None else path_to("path", path)
-    entries = {
-        name: read_entry(DatasetEntry, f"{file}, dataset {name!r}", raw, name=name, own=None)
-        for name, raw in read_yaml(file).items()
-    }
+    entries = dict(_datasets(file, Content(file)))
     for own in load_own_datasets().values() if path is None else ():
         check_name(own, entries)
         entries[own.name] = entry_of(own)
     return entries
+
+
+@lru_cache(maxsize=8)
+def _datasets(file: Path, said: Content) -> dict[str, DatasetEntry]:
+    return {
+        name: read_entry(DatasetEntry, f"{file}, dataset {name!r}", raw, name=name, own=None)
+        for name, raw in said.items()
+    }
 
 
 def entry_of(own: OwnDataset) -> DatasetEntry:

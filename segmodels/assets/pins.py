@@ -71,11 +71,12 @@ def read_pins(path: Path) -> dict[str, dict[str, Pin]]:
     Raises:
         SegmodelsError: a field is missing, unknown or impossible.
     """
-    if not path.exists():
-        return {}
-    return {
-        entry: _entry(f"{path}, weights {entry!r}", raw) for entry, raw in read_yaml(path).items()
-    }
+    return pins_in(path, read_yaml(path)) if path.exists() else {}
+
+
+def pins_in(path: Path, said: Mapping[str, Any]) -> dict[str, dict[str, Pin]]:
+    """The same of what the file says."""
+    return {entry: _entry(f"{path}, weights {entry!r}", raw) for entry, raw in said.items()}
 
 
 def note_pins(path: Path, entry: str, found: Pins) -> None:

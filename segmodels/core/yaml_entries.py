@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,31 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         if not isinstance(name, str):
             raise SegmodelsError(f"{path}: {name!r} is no name; put it in quotes.")
     return value
+
+
+class Content(Mapping[str, Any]):
+    """What a file says, equal to itself alone: `read_yaml` gives the same for the same text.
+
+    So it can be an argument of a cached function, whose result is shared while no file changes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._said = read_yaml(path)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._said[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Content) and self._said is other._said
+
+    def __hash__(self) -> int:
+        return id(self._said)
 
 
 def _check_place(path: Path) -> None:

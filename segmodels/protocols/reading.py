@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from segmodels.core.arguments import path_to, words
 from segmodels.core.entry import read_entry
 from segmodels.core.settings import project_root
-from segmodels.core.yaml_entries import read_yaml
+from segmodels.core.yaml_entries import Content
 from segmodels.errors import pick
 from segmodels.protocols.protocol import Protocol
 
@@ -20,9 +21,15 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
     """
     file = project_root() / "params" / "protocols.yaml"
     path = file if path is None else path_to("path", path)
+    return dict(_protocols(path, Content(path)))
+
+
+@lru_cache(maxsize=8)
+def _protocols(path: Path, said: Content) -> dict[str, Protocol]:
+    """Entries are frozen, so those of an unchanged file are shared."""
     return {
         name: read_entry(Protocol, f"{path}, protocol {name!r}", entry, name=name)
-        for name, entry in read_yaml(path).items()
+        for name, entry in said.items()
     }
 
 
