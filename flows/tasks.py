@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from uuid import UUID
 from prefect import State, get_run_logger, tags, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.concurrency.sync import concurrency
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled
 
@@ -24,6 +22,7 @@ from flows import dvc_stages
 from flows.devices import Pool
 from flows.dvc_stages import Outcome, Stage
 from flows.exchange import GROUPS, Exchange
+from flows.turns import SHORTEST_LEASE_SECONDS, turn
 
 GPU_GROUPS = frozenset({"train", "own_train", "evaluate", "labels", "robustness"})
 GPU_TAG = "gpu"
@@ -33,17 +32,6 @@ SLOT_TRY_SECONDS = 5.0
 BUSY_WAIT_SECONDS = 5.0
 TURN_WAIT_SECONDS = 3.0
 
-
-def is_news(record: logging.LogRecord) -> bool:
-    """Whether Prefect's words are about more than one try for a slot that was in vain.
-
-    It logs each as an error, every few seconds for every stage that waits for the GPU.
-    """
-    text = record.getMessage()
-    return not ("ConcurrencySlotAcquisition" in text and "TimeoutError" in text)
-
-
-logging.getLogger("prefect._internal.concurrency").addFilter(is_news)
 
 #: A stage, its outcome and its seconds.
 StageRow = dict[str, str | float]
@@ -129,18 +117,19 @@ class Work:
     @contextmanager
     def _gpu_slot(self, stage: Stage) -> Iterator[None]:
         """Hold one slot of the GPU limit, if there is one and the stage wants it."""
-        with ExitStack() as slot:
-            while self.gpu_limit and stage.group in GPU_GROUPS:
-                try:
-                    slot.enter_context(
-                        concurrency(
-                            self.gpu_limit, timeout_seconds=SLOT_TRY_SECONDS, lease_duration=60
-                        )
-                    )
-                    break
-                except TimeoutError:
-                    self._sleep(0.0)
+        if self.gpu_limit is None or stage.group not in GPU_GROUPS:
             yield
+            return
+        log, waits = get_run_logger(), False
+        while True:
+            with turn(self.gpu_limit, log, SHORTEST_LEASE_SECONDS) as ours:
+                if ours:
+                    yield
+                    return
+            if not waits:
+                log.info("All slots of the limit %r are taken; waiting.", self.gpu_limit)
+            waits = True
+            self._sleep(SLOT_TRY_SECONDS)
 
     @contextmanager
     def _device(self, stage: Stage) -> Iterator[str | None]:

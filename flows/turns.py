@@ -22,39 +22,40 @@ Log: TypeAlias = Logger | LoggerAdapter[Any]
 #: A worker that is killed gives its turn back after so many seconds, and those between two looks of
 #: the server for leases that are over.
 LEASE_SECONDS = 120.0
-#: Seconds between two renewals: eleven may fail.
+#: The least that a server takes. For a GPU, which others can use at once.
+SHORTEST_LEASE_SECONDS = 60.0
+#: Seconds between two renewals: eleven may fail of the long lease, and five of the short one.
 RENEWAL_SECONDS = 10.0
 
 
 @contextmanager
-def turn(limit: str, log: Log) -> Iterator[bool]:
+def turn(limit: str, log: Log, seconds: float = LEASE_SECONDS) -> Iterator[bool]:
     """Whether it is this worker's turn, for as long as the block takes.
 
     Args:
-        limit: name of a global concurrency limit of one.
+        limit: name of a global concurrency limit; one that does not exist limits nobody.
         log: told when the turn was lost.
+        seconds: of the lease.
 
     Raises:
         httpx.HTTPError: the server cannot be asked.
     """
     with get_client(sync_client=True) as client:
-        lease = _taken(client, limit)
+        lease = _taken(client, limit, seconds)
     if lease is None:
         yield False
         return
-    held = _Held(limit, lease, log)
+    held = _Held(limit, lease, log, seconds)
     try:
         yield True
     finally:
         held.release()
 
 
-def _taken(client: Any, limit: str) -> UUID | None:
-    """A new lease of the one slot; None if another worker has it."""
+def _taken(client: Any, limit: str, seconds: float) -> UUID | None:
+    """A new lease of one slot; None if other workers have them all."""
     try:
-        answer = client.increment_concurrency_slots_with_lease(
-            [limit], 1, "concurrency", LEASE_SECONDS
-        )
+        answer = client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", seconds)
     except httpx.HTTPStatusError as error:
         if error.response.status_code == httpx.codes.LOCKED:
             return None
@@ -65,8 +66,8 @@ def _taken(client: Any, limit: str) -> UUID | None:
 class _Held:
     """A lease, and the thread that renews it."""
 
-    def __init__(self, limit: str, lease: UUID, log: Log) -> None:
-        self.limit, self.lease, self.log = limit, lease, log
+    def __init__(self, limit: str, lease: UUID, log: Log, seconds: float) -> None:
+        self.limit, self.lease, self.log, self.seconds = limit, lease, log, seconds
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._renew, daemon=True)
         self.thread.start()
@@ -78,11 +79,11 @@ class _Held:
 
     def _renew_once(self, client: Any) -> None:
         try:
-            client.renew_concurrency_lease(self.lease, LEASE_SECONDS)
+            client.renew_concurrency_lease(self.lease, self.seconds)
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.GONE:
                 raise
-            if again := _taken(client, self.limit):
+            if again := _taken(client, self.limit, self.seconds):
                 self.lease = again
             else:
                 self.log.warning(
