@@ -71,13 +71,17 @@ def where_counted(rows: Iterable[Row]) -> str:
     """How many rows of the local board rest on evidence of this machine, in one sentence.
 
     Evidence that is published with the very same counts is called published, also where this
-    machine counted it again.
+    machine counted it again. What third parties counted is neither, wherever it lies.
     """
-    files = [row.evidence.file for row in rows if row.evidence]
-    here = sum(_lies_in(paths.evidence(), file) for file in files)
+    known = [row for row in rows if row.evidence]
+    theirs = sum(bool(row.evidence and row.evidence.counted_by) for row in known)
+    own = [row.evidence.file for row in known if row.evidence and not row.evidence.counted_by]
+    here = sum(_lies_in(paths.evidence(), file) for file in own)
+    published = f"{_rows(len(own) - here)} on evidence that the project published"
+    more = f", {_rows(theirs)} on evidence of third parties" if theirs else ""
     return (
         f"All that is here: {_rows(here)} on evidence that this machine alone counted, "
-        f"{_rows(len(files) - here)} on published evidence."
+        f"{published}{more}."
     )
 
 

@@ -9,7 +9,7 @@ from segmodels.leaderboard.charts.curves import curve_tables
 from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
 from segmodels.leaderboard.compared import NOTHING, Compared
 from segmodels.leaderboard.docs import Docs
-from segmodels.leaderboard.facts import Facts, printed, provenance
+from segmodels.leaderboard.facts import Facts, printed, provenance, recounted
 from segmodels.leaderboard.templating import render
 from segmodels.leaderboard.words import (
     GENERATOR,
@@ -110,7 +110,11 @@ def script() -> str:
 
 def _facts(row: Row, neighbours: dict[str, Row], docs: Docs | None) -> list[tuple[str, Facts]]:
     """Sections of facts that are known, by their titles."""
-    sections = [("Printed in", printed(row, neighbours)), ("Provenance", provenance(row, docs))]
+    sections = [
+        ("Counted by others too", recounted(row)),
+        ("Printed in", printed(row, neighbours)),
+        ("Provenance", provenance(row, docs)),
+    ]
     known = [(title, [(k, v) for k, v in facts if v]) for title, facts in sections]
     return [(title, facts) for title, facts in known if facts]
 

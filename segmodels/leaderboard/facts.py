@@ -9,8 +9,9 @@ from segmodels.evidence.counted import NOT_CHECKED
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.links import UP
 from segmodels.leaderboard.pieces import Piece, Pieces, code, file_link, link, plain, prose
-from segmodels.leaderboard.words import evidence_name
+from segmodels.leaderboard.words import digits, evidence_name, number, signed
 from segmodels.verdicts.evidence_summary import EvidenceSummary
+from segmodels.verdicts.recounts import Recount
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.row_subject import arguments_text
 
@@ -72,6 +73,22 @@ def provenance(row: Row, docs: Docs | None) -> Facts:
         ("Evidence", file_link(row.evidence_file or "", evidence_name(row), UP)),
         ("Run", code(row.run or "")),
     ]
+
+
+def recounted(row: Row) -> Facts:
+    """What third parties counted of the same weights, and what the rules say of it."""
+    return [(one.by, _recount(row, one)) for one in row.recounts]
+
+
+def _recount(row: Row, one: Recount) -> Pieces:
+    found = one.verdict
+    gap = "" if found.gap is None else f", gap {signed(found.gap, digits(row))}"
+    text = (
+        f"{number(found.verified, digits(row))}{gap}: {found.status}, {found.level}. {found.reason}"
+    )
+    evidence = plain(" Evidence ") + file_link(one.file, one.key, UP)
+    where = plain(", published at ") + link(one.at, one.at) if one.at else []
+    return plain(text) + evidence + where
 
 
 def _protocol(row: Row, docs: Docs | None) -> Pieces:

@@ -25,7 +25,8 @@ METRICS = {
 #: What the words in front of a level mean.
 LEVELS = {
     "released weights": "the file its authors gave out, counted here",
-    "retrained": "trained here by a recipe of ours",
+    "retrained": "trained here by the recipe of a run that names the claim",
+    "trained here": "trained here by a run of ours that answers no claim",
     "own network": "a user's own, with the weights that its function gives it",
     "third party": "counted by somebody else, checked here as far as it can be",
     "counted": "parameters and operations, counted from the network itself",
@@ -116,5 +117,10 @@ def evidence_name(row: Row) -> str:
 
 
 def level(row: Row) -> str:
-    """Where the measured weights come from; "" for a statement, which has many."""
-    return row.verdict.level or ("" if row.subject.kind == "relative" else "not run")
+    """Where the measured weights come from, and who else counted them; "" for a statement, which
+    has many.
+    """
+    if row.verdict.level is None:
+        return "" if row.subject.kind == "relative" else "not run"
+    also = ", ".join(one.by for one in row.recounts)
+    return row.verdict.level + (f"; counted by {also} too" if also else "")

@@ -40,7 +40,7 @@ def answer_claim(project: Project, resolved: ResolvedClaim) -> Answered | None:
     if resolved.protocol is None:
         return None
     found = find_released(project, resolved, resolved.dataset)
-    return _of_released(found) if found else _retrained(project, resolved, resolved.protocol)
+    return of_released(found) if found else _retrained(project, resolved, resolved.protocol)
 
 
 def answer_run(project: Project, run: Run, protocol: Protocol) -> Answered | None:
@@ -52,7 +52,7 @@ def answer_run(project: Project, run: Run, protocol: Protocol) -> Answered | Non
         return _trained(project, run, dataset, protocol)
     released = project.index.released(run.dataset, run.split, protocol.inference_fp32, entry)
     found = best(released, dataset, run.split, protocol)
-    return _of_released(found) if found else None
+    return of_released(found) if found else None
 
 
 def current_evidence(
@@ -75,13 +75,18 @@ def find_released(
         resolved: the claim; its dataset is that of the images, or of their corrupted copies.
         dataset: the entry; None takes any images.
     """
-    if resolved.protocol is None or resolved.weights is None:
+    if resolved.protocol is None:
         return None
-    split, inference = resolved.claim.split, resolved.protocol.inference_fp32
-    released = project.index.released(
-        clean_dataset(resolved.claim), split, inference, resolved.weights
-    )
-    return best(released, dataset, split, resolved.protocol)
+    released = all_released(project, resolved)
+    return best(released, dataset, resolved.claim.split, resolved.protocol)
+
+
+def all_released(project: Project, resolved: ResolvedClaim) -> list[Found]:
+    """All evidence of the released weights of a claim on its split, whoever counted it."""
+    if resolved.protocol is None or resolved.weights is None:
+        return []
+    dataset, inference = clean_dataset(resolved.claim), resolved.protocol.inference_fp32
+    return project.index.released(dataset, resolved.claim.split, inference, resolved.weights)
 
 
 def clean_dataset(claim: Claim) -> str:
@@ -103,7 +108,8 @@ def disturbed_copies(index: EvidenceIndex, clean: Evidence, claim: Claim) -> lis
     ]
 
 
-def _of_released(found: Found) -> Answered:
+def of_released(found: Found) -> Answered:
+    """Evidence of released weights as an answer, at the level of whoever counted it."""
     level: Level = "third_party" if found.by else "released"
     signature = found.evidence.counted.signature
     return Answered(Answer((found.evidence,), level, found.by, signature), found)
@@ -142,7 +148,8 @@ def _trained(
     """Evidence of the weights a run asks for, else of what it trained before."""
     index, asked = project.index, project.trainings[run.name]
     question = run.dataset, run.split, protocol.inference_fp32
-    level: Level = "own" if run.comes_with_weights else "retrained"
+    level: Level = "retrained" if run.retrains else "trained"
+    level = "own" if run.comes_with_weights else level
     if found := best(index.trained(*question, asked), dataset, run.split, protocol):
         return Answered(Answer((found.evidence,), level), found)
     before = index.trained_before(*question, run.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from segmodels.claims import Claim, Statement
 from segmodels.verdicts.answering import (
     Answered,
+    all_released,
     answer_claim,
     clean_dataset,
     current_evidence,
@@ -23,6 +24,7 @@ from segmodels.verdicts.instructions import to_do
 from segmodels.verdicts.matching import other_network
 from segmodels.verdicts.measurements import measurement_rows
 from segmodels.verdicts.project import Project, load_project
+from segmodels.verdicts.recounts import Recount, recounts_of
 from segmodels.verdicts.resolved import ResolvedClaim, is_cost, resolve
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rows import row_of_claim, row_of_cost, row_of_statement
@@ -112,7 +114,8 @@ def _claim_row(project: Project, claim: Claim) -> Row:
         verdict = judge_cost(claim, counted, resolved.obstacles, project.rules)
         return row_of_cost(project, claim, _with_todo(project, resolved, verdict))
     verdict, found = _judged_claim(project, resolved)
-    return row_of_claim(project, resolved, _with_todo(project, resolved, verdict), found)
+    others = _recounts(project, resolved, found) if found else ()
+    return row_of_claim(project, resolved, _with_todo(project, resolved, verdict), found, others)
 
 
 def _with_todo(project: Project, resolved: ResolvedClaim, verdict: Verdict) -> Verdict:
@@ -135,6 +138,15 @@ def _judged_claim(project: Project, resolved: ResolvedClaim) -> tuple[Verdict, F
     if other := other_network(claim, resolved.weights, compared):
         return blocked([other, *resolved.obstacles], project.rules), None
     return _judge_score(project, resolved, answered), answered.found if answered else None
+
+
+def _recounts(project: Project, resolved: ResolvedClaim, found: Found) -> tuple[Recount, ...]:
+    """What third parties counted of the released weights of a claim, judged as the claim is."""
+    if resolved.protocol is None:
+        return ()
+    asked = resolved.dataset, resolved.claim.split, resolved.protocol
+    judged = partial(_judge_score, project, resolved)
+    return recounts_of(project, all_released(project, resolved), asked, found, judged)
 
 
 def _judge_score(project: Project, resolved: ResolvedClaim, answered: Answered | None) -> Verdict:

@@ -10,11 +10,14 @@ from segmodels.runs.run import Run
 from segmodels.verdicts.answering import Answered, answer_run
 from segmodels.verdicts.caveats import with_caveats
 from segmodels.verdicts.compare import measure, measured_metric
+from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.matching import answers
 from segmodels.verdicts.project import Project
+from segmodels.verdicts.recounts import recounts_of
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.row_subject import short_title
 from segmodels.verdicts.rows import row_of_measurement
+from segmodels.verdicts.verdict import Verdict
 
 
 def measurement_rows(project: Project, runs: Iterable[Run]) -> list[Row]:
@@ -44,10 +47,23 @@ def _measurement(
     project: Project, run: Run, protocol: Protocol, answered: Answered, claims: Sequence[Claim]
 ) -> Row:
     reason, command = _why_measured(run, protocol, claims), f"segmodels evaluate {run.name}"
-    metric = measured_metric(protocol)
-    verdict = measure(protocol, answered.answer, reason, command, project.rules, metric)
-    verdict = with_caveats(verdict, answered.found, protocol)
-    return row_of_measurement(project, run, protocol, verdict, answered.found)
+    metric, found = measured_metric(protocol), answered.found
+
+    def judged(one: Answered) -> Verdict:
+        verdict = measure(protocol, one.answer, reason, command, project.rules, metric)
+        return with_caveats(verdict, one.found, protocol)
+
+    asked = project.datasets[run.dataset], run.split, protocol
+    others = recounts_of(project, _all(project, run, protocol), asked, found, judged)
+    return row_of_measurement(project, run, protocol, judged(answered), found, others)
+
+
+def _all(project: Project, run: Run, protocol: Protocol) -> list[Found]:
+    """All evidence of the released weights of a run; of a training others can have none."""
+    entry = project.weights.get(run.weights or "")
+    if entry is None:
+        return []
+    return project.index.released(run.dataset, run.split, protocol.inference_fp32, entry)
 
 
 def _why_measured(run: Run, protocol: Protocol, claims: Iterable[Claim]) -> str:

@@ -12,6 +12,7 @@ from segmodels.efficiency.latency import LatencyProtocol
 from segmodels.metrics.robustness import Robustness
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.evidence_summary import EvidenceSummary
+from segmodels.verdicts.recounts import Recount
 from segmodels.verdicts.row_subject import RowSubject
 from segmodels.verdicts.verdict import Verdict
 from segmodels.verdicts.weights_summary import WeightsSummary
@@ -33,6 +34,7 @@ class Row:
         weights: behind the number; all empty for costs and statements.
         evidence: that the verdict rests on; None where there is none, and for costs.
         cost_file: the record of a counted cost, seen from the folder of the leaderboard.
+        recounts: what third parties counted of the same weights, where it rests on other evidence.
         answered_by: name of the run that answers or would answer a claim, if there is one.
         figure: where the picture of a few images lies, seen from the folder of the leaderboard.
         command: what measures again.
@@ -44,6 +46,7 @@ class Row:
     protocol: Method | None = None
     weights: WeightsSummary = field(default_factory=WeightsSummary)
     evidence: EvidenceSummary | None = None
+    recounts: tuple[Recount, ...] = ()
     cost_file: str | None = None
     answered_by: str | None = None
     figure: str | None = None
@@ -90,6 +93,7 @@ class Row:
         return replace(
             self,
             evidence=evidence,
+            recounts=tuple(replace(one, file=link(one.file)) for one in self.recounts),
             cost_file=self.cost_file and link(self.cost_file),
             figure=self.figure and link(self.figure),
         )

@@ -15,6 +15,7 @@ from segmodels.verdicts.evidence_index import Found
 from segmodels.verdicts.evidence_summary import summarise_evidence
 from segmodels.verdicts.matching import answers
 from segmodels.verdicts.project import Project
+from segmodels.verdicts.recounts import Recount
 from segmodels.verdicts.resolved import ResolvedClaim
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.row_subject import Measurement, RowSubject
@@ -23,7 +24,11 @@ from segmodels.verdicts.weights_summary import summarise_weights
 
 
 def row_of_claim(
-    project: Project, resolved: ResolvedClaim, verdict: Verdict, found: Found | None
+    project: Project,
+    resolved: ResolvedClaim,
+    verdict: Verdict,
+    found: Found | None,
+    recounts: tuple[Recount, ...] = (),
 ) -> Row:
     """The row of a claim about an mIoU or an accuracy.
 
@@ -33,6 +38,7 @@ def row_of_claim(
         verdict: on it.
         found: the evidence it rests on; None where there is none, it is of another network, or
             the number is a mean over severities.
+        recounts: what third parties counted of the same weights.
     """
     claim, protocol = resolved.claim, resolved.protocol
     run = _answering(project.runs, claim, verdict)
@@ -44,6 +50,7 @@ def row_of_claim(
         protocol=protocol,
         weights=summarise_weights(resolved.weights, claim.weights, known),
         evidence=summarise_evidence(project, known, protocol) if known and protocol else None,
+        recounts=recounts,
         answered_by=run.name if run else None,
         figure=_figure_of_claim(project, resolved, run, known) if known else None,
     )
@@ -75,7 +82,12 @@ def row_of_statement(statement: Statement, verdict: Verdict) -> Row:
 
 
 def row_of_measurement(
-    project: Project, run: Run, protocol: Protocol, verdict: Verdict, found: Found
+    project: Project,
+    run: Run,
+    protocol: Protocol,
+    verdict: Verdict,
+    found: Found,
+    recounts: tuple[Recount, ...] = (),
 ) -> Row:
     """The row of a number of our own: of a run under one of its protocols."""
     network = found.evidence.identity.model  # of what was counted, whatever the run says by now
@@ -89,6 +101,7 @@ def row_of_measurement(
         protocol=protocol,
         weights=summarise_weights(project.weights.get(run.weights or ""), None, found),
         evidence=summarise_evidence(project, found, protocol),
+        recounts=recounts,
         figure=_figure_of_run(project, run, found),
     )
 

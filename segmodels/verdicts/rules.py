@@ -15,7 +15,7 @@ from segmodels.metrics.intervals import IntervalRule
 from segmodels.metrics.severities import ALL, Severities
 
 #: Whose weights and whose run a number comes from.
-Level = Literal["released", "retrained", "third_party", "own"]
+Level = Literal["released", "retrained", "trained", "third_party", "own"]
 
 
 class Tolerance(Entry):
@@ -45,7 +45,7 @@ class Tolerances(Entry):
     third_party: Tolerance
 
     def of(self, level: Level) -> Tolerance:
-        """That of one level; `own` is compared with no printed number."""
+        """That of one level; `own` and `trained` are compared with no printed number."""
         return {
             "released": self.released,
             "retrained": self.retrained,

@@ -51,6 +51,7 @@ STATUS_OF: dict[Position, Status] = {
 LEVELS: dict[Level, str] = {
     "released": "released weights",
     "retrained": "retrained",
+    "trained": "trained here",
     "third_party": "third party",
     "own": "own network",
 }

@@ -173,7 +173,7 @@ def test_weights_trained_here_are_measured(root):
         ("plain", "measured"),
         ("strict", "measured"),
     ]
-    assert {row.verdict.level for row in rows} == {"retrained (1 seed)"}
+    assert {row.verdict.level for row in rows} == {"trained here"}
     assert (
         rows[1].verdict.reason == "ToyNet claims 50.00 under this protocol, but with other weights."
     )

@@ -91,7 +91,7 @@ def test_an_earlier_training_answers_a_run_and_is_not_its_current_evidence(board
     project, _ = asked()
     protocol = project.protocols[run.protocols[0]]
     answer = answer_run(project, run, protocol).answer
-    assert answer.level == "retrained"
+    assert answer.level == "trained"
     assert answer.outdated == "seed was 7, now it is 0"
     assert current_evidence(project, run, protocol) == (None, [])
     board.keep(trained(now), folder="current")

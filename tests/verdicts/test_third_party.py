@@ -14,6 +14,8 @@ from toy_board import Board
 from segmodels.cli import main
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Counted, Shard, read_evidence, write_evidence
+from segmodels.leaderboard import words
+from segmodels.leaderboard.folder import write_board
 from segmodels.protocols.protocol import Protocol
 from segmodels.verdicts.third_party import admit
 
@@ -195,6 +197,49 @@ def test_our_own_evidence_does_not_become_theirs(board, asked, capsys):
 def test_names_that_are_no_folder_are_refused(board, mail, name):
     with pytest.raises(SegmodelsError, match="a name of lower-case letters"):
         admitted(board, mail(evidence()), by=name)
+
+
+def test_their_number_stands_beside_ours(board, tmp_path):
+    ours, theirs = evidence(), evidence(matrices(6, right=40))
+    board.keep(ours)
+    assert board.row("toy_strict").recounts == ()
+    url = "https://example.org/files"
+    for name, found in {"some-lab": theirs, "other-lab": ours}.items():
+        counted = Counted("checked", name, url, "RWkey")
+        board.keep(replace(found, counted=counted), folder=f"third-party/{name}")
+    row = board.row("toy_strict")
+    assert row.verdict.level == "released weights"
+    same, other = row.recounts
+    assert (same.by, same.verdict.verified) == ("other-lab", row.verdict.verified)
+    assert (other.by, other.at, other.key) == ("some-lab", url, theirs.key)
+    alone = evidence_alone(board, "some-lab")
+    assert other.verdict == replace(alone, todo=())
+    assert other.verdict.level == "third party (some-lab, signed)"
+    assert words.level(row) == "released weights; counted by other-lab, some-lab too"
+
+    pages = tmp_path / "pages"
+    write_board(board.rows(), pages, pages=True)
+    page = (pages / "claims" / "toy_strict.html").read_text()
+    assert "Counted by others too" in page
+    assert f"{other.verdict.verified:.2f}, gap" in page
+    assert f'<a href="{url}">' in page
+    found = json.loads((pages / "claims" / "toy_strict.json").read_text())["recounts"]
+    assert [(one["by"], one["verified"]) for one in found] == [
+        (one.by, one.verdict.verified) for one in row.recounts
+    ]
+    assert "counted by other-lab, some-lab too" in (pages / "leaderboard.html").read_text()
+
+
+def evidence_alone(board, name):
+    """The verdict where nobody but a third party counted."""
+    for folder in [*board.evidence.glob("toy-run"), *(board.evidence / "third-party").iterdir()]:
+        if folder.name != name:
+            folder.rename(board.root / f"away-{folder.name}")
+    verdict = board.row("toy_strict").verdict
+    for away in board.root.glob("away-*"):
+        name = away.name.removeprefix("away-")
+        away.rename(board.evidence / (name if name == "toy-run" else f"third-party/{name}"))
+    return verdict
 
 
 def test_the_command(board, mail, capsys):

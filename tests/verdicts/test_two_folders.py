@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,11 @@ def test_the_published_board_is_the_same_bytes_beside_anything_local(board: Boar
     assert {name: again[name] for name in again if not name.startswith("local/")} == alone
 
 
+def remark() -> str:
+    """What the local board would say of its rows."""
+    return where_counted(row.moved(paths.reports(), paths.local()) for row in rows_here())
+
+
 def test_the_local_board_says_what_its_rows_rest_on(board: Board) -> None:
     board.run("own")
     board.keep(evidence())
@@ -187,12 +193,21 @@ def test_the_local_board_says_what_its_rows_rest_on(board: Board) -> None:
     write_local()
     told = (
         "All that is here: 1 row rests on evidence that this machine alone counted, "
-        "2 rows rest on published evidence."
+        "2 rows rest on evidence that the project published."
     )
     assert f'<p class="headline">{told}</p>' in (paths.local() / "leaderboard.html").read_text()
     text = (paths.local() / "leaderboard.md").read_text()
     assert told in text
     assert "(../../docs/verdicts.md)" in text
+    theirs = replace(evidence(matrices(6, right=40)), counted=Counted("checked", "some-lab"))
+    board.keep(theirs, folder="third-party/some-lab")
+    assert remark() == told  # no row rests on it
+    shutil.rmtree(board.local)
+    shutil.rmtree(board.evidence / "toy-run")
+    assert remark() == (
+        "All that is here: 0 rows rest on evidence that this machine alone counted, 0 rows rest on "
+        "evidence that the project published, 2 rows rest on evidence of third parties."
+    )
     assert where_counted([]).startswith("All that is here: 0 rows rest on evidence that this mach")
     write_published()
     for name in ("leaderboard.html", "leaderboard.md"):

@@ -16,6 +16,7 @@ from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.words import disputed
 from segmodels.metrics.robustness import Robustness
 from segmodels.verdicts.part_result import PartResult
+from segmodels.verdicts.recounts import Recount
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.rules import Rules, load_rules
 from segmodels.versions import EVALUATOR, SOFTWARE
@@ -84,6 +85,7 @@ def fields(row: Row) -> dict[str, Any]:
         "counted_by": seen and seen.counted_by,
         "counted_at": seen and seen.counted_at,
         "signed": seen and seen.signed,
+        "recounts": tuple(map(_recount, row.recounts)),
         "software": seen and seen.software,
         "evidence_file": row.evidence_file,
         "pixel_accuracy": seen and seen.pixel_accuracy,
@@ -109,6 +111,16 @@ def fields(row: Row) -> dict[str, Any]:
         "figure": row.figure,
         "findings": tuple(map(_part, verdict.parts)),
         "todo": verdict.todo,
+    }
+
+
+def _recount(one: Recount) -> dict[str, Any]:
+    """A third party's number beside that of the row."""
+    found = one.verdict
+    return {
+        **{"by": one.by, "at": one.at, "evidence": one.key, "evidence_file": one.file},
+        **{"verified": found.verified, "gap": found.gap, "verdict": found.status},
+        "level": found.level,
     }
 
 
