@@ -35,16 +35,19 @@ PRIVATE = (
     "PREFECT_SERVER_DATABASE_CONNECTION_URL",
 )
 
+#: Of the first user where nobody names one.
+_FIRST = "admin"
+
 #: MLflow asks for as many characters.
 _SHORTEST_PASSWORD = 12
 
 #: Whoever is let in writes to the experiments that all share. A password is looked at once a
-#: minute, or each request would cost its slow hash; a change counts at once. Name and password of
-#: the first user MLflow reads from the environment.
+#: minute, or each request would cost its slow hash; a change counts at once. The password of the
+#: first user MLflow reads from the environment.
 _AUTH = """[mlflow]
 default_permission = EDIT
 database_uri = {place}
-admin_username = admin
+admin_username = {admin}
 auth_cache_ttl_seconds = 60
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 """
@@ -106,7 +109,7 @@ def client_environment(env: Mapping[str, str], port: int) -> dict[str, str]:
         return found
     found.setdefault(TRACKING, f"http://{_reached(env)}:{port}")
     if has_login(env):
-        found.setdefault(USER, env.get(ADMIN) or "admin")
+        found.setdefault(USER, env.get(ADMIN) or _FIRST)
         found.setdefault(PASSWORD, env[ADMIN_PASSWORD])
     return found
 
@@ -142,5 +145,8 @@ def _login(env: Mapping[str, str], folder: Path, place: str) -> dict[str, str]:
     if env.get(AUTH_CONFIG):
         return {}
     path = folder / "mlflow-login.ini"
-    write_text(path, _AUTH.format(place=place.replace("%", "%%")))
+    known = {"place": place, "admin": env.get(ADMIN) or _FIRST}
+    write_text(
+        path, _AUTH.format(**{name: text.replace("%", "%%") for name, text in known.items()})
+    )
     return {AUTH_CONFIG: str(path)}

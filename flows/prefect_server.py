@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from flows.automations import BEAT_SECONDS
+from flows.tracking.place import parsed
 from segmodels.errors import SegmodelsError
 
 #: Prefect's names for its database and for the login that it asks for, and gives.
@@ -24,11 +25,14 @@ def environment(api: str, folder: Path) -> dict[str, str]:
         folder: where Prefect keeps its own files.
 
     Raises:
-        SegmodelsError: Prefect could not work with the driver that its database's address names.
+        SegmodelsError: Prefect could not work with the driver that its database's address names,
+            or the address is none.
     """
     for name in _PREFECT_DATABASES:
         if os.environ.get(name, "").startswith(("postgresql://", "postgres://")):
             raise SegmodelsError(f"{name} begins with postgresql+asyncpg://, which Prefect wants.")
+        if os.environ.get(name):
+            parsed(os.environ[name], name)
     login = os.environ.get(_ASKED_LOGIN)
     return {
         **({_OWN_LOGIN: login} if login else {}),  # of the worker, and of what makes deployments

@@ -9,6 +9,7 @@ exactly that, whatever else runs here.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import subprocess
 import sys
@@ -27,10 +28,11 @@ from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.core.files import read_json, write_json
 from segmodels.core.locks import only_one
 from segmodels.core.settings import cache_dir, project_root
-from segmodels.errors import PassingError, SegmodelsError
+from segmodels.errors import PassingError, SegmodelsError, without_credentials
 
 HOST = "127.0.0.1"
 POOL = "segmodels"
+NAMES = ("prefect", "mlflow", "worker")
 START_SECONDS = 180.0
 GRACE_SECONDS = 15.0
 
@@ -245,6 +247,25 @@ def _lines(services: Sequence[Service]) -> Iterator[str]:
         yield f"{service.name:8} process {service.pid}  {service.address or service.log}"
 
 
+def missing(services: Sequence[Service], env: Mapping[str, str]) -> Iterator[str]:
+    """What should run beside these and does not, or does not answer; a line each.
+
+    Args:
+        services: what runs.
+        env: may name the MLflow of somebody else, which is then asked.
+    """
+    here = {service.name for service in services}
+    for name in NAMES if here else ():
+        if name not in here and not (name == "mlflow" and mlflow_server.is_elsewhere(env)):
+            log = _folder() / f"{name}.log"
+            yield f"{name:8} does not run; `up` starts it" + (f"  {log}" if log.is_file() else "")
+    if mlflow_server.is_elsewhere(env):
+        address = env[mlflow_server.TRACKING]
+        if not _answers(f"{address.rstrip('/')}/health"):
+            shown = without_credentials(address)
+            yield f"mlflow   does not answer at {shown} ({mlflow_server.TRACKING})"
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.servers", description=__doc__)
     parser.add_argument(
@@ -258,8 +279,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     else:
         found = down() if chosen.action == "down" else running()
     sys.stdout.write(("\n".join(_lines(found)) or "Nothing runs that `up` started.") + "\n")
-    missing = chosen.action == "status" and not found
-    return ERROR if missing else DONE
+    if chosen.action != "status":
+        return DONE
+    lacking = list(missing(found, os.environ))
+    sys.stdout.write("".join(f"{line}\n" for line in lacking))
+    return ERROR if lacking or not found else DONE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,8 @@ _LISTED = 20
 _LONGEST = 80
 
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+#: To the last @, as a password may hold some where its writer did not know better.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s'\"]+@")
 
 
 def without_credentials(text: str) -> str:

@@ -20,11 +20,12 @@ def parsed(address: str, name: str) -> URL:
         name: of the variable or argument that holds it, for the message.
 
     Raises:
-        SegmodelsError: it is none of SQLite or PostgreSQL.
+        SegmodelsError: it is none of SQLite or PostgreSQL, or a password with @ has been taken for
+            the name of a machine, which messages would show.
     """
     try:
         url = make_url(address)
-        known = url.get_backend_name() in ("sqlite", "postgresql")
+        known = url.get_backend_name() in ("sqlite", "postgresql") and "@" not in (url.host or "")
     except (ArgumentError, ValueError):  # a port that is no number
         known = False
     if not known:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.tracking.dvc_experiment import home, locks
+from flows.tracking.place import parsed
 from segmodels.core.locks import only_one
 from segmodels.errors import SegmodelsError, without_credentials
 
@@ -139,6 +140,8 @@ def connect() -> MlflowClient:
     import mlflow
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
+    if uri.startswith("postgresql"):
+        parsed(uri, "MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
     with alone("mlflow"):  # two processes that make the database at once would break it
         return mlflow.MlflowClient(uri)

@@ -55,6 +55,10 @@ def test_a_team_has_a_login_and_no_secret_leaves_the_environment(project: Path) 
     config.read_string(login)
     assert dict(config["mlflow"])["database_uri"] == bare
     assert config["mlflow"]["default_permission"] == "EDIT"
+    assert config["mlflow"]["admin_username"] == "admin"
+    named = mlflow_server.environment({**TEAM, "MLFLOW_AUTH_ADMIN_USERNAME": "boss%1"}, project)
+    config.read(named["MLFLOW_AUTH_CONFIG_PATH"])
+    assert config["mlflow"]["admin_username"] == "boss%1"
 
 
 def test_what_works_for_the_server_knows_its_login_alone() -> None:
@@ -92,6 +96,7 @@ def test_other_machines_need_a_login() -> None:
         ({"MLFLOW_AUTH_ADMIN_PASSWORD": "short"}, "has 5 characters; MLflow asks for 12"),
         ({"MLFLOW_FLASK_SERVER_SECRET_KEY": ""}, r"SECRET_KEY is not set; .*token_hex"),
         ({"MLFLOW_BACKEND_STORE_URI": "postgresql://a:b@c@d:x/e"}, "STORE_URI: expected .*%40"),
+        ({"MLFLOW_BACKEND_STORE_URI": "postgresql://a:b@c@d/e"}, "STORE_URI: expected .*%40"),
     ],
 )
 def test_a_setting_that_does_not_fit(project: Path, change: dict[str, str], words: str) -> None:

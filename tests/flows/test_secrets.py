@@ -61,6 +61,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     ("text", "shown"),
     [
         ("at https://a:b@example.org/x.", "at https://…@example.org/x."),
+        ("at https://a:b@cc@example.org/x.", "at https://…@example.org/x."),
         ("'ssh://git@example.org:22/x'", "'ssh://…@example.org:22/x'"),
         ("s3://bucket/a@b and mail a@b.org", "s3://bucket/a@b and mail a@b.org"),
     ],

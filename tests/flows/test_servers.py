@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import queue
@@ -120,6 +121,10 @@ def test_a_driver_that_prefect_cannot_use_is_named(
     with pytest.raises(SegmodelsError, match=r"_URL begins with postgresql\+asyncpg://") as caught:
         servers.up(1, 2)
     assert "a:b" not in str(caught.value)
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql+asyncpg://a:b@cc@d/e")
+    with pytest.raises(SegmodelsError, match=r"_URL: expected .*%40") as caught:
+        servers.up(1, 2)
+    assert "cc" not in str(caught.value)
 
 
 def test_the_worker_knows_the_login_that_the_server_asks_for(
@@ -143,6 +148,26 @@ def test_status_says_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert servers.main(["status"]) == 1
     assert servers.main(["down"]) == 0
     assert capsys.readouterr().out == 2 * "Nothing runs that `up` started.\n"
+
+
+def test_status_says_what_is_missing(
+    cache: Path,
+    service: servers.Service,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep(dataclasses.replace(service, name="prefect"))
+    (cache / "servers" / "mlflow.log").write_text("killed")
+    assert servers.main(["status"]) == 1
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("prefect  process ")
+    assert second == f"mlflow   does not run; `up` starts it  {cache / 'servers' / 'mlflow.log'}"
+    assert third == "worker   does not run; `up` starts it"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:secret@127.0.0.1:9")
+    assert servers.main(["status"]) == 1
+    told = capsys.readouterr().out
+    assert "mlflow   does not answer at http://…@127.0.0.1:9 (MLFLOW_TRACKING_URI)" in told
+    assert "mlflow.log" not in told
 
 
 def test_a_broken_record_is_named(cache: Path) -> None:
