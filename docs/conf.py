@@ -14,7 +14,6 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 sys.path[:0] = [str(REPOSITORY), str(HERE)]
 
-from pygments.lexers.special import TextLexer  # noqa: E402
 from site_links import link_to_the_repository  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 
@@ -71,4 +70,3 @@ def setup(app: Sphinx) -> None:
     app.add_config_value("repository_url", address, "html")
     app.connect("autodoc-process-signature", without_fields)
     app.connect("doctree-read", link_to_the_repository, priority=100)  # before files are copied
-    app.add_lexer("mermaid", TextLexer)  # shown as it stands

@@ -1,4 +1,4 @@
-"""Write docs/packages.md: the packages of the library and who imports whom.
+"""Write docs/packages.md and packages.svg: the packages of the library and who imports whom.
 
 python docs/packages.py
 """
@@ -9,6 +9,9 @@ import ast
 from pathlib import Path
 
 import grimp
+from layers import draw
+
+TITLE = "Packages of segmodels; each imports those below that its lines lead to"
 
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent / "segmodels"
@@ -66,18 +69,18 @@ def render() -> str:
     lines = [f"| `{name}` | {sentence(name)} | {_listed(name, names)} |" for name in names]
     arrows = sum(len(imports(name, names)) for name in names)
     foot = f"\n{len(names)} packages and modules, {arrows} arrows between them, no circle.\n"
-    drawn = f"\nArrows that others imply are left out of the picture.\n\n{picture(names)}\n"
+    drawn = f"\nArrows that others imply are left out of the picture.\n\n![{TITLE}](packages.svg)\n"
     return HEAD + "\n".join(lines) + "\n" + foot + drawn
 
 
-def picture(names: list[str]) -> str:
-    """The arrows as a diagram that forges draw, without those that others already imply."""
-    lines = []
+def picture() -> str:
+    """The arrows as SVG, without those that others already imply."""
+    names, arrows = packages(), {}
     for name in names:
         direct = imports(name, names)
         implied = {far for near in direct for far in imports(near, names, indirect=True)}
-        lines += [f"  {name} --> {other}" for other in names if other in direct - implied]
-    return "\n".join(["```mermaid", "flowchart TD", *lines, "```"])
+        arrows[name] = [other for other in names if other in direct - implied]
+    return draw(arrows, TITLE)
 
 
 def _listed(name: str, names: list[str]) -> str:
@@ -87,3 +90,4 @@ def _listed(name: str, names: list[str]) -> str:
 
 if __name__ == "__main__":
     (HERE / "packages.md").write_text(render(), encoding="utf-8")
+    (HERE / "packages.svg").write_text(picture(), encoding="utf-8")
