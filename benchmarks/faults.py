@@ -139,6 +139,17 @@ FAULTS = (
         ),
     ),
     Fault(
+        "exchange",
+        "workers that exchange through a DVC remote that is dead at the start or dies in between",
+        "the stage is run and kept, the flow fails and says why; tried again, with `retries` or by "
+        "another flow, what was run is handed on and runs nowhere again",
+        (
+            "tests/flows/test_exchange_faults.py::test_a_remote_that_does_not_answer",
+            "tests/flows/test_exchange_faults.py::test_a_remote_that_stops_before_a_pull",
+            "tests/flows/test_exchange_faults.py::test_a_flow_says_it_and_the_next_one_hands_on",
+        ),
+    ),
+    Fault(
         "prefect",
         "a Prefect server that does not answer when a flow begins",
         "one line that names its address, exit code 75",
@@ -159,8 +170,8 @@ FAULTS = (
     Fault(
         "memory",
         "memory that ends somewhere in a stage",
-        "one line that says so, or PyTorch ends the process and a flow says that; "
-        "with memory it ends as if nothing had been",
+        "one line that says so, or the process is ended inside PyTorch, or waits for a thread that "
+        "could not begin; with memory it ends as if nothing had been",
         ("tests/faults/test_little_memory.py::test_memory_that_ends",),
     ),
     Fault(

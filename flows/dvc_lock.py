@@ -93,16 +93,25 @@ def push(root: Path, names: Sequence[str], stop: threading.Event) -> None:
         StageFailedError: DVC could not; it may pass by itself.
         StageStoppedError: `stop` was set meanwhile.
     """
-    code, tail = _run(root, ["push", *names], stop)
+    _done(root, ["push", *names], stop, "Outputs cannot be pushed to the DVC remote.")
+
+
+def pull(root: Path, name: str, stop: threading.Event) -> None:
+    """Bring the outputs of a stage, as dvc.lock names them.
+
+    Raises:
+        StageFailedError: not all of them came.
+        StageStoppedError: `stop` was set meanwhile.
+    """
+    words = f"Outputs of {name} cannot be pulled from the DVC remote."
+    _done(root, ["pull", "--force", name], stop, words)
+
+
+def _done(root: Path, arguments: Sequence[str], stop: threading.Event, if_not: str) -> None:
+    """Run DVC; what it said comes with the words that its failure is told in."""
+    code, tail = _run(root, arguments, stop)
     if code:
-        raise StageFailedError(
-            "\n".join(["Outputs cannot be pushed to the DVC remote.", *hints(tail), tail])
-        )
-
-
-def pull(root: Path, name: str, stop: threading.Event) -> bool:
-    """Bring the outputs of a stage, as dvc.lock names them; whether all of them came."""
-    return _run(root, ["pull", "--force", name], stop)[0] == 0
+        raise StageFailedError("\n".join([if_not, *hints(tail), tail]))
 
 
 def _run(root: Path, arguments: Sequence[str], stop: threading.Event) -> tuple[int, str]:

@@ -26,7 +26,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows import dvc_lock
 from flows.dvc_lock import LockEntry
-from flows.dvc_stages import Stage
+from flows.dvc_stages import Stage, StageFailedError
 from flows.turns import turn
 from segmodels.core.files import digest
 from segmodels.errors import SegmodelsError
@@ -74,12 +74,23 @@ class Exchange:
             yield ours
 
     def take(self, stage: Stage) -> bool:
-        """Take over what a worker gave, or what dvc.lock names, if this one would run the same."""
+        """Take over what a worker gave, or what dvc.lock names, if this one would run the same.
+
+        What the DVC remote does not give is told with DVC's reason, and is run here.
+        """
         own = dvc_lock.entries(self.root, [stage.name]).get(stage.name)
         for entry in (self._given(stage), own):
             if entry and dvc_lock.adopt(self.root, stage.name, entry):
-                return dvc_lock.pull(self.root, stage.name, self.stop)
+                return self._pulled(stage)
         return False
+
+    def _pulled(self, stage: Stage) -> bool:
+        try:
+            dvc_lock.pull(self.root, stage.name, self.stop)
+        except StageFailedError as error:
+            get_run_logger().warning("%s is not taken over, but run here. %s", stage.name, error)
+            return False
+        return True
 
     def give(self, stages: Sequence[Stage]) -> None:
         """Hand on what stages of this checkout gave, unless the server has it already."""

@@ -88,8 +88,9 @@ def bring_up_to_date(
     except SegmodelsError as error:
         return Failed(message=str(error))
     get_run_logger().info("%d of %d stages to bring up to date.", len(plan), len(known))
-    if not plan:
-        return Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")
+    nothing: Ending = Completed(message=f"Nothing to do: all {len(known)} stages are up to date.")
+    if not plan and not exchange:
+        return nothing
     before = verdict_events.rows_of(folder)
     seconds = None if stage_timeout_hours is None else 3600 * stage_timeout_hours
     with stopping() as stop:
@@ -99,6 +100,8 @@ def bring_up_to_date(
             shared = exchanging(folder, stop, known, plan, force) if exchange else None
         except SegmodelsError as error:
             return Failed(message=str(error))
+        if not plan:  # but what was here is handed on
+            return nothing
         work = Work(
             folder,
             stop,

@@ -66,11 +66,13 @@ class Work:
             self._sleep(TURN_WAIT_SECONDS)
 
     def _exchanged(self, exchange: Exchange, stage: Stage) -> Outcome:
+        """Take a stage over or run it, and hand it on unless that was done."""
         if exchange.take(stage):
-            get_run_logger().info("%s was taken over from another worker.", stage.name)
-            return Outcome.FETCHED
-        outcome = self._run(stage)
-        exchange.give([stage])
+            get_run_logger().info("%s was taken over and not run.", stage.name)
+            outcome = Outcome.FETCHED
+        else:
+            outcome = self._run(stage)
+        exchange.give([stage])  # also what an earlier try ran and could not push
         return outcome
 
     @contextmanager

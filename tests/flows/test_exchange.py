@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -39,8 +40,10 @@ class Side(exchange.Exchange):
             yield False
             return
         self.server.held.add(stage.name)
-        yield True
-        self.server.held.remove(stage.name)
+        try:
+            yield True
+        finally:
+            self.server.held.remove(stage.name)
 
     def give(self, stages: Sequence[Stage]) -> None:
         names = [stage.name for stage in stages]
@@ -55,11 +58,8 @@ class Side(exchange.Exchange):
 def two(
     make_repo: MakeRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[tasks.Work, tasks.Work]:
-    class Log:
-        def info(self, *words: object) -> None:
-            pass
-
-    monkeypatch.setattr(tasks, "get_run_logger", Log)
+    for module in (tasks, exchange):
+        monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("segmodels.test"))
     monkeypatch.setattr(tasks, "TURN_WAIT_SECONDS", 0.01)
     server, works = Server(), []
     for name in ("one", "two"):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import http.server
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from small_disk import grow, small_disk
+from storage_server import Storage, storage
 from toy_repository import MakeRepo
 
 from flows import dvc_lock
 from flows.dvc_stages import StageFailedError, reproduce_stage
+
+__all__ = ["storage"]  # a fixture
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -63,8 +64,16 @@ def push(root: Path) -> None:
     dvc_lock.push(root, NAMES, threading.Event())
 
 
-def pulled(root: Path) -> list[bool]:
-    return [dvc_lock.pull(root, name, threading.Event()) for name in NAMES]
+def pulled(root: Path) -> list[str]:
+    """Of each stage what DVC said where its outputs did not come, else nothing."""
+    said = []
+    for name in NAMES:
+        try:
+            dvc_lock.pull(root, name, threading.Event())
+            said.append("")
+        except StageFailedError as error:
+            said.append(str(error))
+    return said
 
 
 def forget(root: Path) -> None:
@@ -109,7 +118,7 @@ def test_a_remote_that_takes_nothing(made: Path, tmp_path: Path, fault: str) -> 
         subprocess.run(["mount", "-o", "remount,rw,size=2000k", str(storage)], check=True)
         push(made)
         forget(made)
-        assert pulled(made) == [True] * len(NAMES)
+        assert pulled(made) == [""] * len(NAMES)
         assert outputs(made) == expected
 
 
@@ -119,78 +128,12 @@ def test_a_remote_that_vanished(made: Path, tmp_path: Path) -> None:
     push(made)
     storage.rename(tmp_path / "elsewhere")
     forget(made)
-    assert pulled(made) == [False] * len(NAMES)
+    assert all("failed to pull data from the cloud" in one for one in pulled(made))
     assert not outputs(made)
     shutil.rmtree(storage, ignore_errors=True)
     (tmp_path / "elsewhere").rename(storage)
-    assert pulled(made) == [True] * len(NAMES)
+    assert pulled(made) == [""] * len(NAMES)
     assert outputs(made) == expected
-
-
-class Storage(http.server.ThreadingHTTPServer):
-    """Keeps what is posted; hangs up once it was asked so often to take or give a file it has."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files: dict[str, bytes] = {}
-        self.left = 1000
-        self.lock = threading.Lock()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what is tested."""
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Storage
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self._say(self.server.files.get(self.path))
-
-    def do_GET(self) -> None:
-        if self.path not in self.server.files or self._served():
-            self._say(self.server.files.get(self.path))
-
-    def do_POST(self) -> None:
-        if self._served():
-            self.server.files[self.path] = self._body()
-            self._say(b"")
-
-    def _served(self) -> bool:
-        with self.server.lock:
-            self.server.left -= 1
-            return self.server.left >= 0
-
-    def _body(self) -> bytes:
-        if "Content-Length" in self.headers:
-            return self.rfile.read(int(self.headers["Content-Length"]))
-        found = b""
-        while size := int(self.rfile.readline(), 16):
-            found += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return found
-
-    def _say(self, content: bytes | None) -> None:
-        self.send_response(404 if content is None else 200)
-        self.send_header("Content-Length", str(len(content or b"")))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content or b"")
-
-
-@pytest.fixture
-def storage() -> Iterator[Storage]:
-    with Storage() as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield one
-        one.shutdown()
-        thread.join()
 
 
 def test_a_server_that_stops_at_a_push(made: Path, storage: Storage) -> None:
@@ -205,7 +148,7 @@ def test_a_server_that_stops_at_a_push(made: Path, storage: Storage) -> None:
     storage.left = 1000
     push(made)
     forget(made)
-    assert pulled(made) == [True] * len(NAMES)
+    assert pulled(made) == [""] * len(NAMES)
     assert outputs(made) == expected
 
 
@@ -215,8 +158,12 @@ def test_a_server_that_stops_at_a_pull(made: Path, storage: Storage) -> None:
     push(made)
     forget(made)
     storage.left = 3  # DVC asks for a file more than once
-    assert pulled(made) == [True, False, False]
+    first, *others = pulled(made)
+    assert not first
+    assert all(
+        f"Outputs of {name} cannot be pulled" in one for name, one in zip("bc", others, strict=True)
+    )
     assert outputs(made) == {"a": expected["a"]}
     storage.left = 1000
-    assert pulled(made) == [True] * len(NAMES)
+    assert pulled(made) == [""] * len(NAMES)
     assert outputs(made) == expected
