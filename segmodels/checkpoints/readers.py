@@ -20,6 +20,7 @@ from torch import Tensor
 from segmodels.checkpoints.diagnosis import AGAIN, diagnosis, kind_of
 from segmodels.checkpoints.inert import load_inert
 from segmodels.checkpoints.pickles import UnknownInstructionError, as_protocol_2
+from segmodels.core.memory import blame_memory
 from segmodels.core.stand_ins import printable
 from segmodels.errors import SegmodelsError
 
@@ -74,6 +75,7 @@ def read_torch(path: Path) -> Any:
             f"it is trusted, {RESAVE}."
         ) from error
     except Exception as error:  # torch raises half a dozen kinds
+        blame_memory(error)
         raise SegmodelsError(f"{path} {_unreadable(path, str(error))}") from error
 
 
@@ -127,6 +129,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        blame_memory(error)
         raise SegmodelsError(f"{path} is {_safetensors_fault(path)}") from error
 
 

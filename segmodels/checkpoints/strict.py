@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segmodels.core.memory import blame_memory
 from segmodels.core.settings import DEBUG
 from segmodels.core.stand_ins import printable
 from segmodels.errors import SegmodelsError
@@ -66,6 +67,7 @@ def _built(path: Path, config: Mapping[str, Any], device: str) -> SegModel:
         with Undrawn(), torch.device(device):
             return create_model(**config)
     except (SegmodelsError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        blame_memory(error)
         raise SegmodelsError(f"{path} describes a model that cannot be built: {error}") from error
 
 

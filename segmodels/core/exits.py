@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from segmodels.core.memory import is_of_memory
 from segmodels.core.settings import DEBUG, debugging
 from segmodels.errors import PassingError, SegmodelsError
 
@@ -40,16 +41,6 @@ _FIXES = {
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
-#: How PyTorch, C++, OpenCV and Python's threads say that there is no more memory.
-_OUT_OF_MEMORY = (
-    "can't allocate memory",
-    "std::bad_alloc",
-    "Insufficient memory",
-    "Failed to allocate",
-    "can't start new thread",
-)
-#: The same of PyTorch's allocator, cut off behind the 15 letters that a C++ string holds by itself.
-_CUT_OFF = "[enforce fail a"
 #: How oneDNN says that it cannot compute something; it does not say why.
 _NO_PRIMITIVE = (
     "could not create a primitive",
@@ -107,18 +98,12 @@ def _told(error: Exception) -> tuple[str, int]:
         found = error.object[error.start : error.end]
         text = f"{found!r} cannot be written in the encoding {error.encoding!r} of this session."
         return f"{text} Set PYTHONUTF8=1.", ERROR
-    if _is_of_memory(error):
+    if is_of_memory(error):
         return "There is not enough memory for this.", ERROR
     if (words := next((one for one in _NO_PRIMITIVE if one in str(error)), None)) is not None:
         text = f"PyTorch's oneDNN failed ({words}); most often there is not enough memory."
         return f"{text} If there is, {DEBUG}=1 shows where it failed.", ERROR
     return _unforeseen(error), CRASHED
-
-
-def _is_of_memory(error: Exception) -> bool:
-    text = str(error)
-    cut = text.rstrip().endswith(_CUT_OFF)
-    return isinstance(error, MemoryError) or cut or any(words in text for words in _OUT_OF_MEMORY)
 
 
 def refusal(error: OSError) -> str:

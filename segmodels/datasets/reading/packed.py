@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from segmodels.core.listing import has_stray_part
+from segmodels.core.memory import blame_memory
 from segmodels.core.zips import refuse_bomb
 from segmodels.datasets.reading.archives import Target
 from segmodels.errors import SegmodelsError, UnreadableError
@@ -137,6 +138,7 @@ class Tree:
         except FileNotFoundError:
             raise SegmodelsError(f"{path}: missing. Download it again.") from None
         except (OSError, zipfile.BadZipFile, struct.error, ValueError, RuntimeError) as error:
+            blame_memory(error)
             raise SegmodelsError(
                 f"{path}: damaged ({error}). Delete it and download it again."
             ) from None

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from segmodels.core.arrays import Pixels
+from segmodels.core.memory import blame_memory
 from segmodels.core.stand_ins import refuse_endless, stand_in
 from segmodels.datasets.reading.packed import AnyPath, Member
 from segmodels.datasets.reading.palette import reordered
@@ -147,6 +148,7 @@ def _opened(path: AnyPath) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise SegmodelsError(f"{path}: missing. {AGAIN}") from None
     except Exception as error:  # of damaged files Pillow raises a dozen kinds, TypeError among them
+        blame_memory(error)
         instead = _instead(path) or f"({error})"
         raise UnreadableError(path, f"cannot be decoded {instead}", AGAIN) from None
 
