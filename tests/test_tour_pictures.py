@@ -48,7 +48,7 @@ def test_another_size_is_told(pictures: ModuleType, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.server
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_they_can_be_taken_again(pictures: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["pictures.py", "--check"])
     with pytest.raises(SystemExit) as ended:
