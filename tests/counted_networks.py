@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,7 @@ def _drawn(name: str, value: Tensor) -> Tensor:
     return torch.from_numpy(rounded.astype(np.float32))
 
 
+@cache
 def scene(kind: str) -> Sample:
     """The drawn image on which a kind of protocol is counted, at the size that is compared."""
     drawn = draw_scene(0, "test", SCENES[list(PROTOCOLS).index(kind) % len(SCENES)])

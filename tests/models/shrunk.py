@@ -81,16 +81,14 @@ VARIANTS += ["depict_ca_vit_tiny_patch16"]
 #: One name for every class, for what takes seconds.
 FAMILIES = sorted({MODELS[name].builder: name for name in VARIANTS}.values())
 
-#: One of each way to build a network; the others take long to compile and to export, and have no
+#: One of each way to build a network; the others take long to export, and have no
 #: operation that these lack.
 _QUICK = re.compile("segmenter_|depict_|segformer_b0|unet|espnet_p|fcn_mobilenetv2")
 
 
-def patient(names: list[str]) -> list[Any]:
+def patient(names: list[str], quick: re.Pattern[str] = _QUICK) -> list[Any]:
     """The names as parameters of a test that compiles or exports; most of them are `slow`."""
-    return [
-        one if _QUICK.match(one) else pytest.param(one, marks=pytest.mark.slow) for one in names
-    ]
+    return [one if quick.match(one) else pytest.param(one, marks=pytest.mark.slow) for one in names]
 
 
 def overrides(name: str) -> dict[str, Any]:
