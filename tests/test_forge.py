@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,14 @@ def test_a_workflow_may_read_alone_and_has_no_secret(workflow: Path) -> None:
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_nothing_of_a_pull_request_is_pasted_into_a_shell(workflow: Path) -> None:
     assert not [step for step in steps(workflow) if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_to_a_commit(workflow: Path) -> None:
+    """A tag can be moved by whoever owns the action, or took it over."""
+    used = re.findall(r"uses: (.*)", workflow.read_text())
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", one) for one in used)
 
 
 def test_the_forge_runs_the_tests_as_anybody_does() -> None:
