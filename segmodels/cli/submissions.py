@@ -110,7 +110,8 @@ def check_submission(path: Path, key: str, by: str | None, url: str) -> bool:
     if by:
         for copy in admit_submission(path, judged, folders, descriptions, by, url):
             print(f"  kept as {relative(copy)}")
-        print("  a row shows it where the project has no evidence of its own (docs/verdicts.md)")
+        print("  a row rests on it where the project has no evidence of its own, else its page")
+        print("  shows it beside that (docs/verdicts.md)")
     return not any(one.objection for one in judged.parts)
 
 

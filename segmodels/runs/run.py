@@ -77,9 +77,9 @@ class Run(Entry):
             yield "field 'protocols' lists nothing"
         if self.retrains and not self.recipe:
             yield "'retrains' is for weights trained here"
-        for field in ("seed", "overrides"):  # DVC's train stage tracks them by name
+        for field, usual in (("seed", "0"), ("overrides", "{}")):  # DVC's train stage tracks them
             if self.recipe and field not in self.model_fields_set:
-                yield f"field {field!r} is missing; a recipe needs it"
+                yield f"field {field!r} is missing; a recipe needs it, as in `{field}: {usual}`"
 
     @property
     def is_own(self) -> bool:

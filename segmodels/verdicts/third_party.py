@@ -91,7 +91,9 @@ def check_names(by: str, url: str = "") -> None:
         SegmodelsError: the name or the address is of another form.
     """
     if not _NAME.fullmatch(by):
-        raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.")
+        near = re.sub(r"[^a-z0-9]+", "-", by.lower()).strip("-")[:60]
+        near = f" Say --by {near}." if near else ""
+        raise SegmodelsError(f"--by {by!r}: a name of lower-case letters, digits and '-'.{near}")
     if url and not url.startswith("https://"):
         raise SegmodelsError(f"--url {url!r}: an address that begins with https://.")
 

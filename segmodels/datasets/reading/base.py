@@ -13,7 +13,7 @@ import numpy as np
 from segmodels.assets.entries import DatasetEntry
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.datasets.reading.packed import AnyPath
-from segmodels.datasets.reading.pictures import AGAIN, read_grey, read_rgb
+from segmodels.datasets.reading.pictures import read_grey, read_rgb
 from segmodels.errors import SegmodelsError, UnknownNameError, UnreadableError
 
 
@@ -77,7 +77,9 @@ class Dataset(ABC):
         #: Samples that are left out because they cannot be read, with the reason.
         self.skipped: dict[str, str] = {}
         if not self.files:
-            raise SegmodelsError(f"{root}: split {split!r} holds no images. {AGAIN}")
+            raise SegmodelsError(
+                f"{root}: split {split!r} holds no images. Download and prepare the dataset again."
+            )
 
     @classmethod
     @abstractmethod

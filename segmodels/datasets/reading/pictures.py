@@ -24,7 +24,7 @@ from segmodels.datasets.reading.packed import AnyPath, Member
 from segmodels.datasets.reading.palette import reordered
 from segmodels.errors import SegmodelsError, UnreadableError
 
-AGAIN = "Download and prepare the dataset again."
+AGAIN = "Download and prepare the dataset again; a file of your own, bring again or take out."
 
 #: Modes in which Pillow opens photographs of 8 bits, and what becomes RGB as in OpenCV.
 _EIGHT_BITS = frozenset(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"))
