@@ -42,7 +42,7 @@ def test_trained_evaluated_and_on_the_board(net: Path, capsys: pytest.CaptureFix
     rows = {row.protocol_name: row for row in rows_here() if row.run == "own"}
     assert rows["plain"].verdict.status == "measured"
     assert rows["plain"].subject.model == "mynet.py:build"
-    assert str(rows["plain"].verdict.level).startswith("retrained")
+    assert str(rows["plain"].verdict.level).startswith("trained here")
 
 
 def test_that_comes_with_weights(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
