@@ -121,6 +121,26 @@ FAULTS = (
         ("tests/flows/test_mlflow_stops.py::test_a_server_killed_in_the_middle_of_a_stage",),
     ),
     Fault(
+        "mlflow-silent",
+        "an MLflow server that takes a question and never answers",
+        "one warning once two questions were given 20 seconds each "
+        "(`MLFLOW_HTTP_REQUEST_TIMEOUT`); the stage ends well, and the next board catches up",
+        (
+            "tests/flows/test_mlflow_stops.py::test_a_server_that_never_answers",
+            "tests/flows/test_mlflow_stops.py::test_a_training_beside_a_server_that_never_answers",
+        ),
+    ),
+    Fault(
+        "mlflow-login",
+        "an MLflow server, or its database, that refuses user and password",
+        "one warning at once, which names address and setting; the stage ends well, and the next "
+        "board catches up; `flows.servers up` starts nothing",
+        (
+            "tests/flows/test_mlflow_stops.py::test_a_login_that_is_refused",
+            "tests/flows/test_database_refuses.py",
+        ),
+    ),
+    Fault(
         "cache",
         "DVC's cache on a disk that becomes full",
         "an error that names the disk; what the stage wrote stays; with room it goes on",

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from flows.tracking import store
-from flows.tracking.place import ARTIFACTS, DATABASE, without_password
+from flows.tracking.place import ARTIFACTS, DATABASE, check_answers, without_password
 from segmodels.core.files import write_text
 from segmodels.core.settings import project_root
 from segmodels.errors import SegmodelsError
@@ -56,6 +56,16 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 def is_elsewhere(env: Mapping[str, str]) -> bool:
     """Whether a server of somebody else is named, so that none is to be started."""
     return not env.get(DATABASE) and env.get(TRACKING, "").startswith(("http://", "https://"))
+
+
+def check_database(env: Mapping[str, str]) -> None:
+    """Ask the server's database for a connection before the server does, which tries for minutes.
+
+    Raises:
+        SegmodelsError: it refuses, or cannot be reached.
+    """
+    name = DATABASE if env.get(DATABASE) else TRACKING
+    check_answers(env.get(name, ""), name)
 
 
 def has_login(env: Mapping[str, str]) -> bool:

@@ -118,6 +118,7 @@ def _start_missing(here: dict[str, Service], prefect_port: int, mlflow_port: int
         _check_free(prefect_port, "--prefect-port")
     if own and "mlflow" not in here:
         _check_free(mlflow_port, "--mlflow-port")
+        mlflow_server.check_database(settings)
     if "prefect" not in here:
         command = _module("prefect", "server", "start", "--host", HOST, "--port", prefect_port)
         here["prefect"] = _start("prefect", command, settings, api.removesuffix("/api"))

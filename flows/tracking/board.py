@@ -125,7 +125,6 @@ class _Board:
             about |= {"dataset_name": dataset.name, "dataset_digest": dataset.digest}
         metrics = entry.metrics_for(old.metrics)
         params = {key: value for key, value in entry.params.items() if key not in old.params}
-        # Tags go last, among them the digest: an interrupted run is logged again next time.
         self.client.log_batch(
             run,
             [Metric(key, value, run_id=run, **about) for key, value in metrics.items()],
@@ -133,12 +132,13 @@ class _Board:
         )
         for key in _outdated(entry, old.tags):
             self.client.delete_tag(run, key)
-        told = {**entry.tags, **(besides or {})}
-        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in told.items()])
         if known.info.run_name != entry.name:
             self.client.update_run(run, name=entry.name)
         if known.info.status != "FINISHED":
             self.client.set_terminated(run)
+        # Tags go last, among them the digest: an interrupted run is logged again next time.
+        told = {**entry.tags, **(besides or {})}
+        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in told.items()])
         return str(run)
 
     def _attach(self, entry: TrackedRun, known: Any, model: str | None) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+import time
+from pathlib import Path
 
-from segmodels.errors import SegmodelsError
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from segmodels.errors import SegmodelsError, without_credentials
 
 #: Names that MLflow itself reads.
 DATABASE = "MLFLOW_BACKEND_STORE_URI"
 ARTIFACTS = "MLFLOW_ARTIFACTS_DESTINATION"
+
+#: Seconds behind each try but the last: a database may lack connections for a moment.
+_PAUSES = (0.5, 1.5)
+_CONNECT_SECONDS = 20
 
 
 def parsed(address: str, name: str) -> URL:
@@ -34,6 +43,38 @@ def parsed(address: str, name: str) -> URL:
             f"sqlite:////PATH. In a password @ is written %40 and / %2F; or put it into PGPASSWORD."
         )
     return url
+
+
+def check_answers(address: str, name: str) -> None:
+    """Ask a database for a connection before MLflow does, which tries for two silent minutes.
+
+    Addresses of anything else are left alone.
+
+    Raises:
+        SegmodelsError: it refuses (a wrong name or password, no such database), or cannot be
+            reached.
+    """
+    if not address.startswith(("postgresql", "sqlite")):
+        return
+    url = parsed(address, name)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").parent.is_dir():
+        return  # which MLflow makes
+    limit = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": _CONNECT_SECONDS}
+    try:
+        engine = create_engine(url, poolclass=NullPool, connect_args=limit)
+    except ModuleNotFoundError as error:
+        raise SegmodelsError(f"{name}: {error}; the extra 'team' brings the driver.") from None
+    for pause in (*_PAUSES, None):
+        try:
+            with engine.connect():
+                return
+        except DBAPIError as error:
+            if pause is None:
+                said = without_credentials(" ".join(str(error.orig).split()))
+                raise SegmodelsError(
+                    f"{name}: {url.render_as_string()} cannot be opened ({said})."
+                ) from None
+            time.sleep(pause)
 
 
 def without_password(address: str) -> tuple[str, str | None]:

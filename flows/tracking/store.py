@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.tracking.dvc_experiment import home, locks
-from flows.tracking.place import parsed
+from flows.tracking.place import check_answers
+from flows.tracking.refusal import reason
 from segmodels.core.locks import only_one
-from segmodels.errors import SegmodelsError, without_credentials
+from segmodels.errors import SegmodelsError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,9 +121,8 @@ def sink(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a sink must not stop the work it records
-        text = without_credentials(" ".join(str(error).split()))[:300]
         print(
-            f"warning: MLflow took no {what} ({type(error).__name__}: {text}). The run goes on; "
+            f"warning: MLflow took no {what} ({reason(error)}). The run goes on; "
             f"the next leaderboard stage catches up.",
             file=sys.stderr,
         )
@@ -140,9 +140,8 @@ def connect() -> MlflowClient:
     import mlflow
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
-    if uri.startswith("postgresql"):
-        parsed(uri, "MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
+    check_answers(uri, "MLFLOW_TRACKING_URI")
     with alone("mlflow"):  # two processes that make the database at once would break it
         return mlflow.MlflowClient(uri)
 

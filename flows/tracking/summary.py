@@ -75,12 +75,12 @@ def log_summary(
     step = int(run.data.metrics.get("tellings", 0)) + 1
     numbers = {**_numbers(rows), "claims": len(lines), "tellings": step}
     client.log_batch(run_id, [Metric(key, value, now, step) for key, value in numbers.items()])
-    tags = {
+    if run.info.status != "FINISHED":
+        client.set_terminated(run_id)
+    tags = {  # last, among them the digest: an interrupted run is logged again next time
         "digest": logged,
         "current": "true",
         "mlflow.loggedArtifacts": table_tag("claims.json"),
         "mlflow.note.content": f"{headline(rows)}\n\n`claims.json` holds all claims with reasons.",
     }
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-    if run.info.status != "FINISHED":
-        client.set_terminated(run_id)
