@@ -16,14 +16,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
 from flows import mlflow_server, prefect_server
 from flows.last_words import last_words
+from flows.service import MARK, Service, end
 from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.core.files import read_json, write_json
 from segmodels.core.locks import only_one
@@ -34,40 +34,10 @@ HOST = "127.0.0.1"
 POOL = "segmodels"
 NAMES = ("prefect", "mlflow", "worker")
 START_SECONDS = 180.0
-GRACE_SECONDS = 15.0
 
 
 #: They outlive this process, which Python takes for a mistake where nothing refers to them.
 _STARTED: list[subprocess.Popen[bytes]] = []
-
-
-@dataclass(frozen=True)
-class Service:
-    """A process that `up` started.
-
-    Attributes:
-        name: what it is.
-        pid, born: number of the process and when it began (seconds since 1970): together they
-            name it for ever, while a number alone may be another process's later.
-        address: where people look at it; empty for the worker.
-        log: file of what it prints.
-    """
-
-    name: str
-    pid: int
-    born: float
-    address: str
-    log: str
-
-    @property
-    def process(self) -> psutil.Process | None:
-        """The process, if it still runs."""
-        try:
-            found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.born) < 1.0
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
 
 
 def _folder() -> Path:
@@ -78,14 +48,18 @@ def _record() -> Path:
     return _folder() / "running.json"
 
 
-def running() -> list[Service]:
-    """What `up` started and still runs."""
+def _started() -> list[Service]:
+    """What `up` started and `down` has not ended, whether or not it still runs."""
     path = _record()
     try:
-        known = [Service(**one) for one in read_json(path)] if path.is_file() else []
+        return [Service(**one) for one in read_json(path)] if path.is_file() else []
     except TypeError as error:
         raise SegmodelsError(f"{path}: no list of services ({error}); remove it.") from None
-    return [service for service in known if service.process]
+
+
+def running() -> list[Service]:
+    """What `up` started and still runs."""
+    return [service for service in _started() if service.process]
 
 
 def up(prefect_port: int, mlflow_port: int) -> list[Service]:
@@ -96,13 +70,16 @@ def up(prefect_port: int, mlflow_port: int) -> list[Service]:
             or a service ends as it starts; what this call started is then ended.
     """
     with only_one(_folder() / "servers.lock", "starting or ending servers", wait=True):
+        for service in _started():
+            if not service.process and service.name != "worker":  # whose runs may still work
+                end(service)
         here = {service.name: service for service in running()}
         before = dict(here)
         try:
             return _start_missing(here, prefect_port, mlflow_port)
         except BaseException:
             for name in [one for one in reversed(here) if one not in before]:
-                _end(here[name])
+                end(here[name])
             _keep(before)
             raise
 
@@ -143,26 +120,10 @@ def down() -> list[Service]:
     """End what `up` started, the worker first; returns what was ended."""
     with only_one(_folder() / "servers.lock", "starting or ending servers", wait=True):
         ended_here = running()
-        for service in reversed(ended_here):
-            _end(service)
+        for service in reversed(_started()):
+            end(service)
         _record().unlink(missing_ok=True)
         return ended_here
-
-
-def _end(service: Service) -> None:
-    """Ask the process to end, then what is left of its children, and insist after a while."""
-    process = service.process
-    if process is None:
-        return
-    left = [*process.children(recursive=True), process]
-    process.terminate()
-    psutil.wait_procs([process], timeout=GRACE_SECONDS)
-    for ask in ("terminate", "kill"):
-        left = [one for one in left if one.is_running()]
-        for one in left:
-            with suppress(psutil.NoSuchProcess):
-                getattr(one, ask)()
-        psutil.wait_procs(left, timeout=GRACE_SECONDS)
 
 
 def _module(name: str, *arguments: object) -> list[str]:
@@ -179,7 +140,7 @@ def _start(name: str, command: Sequence[str], env: Mapping[str, str], address: s
         process = subprocess.Popen(
             command,
             cwd=project_root(),
-            env=dict(env),
+            env={**env, MARK: str(log)},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -29,12 +29,14 @@ def parsed(address: str, name: str) -> URL:
         name: of the variable or argument that holds it, for the message.
 
     Raises:
-        SegmodelsError: it is none of SQLite or PostgreSQL, or a password with @ has been taken for
-            the name of a machine, which messages would show.
+        SegmodelsError: it is none of SQLite or PostgreSQL, or a password with @ has been cut there,
+            so that messages would show a piece of it as the name of a machine.
     """
     try:
         url = make_url(address)
-        known = url.get_backend_name() in ("sqlite", "postgresql") and "@" not in (url.host or "")
+        known = url.get_backend_name() == "sqlite" or (
+            url.get_backend_name() == "postgresql" and address.count("@") <= 1
+        )
     except (ArgumentError, ValueError):  # a port that is no number
         known = False
     if not known:

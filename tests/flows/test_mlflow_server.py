@@ -97,6 +97,7 @@ def test_other_machines_need_a_login() -> None:
         ({"MLFLOW_FLASK_SERVER_SECRET_KEY": ""}, r"SECRET_KEY is not set; .*token_hex"),
         ({"MLFLOW_BACKEND_STORE_URI": "postgresql://a:b@c@d:x/e"}, "STORE_URI: expected .*%40"),
         ({"MLFLOW_BACKEND_STORE_URI": "postgresql://a:b@c@d/e"}, "STORE_URI: expected .*%40"),
+        ({"MLFLOW_BACKEND_STORE_URI": "postgresql://a:b@c/d@e/f"}, "STORE_URI: expected .*%40"),
     ],
 )
 def test_a_setting_that_does_not_fit(project: Path, change: dict[str, str], words: str) -> None:

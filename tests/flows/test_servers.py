@@ -21,6 +21,7 @@ from postgres_server import free_port
 from test_reproduce_server import CHECKOUT
 
 from flows import prefect_server, servers
+from flows.service import Service, end
 from segmodels.core.files import write_json
 from segmodels.errors import SegmodelsError
 
@@ -37,33 +38,51 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def service(cache: Path) -> Iterator[servers.Service]:
+def service(cache: Path) -> Iterator[Service]:
     """A process with a child, as `up` would have started it."""
     started = servers._start("one", [sys.executable, "-c", CHILD], os.environ, "http://here")
     yield started
-    servers._end(started)
+    end(started)
 
 
-def keep(*services: servers.Service) -> None:
+def keep(*services: Service) -> None:
     servers._keep({one.name: one for one in services})
 
 
-def test_down_ends_a_service_with_its_children(service: servers.Service) -> None:
-    keep(service)
-    assert servers.running() == [service]
+def child_of(service: Service) -> psutil.Process:
     process = psutil.Process(service.pid)
     while not process.children():
         assert process.is_running()
     (child,) = process.children()
+    return child
+
+
+def test_down_ends_a_service_with_its_children(service: Service) -> None:
+    keep(service)
+    assert servers.running() == [service]
+    child = child_of(service)
     assert servers.down() == [service]
     assert service.process is None
     assert not child.is_running()
     assert servers.running() == servers.down() == []
 
 
-def test_another_process_of_the_same_number_is_left_alone(service: servers.Service) -> None:
+def test_what_a_killed_service_left_behind_is_ended(service: Service) -> None:
+    """Its children keep the port, and nobody could start it again."""
+    child, process = child_of(service), psutil.Process(service.pid)
+    keep(service)
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+    assert [one.pid for one in service.left] == [child.pid]
+    assert servers.running() == []
+    assert servers.down() == []
+    assert not child.is_running()
+    assert service.left == []
+
+
+def test_another_process_of_the_same_number_is_left_alone(service: Service) -> None:
     """After a restart of the machine a number in the record may be anybody's."""
-    stranger = servers.Service("one", service.pid, service.born - 3600, "", "")
+    stranger = Service("one", service.pid, service.born - 3600, "", "")
     keep(stranger)
     assert servers.running() == servers.down() == []
     assert service.process is not None
@@ -95,13 +114,13 @@ def test_a_service_that_ends_as_it_starts_is_named_with_the_reason(
 
 
 def test_a_start_that_fails_leaves_nothing_behind(
-    cache: Path, service: servers.Service, monkeypatch: pytest.MonkeyPatch
+    cache: Path, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ran before stays."""
     keep(service)
-    started: list[servers.Service] = []
+    started: list[Service] = []
 
-    def fail(here: dict[str, servers.Service], *_: int) -> list[servers.Service]:
+    def fail(here: dict[str, Service], *_: int) -> list[Service]:
         sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
         started.append(servers._start("new", sleep, os.environ, ""))
         here["new"] = started[0]
@@ -152,7 +171,7 @@ def test_status_says_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_status_says_what_is_missing(
     cache: Path,
-    service: servers.Service,
+    service: Service,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
