@@ -46,7 +46,8 @@ class Fault:
 FAULTS = (
     Fault(
         "kills",
-        "`kill -9` of a stage at random moments, also while it takes up",
+        "`kill -9` of a stage at random moments, also while it takes up; of a download of weights "
+        "or a dataset, too",
         "run again, it ends as if nothing had been, to the byte",
         ("tests/faults/test_random_kills.py::test_a_killed_stage_ends_as_if_nothing_had_been",),
     ),
@@ -54,7 +55,7 @@ FAULTS = (
         "training-kills",
         "`kill -9` at every step, weight update and file operation of a training",
         "the same weights, curve and batches, bit by bit",
-        ("tests/training/test_killed.py::test_kills_at_places_spread_over_a_training",),
+        ("tests/training/test_killed.py::test_kills_at_every_place",),
     ),
     Fault(
         "download-kills",
@@ -174,6 +175,13 @@ FAULTS = (
         "a Prefect server that does not answer when a flow begins",
         "one line that names its address, exit code 75",
         ("tests/flows/test_schedule.py::test_a_server_that_does_not_answer_is_one_line",),
+    ),
+    Fault(
+        "prefect-killed",
+        "a Prefect server that is killed in the middle of a flow",
+        "the stages that run end and are kept; one line that names its address, exit code 75; "
+        "the next flow goes on from there",
+        ("tests/flows/test_prefect_dies.py::test_a_server_killed_in_the_middle_of_a_flow",),
     ),
     Fault(
         "turns",

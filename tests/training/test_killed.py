@@ -27,6 +27,7 @@ def test_kills_at_places_spread_over_a_training(tmp_path: Path) -> None:
     assert int(places) > 100
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 def test_kills_at_every_place(tmp_path: Path) -> None:
     *others, count = killed(tmp_path)
