@@ -163,8 +163,9 @@ def offer(offered: Path, name: str, content: bytes) -> Path:
 
 
 def test_a_good_submission_is_judged_and_a_bad_one_refused(
-    check: Check, offered: Path, tmp_path: Path
+    check: Check, offered: Path, trusted: Path, tmp_path: Path
 ) -> None:
+    before = sorted(trusted.rglob("*"))
     good = (tmp_path / "toy.submission").read_bytes()
     offer(offered, "a-lab/toy.submission", good.replace(b"toy", b"tor", 1))
     offer(offered, "some-lab/toy.submission", good)
@@ -175,7 +176,8 @@ def test_a_good_submission_is_judged_and_a_bad_one_refused(
     assert "mIoU printed" not in bad
     assert "toy_strict: mIoU printed" in judged
     assert "third-party/some-lab" in judged
-    assert said.endswith("2 submissions checked\n")
+    assert said.endswith("2 submissions checked, none kept\n")
+    assert sorted(trusted.rglob("*")) == before
     assert code == 1
     assert "Traceback" not in said
 
@@ -222,4 +224,4 @@ def test_a_signature_must_be_of_the_key_that_was_known(
 
 def test_a_change_without_a_submission_passes(check: Check, offered: Path) -> None:
     offer(offered, "README.md", b"how to")
-    assert check()[1].endswith("0 submissions checked\n")
+    assert check()[1].endswith("0 submissions checked, none kept\n")
