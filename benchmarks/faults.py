@@ -94,6 +94,7 @@ FAULTS = (
         (
             "tests/flows/test_tracking.py::test_a_database_that_fails_is_one_line",
             "tests/flows/test_tracking.py::test_a_run_cut_short_is_completed",
+            "tests/flows/test_tracking.py::test_a_board_cut_short_is_completed",
         ),
     ),
     Fault(

@@ -29,8 +29,8 @@ def log_rows(rows: list[Row], every: Callable[[], list[Row]] | None = None) -> N
 
     Args:
         rows: what is new.
-        every: judges the whole leaderboard, for an MLflow that holds nothing yet: in a fresh clone
-            the `leaderboard` stage is up to date and would never log it.
+        every: judges the whole leaderboard, for an MLflow that was never told all of it: in a fresh
+            clone the `leaderboard` stage is up to date and would never log it.
     """
     with store.sink("leaderboard rows"), store.alone("mlflow-rows"):
         store.tried_again(lambda: _log(rows, every))
@@ -51,7 +51,7 @@ def _log(rows: list[Row], every: Callable[[], list[Row]] | None) -> None:
     board = _Board()
     if dvc_experiment.is_copy():
         board.log_experiment(tracked_runs(rows))
-    elif every is not None and SUMMARY not in board.known:
+    elif every is not None and not board.is_whole:
         board.log_all(every())
     else:
         board.log(tracked_runs(rows))
@@ -80,6 +80,11 @@ class _Board:
                 twins += [known[key]] if key in known else []
                 known[key] = run
         return known, twins
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole leaderboard was told once: its summary comes last, and its digest."""
+        return SUMMARY in self.known and "digest" in self.known[SUMMARY].data.tags
 
     def log_all(self, rows: list[Row]) -> None:
         found = tracked_runs(rows)

@@ -127,6 +127,28 @@ def test_a_run_cut_short_is_completed(root: Path, where: str) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.slow
+def test_a_board_cut_short_is_completed(root: Path) -> None:
+    """By the next stage that tells MLflow something, which need not be the board."""
+    cut = (
+        "from flows.tracking import summary\n"
+        "def broken(*_): raise OSError('no space')\n"
+        "summary.table = broken\n"
+    )
+    code, _, error = python(root, cut + STAGE, "evaluate", "published", "plain")
+    assert (code, len(warnings_in(error))) == (0, 1)
+    _, board = held(root)
+    assert (board["status"], "digest" in board["tags"]) == ("RUNNING", False)
+    stage(root, "evaluate", "published", "plain")
+    _, after = held(root)
+    assert (after["id"], after["status"], "digest" in after["tags"]) == (
+        board["id"],
+        "FINISHED",
+        True,
+    )
+
+
+@pytest.mark.faults
 def test_an_unreachable_server_costs_one_warning(root: Path) -> None:
     nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     error = stage(root, "evaluate", "published", "plain", ",", "train", "tiny", **nowhere)
