@@ -60,6 +60,7 @@ def render_claim(
         same_checkpoint=_same_checkpoint(row, neighbours),
         sheet=docs.corruptions if docs and _is_corrupted(row, compared) else "",
         pictures=robustness_pictures(compared.rows, compared.kinds) + curve_tables([row]),
+        recounts=recounted(row),
         facts=_facts(row, neighbours, docs),
         badge=badge,
         snippet=f"[![{badge}](reports/claims/{name}.svg)](reports/claims/{name}.html)",
@@ -110,11 +111,7 @@ def script() -> str:
 
 def _facts(row: Row, neighbours: dict[str, Row], docs: Docs | None) -> list[tuple[str, Facts]]:
     """Sections of facts that are known, by their titles."""
-    sections = [
-        ("Counted by others too", recounted(row)),
-        ("Printed in", printed(row, neighbours)),
-        ("Provenance", provenance(row, docs)),
-    ]
+    sections = [("Printed in", printed(row, neighbours)), ("Provenance", provenance(row, docs))]
     known = [(title, [(k, v) for k, v in facts if v]) for title, facts in sections]
     return [(title, facts) for title, facts in known if facts]
 

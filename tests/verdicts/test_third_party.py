@@ -227,7 +227,8 @@ def test_their_number_stands_beside_ours(board, tmp_path):
     assert [(one["by"], one["verified"]) for one in found] == [
         (one.by, one.verdict.verified) for one in row.recounts
     ]
-    assert "counted by other-lab, some-lab too" in (pages / "leaderboard.html").read_text()
+    for name in ("leaderboard.html", "leaderboard.md"):
+        assert "counted by other-lab, some-lab too" in (pages / name).read_text()
 
 
 def evidence_alone(board, name):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from segmodels.leaderboard.headline import GROUPS, counts, group, headline
 from segmodels.leaderboard.links import is_file, is_web
 from segmodels.leaderboard.table_data import part
-from segmodels.leaderboard.words import bounds, digits, disputed, metric, paper, signed
+from segmodels.leaderboard.words import bounds, digits, disputed, level, metric, paper, signed
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.verdict import STATUSES
 
@@ -113,10 +113,12 @@ def _paper(row: Row) -> str:
 
 def _claim_cells(row: Row) -> list[str]:
     gap = "" if row.verdict.gap is None else signed(row.verdict.gap, digits(row))
-    verdict = ", ".join(
-        filter(None, (f"**{row.verdict.status}**", _cell(row.verdict.level or ""), disputed(row)))
-    )
+    verdict = ", ".join(filter(None, (f"**{row.verdict.status}**", _level(row), disputed(row))))
     return [_named(row), *_how(row), _claimed(row), _checked(row), gap, _interval(row), verdict]
+
+
+def _level(row: Row) -> str:
+    return _cell(level(row)) if row.verdict.level else ""
 
 
 def _named(row: Row) -> str:
@@ -137,7 +139,7 @@ def _statement_cells(row: Row) -> list[str]:
 def _own_cells(row: Row) -> list[str]:
     names = [_cell(row.subject.model), _cell(row.run or ""), *_how(row)]
     word = "" if row.verdict.status == "measured" else f"**{row.verdict.status}**, "
-    return [*names, _checked(row), _interval(row), word + _cell(row.verdict.level or "")]
+    return [*names, _checked(row), _interval(row), word + _level(row)]
 
 
 def _robustness_cells(row: Row) -> list[str]:
