@@ -240,8 +240,9 @@ so every count and metric. Scores, of which labels are the largest, are not comp
 
 WHY = {
     "again": "Nothing is drawn and nothing depends on time.",
-    "threads": """Work is split over threads; where a library splits a sum, it would be rounded as
-the parts fall. PyTorch begins no more threads than there are cores.""",
+    "threads": """Work is split over threads; where a library splits a sum, it is rounded as the
+parts fall. An evaluation gives PyTorch one thread, whatever is set: these rows are of `sm.predict`,
+which takes as many as it may. PyTorch begins no more threads than there are cores.""",
     "batch": """A matrix product of another shape may be done by another kernel, which adds up in
 another order: scores can then differ in their last bits, and a label where two classes are that
 close. Evidence is counted with one input at a time on a processor.""",
