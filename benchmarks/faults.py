@@ -283,7 +283,8 @@ def _line(fault: Fault, told: dict[str, Any] | None) -> str:
         often, result = "not yet", ""
     else:
         times = f", {told['repeats']} times each" if told["repeats"] > 1 else ""
-        often = f"{told['cases']} cases{times}"
+        left = f", {len(told['skipped'])} skipped there" if told["skipped"] else ""
+        often = f"{told['cases']} cases{times}{left}"
         result = "all passed" if not told["failed"] else f"failed: {', '.join(told['failed'])}"
     return f"| {fault.fault} | {fault.promise} | {tests} | {often} | {result} |"
 
