@@ -117,6 +117,11 @@ def test_dvc_repro(reproduced: Reproduced) -> None:
     pristine.repro()
     assert pristine.results() == results
 
+
+@pytest.mark.slow
+def test_a_failing_stage_and_another_seed(reproduced: Reproduced) -> None:
+    pristine, results = reproduced
+
     # A failing stage says so in one line and leaves what was there.
     pristine.edit("runs/tiny.yaml", "seed: 0", "seed: 1")
     ran, output = pristine.repro(code=255, SEGMODELS_DEVICE="abacus")

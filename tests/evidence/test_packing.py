@@ -21,14 +21,14 @@ from segmodels.evidence.packing import labels_of, pack, unpack
 SPARSE = st.integers(0, 2**40) | st.just(0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 9).flatmap(lambda n: arrays(np.int64, (n, 4, 5), elements=SPARSE)))
 def test_any_counts_come_back(counts: np.ndarray) -> None:
     images = [ImageCounts.from_matrix(f"ü {i}\n.png", m) for i, m in enumerate(counts)]
     assert unpack(pack(images, 20)) == images
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 9).flatmap(lambda n: arrays(np.int64, (n, 4, 5), elements=SPARSE)),
     st.integers(1, 5),
