@@ -92,20 +92,23 @@ class Exchange:
             return False
         return True
 
-    def give(self, stages: Sequence[Stage]) -> None:
-        """Hand on what stages of this checkout gave, unless the server has it already."""
+    def give(self, stages: Sequence[Stage], ran: bool = False) -> None:
+        """Hand on what stages of this checkout gave, unless the server has it already.
+
+        What was run just now is pushed even then: it was run because the remote had lost it.
+        """
         here = dvc_lock.entries(self.root, [stage.name for stage in stages])
-        new = [one for one in stages if one.name in here and self._given(one) != here[one.name]]
-        if not new:
-            return
-        dvc_lock.push(self.root, [stage.name for stage in new], self.stop)
+        known = [one for one in stages if one.name in here]
+        new = [one for one in known if self._given(one) != here[one.name]]
+        if pushed := known if ran else new:
+            dvc_lock.push(self.root, [stage.name for stage in pushed], self.stop)
         for stage in new:
-            row = {
-                "stage": stage.name,
-                "worker": self.worker,
-                "entry": json.dumps(here[stage.name]),
-            }
-            create_table_artifact(key=_key(stage), table=[row], description=stage.name)
+            self._tell(stage, here[stage.name])
+
+    def _tell(self, stage: Stage, entry: LockEntry) -> None:
+        """Give the server an entry of a stage, for everybody."""
+        row = {"stage": stage.name, "worker": self.worker, "entry": json.dumps(entry)}
+        create_table_artifact(key=_key(stage), table=[row], description=stage.name)
 
     def _given(self, stage: Stage) -> LockEntry | None:
         """The newest entry of a stage that the server has."""

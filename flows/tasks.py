@@ -72,7 +72,8 @@ class Work:
             outcome = Outcome.FETCHED
         else:
             outcome = self._run(stage)
-        exchange.give([stage])  # also what an earlier try ran and could not push
+        # Also what an earlier try ran and could not push.
+        exchange.give([stage], ran=outcome is not Outcome.FETCHED)
         return outcome
 
     @contextmanager
