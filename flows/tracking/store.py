@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.tracking.dvc_experiment import home, locks
-from flows.tracking.place import check_answers
 from flows.tracking.refusal import reason
 from segmodels.core.locks import only_one
 from segmodels.errors import SegmodelsError
@@ -139,6 +138,8 @@ def connect() -> MlflowClient:
     """A client of the store; the first one makes the database."""
     prepare()
     import mlflow
+
+    from flows.tracking.place import check_answers  # SQLAlchemy, which not every stage needs
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
     mlflow.set_tracking_uri(uri)
