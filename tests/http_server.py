@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from quiet_server import QuietHandler, QuietServer, running
 from waiting import until
 
 
@@ -46,13 +47,11 @@ class Manners:
     commit: str = ""
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Server(QuietServer):
     """`asked` are the ranges of all questions, `paths` their paths, `sent` bytes of all bodies."""
 
-    daemon_threads = True
-
     def __init__(self, content: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.manners = Manners(content)
         self.asked: list[str | None] = []
         self.conditions: list[str | None] = []
@@ -64,7 +63,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/a.bin"
+        return f"{self.address}/a.bin"
 
     def rest(self) -> None:
         """Wait until nobody is served any more, and count bytes anew."""
@@ -72,16 +71,10 @@ class Server(http.server.ThreadingHTTPServer):
         until(lambda: not self.open)
         self.sent = 0
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what is tested."""
 
-
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler, http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         server = self.server
@@ -168,11 +161,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def serving(content: bytes) -> Iterator[Server]:
     """A server for the length of a block."""
-    with Server(content) as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield one
-        finally:
-            one.shutdown()
-            thread.join()
+    with running(Server(content)) as one:
+        yield one

@@ -7,28 +7,21 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from quiet_server import QuietHandler, QuietServer, running
 
 
-class Storage(http.server.ThreadingHTTPServer):
+class Storage(QuietServer):
     """Keeps what is posted; hangs up once it was asked so often to take or give a file it has."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.files: dict[str, bytes] = {}
         self.left = 1000
         self.lock = threading.Lock()
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what is tested."""
 
-
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler, http.server.BaseHTTPRequestHandler):
     server: Storage
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         self._say(self.server.files.get(self.path))
@@ -67,9 +60,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def storage() -> Iterator[Storage]:
-    with Storage() as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running(Storage()) as one:
         yield one
-        one.shutdown()
-        thread.join()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import small_project
 from mlflow_database import held, stage
+from quiet_server import QuietHandler, QuietServer, running
 
 from segmodels import steps
 from segmodels.runs.run import load_run
@@ -32,7 +33,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Stand(http.server.ThreadingHTTPServer):
+class Stand(QuietServer):
     """Answers as MLflow does until it was asked for something, then fails everybody.
 
     Attributes:
@@ -40,31 +41,19 @@ class Stand(http.server.ThreadingHTTPServer):
         status: what it then answers; 0 if it hangs up, -1 if it never answers.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.asked: list[str] = []
         self.until, self.status = "runs/create", 0
         self.failing = False
         self.over = threading.Event()
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
     def fail_from_the_start(self, status: int) -> None:
         self.status, self.failing = status, True
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up."""
 
-
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler, http.server.BaseHTTPRequestHandler):
     server: Stand
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -92,13 +81,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def stand() -> Iterator[Stand]:
-    with Stand() as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running(Stand()) as one:
         yield one
         one.over.set()
-        one.shutdown()
-        thread.join()
 
 
 @pytest.fixture
