@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -53,7 +53,9 @@ class Units:
     words: str
 
 
-def units_of(names: Sequence[str], grouping: Grouping | None) -> Units:
+def units_of(
+    names: Sequence[str], grouping: Grouping | None, joined: Iterable[Sequence[int]] = ()
+) -> Units:
     """Sort images into units by their names.
 
     A group is cut into blocks of nearly equal size, consecutive by name, so that no rest of a
@@ -62,12 +64,14 @@ def units_of(names: Sequence[str], grouping: Grouping | None) -> Units:
     Args:
         names: of the images, in any order.
         grouping: of their dataset; None where images are independent.
+        joined: runs of consecutive images of `names`, by their sizes, of which nothing tells apart
+            the images: units that have a part in one run are taken as one.
 
     Raises:
         SegmodelsError: a name does not match the pattern.
     """
     if grouping is None:
-        return Units(tuple(range(len(names))), len(names), _many(len(names), "image"))
+        return _independent(len(names), joined)
     groups: dict[str, list[int]] = {}
     for place in sorted(range(len(names)), key=names.__getitem__):
         groups.setdefault(_group(names[place], grouping), []).append(place)
@@ -77,7 +81,28 @@ def units_of(names: Sequence[str], grouping: Grouping | None) -> Units:
         for rank, place in enumerate(places):
             units[place] = number + rank * blocks // len(places)
         number += blocks
-    return Units(tuple(units), number, _words(units, len(groups), grouping))
+    joint = _joined(units, joined)
+    return Units(joint, len(set(joint)), _words(joint, len(groups), grouping))
+
+
+def _independent(images: int, joined: Iterable[Sequence[int]]) -> Units:
+    places = _joined(range(images), joined)
+    if (number := len(set(places))) == images:
+        return Units(places, number, _many(images, "image"))
+    return Units(places, number, f"{_many(number, 'block')} of {_sizes(places)} images")
+
+
+def _joined(units: Sequence[int], joined: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    """Units counted from 0, where those that share a run are one."""
+    same = {unit: unit for unit in units}
+    for sizes in joined:
+        start = 0
+        for size in sizes:
+            inside = {same[unit] for unit in units[start : start + size]}
+            same = {unit: min(inside) if one in inside else one for unit, one in same.items()}
+            start += size
+    order = {unit: place for place, unit in enumerate(sorted(set(same.values())))}
+    return tuple(order[same[unit]] for unit in units)
 
 
 def _group(name: str, grouping: Grouping) -> str:
@@ -90,14 +115,18 @@ def _group(name: str, grouping: Grouping) -> str:
     return matched[1]
 
 
-def _words(units: list[int], groups: int, grouping: Grouping) -> str:
+def _words(units: Sequence[int], groups: int, grouping: Grouping) -> str:
     in_groups = _many(groups, grouping.kind)
     if not grouping.block:
         return in_groups
+    blocks = _many(len(set(units)), "block")
+    return f"{blocks} of {_sizes(units)} consecutive images in {in_groups}"
+
+
+def _sizes(units: Sequence[int]) -> str:
     sizes = Counter(units).values()
     least, most = min(sizes, default=0), max(sizes, default=0)
-    size = str(most) if least == most else f"{least} to {most}"
-    return f"{_many(len(sizes), 'block')} of {size} consecutive images in {in_groups}"
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def _many(number: int, word: str) -> str:

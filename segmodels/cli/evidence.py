@@ -145,7 +145,9 @@ def _check_files(chosen: argparse.Namespace) -> int:
         skipped = f", {len(evidence.skipped)} left out" if evidence.skipped else ""
         known = registered_pixels(evidence, *descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
-        print(f"{relative(path)}: ok, {len(evidence.images)} images{skipped}, {pixels}{effect}")
+        blocks = f" in {len(evidence.blocks.sizes)} blocks" if evidence.blocks else ""
+        images = f"{len(evidence.images)} images{blocks}{skipped}"
+        print(f"{relative(path)}: ok, {images}, {pixels}{effect}")
     return 1 if wrong else 0
 
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segmodels.doctor.locate import Side, protocols
+from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, ImageCounts
+from segmodels.evidence.adding import alike, sizes_of
 from segmodels.metrics.averages import averages
 from segmodels.metrics.intervals import Interval, IntervalRule, over, paired_interval
 from segmodels.metrics.scores import score, score_per_image
@@ -38,7 +40,15 @@ class LabelChanges:
 
 
 def shared(a: Evidence, b: Evidence) -> tuple[Evidence, Evidence]:
-    """Both, with only the images that both have by name, in a's order."""
+    """Both with only the images that both have by name, in a's order; in blocks if one is."""
+    if a.names == b.names:
+        one, other = alike([a, b])
+        return one, other
+    if a.blocks or b.blocks:
+        raise SegmodelsError(
+            f"evidence {a.key} and {b.key} are of other images, and counts of blocks of images "
+            f"cannot be told apart."
+        )
     ours, theirs = ({image.image: image for image in one.images} for one in (a, b))
     names = [name for name in ours if name in theirs]
     return (
@@ -101,6 +111,16 @@ def paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) -> 
     if not same or a.classes != b.classes or not a.images:
         return None
     return paired_interval(b, a, protocol, rule)
+
+
+def things(evidence: Evidence) -> str:
+    """What counts are of: images, or blocks of them, each named by its first."""
+    return "blocks of images" if evidence.blocks else "images"
+
+
+def of_all(evidence: Evidence) -> str:
+    """How many there are: `233 images`, `12 blocks of images`."""
+    return f"{len(sizes_of(evidence))} {things(evidence)}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -176,4 +196,4 @@ def _paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) ->
         yield f"classes that gain: {', '.join(gaining) or 'none'}"
         yield f"classes that lose: {', '.join(losing) or 'none'}"
     if changed := image_changes(*common, protocol):
-        yield f"images that change most: {', '.join(changed)}"
+        yield f"{things(common[0])} that change most: {', '.join(changed)}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmodels.doctor.count_changes import label_changes, listed, other_truths, shared
+from segmodels.doctor.count_changes import label_changes, listed, of_all, other_truths, shared
 from segmodels.doctor.locate import Side, protocols
 from segmodels.evidence import images_asked
 from segmodels.protocols.fields import EFFECTS
@@ -121,7 +121,7 @@ def _labels(a: Side, b: Side) -> Iterator[str]:
         name, change = next(iter(truths.items()))
         pixels = listed([f"{label} {more:+d}" for label, more in change.items()])
         yield (
-            f"{len(truths)} of {len(common[0].images)} images have another truth (first {name}: "
+            f"{len(truths)} of {of_all(common[0])} have another truth (first {name}: "
             f"{pixels} pixels). Labels were written, resized or read in another way: "
             f"segmodels data check {a.evidence.identity.dataset}"
         )
@@ -181,8 +181,8 @@ def _counts(a: Side, b: Side) -> Iterator[str]:
     found = label_changes(*common)
     if found.images:
         yield (
-            f"{len(found.images)} of {len(common[0].images)} images differ ({listed(found.images)})"
-            f"; at least {found.pixels:,} of {found.of:,} pixels moved "
+            f"{len(found.images)} of {of_all(common[0])} differ ({listed(found.images)}); at least"
+            f" {found.pixels:,} of {found.of:,} pixels moved "
             f"({found.pixels / max(found.of, 1):.4%}). {_why_changed(a, b)}"
         )
 

@@ -8,7 +8,8 @@ On disk one piece of evidence is two text files named by its key:
 
 Published evidence, which git keeps, says the same in fewer bytes: `<key>.counts.xz` in place of
 the lines, and one bundle for all conditions of a network (`segmodels.evidence.bundle`). Checksums
-are those of the lines, so that the form of a file decides nothing.
+are those of the lines, so that the form of a file decides nothing. Under a disturbance, frames that
+depend on each other have one sum for each block of them (`segmodels.evidence.blocks`).
 
 A shard, the part of a split that one of several processes counted, looks the same and carries
 the key of the whole; `merge_evidence` makes the whole of all its shards.

@@ -9,6 +9,7 @@ from typing import Any
 
 from segmodels.core.files import first_file, read_json
 from segmodels.errors import SegmodelsError
+from segmodels.evidence.adding import images_of_each
 from segmodels.evidence.files import read_evidence
 from segmodels.evidence.record import Evidence, images_asked
 
@@ -70,9 +71,9 @@ def _check_resized(path: Path, evidence: Evidence) -> None:
     fixed = evidence.identity.inference.get("resize_fixed")
     if fixed is None:
         return
-    expected = math.prod(fixed) if isinstance(fixed, list | tuple) else fixed**2
-    for one in evidence.images:
-        if sum(one.counts) != expected:
+    each = math.prod(fixed) if isinstance(fixed, list | tuple) else fixed**2
+    for one, images in zip(evidence.images, images_of_each(evidence), strict=True):
+        if sum(one.counts) != (expected := images * each):
             raise SegmodelsError(
                 f"{path}: {sum(one.counts)} pixels are counted of {one.image!r}, but labels "
                 f"resized as its protocol says have {expected}."

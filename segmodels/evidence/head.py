@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from segmodels.core.files import digest
+from segmodels.evidence.blocks import Blocks
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
@@ -18,8 +19,12 @@ from segmodels.evidence.soundness import unsound
 
 SCHEMA = 2
 
+#: Of evidence in blocks, which a reader that knows nothing of them must not take for that of
+#: single images.
+_IN_BLOCKS = (3,)
+
 #: Evidence of schema 1 has no field for who counted it, so it counts as unknown.
-_READABLE = (1, SCHEMA)
+_WHOLE = (1, SCHEMA)
 
 Head = dict[str, Any]
 
@@ -32,7 +37,7 @@ def counts_text(images: Sequence[ImageCounts]) -> bytes:
 def head_of(evidence: Evidence) -> Head:
     """The head, with the SHA-256 of the counts, and with that of itself."""
     head = {
-        "schema": SCHEMA,
+        "schema": _IN_BLOCKS[0] if evidence.blocks else SCHEMA,
         "key": evidence.key,
         "identity": vars(evidence.identity),
         "weights_origin": evidence.weights_origin,
@@ -50,6 +55,8 @@ def head_of(evidence: Evidence) -> Head:
         head["effect"] = evidence.effect
     if evidence.skipped:
         head["skipped"] = evidence.skipped
+    if evidence.blocks is not None:
+        head["blocks"] = {**vars(evidence.blocks), "sizes": list(evidence.blocks.sizes)}
     return {**head, "record_sha256": digest(head)}
 
 
@@ -67,7 +74,14 @@ def evidence_of(head: Head, images: Sequence[ImageCounts]) -> Evidence:
         effect=head.get("effect"),
         skipped=dict(head.get("skipped", {})),
         counted=Counted(**head["counted"]) if head["schema"] != 1 else Counted(),
+        blocks=_blocks(head.get("blocks")),
     )
+
+
+def _blocks(entry: dict[str, Any] | None) -> Blocks | None:
+    if entry is None:
+        return None
+    return Blocks(tuple(map(int, entry["sizes"])), str(entry["images_sha256"]))
 
 
 def _shard(entry: dict[str, Any] | None) -> Shard | None:
@@ -78,8 +92,10 @@ def _shard(entry: dict[str, Any] | None) -> Shard | None:
 
 def problems(name: str, head: Head, evidence: Evidence) -> Iterator[str]:
     """What is wrong with evidence that carries this name."""
-    if head.get("schema") not in _READABLE:
-        yield f"field 'schema' is {head.get('schema')!r}, this version reads {SCHEMA}."
+    readable = _IN_BLOCKS if evidence.blocks else _WHOLE
+    if (schema := head.get("schema")) not in readable:
+        known = f"this version reads {_IN_BLOCKS[0]} with a field 'blocks', {SCHEMA} without"
+        yield f"field 'schema' is {schema!r}, {known}."
     yield from unsound(evidence)
     if evidence.key != head["key"] or evidence.key != name:
         yield f"the identity hashes to key {evidence.key}, not to the name it carries."

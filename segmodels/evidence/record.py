@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from segmodels.core.arrays import Counts
+from segmodels.evidence.blocks import Blocks
 from segmodels.evidence.counted import Counted
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
@@ -37,6 +38,8 @@ class Evidence:
         skipped: images of the split that could not be read and were left out at the user's
             wish, by name with the reason; the fingerprint is that of the others.
         counted: who counted it, and how it came here.
+        blocks: which consecutive images have one sum of counts, at the first of them; None where
+            every image has its own.
     """
 
     identity: Identity
@@ -50,6 +53,7 @@ class Evidence:
     effect: dict[str, Any] | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     counted: Counted = field(default_factory=Counted)
+    blocks: Blocks | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", Images(self.images))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from operator import ge
@@ -14,6 +15,7 @@ from segmodels.evidence.record import Evidence
 
 _MOST = 2**40  # pixels; sums over a split stay exact in int64 and in float64
 _MOST_OUTPUTS = 10_000
+_SHA256 = re.compile("[0-9a-f]{64}")
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("weights", "dataset", "split", "fingerprint", "precision"), (str,)),
     **dict.fromkeys(("model", "preprocessing", "inference"), (dict,)),
@@ -32,6 +34,7 @@ def unsound(evidence: Evidence) -> Iterator[str]:
     yield from _wrong_skips(evidence)
     yield from _wrong_effect(evidence)
     yield from _wrong_counts(evidence)
+    yield from _wrong_blocks(evidence)
 
 
 def _wrong_types(evidence: Evidence) -> Iterator[str]:
@@ -158,6 +161,20 @@ def _wrong_counts(evidence: Evidence) -> Iterator[str]:
             yield f"image {image.image!r} holds cells that do not ascend."
         if max(counts, default=0) > _MOST:
             yield f"image {image.image!r} holds more pixels than any image has."
+
+
+def _wrong_blocks(evidence: Evidence) -> Iterator[str]:
+    blocks = evidence.blocks
+    if blocks is None:
+        return
+    if evidence.identity.condition is None or evidence.shard is not None:
+        yield "field 'blocks' is for a whole split under a disturbance."
+    if not _SHA256.fullmatch(blocks.images_sha256):
+        yield f"field 'blocks.images_sha256' cannot be {blocks.images_sha256!r}."
+    if min(blocks.sizes, default=1) < 1 or sum(blocks.sizes) != len(evidence.images):
+        yield f"field 'blocks.sizes' is not about {len(evidence.images)} images."
+    elif set(evidence.sparse[0].tolist()) - set(blocks.first):
+        yield "an image has counts which is not the first of its block."
 
 
 def _is_effect(effect: Any) -> bool:

@@ -101,7 +101,7 @@ def of_seeds(values: Sequence[float]) -> Spread:
 
 def over(evidences: Sequence[Evidence], rule: IntervalRule) -> str:
     """Units of an interval of the mean, in words: `3 seeds and 233 images`."""
-    units = _units(evidences[0], rule).words
+    units = _units(evidences, rule).words
     return f"{len(evidences)} seeds and {units}" if len(evidences) > 1 else units
 
 
@@ -172,6 +172,11 @@ def paired_interval(a: Evidence, b: Evidence, protocol: Protocol, rule: Interval
     return around(value, spread, rule.confidence)
 
 
+def same_units(a: Evidence, b: Evidence, rule: IntervalRule) -> bool:
+    """Whether both have the same classes and images, and the same units of them are left out."""
+    return not differing(a, b) and _units([a], rule) == _units([b], rule)
+
+
 def leave_out(evidences: Sequence[Evidence], protocol: Protocol, rule: IntervalRule) -> LeftOut:
     """mIoU of several pieces of evidence over all images, and without each unit of them.
 
@@ -189,7 +194,7 @@ def leave_out(evidences: Sequence[Evidence], protocol: Protocol, rule: IntervalR
                 f"evidence {first.key} and {other.key} cannot be compared image by image: "
                 f"their {fields[0]} differ."
             )
-    units = _units(first, rule)
+    units = _units(evidences, rule)
     each = [_without_each(evidence, protocol, units) for evidence in evidences]
     return LeftOut(np.array([one[0] for one in each]), np.stack([one[1] for one in each], axis=1))
 
@@ -216,9 +221,10 @@ def around(value: float, spread: Spread, confidence: float) -> Interval:
     return value - half, value + half
 
 
-def _units(evidence: Evidence, rule: IntervalRule) -> Units:
-    names = evidence.names
-    return units_of(names, rule.groups.get(evidence.identity.dataset))
+def _units(evidences: Sequence[Evidence], rule: IntervalRule) -> Units:
+    """Units of images that the counts of each piece of evidence tell apart."""
+    first, blocks = evidences[0], {one.blocks.sizes for one in evidences if one.blocks}
+    return units_of(first.names, rule.groups.get(first.identity.dataset), blocks)
 
 
 def _without_each(evidence: Evidence, protocol: Protocol, units: Units) -> tuple[float, Floats]:

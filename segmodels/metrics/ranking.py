@@ -21,9 +21,9 @@ from segmodels.metrics.intervals import (
     LeftOut,
     around,
     leave_out,
+    same_units,
     spread_of,
 )
-from segmodels.metrics.scores import differing
 from segmodels.protocols.protocol import Protocol
 
 
@@ -73,7 +73,7 @@ def over_corruptions(
     found: dict[str, dict[int, list[LeftOut]]] = defaultdict(lambda: defaultdict(list))
     for evidence in copies:
         first = first or evidence
-        if differing(first, evidence):
+        if not same_units(first, evidence, rule):
             return None
         condition = evidence.identity.condition or {}
         name, severity = condition["corruption"], condition["severity"]
@@ -94,7 +94,7 @@ def ranking(networks: Mapping[str, Corrupted], rule: IntervalRule) -> dict[str, 
     alike = {
         name: one
         for name, one in networks.items()
-        if first and not differing(first.evidence, one.evidence)
+        if first and same_units(first.evidence, one.evidence, rule)
     }
     above, below = _certain(alike, rule.confidence)
     order = sorted(alike, key=lambda name: -alike[name].whole)

@@ -65,7 +65,7 @@ class Robustness:
 def merge_images(evidence: Evidence) -> Evidence:
     """The same total counts as one image: 75 disturbed copies of a split then fit in memory."""
     merged = ImageCounts.from_matrix("all", evidence.total())
-    return dataclasses.replace(evidence, images=(merged,))
+    return dataclasses.replace(evidence, images=(merged,), blocks=None)
 
 
 def summarise(

@@ -19,6 +19,8 @@ from segmodels.evidence import (
     images_asked,
     read_evidence,
 )
+from segmodels.evidence.adding import same_counts
+from segmodels.evidence.blocks import Blocks
 from segmodels.metrics.robustness import merge_images
 from segmodels.training.provenance import (
     INITIAL,
@@ -163,11 +165,13 @@ class _Indexed:
 
     Attributes:
         found: as the index gives it.
-        counts: equal for equal counts of every image.
+        counts: equal for equal counts of every image, where both are in the same
+        blocks: of images, if they are in blocks.
     """
 
     found: Found
     counts: int
+    blocks: Blocks | None
 
     @property
     def key(self) -> str:
@@ -178,11 +182,17 @@ class _Indexed:
         """Whether this project counted all of it."""
         return self.found.evidence.counted.ours and self.found.evidence.shard is None
 
+    def same(self, other: _Indexed) -> bool:
+        """Whether another piece has the same counts, in whatever form."""
+        if self.blocks == other.blocks:
+            return self.counts == other.counts
+        return same_counts(read_evidence(self.found.path), read_evidence(other.found.path))
+
     def beside(self, published: _Indexed | None) -> Found:
         """What this machine keeps, beside published evidence of the same key."""
         if published is None or not self.ours:
             return replace(self.found, local=True)
-        if published.counts != self.counts:
+        if not self.same(published):
             return replace(self.found, local=True, contradicts=True)
         return replace(self.found, local=True, published=published.found.path)
 
@@ -194,27 +204,32 @@ def _pieces(folder: Path, descriptions: Iterable[Path]) -> list[_Indexed]:
         SegmodelsError: a piece is broken, or two count one and the same thing otherwise.
     """
     pieces: list[_Indexed] = []
-    ours: dict[str, tuple[Path, int]] = {}
+    ours: dict[str, _Indexed] = {}
     for path in evidence_files(folder):
         evidence = read_evidence(path)
         check_pixels(path, evidence, *descriptions)
-        counts = hash(evidence.images)
+        piece = _indexed(path, evidence)
         if evidence.counted.ours:
-            _check_same(*ours.setdefault(evidence.key, (path, counts)), path, counts)
-        if evidence.identity.condition is None:
-            pieces.append(_Indexed(Found(path, evidence), counts))
-        elif evidence.shard is None and len(evidence.images) == images_asked(evidence):
-            # A few at a time fit in memory with all their images.
-            pieces.append(_Indexed(Found(path, merge_images(evidence)), counts))
+            _check_same(ours.setdefault(evidence.key, piece), piece)
+        whole = evidence.shard is None and len(evidence.images) == images_asked(evidence)
+        if evidence.identity.condition is None or whole:
+            pieces.append(piece)
     return pieces
 
 
-def _check_same(before: Path, theirs: int, path: Path, counts: int) -> None:
+def _indexed(path: Path, evidence: Evidence) -> _Indexed:
+    """A few disturbed pieces at a time fit in memory with all their images."""
+    clean = evidence.identity.condition is None
+    found = Found(path, evidence if clean else merge_images(evidence))
+    return _Indexed(found, hash(evidence.images), evidence.blocks)
+
+
+def _check_same(before: _Indexed, piece: _Indexed) -> None:
     """Refuse two counts of one and the same thing: which of them is right nobody here can say."""
-    if theirs != counts:
+    if not piece.same(before):
         raise SegmodelsError(
-            f"{path}: other counts than {before}, which is of the very same evaluation. Count it "
-            f"again (segmodels evaluate RUN --force) or remove the wrong one."
+            f"{piece.found.path}: other counts than {before.found.path}, which is of the very same "
+            f"evaluation. Count it again (segmodels evaluate RUN --force) or remove the wrong one."
         )
 
 

@@ -124,7 +124,8 @@ def edit(path, change):
     [
         (lambda h: h["identity"].update(weights="c3" * 32), "hashes to key"),
         (lambda h: h.update(images=5), "field 'images' says 5"),
-        (lambda h: h.update(schema=3), "this version reads 2"),
+        (lambda h: h.update(schema=4), "this version reads 3 with a field 'blocks', 2 without"),
+        (lambda h: h.update(schema=3), "field 'schema' is 3"),
         (lambda h: h.update(outputs=1), "'outputs' is 1 for 3 classes"),
         (lambda h: h.update(outputs=10**12), "'outputs' is 1000000000000"),
         (lambda h: h.update(classes=["a", "a", "b"]), "names a class twice"),

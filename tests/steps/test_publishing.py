@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from synthetic import FINGERPRINT, THEIRS, evidence, matrices
 from toy_board import SHORT, Board
 
 from segmodels import cli
 from segmodels.core import paths
-from segmodels.evidence import Counted, Shard, evidence_files, read_evidence
+from segmodels.errors import SegmodelsError
+from segmodels.evidence import Counted, Shard, evidence_files, read_evidence, write_evidence
+from segmodels.evidence.adding import in_blocks
 from segmodels.evidence.files import read_head
 from segmodels.steps.publishing import publish
+from segmodels.verdicts.evidence_index import EvidenceIndex
 
 FOLDER = "toy-run/plain"
 
@@ -98,6 +102,65 @@ def test_a_suite_is_published_as_one_file(board: Board, capsys: pytest.CaptureFi
     board.keep(evidence(condition=more), folder="toy-run/robustness-noise", local=True)
     assert asked(capsys, "toy-run")[1][0] == f"{bundle}: published"
     assert same_evidence(bundle.parent, board.local / "toy-run/robustness-noise")
+
+
+def by_drives(board: Board) -> None:
+    """The images of the toy set are frames of one drive, three of which go together."""
+    path = board.root / "params/datasets.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["toy"]["groups"] = {"kind": "drive", "pattern": "(.)", "block": 3}
+    path.write_text(json.dumps(content))
+
+
+def test_disturbed_frames_are_published_as_sums_of_blocks(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_drives(board)
+    noises: list[dict[str, Any]] = [{"parameter_noise": s, "seed": 0} for s in (0.1, 0.2)]
+    board.keep(evidence(), folder=FOLDER, local=True)
+    for seed, noise in enumerate(noises):
+        counts = matrices(6, right=30, seed=seed)
+        found = evidence(counts, condition=noise)
+        board.keep(found, folder="toy-run/robustness-noise", local=True)
+    local = files(board.local)
+    assert asked(capsys, "toy-run")[2] == ""
+    assert files(board.local) == local
+    pieces = [read_evidence(path) for path in evidence_files(board.evidence / "toy-run")]
+    assert sorted(one.blocks.sizes if one.blocks else () for one in pieces) == [(), (3, 3), (3, 3)]
+    assert all("published already" in line for line in asked(capsys, "toy-run")[1])
+
+    published = board.row("toy_strict")
+    here = board.row("toy_strict", local=True)
+    assert here.robustness == published.robustness is not None
+    found = EvidenceIndex(board.evidence, board.local).disturbed(evidence())
+    assert [(one.local, one.contradicts, one.published is None) for one in found] == [
+        (True, False, False)
+    ] * 2
+
+
+def test_sums_that_are_not_those_of_the_counts_here_are_contradicted(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_drives(board)
+    noise = {"parameter_noise": 0.1, "seed": 0}
+    honest = evidence(condition=noise)
+    board.keep(honest, folder="toy-run/robustness-noise", local=True)
+    asked(capsys, "toy-run")
+    (path,) = evidence_files(board.evidence)
+    reverse = replace(honest, images=tuple(reversed(honest.images)))
+    names = zip(in_blocks(reverse, [3, 3]).images, honest.names, strict=True)
+    sums = tuple(replace(one, image=name) for one, name in names)
+    forged = replace(read_evidence(path), images=sums)
+    path.with_suffix(".counts.xz").unlink()
+    write_evidence(path.parent, forged)
+    assert (forged.total() == honest.total()).all()
+    (found,) = EvidenceIndex(board.evidence, board.local).disturbed(evidence())
+    assert found.contradicts
+    assert "has other counts" in asked(capsys, "toy-run")[2]
+    shutil.rmtree(board.local)
+    board.keep(honest, folder="elsewhere")
+    with pytest.raises(SegmodelsError, match="other counts than"):
+        EvidenceIndex(board.evidence)
 
 
 def test_the_folder_then_holds_this_evidence_alone(board: Board) -> None:
