@@ -19,11 +19,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, cast
 from uuid import UUID
 
-# Before Prefect is imported: it reads its settings then.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-
 from prefect import Flow, State, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client

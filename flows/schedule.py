@@ -22,6 +22,8 @@ from pydantic import ValidationError
 
 from segmodels.errors import PassingError, nearest
 
+_PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+
 
 def schedule_options(parser: argparse.ArgumentParser) -> None:
     """`--serve`, `--cron` and `--timezone`."""
@@ -97,6 +99,12 @@ def asking_prefect() -> Iterator[None]:
         ) from error
     except (HTTPError, InvalidURL, RuntimeError) as error:
         address = PREFECT_API_URL.value()
+        if isinstance(error, RuntimeError) and "ephemeral" in str(error):
+            raise PassingError(
+                "Prefect's server for this one command did not start in time: the machine is busy. "
+                f"Try again, set {_PATIENCE} to more seconds, or start a server that stays "
+                "(`python -m flows.servers up`)."
+            ) from error
         if isinstance(error, RuntimeError) and "Failed to reach API" not in str(error):
             raise
         raise PassingError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import parts, reproduce
-from flows.schedule import local_timezone
+from flows import USUAL, parts, reproduce
+from flows.schedule import asking_prefect, local_timezone
+from segmodels.errors import PassingError
 
 
 class Spy:
@@ -115,3 +119,24 @@ def test_a_server_that_does_not_answer_is_one_line(
         assert parts.program(words) == 75
     (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("error: ")]
     assert line.startswith(f"error: No Prefect server answers at PREFECT_API_URL={address}. ")
+
+
+@pytest.mark.parametrize("module", ["flows.parts", "flows.robustness"])
+def test_prefect_reads_what_it_is_told_whichever_flow_is_imported_first(module: str) -> None:
+    """It reads its settings when it is imported, which each of these does at its top."""
+    told = "from prefect.settings import get_current_settings as now"
+    values = "now().server.analytics_enabled, now().server.ephemeral.startup_timeout_seconds"
+    code = f"import {module}; {told}; print({values})"
+    environment = {name: value for name, value in os.environ.items() if name not in USUAL}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.split() == ["False", "180"], done.stderr
+
+
+def test_a_busy_machine_is_no_mistake_of_the_program() -> None:
+    said = "Timed out while attempting to connect to ephemeral Prefect API server."
+    with pytest.raises(PassingError, match="did not start in time"), asking_prefect():
+        raise RuntimeError(said)
+    with pytest.raises(RuntimeError, match="another"), asking_prefect():
+        raise RuntimeError("another")
