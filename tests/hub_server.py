@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+from quiet_server import QuietHandler, QuietServer, running
 
 COMMIT = "0123456789" * 4
 
@@ -32,19 +32,13 @@ class Repository:
     refusal: tuple[int, str] | None = None
 
 
-class HubServer(http.server.ThreadingHTTPServer):
+class HubServer(QuietServer):
     """`asked` holds method and path of every question."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.repository = Repository()
         self.asked: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     def put(self, path: str, content: bytes, commit: str = COMMIT) -> None:
         """Make a commit that has this content; `main` is it from now on."""
@@ -52,11 +46,8 @@ class HubServer(http.server.ThreadingHTTPServer):
         self.repository.branches["main"] = commit
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler, http.server.BaseHTTPRequestHandler):
     server: HubServer
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -90,17 +81,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def serving_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """The library asks this server and keeps its cache in a folder, for the length of a block."""
-    with HubServer() as one:
-        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running(HubServer()) as one:
         real, look = huggingface_hub.hf_hub_download, huggingface_hub.try_to_load_from_cache
-        there = functools.partial(real, endpoint=one.url, cache_dir=cache, etag_timeout=5)
+        there = functools.partial(real, endpoint=one.address, cache_dir=cache, etag_timeout=5)
         monkeypatch.setattr(huggingface_hub, "hf_hub_download", there)
         monkeypatch.setattr(
             huggingface_hub, "try_to_load_from_cache", functools.partial(look, cache_dir=cache)
         )
-        try:
-            yield one
-        finally:
-            one.shutdown()
-            thread.join()
+        yield one

@@ -102,6 +102,8 @@ def test_predict(root: Path) -> None:
         assert labels.shape == (60, 90)
         assert labels.dtype == np.uint8
         assert labels.max() < 5
+    by_name = sm.predict(model, image, "plain")
+    np.testing.assert_array_equal(by_name, sm.predict(model, image, sm.load_protocol("plain")))
 
 
 def test_predict_views(root: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segmodels.core.arguments import an, rgb, whole, wrong
+from segmodels.core.arguments import rgb, whole, wrong
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.geometry import (
@@ -33,19 +33,20 @@ from segmodels.evaluation.prediction import are_finite, check_finite
 from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel, network
 from segmodels.protocols.protocol import Precision, Protocol, Sides, pair
+from segmodels.protocols.reading import protocol_of
 
 #: Windows per forward pass; the result does not depend on it.
 _WINDOW_BATCH = 4
 
 
-def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
+def predict(model: SegModel, image: Pixels, protocol: Protocol | str) -> Pixels:
     """Label every pixel of one image.
 
     Args:
         model: a network that carries its preprocessing. It is asked in eval mode, whatever its
             mode is, and left as it was.
         image: uint8 (H, W, 3), RGB, or an RGB image of Pillow.
-        protocol: how to look at it.
+        protocol: how to look at it; a name, or what `load_protocol` gave.
 
     Returns:
         uint8 (H, W), the index of the winning output.
@@ -55,7 +56,7 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol) -> Pixels:
             input, has more outputs than a byte can number, or gives scores that are not finite.
     """
     network(model)
-    an(Protocol, "protocol", protocol, "load_protocol")
+    protocol = protocol_of(protocol)
     image = rgb("image", image)
     if protocol.whole_image:
         raise SegmodelsError(
@@ -89,7 +90,7 @@ def nearest(labels: Pixels, height: int, width: int) -> Pixels:
 
 
 def predict_views(
-    model: SegModel, views: Iterable[View], size: tuple[int, int], protocol: Protocol
+    model: SegModel, views: Iterable[View], size: tuple[int, int], protocol: Protocol | str
 ) -> Tensor:
     """Average class probabilities over prepared views.
 
@@ -107,7 +108,7 @@ def predict_views(
         SegmodelsError: an argument is of a wrong type, or there is no view.
     """
     network(model)
-    an(Protocol, "protocol", protocol, "load_protocol")
+    protocol = protocol_of(protocol)
     size = _checked_size(size)
     total: Tensor | None = None
     number = 0

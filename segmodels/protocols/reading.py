@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from segmodels.core.arguments import path_to, words
+from segmodels.core.arguments import an, path_to, words
 from segmodels.core.entry import read_entry
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import Content
@@ -40,3 +40,15 @@ def load_protocol(name: str, path: Path | None = None) -> Protocol:
         UnknownNameError: no such protocol; the message suggests the nearest.
     """
     return pick("protocol", words("name", name), load_protocols(path))
+
+
+def protocol_of(protocol: Protocol | str) -> Protocol:
+    """A protocol, or that of a name, as functions for Python take either.
+
+    Raises:
+        UnknownNameError: no such protocol; the message suggests the nearest.
+        SegmodelsError: it is neither.
+    """
+    if isinstance(protocol, str):
+        return load_protocol(protocol)
+    return an(Protocol, "protocol", protocol, "load_protocol")

@@ -9,16 +9,15 @@ weights, recipe), because DVC's templates cannot follow a name into another file
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 from pydantic import Field, NonNegativeInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.assets.entries import (
-    DatasetEntry,
     WeightsEntry,
     load_dataset_entry,
     load_weights_entries,
+    load_weights_entry,
 )
 from segmodels.core.arguments import words
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
@@ -28,8 +27,7 @@ from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.models.own_source import find_source, is_own
-from segmodels.protocols.protocol import Protocol
-from segmodels.protocols.reading import load_protocol, load_protocols
+from segmodels.protocols.reading import load_protocol
 from segmodels.runs.recipe_files import INITIAL, recipe_fields
 
 
@@ -144,7 +142,7 @@ def load_run(name: str) -> Run:
         )
     if name not in known:
         raise UnknownNameError("run", name, known)
-    return _read(name, _Known())
+    return _read(name)
 
 
 def load_runs() -> dict[str, Run]:
@@ -153,46 +151,21 @@ def load_runs() -> dict[str, Run]:
     Raises:
         SegmodelsError: a field of one is missing, unknown or impossible.
     """
-    known = _Known()
-    return {name: _read(name, known) for name in run_names()}
+    return {name: _read(name) for name in run_names()}
 
 
-class _Known:
-    """What runs may name: read when a run first asks for it, and once for all runs."""
-
-    def __init__(self) -> None:
-        self._datasets: dict[str, DatasetEntry] = {}
-
-    @cached_property
-    def weights(self) -> dict[str, WeightsEntry]:
-        """Entries of `params/weights.yaml`."""
-        return load_weights_entries()
-
-    @cached_property
-    def protocols(self) -> dict[str, Protocol]:
-        """Entries of `params/protocols.yaml`."""
-        return load_protocols()
-
-    def dataset(self, name: str) -> DatasetEntry:
-        """One dataset (UnknownNameError suggests the nearest)."""
-        if name not in self._datasets:
-            self._datasets[name] = load_dataset_entry(name)
-        return self._datasets[name]
-
-
-def _read(name: str, known: _Known) -> Run:
+def _read(name: str) -> Run:
     path = project_root() / "params" / "runs" / f"{name}.yaml"
     run = read_entry(Run, str(path), read_yaml(path), name=name)
-    return checked_run(str(path), run, known)
+    return checked_run(str(path), run)
 
 
-def checked_run(source: str, run: Run, known: _Known | None = None) -> Run:
+def checked_run(source: str, run: Run) -> Run:
     """A run that names what exists.
 
     Args:
         source: where it stands, for messages.
         run: as it stands there.
-        known: what it may name; read anew if not given.
 
     Raises:
         SegmodelsError: a field is impossible.
@@ -203,13 +176,12 @@ def checked_run(source: str, run: Run, known: _Known | None = None) -> Run:
         _check_source(source, run)
     elif run.model not in list_models():
         raise SegmodelsError(f"{source}: {UnknownNameError('model', run.model, list_models())}")
-    known = known or _Known()
     try:
-        _check_names(run, known)
+        _check_names(run)
     except UnknownNameError as error:
         raise SegmodelsError(f"{source}: {error}") from None
     if run.weights:
-        _check_weights(source, run, pick("weights", run.weights, known.weights))
+        _check_weights(source, run, load_weights_entry(run.weights))
     return run
 
 
@@ -235,7 +207,7 @@ def _check_source(source: str, run: Run) -> None:
             raise SegmodelsError(f"{source}: field 'model': {error}") from None
 
 
-def _check_recipe(run: Run, known: _Known) -> None:
+def _check_recipe(run: Run) -> None:
     """The recipe and all it inherits from must be there, and so must the weights it names."""
     if run.initial is None:
         return
@@ -245,19 +217,19 @@ def _check_recipe(run: Run, known: _Known) -> None:
             f"network of this library, and {run.model!r} is none; let its function load the "
             f"weights that it begins with."
         )
-    pick(f"{INITIAL!r} weights of recipe {run.recipe!r}:", run.initial, known.weights)
+    pick(f"{INITIAL!r} weights of recipe {run.recipe!r}:", run.initial, load_weights_entries())
 
 
-def _check_names(run: Run, known: _Known) -> None:
-    splits = known.dataset(run.dataset).splits
+def _check_names(run: Run) -> None:
+    splits = load_dataset_entry(run.dataset).splits
     if splits and run.split not in splits:
         raise UnknownNameError(f"split of {run.dataset}", run.split, splits)
     if run.weights:
-        pick("weights", run.weights, known.weights)
+        load_weights_entry(run.weights)
     for protocol in run.protocols:
-        pick("protocol", protocol, known.protocols)
+        load_protocol(protocol)
     if run.recipe:
-        _check_recipe(run, known)
+        _check_recipe(run)
     if run.robustness:
         suites = read_yaml(project_root() / "params" / "robustness.yaml")
         for suite in run.robustness:

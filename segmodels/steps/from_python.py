@@ -36,7 +36,7 @@ from segmodels.models.own_source import is_own
 from segmodels.models.preprocessing import Preprocessing
 from segmodels.models.registry import MODELS
 from segmodels.protocols.protocol import Protocol
-from segmodels.protocols.reading import load_protocol
+from segmodels.protocols.reading import protocol_of
 from segmodels.steps.inputs import ensure_dataset
 from segmodels.steps.weights import fetch_released, released_files, weights_digest, weights_path
 
@@ -72,9 +72,7 @@ def evaluate(
     Raises:
         SegmodelsError: something is unknown, is not there and cannot be fetched, or fails.
     """
-    if isinstance(protocol, str):
-        protocol = load_protocol(protocol)
-    protocol = an(Protocol, "protocol", protocol, "load_protocol")
+    protocol = protocol_of(protocol)
     limit = None if limit is None else whole("limit", limit, 1)
     if not (isinstance(progress, bool | None) or _is_function(progress)):
         raise wrong("progress", "true, false or a function of two numbers", progress)
@@ -95,10 +93,8 @@ def score(evidence: Evidence, protocol: Protocol | str) -> Score:
     Raises:
         SegmodelsError: no such protocol, or evidence of another inference.
     """
-    if isinstance(protocol, str):
-        protocol = load_protocol(protocol)
+    protocol = protocol_of(protocol)
     an(Evidence, "evidence", evidence, "evaluate")
-    an(Protocol, "protocol", protocol, "load_protocol")
     if protocol.inference_fp32 != evidence.identity.inference:
         raise SegmodelsError(
             f"evidence {evidence.key} was not counted under protocol {protocol.name!r}: another "

@@ -105,7 +105,7 @@ def test_its_settings_mean_what_they_mean_everywhere(hub: HubServer, tmp_path):
     """`HF_ENDPOINT` is asked, `HF_HOME` has the cache, `HF_HUB_OFFLINE` takes from it alone."""
 
     def outside(home: str, out: str, **settings: str) -> str:
-        own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / home), **settings}
+        own = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / home), **settings}
         command = [sys.executable, "-c", _OUTSIDE, URL, str(tmp_path / out)]
         env = {**os.environ, "no_proxy": "127.0.0.1", **own}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)

@@ -7,12 +7,13 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from segmodels.core.arguments import an, rgb, whole, words, wrong
+from segmodels.core.arguments import rgb, whole, words, wrong
 from segmodels.core.arrays import VOID, Pixels
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.precision import evaluating, full_precision
 from segmodels.models.base import SegModel, network
 from segmodels.protocols.protocol import Protocol
+from segmodels.protocols.reading import protocol_of
 from segmodels.robustness.attacks.base import Attack, Attempt, Ball, Settings, stronger
 from segmodels.robustness.attacks.fgsm import FGSM
 from segmodels.robustness.attacks.losses import LOSSES
@@ -51,7 +52,7 @@ def attack(
     model: SegModel,
     image: Pixels,
     label: Pixels,
-    protocol: Protocol,
+    protocol: Protocol | str,
     name: str = "pgd",
     *,
     epsilon: int,
@@ -66,7 +67,7 @@ def attack(
         model: a network that carries its preprocessing; asked in eval mode.
         image: uint8 (H, W, 3), RGB, or an RGB image of Pillow; not changed.
         label: uint8 (H, W), classes or 255, whose pixels have no influence.
-        protocol: how the network looks at an image.
+        protocol: how the network looks at an image; a name, or what `load_protocol` gave.
         name: a key of `ATTACKS`.
         epsilon: no value changes by more; grey levels, 1 to 255.
         key: usually the image's name; images with different keys start elsewhere.
@@ -83,7 +84,7 @@ def attack(
         SegmodelsError: an argument is impossible, or none of this attack; scores are not finite.
     """
     network(model)
-    an(Protocol, "protocol", protocol, "load_protocol")
+    protocol = protocol_of(protocol)
     image, key = rgb("image", image), words("key", key)
     label = _labels(label, image, model)
     condition = condition_of(name, epsilon, strength)
