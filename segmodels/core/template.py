@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,21 @@ def _files() -> dict[str, Path]:
     wheel = about["tool"]["hatch"]["build"]["targets"]["wheel"]
     named = [path for part in wheel["hooks"]["custom"]["bundled"] for path in _INSTALLED.glob(part)]
     found = {path for one in named for path in (one, *_below(one)) if path.is_file()}
-    return {path.relative_to(_INSTALLED).as_posix(): path for path in sorted(found)}
+    names = {path.relative_to(_INSTALLED).as_posix(): path for path in sorted(found)}
+    tracked = _tracked()
+    return {name: path for name, path in names.items() if tracked is None or name in tracked}
+
+
+def _tracked() -> set[str] | None:
+    """What git has of the checkout, so that nobody's own runs come along; None without git."""
+    command = ["git", "ls-files", "-z"]
+    if not (_INSTALLED / ".git").exists():
+        return None
+    try:
+        listed = subprocess.run(command, cwd=_INSTALLED, capture_output=True, check=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return set(listed.stdout.split("\0"))
 
 
 def _below(folder: Path) -> list[Path]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from segmodels.cli import main
+from segmodels.core import template as templates
 from segmodels.core.template import template
 from segmodels.steps.asked import write_asked
 
@@ -30,6 +33,26 @@ def test_it_says_where_and_what_next(tmp_path, monkeypatch, capsys):
     (tmp_path / "mine" / "README.md").write_text("mine")
     assert main(["init", "--update", "--check", "mine"]) == 0
     assert capsys.readouterr().out == "up to date\n"
+
+
+def test_runs_of_ones_own_in_a_checkout_do_not_come_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a checkout, what git has; of unpacked sources without git, all of it."""
+    checkout = Path(__file__).resolve().parents[2]
+    for name in ("pyproject.toml", "hatch_build.py", "dvc.yaml", "prefect.yaml"):
+        shutil.copy(checkout / name, tmp_path)
+    for name in ("ours", "mine"):
+        (tmp_path / "params" / "runs").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "params" / "runs" / f"{name}.yaml").write_text("{}")
+    monkeypatch.setattr(templates, "_INSTALLED", tmp_path)
+    everything = template()
+    assert {"params/runs/ours.yaml", "params/runs/mine.yaml"} <= everything.keys()
+    for command in (["init", "-q"], ["add", ".", ":!params/runs/mine.yaml"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert everything.keys() - template().keys() == {"params/runs/mine.yaml"}
+    (tmp_path / ".git" / "index").write_bytes(b"broken")
+    assert template() == everything
 
 
 def test_nothing_of_the_pipeline_points_into_the_checkout(made):
