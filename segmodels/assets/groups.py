@@ -94,15 +94,22 @@ def _independent(images: int, joined: Iterable[Sequence[int]]) -> Units:
 
 def _joined(units: Sequence[int], joined: Iterable[Sequence[int]]) -> tuple[int, ...]:
     """Units counted from 0, where those that share a run are one."""
-    same = {unit: unit for unit in units}
+    least = {unit: unit for unit in units}  # one that is joined to it, and not greater
+
+    def of(unit: int) -> int:
+        while least[unit] != unit:
+            least[unit] = unit = least[least[unit]]
+        return unit
+
     for sizes in joined:
         start = 0
         for size in sizes:
-            inside = {same[unit] for unit in units[start : start + size]}
-            same = {unit: min(inside) if one in inside else one for unit, one in same.items()}
+            inside = {of(unit) for unit in units[start : start + size]}
+            least.update(dict.fromkeys(inside, min(inside, default=0)))
             start += size
-    order = {unit: place for place, unit in enumerate(sorted(set(same.values())))}
-    return tuple(order[same[unit]] for unit in units)
+    same = [of(unit) for unit in units]
+    order = {unit: place for place, unit in enumerate(sorted(set(same)))}
+    return tuple(order[unit] for unit in same)
 
 
 def _group(name: str, grouping: Grouping) -> str:
@@ -117,7 +124,7 @@ def _group(name: str, grouping: Grouping) -> str:
 
 def _words(units: Sequence[int], groups: int, grouping: Grouping) -> str:
     in_groups = _many(groups, grouping.kind)
-    if not grouping.block:
+    if not grouping.block and len(set(units)) == groups:
         return in_groups
     blocks = _many(len(set(units)), "block")
     return f"{blocks} of {_sizes(units)} consecutive images in {in_groups}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from segmodels.evidence.blocks import Blocks, common, starts
-from segmodels.evidence.images import Images
+from segmodels.evidence.images import Images, Sparse
 from segmodels.evidence.record import Evidence
 
 
@@ -29,14 +29,25 @@ def in_blocks(evidence: Evidence, sizes: Sequence[int]) -> Evidence:
     own = sizes_of(evidence)
     if min(sizes, default=1) < 1 or common([own, sizes]) != tuple(sizes):
         raise ValueError(f"{len(own)} counts cannot be added up in {len(sizes)} blocks")
-    image, cell, count = evidence.sparse
-    cells = (len(evidence.classes) + 1) * evidence.outputs
-    sums = np.zeros((len(sizes), cells), np.uint64)
-    np.add.at(sums, (np.searchsorted(starts(sizes), image, side="right") - 1, cell), count)
-    block, cell = np.nonzero(sums)
-    counts = np.array(starts(sizes), np.int64)[block], cell, sums[block, cell]
     blocks = Blocks(tuple(sizes), images_sha256(evidence))
-    return replace(evidence, images=Images.of(evidence.names, counts), blocks=blocks)
+    images = Images.of(evidence.names, _sums(evidence.sparse, starts(sizes)))
+    return replace(evidence, images=images, blocks=blocks)
+
+
+def _sums(counts: Sparse, first: Sequence[int]) -> Sparse:
+    """Counts of each cell from each of these places to the next, without zeros between them.
+
+    Cells of all blocks would be many where a matrix is large: a million of each for ImageNet.
+    """
+    image, cell, count = counts
+    places = np.array(first, np.int64)
+    width = int(cell.max(initial=0)) + 1
+    place = (np.searchsorted(places, image, side="right") - 1) * width + cell
+    order = np.argsort(place, kind="stable")  # quick, as those of an image ascend already
+    first_of = np.flatnonzero(np.diff(place[order], prepend=-1))
+    place = place[order][first_of]
+    sums = np.add.reduceat(count[order], first_of) if len(place) else count
+    return places[place // width], place % width, sums
 
 
 def alike(evidences: Iterable[Evidence]) -> list[Evidence]:

@@ -78,10 +78,12 @@ def evidence_of(head: Head, images: Sequence[ImageCounts]) -> Evidence:
     )
 
 
-def _blocks(entry: dict[str, Any] | None) -> Blocks | None:
+def _blocks(entry: object) -> Blocks | None:
     if entry is None:
         return None
-    return Blocks(tuple(map(int, entry["sizes"])), str(entry["images_sha256"]))
+    if not isinstance(entry, dict) or not isinstance(entry["sizes"], list):
+        raise TypeError("field 'blocks' is an object, and its 'sizes' is a list of whole numbers")
+    return Blocks(tuple(entry["sizes"]), str(entry["images_sha256"]))
 
 
 def _shard(entry: dict[str, Any] | None) -> Shard | None:

@@ -171,7 +171,9 @@ def _wrong_blocks(evidence: Evidence) -> Iterator[str]:
         yield "field 'blocks' is for a whole split under a disturbance."
     if not _SHA256.fullmatch(blocks.images_sha256):
         yield f"field 'blocks.images_sha256' cannot be {blocks.images_sha256!r}."
-    if min(blocks.sizes, default=1) < 1 or sum(blocks.sizes) != len(evidence.images):
+    if not set(map(type, blocks.sizes)) <= {int}:
+        yield "field 'blocks.sizes' holds whole numbers alone."
+    elif min(blocks.sizes, default=1) < 1 or sum(blocks.sizes) != len(evidence.images):
         yield f"field 'blocks.sizes' is not about {len(evidence.images)} images."
     elif set(evidence.sparse[0].tolist()) - set(blocks.first):
         yield "an image has counts which is not the first of its block."

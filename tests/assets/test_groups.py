@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import accumulate
 
 import pytest
 import yaml
@@ -52,6 +53,41 @@ def test_whole_groups_and_single_images() -> None:
     alone = units_of(names, None)
     assert (alone.places, alone.words) == ((0, 1, 2), "3 images")
     assert units_of([], DRIVES).number == 0
+
+
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=8), max_size=3), st.integers(1, 5))
+def test_units_that_share_a_run_are_one(runs: list[list[int]], block: int) -> None:
+    number = max(map(sum, runs), default=6)
+    names = [f"a_{place:02d}" for place in range(number)]
+    joined = [(*sizes, *[1] * (number - sum(sizes))) for sizes in runs]
+    grouping = Grouping(kind="drive", pattern="(.)", block=block)
+    alone, found = (units_of(names, grouping, one).places for one in ((), joined))
+    assert found == _joined_slowly(alone, joined)
+
+
+def _joined_slowly(units: tuple[int, ...], joined: list[tuple[int, ...]]) -> tuple[int, ...]:
+    same = list(units)
+    for sizes in joined:
+        for end, size in zip(accumulate(sizes), sizes, strict=True):
+            inside = set(same[end - size : end])
+            same = [min(inside) if one in inside else one for one in same]
+    return tuple(sorted(set(same)).index(one) for one in same)
+
+
+def test_thousands_of_runs_join_at_once() -> None:
+    """In the square of their number this would take an hour."""
+    number = 100_000
+    names = [f"a_{place:06d}" for place in range(number)]
+    pairs = (2,) * (number // 2), (1, *(2,) * (number // 2 - 1), 1)
+    assert units_of(names, None, pairs[:1]).number == number // 2
+    assert units_of(names, None, pairs).number == 1
+
+
+def test_groups_that_a_run_joins_are_told() -> None:
+    cities = Grouping(kind="city", pattern="(.)", block=0)
+    found = units_of(["a_1", "b_1", "b_2", "c_1"], cities, [(2, 1, 1)])
+    assert (found.places, found.number) == ((0, 0, 0, 1), 2)
+    assert found.words == "2 blocks of 1 to 3 consecutive images in 3 cities"
 
 
 def test_a_name_that_tells_no_group_is_refused() -> None:

@@ -22,6 +22,7 @@ from segmodels.evidence import Evidence, Shard, check_evidence, read_evidence, w
 from segmodels.evidence.adding import alike, images_of_each, in_blocks, same_counts
 from segmodels.evidence.blocks import Blocks, common
 from segmodels.evidence.files import write_compact
+from segmodels.evidence.images import Images
 from segmodels.metrics.intervals import IntervalRule, leave_out, miou_interval, over
 from segmodels.metrics.ranking import over_corruptions
 from segmodels.metrics.scores import score
@@ -79,6 +80,24 @@ def test_blocks_are_of_all_images(sizes: list[int]) -> None:
 def test_a_sum_is_not_taken_apart() -> None:
     with pytest.raises(ValueError, match="2 counts cannot be added up in 3 blocks"):
         in_blocks(in_blocks(foggy(), [6, 6]), [4, 4, 4])
+
+
+def test_sums_take_no_more_memory_than_their_cells() -> None:
+    """Matrices of a million cells, of which each image has one: dense, these would be 160 GB."""
+    number, classes = 20_000, 1_000
+    image = np.arange(number)
+    counts = image, image % classes, np.ones(number, np.uint64)
+    whole = replace(
+        foggy(),
+        classes=tuple(f"class {place}" for place in range(classes)),
+        outputs=classes,
+        expected_images=number,
+        images=Images.of([f"{place:05d}.png" for place in image], counts),
+    )
+    found = in_blocks(whole, [1] * number)
+    assert found.images == whole.images
+    assert same_counts(found, in_blocks(whole, [20] * (number // 20)))
+    assert len(in_blocks(whole, [number]).sparse[0]) == classes
 
 
 def test_intervals_of_whole_units_are_those_of_every_image() -> None:
@@ -179,6 +198,14 @@ def test_images_of_one_block_that_were_exchanged_are_other_images() -> None:
         (lambda h: h["blocks"].update(sizes=[4, 4]), "'blocks.sizes' is not about 12 images"),
         (lambda h: h["blocks"].update(sizes=[4, 4, 4, 0]), "'blocks.sizes' is not about 12"),
         (lambda h: h["blocks"].update(sizes=[3, 5, 4]), "counts which is not the first of its"),
+        (lambda h: h["blocks"].update(sizes="444"), "its 'sizes' is a list of whole numbers"),
+        (lambda h: h["blocks"].update(sizes=None), "its 'sizes' is a list of whole numbers"),
+        (lambda h: h.update(blocks=[4, 4, 4]), "field 'blocks' is an object"),
+        (lambda h: h["blocks"].update(sizes=["4"] * 3), "'blocks.sizes' holds whole numbers"),
+        (lambda h: h["blocks"].update(sizes=[4.0, 4, 4]), "'blocks.sizes' holds whole numbers"),
+        (lambda h: h["blocks"].update(sizes=[True, 4, 7]), "'blocks.sizes' holds whole numbers"),
+        (lambda h: h["blocks"].update(sizes=[-4, 16]), "'blocks.sizes' is not about 12 images"),
+        (lambda h: h["blocks"].update(sizes=[10**400, 4]), "'blocks.sizes' is not about 12"),
         (lambda h: h["blocks"].update(images_sha256="?"), "'blocks.images_sha256' cannot be '\\?'"),
     ],
 )
