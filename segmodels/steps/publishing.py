@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from segmodels.core import paths
 from segmodels.core.files import read_json, write_json
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, check_evidence, evidence_files, read_evidence
-from segmodels.evidence.adding import in_blocks, same_counts, sizes_of
-from segmodels.evidence.blocks import common
+from segmodels.evidence.adding import finest, in_blocks, same_counts
 from segmodels.evidence.bundle import file_of
 from segmodels.evidence.files import read_head
 from segmodels.evidence.head import Head
@@ -47,13 +46,14 @@ def publish(run: str, what: str | None = None) -> list[Published]:
         SegmodelsError: there is none, or a piece is unsound, stale, not counted by this project,
             or published with other counts; nothing is written.
     """
-    checked = {folder: list(_checked(folder)) for folder in _folders(run, what)}
+    folders = _folders(run, what)
+    checked = {folder: [_for_git(one) for one in _checked(folder)] for folder in folders}
     written = [one for found in checked.values() for e in found for one in _descriptions_of(e)]
     for folder, found in checked.items():
         place = paths.published_evidence() / folder.relative_to(paths.evidence())
         files = [place / f"{e.key}.json" for e in found]
         before = [_head(file) for file in files]
-        replace_evidence(place, map(_for_git, found), compact=True)
+        replace_evidence(place, found, compact=True)
         new = {file_of(file): False for file in files}
         for file, head in zip(files, before, strict=True):
             new[file_of(file)] |= _head(file) != head
@@ -64,14 +64,16 @@ def publish(run: str, what: str | None = None) -> list[Published]:
 def pack_published(folder: Path) -> Iterator[Path]:
     """Give all evidence below a folder the form for git; yields each folder of it.
 
-    Keys and sums of counts stay what they are.
+    Keys and sums of counts stay what they are; outside of `reports/evidence`, where nobody may have
+    them otherwise, the counts of every image too.
 
     Raises:
         SegmodelsError: a piece is unsound; its folder, and those after it, stay as they are.
     """
+    published = folder.resolve().is_relative_to(paths.published_evidence().resolve())
     for place in sorted({path.parent for path in evidence_files(folder)}):
         inside = [path for path in evidence_files(place) if path.parent == place]
-        found = [_for_git(read_evidence(path)) for path in inside]
+        found = [_for_git(one) if published else one for one in map(read_evidence, inside)]
         replace_evidence(place, found, compact=True)
         yield place
 
@@ -80,14 +82,16 @@ def _for_git(evidence: Evidence) -> Evidence:
     """Disturbed evidence with a sum for each block of images that intervals leave out together.
 
     Nothing that is judged needs more of it, and a tenth of the bytes is left. Where images are
-    independent, each keeps its own counts, and so does evidence whose blocks are larger already.
+    independent, each keeps its own counts. What is in blocks already stays in these, whatever they
+    are: nobody could take larger ones apart when the groups change again.
     """
     entry = load_dataset_entries().get(evidence.identity.dataset)
-    if entry is None or entry.groups is None or evidence.identity.condition is None:
+    whole = evidence.blocks is None and evidence.shard is None
+    if entry is None or entry.groups is None or evidence.identity.condition is None or not whole:
         return evidence
     places = units_of(evidence.names, entry.groups).places
     sizes = [len(list(images)) for _, images in groupby(places)]
-    return in_blocks(evidence, common([sizes, sizes_of(evidence)]))
+    return in_blocks(evidence, sizes) if max(sizes, default=1) > 1 else evidence
 
 
 def _folders(run: str, what: str | None) -> list[Path]:
@@ -112,14 +116,19 @@ def _checked(folder: Path) -> Iterator[Evidence]:
         for problem in unpublishable(evidence, *paths.descriptions()):
             raise SegmodelsError(f"{path}: {problem}")
         _check_precision(path, evidence)
+        best = evidence
         for file in files_of_key(evidence.key, paths.published_evidence()):
             other = read_evidence(file)
-            if other.counted.ours and not same_counts(other, evidence):
+            if not other.counted.ours:
+                continue
+            if not same_counts(other, evidence):
                 raise SegmodelsError(
                     f"{path}: {file} is of the very same evaluation and has other counts; "
                     f"remove the wrong one."
                 )
-        yield evidence
+            # What was taken over in larger blocks must not undo what is published in smaller ones.
+            best = finest([best, other]) or best
+        yield replace(evidence, images=best.images, blocks=best.blocks)
 
 
 def _check_precision(path: Path, evidence: Evidence) -> None:

@@ -19,6 +19,7 @@ from segmodels.evaluation.label_maps import is_whole
 from segmodels.evaluation.resume import forget, forget_older, scratch_file
 from segmodels.evaluation.subject import Subject, identify
 from segmodels.evidence import Evidence, evidence_files, read_evidence, write_evidence
+from segmodels.evidence.adding import finest
 from segmodels.evidence.bundle import file_of
 from segmodels.evidence.files import LINES, write_compact
 from segmodels.evidence.finding import NAMED, paths_of_key
@@ -66,12 +67,13 @@ def known_evidence(
 ) -> Evidence | None:
     """Evidence of this project that is here or published, and its label maps if asked for.
 
-    What others counted is never taken for it, wherever their file lies.
+    What others counted is never taken for it, wherever their file lies; nor sums of blocks of
+    images where their own counts are here.
     """
     key = identify(subject, dataset, protocol).key
     files = files_of_key(key, folder) if maps is None or is_whole(maps, key) else []
     here = (one for one in map(_readable, files) if one)
-    evidence = next((one for one in here if one.counted.ours and one.shard is None), None)
+    evidence = finest(one for one in here if one.counted.ours and one.shard is None)
     # Equal content under another name: the name is that of who asks.
     return evidence and dataclasses.replace(evidence, weights_origin=subject.origin)
 

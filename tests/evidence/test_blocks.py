@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import evidence, matrices, project
+from synthetic import evidence, matrices
 
 from segmodels.assets.groups import Grouping, units_of
-from segmodels.cli import main
 from segmodels.core.files import digest
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, Shard, check_evidence, read_evidence, write_evidence
-from segmodels.evidence.adding import alike, images_of_each, in_blocks, same_counts
+from segmodels.evidence.adding import alike, finest, images_of_each, in_blocks, same_counts
 from segmodels.evidence.blocks import Blocks, common
 from segmodels.evidence.files import write_compact
 from segmodels.evidence.images import Images
@@ -248,14 +247,15 @@ def test_resized_labels_have_the_pixels_of_a_block(tmp_path: Path) -> None:
         check_evidence(write_evidence(tmp_path, other))
 
 
-def test_what_differs_is_told_by_block(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SEGMODELS_ROOT", str(project(tmp_path)))
-    one, other = foggy(), in_blocks(foggy(seed=1), [4, 4, 4])
-    files = [write_evidence(tmp_path / name, e) for name, e in (("a", one), ("b", other))]
-    assert main(["doctor", "diff", *map(str, files)]) == 1
-    told = capsys.readouterr().out
-    assert "3 of 3 blocks of images differ" in told
-    assert "on the 12 images of both" in told
-    assert "blocks of images that change most: 00" in told
+def test_the_finest_of_equal_copies_is_taken() -> None:
+    whole = foggy()
+    six, four, forged = (
+        in_blocks(whole, [6, 6]),
+        in_blocks(whole, [4] * 3),
+        in_blocks(foggy(1), [12]),
+    )
+    assert finest([]) is None
+    assert finest([six, four, whole]) is whole
+    assert finest([six, four]) is four
+    assert finest([four, six, foggy(1), foggy(1, condition=None)]) is four
+    assert finest([forged, four, whole]) is forged  # other counts: the first is what was asked for
