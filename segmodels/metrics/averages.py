@@ -6,6 +6,7 @@ the mIoU, may have been averaged that way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,8 +104,11 @@ AVERAGES = (
 def averages(evidence: Evidence, protocol: Protocol) -> dict[str, float]:
     """Every average of `AVERAGES` by its name, in percent, under the scoring of a protocol.
 
+    That over images is NaN where evidence has sums of several of them.
+
     Raises:
         SegmodelsError: the protocol ignores a class that the evidence does not know.
     """
     counts = counts_per_image(evidence, protocol)
-    return {average.name: 100 * average.of(*counts) for average in AVERAGES}
+    found = {average.name: 100 * average.of(*counts) for average in AVERAGES}
+    return found if evidence.blocks is None else {**found, AVERAGES[0].name: math.nan}

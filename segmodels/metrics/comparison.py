@@ -17,7 +17,7 @@ from segmodels.metrics.intervals import (
     around,
     leave_out,
     of_seeds,
-    over,
+    over_images,
     spread_of,
 )
 from segmodels.metrics.robustness import first_images
@@ -76,7 +76,8 @@ def compare(
         each = per_training(miou)
         return np.asarray(each[..., :number].mean(axis=-1) - each[..., number:].mean(axis=-1))
 
-    left = leave_out([evidence for one in everything for evidence in one], protocol, rule)
+    each_piece = [evidence for one in everything for evidence in one]
+    left = leave_out(each_piece, protocol, rule)
     value, images = spread_of(left, difference)
     with np.errstate(invalid="ignore", divide="ignore"):
         each = [float(one) for one in per_training(left.whole)]
@@ -86,7 +87,7 @@ def compare(
         values=(fmean(sides[0]), fmean(sides[1])),
         interval=around(value, spread, rule.confidence),
         seeds=(len(first), len(second)),
-        over=_over(len(first), len(second), over(everything[0][:1], rule)),
+        over=_over(len(first), len(second), over_images(each_piece, rule)),
     )
 
 

@@ -9,7 +9,7 @@ docs/verdicts.md has the reasons for this instead of a bootstrap.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import variance
 from typing import Annotated
@@ -101,8 +101,13 @@ def of_seeds(values: Sequence[float]) -> Spread:
 
 def over(evidences: Sequence[Evidence], rule: IntervalRule) -> str:
     """Units of an interval of the mean, in words: `3 seeds and 233 images`."""
-    units = _units(evidences, rule).words
+    units = over_images(evidences, rule)
     return f"{len(evidences)} seeds and {units}" if len(evidences) > 1 else units
+
+
+def over_images(evidences: Sequence[Evidence], rule: IntervalRule) -> str:
+    """Units of images of an interval, in words; they are those that all of the evidence has."""
+    return _units(evidences, rule).words
 
 
 def miou_interval(evidence: Evidence, protocol: Protocol, rule: IntervalRule) -> Interval:
@@ -172,17 +177,31 @@ def paired_interval(a: Evidence, b: Evidence, protocol: Protocol, rule: Interval
     return around(value, spread, rule.confidence)
 
 
-def same_units(a: Evidence, b: Evidence, rule: IntervalRule) -> bool:
-    """Whether both have the same classes and images, and the same units of them are left out."""
-    return not differing(a, b) and _units([a], rule) == _units([b], rule)
+def same_units(
+    a: Evidence, b: Evidence, rule: IntervalRule, joined: Collection[Sequence[int]] = ()
+) -> bool:
+    """Whether both have the same classes and images, and the same units of them are left out.
+
+    Args:
+        a, b: what is compared.
+        rule, joined: as for `leave_out`.
+    """
+    return not differing(a, b) and _units([a], rule, joined) == _units([b], rule, joined)
 
 
-def leave_out(evidences: Sequence[Evidence], protocol: Protocol, rule: IntervalRule) -> LeftOut:
+def leave_out(
+    evidences: Sequence[Evidence],
+    protocol: Protocol,
+    rule: IntervalRule,
+    joined: Collection[Sequence[int]] = (),
+) -> LeftOut:
     """mIoU of several pieces of evidence over all images, and without each unit of them.
 
     Args:
         evidences: k of them, on the same images.
         protocol, rule: as for `mean_interval`.
+        joined: sizes of the blocks of more evidence on these images, whose units are to be the
+            same.
 
     Raises:
         SegmodelsError: they did not see the same images and classes.
@@ -194,7 +213,7 @@ def leave_out(evidences: Sequence[Evidence], protocol: Protocol, rule: IntervalR
                 f"evidence {first.key} and {other.key} cannot be compared image by image: "
                 f"their {fields[0]} differ."
             )
-    units = _units(evidences, rule)
+    units = _units(evidences, rule, joined)
     each = [_without_each(evidence, protocol, units) for evidence in evidences]
     return LeftOut(np.array([one[0] for one in each]), np.stack([one[1] for one in each], axis=1))
 
@@ -221,10 +240,13 @@ def around(value: float, spread: Spread, confidence: float) -> Interval:
     return value - half, value + half
 
 
-def _units(evidences: Sequence[Evidence], rule: IntervalRule) -> Units:
+def _units(
+    evidences: Sequence[Evidence], rule: IntervalRule, joined: Collection[Sequence[int]] = ()
+) -> Units:
     """Units of images that the counts of each piece of evidence tell apart."""
     first, blocks = evidences[0], {one.blocks.sizes for one in evidences if one.blocks}
-    return units_of(first.names, rule.groups.get(first.identity.dataset), blocks)
+    groups = rule.groups.get(first.identity.dataset)
+    return units_of(first.names, groups, blocks.union(map(tuple, joined)))
 
 
 def _without_each(evidence: Evidence, protocol: Protocol, units: Units) -> tuple[float, Floats]:

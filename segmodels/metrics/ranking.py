@@ -7,7 +7,7 @@ which are hard for everybody cancel. What these intervals say together decides w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,15 +50,20 @@ class Corrupted:
         whole: of all images.
         without: (units,), without each unit of them.
         evidence: one piece of what was averaged.
+        joined: blocks that its units were made of besides its own.
     """
 
     whole: float
     without: Floats
     evidence: Evidence
+    joined: Collection[Sequence[int]] = ()
 
 
 def over_corruptions(
-    copies: Iterable[Evidence], protocol: Protocol, rule: IntervalRule
+    copies: Iterable[Evidence],
+    protocol: Protocol,
+    rule: IntervalRule,
+    joined: Collection[Sequence[int]] = (),
 ) -> Corrupted | None:
     """The mean over corruptions, and without each unit of images; None where images differ.
 
@@ -67,20 +72,21 @@ def over_corruptions(
     Args:
         copies: corrupted evidence of one network with its images, at least one piece; it is read
             one after the other, so that an iterator holds one at a time.
-        protocol, rule: as for `leave_out`.
+        protocol, rule, joined: as for `leave_out`; with the blocks of all networks that are
+            compared, units are the same for all of them.
     """
     first: Evidence | None = None
     found: dict[str, dict[int, list[LeftOut]]] = defaultdict(lambda: defaultdict(list))
     for evidence in copies:
         first = first or evidence
-        if not same_units(first, evidence, rule):
+        if not same_units(first, evidence, rule, joined):
             return None
         condition = evidence.identity.condition or {}
         name, severity = condition["corruption"], condition["severity"]
-        found[name][severity].append(leave_out([evidence], protocol, rule))
+        found[name][severity].append(leave_out([evidence], protocol, rule, joined))
     assert first is not None
     whole = _mean(found, lambda left: left.whole)
-    return Corrupted(float(whole[0]), _mean(found, lambda left: left.without[:, 0]), first)
+    return Corrupted(float(whole[0]), _mean(found, lambda left: left.without[:, 0]), first, joined)
 
 
 def ranking(networks: Mapping[str, Corrupted], rule: IntervalRule) -> dict[str, Ranked]:
@@ -94,7 +100,7 @@ def ranking(networks: Mapping[str, Corrupted], rule: IntervalRule) -> dict[str, 
     alike = {
         name: one
         for name, one in networks.items()
-        if first and same_units(first.evidence, one.evidence, rule)
+        if first and same_units(first.evidence, one.evidence, rule, one.joined)
     }
     above, below = _certain(alike, rule.confidence)
     order = sorted(alike, key=lambda name: -alike[name].whole)

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from segmodels.claims import Claim
 from segmodels.evidence import Evidence
-from segmodels.metrics.intervals import mean_interval, over
+from segmodels.metrics.intervals import mean_interval, over_images
 from segmodels.metrics.scores import comparable, score
 from segmodels.metrics.severities import BySeverity, by_severity, of_noise
 from segmodels.protocols.protocol import Protocol
@@ -72,7 +72,7 @@ def judge_corrupted(
     if not comparable(used) or len(set(map(len, found.values()))) > 1:
         return judged
     interval = known_interval(mean_interval(used, protocol, rules.interval))
-    return dataclasses.replace(judged, interval=interval, over=over(used[:1], rules.interval))
+    return dataclasses.replace(judged, interval=interval, over=over_images(used, rules.interval))
 
 
 def not_run(claim: Claim, obstacles: Sequence[Obstacle], rules: Rules) -> Verdict:

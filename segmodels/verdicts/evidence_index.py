@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -178,6 +179,11 @@ class _Indexed:
         return self.found.evidence.key
 
     @property
+    def sums(self) -> float:
+        """How many counts tell its images apart."""
+        return math.inf if self.blocks is None else len(self.blocks.sizes)
+
+    @property
     def ours(self) -> bool:
         """Whether this project counted all of it."""
         return self.found.evidence.counted.ours and self.found.evidence.shard is None
@@ -214,7 +220,21 @@ def _pieces(folder: Path, descriptions: Iterable[Path]) -> list[_Indexed]:
         whole = evidence.shard is None and len(evidence.images) == images_asked(evidence)
         if evidence.identity.condition is None or whole:
             pieces.append(piece)
-    return pieces
+    return _each_once(pieces)
+
+
+def _each_once(pieces: Iterable[_Indexed]) -> list[_Indexed]:
+    """Of several copies of one disturbed count, the one with the fewest images to a sum.
+
+    A mean over seeds has each of them once. Undisturbed copies may differ in what trained them.
+    """
+    kept: dict[object, _Indexed] = {}
+    for piece in pieces:
+        alone = piece.found.evidence.identity.condition is None or not piece.ours
+        name = piece.found.path if alone else piece.key
+        if name not in kept or piece.sums > kept[name].sums:
+            kept[name] = piece
+    return list(kept.values())
 
 
 def _indexed(path: Path, evidence: Evidence) -> _Indexed:

@@ -10,6 +10,8 @@ from typing import Any
 from segmodels.core import paths
 from segmodels.errors import pick
 from segmodels.evidence import read_evidence
+from segmodels.evidence.files import read_head
+from segmodels.evidence.head import Head
 from segmodels.metrics.ranking import Corrupted, Ranked, over_corruptions, ranking
 from segmodels.robustness.corruptions import CORRUPTIONS
 from segmodels.runs.run import Run
@@ -40,15 +42,34 @@ def rank_runs(reference: str, runs: Iterable[str]) -> dict[str, Ranked]:
     known = {run.name: run for run in project.runs}
     copies = {name: _copies(project, pick("run", name, known)) for name in runs}
     wanted = copies[reference].keys()
+    taken = {
+        name: list(chain.from_iterable(own[terms] for terms in sorted(wanted)))
+        for name, own in copies.items()
+        if wanted and wanted <= own.keys()
+    }
+    joined = _blocks_of(taken.get(reference, []), chain.from_iterable(taken.values()))
     found: dict[str, Corrupted] = {}
-    for name, own in copies.items():
-        if wanted and wanted <= own.keys():
-            taken = chain.from_iterable(own[terms] for terms in sorted(wanted))
-            protocol = pick("protocol", known[name].protocols[0], project.protocols)
-            read = (read_evidence(one.path) for one in taken)
-            if mean := over_corruptions(read, protocol, project.rules.interval):
-                found[name] = mean
+    for name, pieces in taken.items():
+        protocol = pick("protocol", known[name].protocols[0], project.protocols)
+        read = (read_evidence(one.path) for one in pieces)
+        if mean := over_corruptions(read, protocol, project.rules.interval, joined):
+            found[name] = mean
     return ranking(found, project.rules.interval)
+
+
+def _blocks_of(reference: Iterable[Found], every: Iterable[Found]) -> set[tuple[int, ...]]:
+    """Blocks that evidence of as many of the same images as that of the reference is in.
+
+    Some may have been published when `groups` in `params/datasets.yaml` named other blocks.
+    """
+    images = {_images_of(read_head(one.path)) for one in reference}
+    heads = (read_head(one.path) for one in every)
+    found = (one for one in heads if one.get("blocks") and _images_of(one) in images)
+    return {tuple(one["blocks"]["sizes"]) for one in found}
+
+
+def _images_of(head: Head) -> tuple[str, int]:
+    return head["identity"]["fingerprint"], head["images"]
 
 
 def _copies(project: Project, run: Run) -> _Copies:
