@@ -145,10 +145,14 @@ def _check_files(chosen: argparse.Namespace) -> int:
         skipped = f", {len(evidence.skipped)} left out" if evidence.skipped else ""
         known = registered_pixels(evidence, *descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
-        blocks = f" in {len(evidence.blocks.sizes)} blocks" if evidence.blocks else ""
+        blocks = f" in {_blocks(evidence.blocks.sizes)}" if evidence.blocks else ""
         images = f"{len(evidence.images)} images{blocks}{skipped}"
         print(f"{relative(path)}: ok, {images}, {pixels}{effect}")
     return 1 if wrong else 0
+
+
+def _blocks(sizes: Sequence[int]) -> str:
+    return "1 block" if len(sizes) == 1 else f"{len(sizes)} blocks"
 
 
 def _check_packed(chosen: argparse.Namespace) -> tuple[list[Path], int]:
@@ -238,10 +242,14 @@ def _evidence_publish(chosen: argparse.Namespace) -> int:
 
 def _evidence_show(chosen: argparse.Namespace) -> int:
     from segmodels.core.files import readable_json
+    from segmodels.core.notes import note
     from segmodels.doctor.locate import find_side
     from segmodels.evidence.head import counts_text, head_of
 
     evidence = find_side(chosen.name).evidence
+    if chosen.counts and evidence.blocks:
+        sums = f"{len(evidence.blocks.sizes)} sums of counts, each at the first image of its block"
+        note(f"evidence {evidence.key} has {sums} (field 'blocks'); the other lines are empty.")
     lines = counts_text(evidence.images).decode()
     print(lines if chosen.counts else readable_json(head_of(evidence)), end="")
     return 0

@@ -39,16 +39,24 @@ class LabelChanges:
     of: int
 
 
+def apart(a: Evidence, b: Evidence) -> str:
+    """Why nothing can be said of the images of both, though they have some; empty if it can."""
+    if a.names == b.names or not (a.blocks or b.blocks):
+        return ""
+    return "sums of blocks of images, and the two are of other images"
+
+
 def shared(a: Evidence, b: Evidence) -> tuple[Evidence, Evidence]:
-    """Both with only the images that both have by name, in a's order; in blocks if one is."""
+    """Both with only the images that both have by name, in a's order; in blocks if one is.
+
+    Raises:
+        SegmodelsError: blocks keep it from being told which counts are of these (see `apart`).
+    """
     if a.names == b.names:
         one, other = alike([a, b])
         return one, other
-    if a.blocks or b.blocks:
-        raise SegmodelsError(
-            f"evidence {a.key} and {b.key} are of other images, and counts of blocks of images "
-            f"cannot be told apart."
-        )
+    if why := apart(a, b):
+        raise SegmodelsError(f"evidence {a.key} and {b.key} cannot be compared: {why}.")
     ours, theirs = ({image.image: image for image in one.images} for one in (a, b))
     names = [name for name in ours if name in theirs]
     return (
@@ -172,6 +180,9 @@ def _otherwise(letter: str, side: Side, protocol: Protocol) -> Iterator[str]:
 
 
 def _paired(a: Evidence, b: Evidence, protocol: Protocol, rule: IntervalRule) -> Iterator[str]:
+    if why := apart(a, b):
+        yield f"no paired interval: {why}"
+        return
     common = shared(a, b)
     interval = paired(*common, protocol, rule)
     number = len(common[0].images)

@@ -10,9 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segmodels.doctor.count_changes import label_changes, listed, of_all, other_truths, shared
+from segmodels.doctor.count_changes import (
+    apart,
+    label_changes,
+    listed,
+    of_all,
+    other_truths,
+    shared,
+)
 from segmodels.doctor.locate import Side, protocols
-from segmodels.evidence import images_asked
+from segmodels.evidence import Evidence, images_asked
+from segmodels.evidence.adding import same_counts
 from segmodels.protocols.fields import EFFECTS
 from segmodels.protocols.protocol import Protocol
 
@@ -116,6 +124,9 @@ def _labels(a: Side, b: Side) -> Iterator[str]:
                 yield f"{len(lone)} classes are in {letter} alone: {listed(lone)}."
         yield f"the class lists ({len(classes[0])} and {len(classes[1])}) differ: other metrics."
         return
+    if why := apart(a.evidence, b.evidence):
+        yield f"not compared: {why}. Count both of the same images."
+        return
     common = shared(a.evidence, b.evidence)
     if truths := other_truths(*common):
         name, change = next(iter(truths.items()))
@@ -177,6 +188,9 @@ def _software(a: Side, b: Side) -> Iterator[str]:
 def _counts(a: Side, b: Side) -> Iterator[str]:
     if a.evidence.classes != b.evidence.classes:
         return  # `labels` reports it: cells of other classes cannot be set against each other
+    if why := apart(a.evidence, b.evidence):
+        yield f"not compared: {why}. Count both of the same images."
+        return
     common = shared(a.evidence, b.evidence)
     found = label_changes(*common)
     if found.images:
@@ -185,6 +199,16 @@ def _counts(a: Side, b: Side) -> Iterator[str]:
             f" {found.pixels:,} of {found.of:,} pixels moved "
             f"({found.pixels / max(found.of, 1):.4%}). {_why_changed(a, b)}"
         )
+    elif common[0].blocks and _other_images_inside(a.evidence, b.evidence):
+        yield (
+            f"the sums of {of_all(common[0])} are equal, the counts of single images that they are "
+            f"of are not (field 'blocks.images_sha256'). {_why_changed(a, b)}"
+        )
+
+
+def _other_images_inside(a: Evidence, b: Evidence) -> bool:
+    """Whether blocks with the same sums were added up from other counts of their images."""
+    return a.outputs == b.outputs and not same_counts(a, b)
 
 
 def _why_changed(a: Side, b: Side) -> str:
