@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from segmodels.metrics.robustness import Robustness
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.row_subject import short_title
 from segmodels.verdicts.verdict import STATUSES
@@ -45,6 +46,18 @@ def paper(row: Row) -> str:
     if row.subject.paper or row.subject.title:
         return short_title(row.subject.title, row.subject.paper)
     return ", ".join(filter(None, (f"run {row.run}" if row.run else "", row.subject.arguments)))
+
+
+def corruptions(found: Robustness) -> str:
+    """What a mean over corruptions is over: `19 corruptions, severities 1 to 5`; empty without."""
+    curves = [curve for curve in found.curves if curve.kind == "corruption"]
+    levels = sorted({f"{point.level:g}" for curve in curves for point in curve.points})
+    if not curves:
+        return ""
+    number = "1 corruption" if len(curves) == 1 else f"{len(curves)} corruptions"
+    whole = len(levels) > 2 and int(levels[-1]) - int(levels[0]) == len(levels) - 1
+    places = f"{levels[0]} to {levels[-1]}" if whole else ", ".join(levels)
+    return f"{number}, severit{'y' if len(levels) == 1 else 'ies'} {places}"
 
 
 def digits(row: Row) -> int:

@@ -12,6 +12,7 @@ from synthetic import project
 
 from segmodels.claims import Claim, Statement
 from segmodels.leaderboard import Row, render_html, robustness_page
+from segmodels.leaderboard.charts.curves import robustness_section
 from segmodels.leaderboard.charts.heat import heat_map
 from segmodels.leaderboard.charts.lines import noise_charts
 from segmodels.leaderboard.charts.networks import on_same_images
@@ -21,6 +22,7 @@ from segmodels.leaderboard.charts.tradeoff import tradeoff
 from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.compared import compared_in
 from segmodels.leaderboard.docs import Docs
+from segmodels.leaderboard.words import corruptions
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.row_subject import RowSubject
 from segmodels.verdicts.verdict import Verdict
@@ -266,3 +268,28 @@ def test_printed_curves_of_noise_are_drawn_figure_by_figure() -> None:
     page = render_claim(rows[0], "a", {}, None, compared_in(rows[0], rows))
     assert "as printed in Figure 3" in page
     assert "Figure 4" not in page
+
+
+@pytest.mark.parametrize(
+    ("curves", "said"),
+    [
+        ([], ""),
+        ([curve("parameter_noise", "parameter noise", s0_1=20.0)], ""),
+        ([fog(s3=40.0)], "1 corruption, severity 3"),
+        ([fog(s1=40.0, s3=30.0)], "1 corruption, severities 1, 3"),
+        (
+            [fog(s1=40.0, s2=30.0), curve("corruption", "snow", s2=20.0, s3=10.0)],
+            "2 corruptions, severities 1 to 3",
+        ),
+    ],
+)
+def test_a_mean_says_what_it_is_over(curves: list[Curve], said: str) -> None:
+    assert corruptions(Robustness(clean=CLEAN, mean=None, ratio=None, curves=tuple(curves))) == said
+
+
+def test_tables_of_one_network_are_told_apart_by_their_runs() -> None:
+    found = Robustness(CLEAN, 40.0, 0.8, (fog(s1=40.0),))
+    rows = [measured(f"net-{seed}", seed=seed, robustness=found) for seed in range(2)]
+    page = robustness_section(rows)
+    assert [page.count(f"run net-{seed},") for seed in range(2)] == [1, 1]
+    assert page.count("mean over 1 corruption, severity 1: 40.00, 80% kept") == 2

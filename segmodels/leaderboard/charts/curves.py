@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
 from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.templating import render_part
+from segmodels.leaderboard.words import corruptions
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, mean_share
 from segmodels.verdicts.row import Row
 
@@ -82,7 +83,7 @@ def _facts(row: Row) -> list[str]:
         facts.append("no share of a clean score of zero can be kept")
     if found.mean is not None:
         share = "" if found.ratio is None else f", {found.ratio:.0%} kept"
-        facts.append(f"mean over corruptions {found.mean:.2f}{share}")
+        facts.append(f"mean over {corruptions(found)}: {found.mean:.2f}{share}")
     return facts
 
 

@@ -9,7 +9,16 @@ from urllib.parse import quote
 from segmodels.leaderboard.headline import GROUPS, counts, group, headline
 from segmodels.leaderboard.links import is_file, is_web
 from segmodels.leaderboard.table_data import part
-from segmodels.leaderboard.words import bounds, digits, disputed, level, metric, paper, signed
+from segmodels.leaderboard.words import (
+    bounds,
+    corruptions,
+    digits,
+    disputed,
+    level,
+    metric,
+    paper,
+    signed,
+)
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.verdict import STATUSES
 
@@ -22,7 +31,7 @@ _INTRO = (
 _NUMBERS = "Claim | Metric | Protocol | >Claimed | >Verified | >Gap | Interval | Verdict"
 _OWN = "Model | Run | Metric | Protocol | >Measured | Interval | Level"
 _STATEMENTS = "Statement | Verdict | Reason"
-_ROBUSTNESS = "Model | Protocol | >Clean | >Mean over corruptions | >Kept"
+_ROBUSTNESS = "Model | Paper or run | Protocol | >Clean | Corruptions | >Mean | >Kept"
 
 
 def render_markdown(rows: list[Row], remark: str = "", docs: str = "../docs") -> str:
@@ -147,7 +156,10 @@ def _robustness_cells(row: Row) -> list[str]:
     clean = "" if found is None else f"{found.clean:.2f}"
     mean = "" if found is None or found.mean is None else f"{found.mean:.2f}"
     retained = "" if found is None or found.ratio is None else f"{found.ratio:.0%}"
-    return [_cell(row.subject.model), f"`{_cell(row.protocol_name)}`", clean, mean, retained]
+    protocol = f"`{_cell(row.protocol_name)}`"
+    over = "" if found is None else corruptions(found)
+    name = _cell(row.subject.model), _cell(paper(row))
+    return [*name, protocol, clean, over, mean, retained]
 
 
 def _how(row: Row) -> list[str]:
