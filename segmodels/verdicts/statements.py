@@ -117,7 +117,8 @@ def _measured(
         trainings = changed
     rule = rules.interval.replace(confidence=_confidence(tests, rules))
     first, second = trainings
-    return _compared(part, compare(first, second, protocol, rule), rules)
+    copies = 0 if part.under else len(first[0][1])
+    return _compared(part, compare(first, second, protocol, rule), rules, copies)
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ def _terms(evidence: Evidence) -> str:
     return repr((sorted(condition.items()), evidence.identity.images, evidence.expected_images))
 
 
-def _compared(part: EvidencePart, found: Difference, rules: Rules) -> PartResult:
+def _compared(part: EvidencePart, found: Difference, rules: Rules, copies: int) -> PartResult:
+    """A difference as a part of the verdict; `copies` are the conditions that all went through."""
     what = "mIoU" if part.quantity == "mIoU" else "percent of the clean mIoU kept"
     if any(math.isnan(value) for value in found.values):
         text = f"a clean mIoU is 0, so that no share of it can be kept ({part.budget})."
@@ -215,7 +217,8 @@ def _compared(part: EvidencePart, found: Difference, rules: Rules) -> PartResult
     close = "too close to tell, " if outcome == "open" else ""
     unknown = math.isnan(low)
     interval = "of unknown interval" if unknown else f"{low:+.2f} to {high:+.2f}"
-    text = f"{close}{numbers}, difference {interval} over {found.over} ({part.budget})."
+    under = f" under {copies} condition{'s' if copies > 1 else ''}" if copies else ""
+    text = f"{close}{numbers}{under}, difference {interval} over {found.over} ({part.budget})."
     in_words = _IN_WORDS[outcome]
     return PartResult(part.about, outcome, text, part.as_published, in_words, measured=True)
 

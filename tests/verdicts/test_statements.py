@@ -267,6 +267,9 @@ def test_kept_under_a_disturbance_both_went_through(runs):
     row = runs.row("robust")
     assert row.verdict.status == "partial"
     assert "so it is" in row.verdict.reason
+    assert "percent of the clean mIoU kept under 1 condition, difference" in row.verdict.reason
+    runs.keep(noisy("two", 20, sigma=9.0), folder="two/noise")
+    assert "kept under 2 conditions, difference" in runs.row("robust").verdict.reason
 
 
 def test_kept_under_other_protocols(runs):
@@ -282,6 +285,7 @@ def test_kept_under_other_protocols(runs):
     row = runs.row("sizes")
     assert row.verdict.status == "unverified"
     assert "the opposite" in row.verdict.reason
+    assert "condition" not in row.verdict.reason
 
 
 def cost(relation, about):
