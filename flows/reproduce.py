@@ -39,6 +39,7 @@ from flows.numbers import at_least, hours
 from flows.planning import Asked, run_stages
 from flows.schedule import asking_prefect, schedule, schedule_options
 from flows.tasks import GPU_GROUPS, MAX_JOBS, StageRow, Work
+from flows.termination import ending_in_order
 from segmodels.core.exits import DONE, ERROR, ended
 from segmodels.errors import SegmodelsError
 from segmodels.runs.suite import activate
@@ -231,7 +232,7 @@ def _run(target: Flow[..., Any], arguments: Sequence[str] | None, module: str) -
     given = vars(parser.parse_args(arguments))
     serve, cron, zone = given.pop("serve"), given.pop("cron"), given.pop("timezone")
     timetable = schedule(parser, serve, cron, zone)
-    with asking_prefect():
+    with ending_in_order(), asking_prefect():
         if serve:
             target.serve(name="nightly", schedule=timetable, parameters=given)
             return DONE
