@@ -20,9 +20,8 @@ from prefect.schedules import Cron, Schedule
 from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
+from flows import PATIENCE
 from segmodels.errors import PassingError, nearest
-
-_PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 
 
 def schedule_options(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +101,7 @@ def asking_prefect() -> Iterator[None]:
         if isinstance(error, RuntimeError) and "ephemeral" in str(error):
             raise PassingError(
                 "Prefect's server for this one command did not start in time: the machine is busy. "
-                f"Try again, set {_PATIENCE} to more seconds, or start a server that stays "
+                f"Try again, set {PATIENCE} to more seconds, or start a server that stays "
                 "(`python -m flows.servers up`)."
             ) from error
         if isinstance(error, RuntimeError) and "Failed to reach API" not in str(error):

@@ -88,7 +88,6 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for each row of the board
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # of what fails it prints a page; here it is one line
-    "DO_NOT_TRACK": "1",
 }
 
 
