@@ -46,6 +46,15 @@ def content_at(path: Path, revision: str) -> str:
     return _git(path.parent, "show", f"{sha.strip()}:./{path.name}")
 
 
+def tracked_in(folder: Path) -> set[str]:
+    """Paths, from the folder, of what git keeps in it.
+
+    Raises:
+        SegmodelsError: it lies in no git repository, or git is not installed.
+    """
+    return set(filter(None, _git(folder, "ls-files", "-z").split("\0")))
+
+
 def _git(folder: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)

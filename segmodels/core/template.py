@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from segmodels.core.git import tracked_in
 from segmodels.core.listing import is_stray
 from segmodels.errors import SegmodelsError
 
@@ -70,14 +70,12 @@ def _files() -> dict[str, Path]:
 
 def _tracked() -> set[str] | None:
     """What git has of the checkout, so that nobody's own runs come along; None without git."""
-    command = ["git", "ls-files", "-z"]
     if not (_INSTALLED / ".git").exists():
         return None
     try:
-        listed = subprocess.run(command, cwd=_INSTALLED, capture_output=True, check=True, text=True)
-    except (OSError, subprocess.CalledProcessError):
+        return tracked_in(_INSTALLED)
+    except SegmodelsError:
         return None
-    return set(listed.stdout.split("\0"))
 
 
 def _below(folder: Path) -> list[Path]:
