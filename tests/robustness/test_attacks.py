@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import small_project
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from paper_gpu import paper_gpu
 from torch import nn
 
 import segmodels as sm
 from segmodels import steps
+from segmodels.core.arrays import VOID
 from segmodels.datasets.opening import open_dataset
 from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
@@ -29,6 +32,7 @@ from segmodels.protocols.reading import load_protocol
 from segmodels.robustness.attacks import ATTACKS, attack, condition_of
 from segmodels.robustness.attacks.base import Ball
 from segmodels.robustness.attacks.losses import LOSSES
+from segmodels.robustness.attacks.losses import right as right_pixels
 from segmodels.robustness.attacks.victim import Victim
 from segmodels.robustness.suite import load_stress_suite, stressed
 from segmodels.runs.run import load_run
@@ -281,6 +285,33 @@ def test_a_loss_is_its_formula(name, progress):
     scores, label = random.normal(0, 2, (4, 30)), random.integers(0, 4, 30)
     found = LOSSES[name](torch.from_numpy(scores), torch.from_numpy(label), progress)
     assert float(found) == pytest.approx(written(name, scores, label, progress), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_pixels_without_a_class_are_in_no_loss(name):
+    random = np.random.default_rng(6)
+    scores = torch.from_numpy(random.normal(0, 2, (4, 30))).requires_grad_()
+    label = torch.from_numpy(random.integers(0, 4, 30))
+    label[7:19] = VOID
+    known = label != VOID
+    found = LOSSES[name](scores, label, 0.7)
+    alone = LOSSES[name](scores.detach()[:, known], label[known], 0.7)
+    assert float(found.detach()) == pytest.approx(float(alone))
+    (gradient,) = torch.autograd.grad(found, scores)
+    assert not gradient[:, ~known].any()
+    nothing = LOSSES[name](scores, torch.full((30,), VOID), 0.7)
+    assert float(nothing.detach()) == 0
+    assert not torch.autograd.grad(nothing, scores)[0].any()
+
+
+@given(st.data(), st.integers(1, 5), st.integers(1, 12))
+def test_right_pixels_are_those_of_the_argmax_also_where_scores_are_equal(data, classes, pixels):
+    few = st.sampled_from([-1.5, -0.0, 0.0, 2.0])
+    drawn = data.draw(st.lists(few, min_size=classes * pixels, max_size=classes * pixels))
+    scores = torch.tensor(drawn).reshape(classes, pixels)
+    known = st.sampled_from([*range(classes), VOID])
+    label = torch.tensor(data.draw(st.lists(known, min_size=pixels, max_size=pixels)))
+    assert right_pixels(scores, label).tolist() == (scores.argmax(dim=0) == label).tolist()
 
 
 @pytest.mark.parametrize("name", LOSSES)

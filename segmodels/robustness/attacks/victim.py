@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from segmodels.core.arrays import VOID, Pixels
+from segmodels.core.arrays import Pixels
 from segmodels.evaluation.device import to_device
 from segmodels.evaluation.geometry import decided_at
 from segmodels.evaluation.gradients import pixel_gradient, traced_scores
@@ -20,7 +20,7 @@ from segmodels.evaluation.reference import nearest
 from segmodels.evaluation.views import network_inputs
 from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
-from segmodels.robustness.attacks.losses import Loss
+from segmodels.robustness.attacks.losses import Loss, right
 
 
 @dataclass(frozen=True)
@@ -63,31 +63,29 @@ class Victim:
         """
         inputs = [one.requires_grad_() for one in self._inputs(image)]
         with torch.enable_grad():
-            scores, label = self._with_class(image, inputs)
-            # Without a pixel that has a class the sum of no scores, whose gradient is 0.
-            value = loss(scores, label, progress) if len(label) else scores.sum()
+            scores, label = self._scored(image, inputs)
+            value = loss(scores, label, progress)
         gradients = torch.autograd.grad(value, inputs)
         assert self.model.preprocessing is not None
         gradient = pixel_gradient(self.model.preprocessing, image, gradients, self.protocol)
-        return Look(_right(scores, label), float(value.detach()), gradient)
+        return Look(int(right(scores, label).sum()), float(value.detach()), gradient)
 
     def right(self, image: Pixels) -> int:
         """How many pixels of the image that have a class are given it."""
         with torch.no_grad():
-            return _right(*self._with_class(image, self._inputs(image)))
+            return int(right(*self._scored(image, self._inputs(image))).sum())
 
     def _inputs(self, image: Pixels) -> list[Tensor]:
         device = next(self.model.parameters()).device
         return [to_device(one, device) for one in network_inputs(self.model, image, self.protocol)]
 
-    def _with_class(self, image: Pixels, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Scores (C, N) and labels (N,) of the pixels that have a class."""
+    def _scored(self, image: Pixels, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Scores (C, N) and labels (N,) of all pixels."""
         size = decided_at(image, self.protocol)
-        scores = traced_scores(self.model, inputs, size, self.protocol)
+        scores = traced_scores(self.model, inputs, size, self.protocol).flatten(1).contiguous()
         check_finite(bool(are_finite(scores)))
         label = to_device(nearest(self.label, *size), scores.device).long()
-        known = label != VOID
-        return scores[:, known], label[known]
+        return scores, label.flatten()
 
 
 @contextmanager
@@ -101,7 +99,3 @@ def frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for one in asking:
             one.requires_grad_()
-
-
-def _right(scores: Tensor, label: Tensor) -> int:
-    return int((scores.argmax(dim=0) == label).sum())
