@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, NonNegativeInt
@@ -70,6 +71,13 @@ def units_of(
     Raises:
         SegmodelsError: a name does not match the pattern.
     """
+    return _units(tuple(names), grouping, frozenset(map(tuple, joined)))
+
+
+@lru_cache(maxsize=64)  # conditions of one network are counted on the same images
+def _units(
+    names: tuple[str, ...], grouping: Grouping | None, joined: frozenset[tuple[int, ...]]
+) -> Units:
     if grouping is None:
         return _independent(len(names), joined)
     groups: dict[str, list[int]] = {}

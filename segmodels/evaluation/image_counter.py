@@ -17,7 +17,7 @@ from segmodels.evaluation.device import arriving
 from segmodels.evaluation.drawn import Drawn
 from segmodels.evaluation.label_maps import MapFile, write_map
 from segmodels.evaluation.pending import Pending
-from segmodels.evaluation.predict import predict_many
+from segmodels.evaluation.predict import by_reference, predict_many
 from segmodels.evaluation.prediction import Prediction, check_finite
 from segmodels.evaluation.resume import Line
 from segmodels.evaluation.stream import PreparedImage, Stream, prepared
@@ -82,7 +82,7 @@ class ImageCounter:
         labels = prediction.labels
         label = image.sample.label
         counts = begin_to_count(label, labels, self.classes, outputs, void_of(label))
-        finite = arriving(prediction.finite)
+        finite = None if self.subject.overflows else arriving(prediction.finite)
         kept = arriving(labels) if self.store.wants(name) else None
         return _ImageCount(name, image.digest, counts, finite, kept, self.store)
 
@@ -94,13 +94,13 @@ class _ImageCount:
     image: str
     digest: str
     counts: Pending[Counts]
-    finite: Pending[Tensor]
+    finite: Pending[Tensor] | None
     labels: Pending[Tensor] | None
     store: LabelStore
 
     def result(self) -> Line:
         try:
-            check_finite(bool(self.finite.result()))
+            check_finite(self.finite is None or bool(self.finite.result()))
             matrix = self.counts.result()
         except SegmodelsError as error:
             raise SegmodelsError(f"image {self.image!r}: {error}") from None
@@ -115,10 +115,10 @@ class _Labels:
     """The labels of one image, and whether they mean anything, while they are on their way."""
 
     labels: Pending[Tensor]
-    finite: Pending[Tensor]
+    finite: Pending[Tensor] | None
 
     def result(self) -> Tensor:
-        check_finite(bool(self.finite.result()))
+        check_finite(self.finite is None or bool(self.finite.result()))
         return self.labels.result()
 
 
@@ -137,7 +137,14 @@ def predicted(
         return predict_many(subject.model, attacked, protocol, batching)
     inputs = [one.inputs for one in batch if one.inputs is not None]
     images = [one.image for one in batch]
-    return predict_many(subject.model, images, protocol, batching, inputs or None)
+    found = predict_many(subject.model, images, protocol, batching, inputs or None)
+    if subject.overflows and not protocol.whole_image:
+        # Where the quick path multiplies by 0, what is not finite spreads.
+        return [
+            one if bool(one.finite) else by_reference(subject.model, image, protocol)
+            for one, image in zip(found, images, strict=True)
+        ]
+    return found
 
 
 def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream[int]:
@@ -167,7 +174,10 @@ def predict_images(
 
     def begin(batch: Sequence[PreparedImage]) -> list[_Labels]:
         found = predicted(subject, batch, protocol)
-        return [_Labels(arriving(one.labels), arriving(one.finite)) for one in found]
+        every = [None if subject.overflows else arriving(one.finite) for one in found]
+        return [
+            _Labels(arriving(one.labels), finite) for one, finite in zip(found, every, strict=True)
+        ]
 
     for labels in stream_of(subject, dataset, protocol).results(places, begin):
         yield labels.numpy()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import torch
 from torch import Tensor
 
 from segmodels.core.arrays import Pixels
 from segmodels.evaluation.fast import covers, fast_labels
 from segmodels.evaluation.precision import evaluating, inference
 from segmodels.evaluation.prediction import Prediction
-from segmodels.evaluation.reference import predict
+from segmodels.evaluation.reference import prediction
 from segmodels.evaluation.views import network_inputs
 from segmodels.evaluation.whole_image import answers
 from segmodels.evaluation.windows import Batching
@@ -71,15 +70,14 @@ def predict_many(
         with evaluating(model):
             return answers(model, inputs, protocol)
     if not covers(model):
-        return [_by_reference(model, one, protocol, device) for one in images]
+        return [by_reference(model, one, protocol) for one in images]
     inputs = inputs or [network_inputs(model, one, protocol) for one in images]
     batching = batching or Batching.usual(device, protocol)
     with evaluating(model):
         return fast_labels(model, images, inputs, protocol, batching)
 
 
-def _by_reference(
-    model: SegModel, image: Pixels, protocol: Protocol, device: torch.device
-) -> Prediction:
-    labels = torch.from_numpy(predict(model, image, protocol)).to(device)
-    return Prediction(labels, torch.ones((), dtype=torch.bool, device=device))  # it refuses others
+def by_reference(model: SegModel, image: Pixels, protocol: Protocol) -> Prediction:
+    """The prediction of the reference path, where the model is."""
+    found, device = prediction(model, image, protocol), next(model.parameters()).device
+    return Prediction(found.labels.to(device), found.finite.to(device))

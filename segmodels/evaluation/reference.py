@@ -29,7 +29,7 @@ from segmodels.evaluation.geometry import (
     window_origins,
 )
 from segmodels.evaluation.precision import evaluating, inference, lowres_logits
-from segmodels.evaluation.prediction import are_finite, check_finite
+from segmodels.evaluation.prediction import Prediction, are_finite
 from segmodels.evaluation.views import image_views
 from segmodels.models.base import SegModel, network
 from segmodels.protocols.protocol import Precision, Protocol, Sides, pair
@@ -63,6 +63,15 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol | str) -> Pixels:
             f"protocol {protocol.name!r} gives one answer for an image, and predict labels its "
             f"pixels: ask the network's `classify`."
         )
+    return prediction(model, image, protocol).checked()
+
+
+def prediction(model: SegModel, image: Pixels, protocol: Protocol) -> Prediction:
+    """The labels of `predict`, and whether the scores that they rest on are finite.
+
+    Raises:
+        SegmodelsError: the model has more outputs than a byte can number.
+    """
     if model.num_classes > 256:
         raise SegmodelsError(
             f"predict returns uint8 labels, but the model has {model.num_classes} outputs; take "
@@ -76,9 +85,9 @@ def predict(model: SegModel, image: Pixels, protocol: Protocol | str) -> Pixels:
         scores = view_logits(model, view, size, protocol)
     else:
         scores = predict_views(model, views, size, protocol)
-    check_finite(bool(are_finite(scores)))
-    winner = scores.argmax(dim=0)
-    return nearest(winner.to(torch.uint8).cpu().numpy(), image.shape[0], image.shape[1])
+    winner = scores.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    labels = nearest(winner, image.shape[0], image.shape[1])
+    return Prediction(torch.from_numpy(labels), are_finite(scores))
 
 
 def nearest(labels: Pixels, height: int, width: int) -> Pixels:

@@ -37,6 +37,9 @@ class Subject:
         attack: the change of images against the network that `condition` describes, if it is one.
         look: the change of the protocol that `condition` describes, if it is one.
         images: of a batch; None for what is usual on the model's device.
+        overflows: whether scores beyond float32 are to be expected, as of parameters that noise was
+            added to. Labels are then what an argmax gives, for which NaN is the largest score;
+            otherwise they are an error.
     """
 
     model: SegModel
@@ -48,6 +51,7 @@ class Subject:
     attack: Attack | None = None
     look: Look | None = None
     images: int | None = None
+    overflows: bool = False
 
 
 def identify(

@@ -63,7 +63,7 @@ def file_of(path: Path) -> Path:
     return path if piece_at(path) is None else path.with_name(BUNDLE)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)  # a board has one or two of each run
 def _read(bundle: Path, changed: int, size: int) -> dict[str, Piece]:
     del changed, size  # they tell one content of a path from the next
     content, found, start = read_json(bundle), {}, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -90,8 +91,17 @@ def summarise(
         kind, name, level = _place(evidence.identity.condition or {})
         found[kind, name][level].append(evidence)
 
+    @functools.cache
+    def intact(images: int) -> float:
+        first = dataclasses.replace(clean, images=clean.images[:images])
+        return score(first, protocol).miou
+
+    def point(level: float, evidence: Evidence) -> CurvePoint:
+        miou, whole = score(evidence, protocol).miou, intact(images_asked(evidence))
+        return CurvePoint(level, miou, miou / whole if whole > 0 else None)
+
     def averaged(level: float, seeds: list[Evidence]) -> CurvePoint:
-        points = [_point(clean, one, protocol, level) for one in seeds]
+        points = [point(level, one) for one in seeds]
         return dataclasses.replace(_average(points), interval=interval_of(seeds))
 
     curves = tuple(
@@ -138,12 +148,6 @@ def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
     if not isinstance(value, int | float):
         return kind, ", ".join([f"{kind} {value}", *others]), 0.0
     return kind, ", ".join([kind, *others]), float(value)
-
-
-def _point(clean: Evidence, disturbed: Evidence, protocol: Protocol, level: float) -> CurvePoint:
-    reference = dataclasses.replace(clean, images=clean.images[: images_asked(disturbed)])
-    miou, intact = score(disturbed, protocol).miou, score(reference, protocol).miou
-    return CurvePoint(level, miou, miou / intact if intact > 0 else None)
 
 
 def _average(points: list[CurvePoint]) -> CurvePoint:

@@ -28,7 +28,8 @@ __all__ = ["create_model", "list_models"]
 
 def list_models(pattern: str = "*") -> list[str]:
     """Sorted names that match a shell pattern, e.g. ``"segformer*"``. Does not import torch."""
-    return sorted(fnmatch.filter(MODELS, words("pattern", pattern)))
+    every = words("pattern", pattern) == "*"  # what a board asks two thousand times
+    return sorted(MODELS if every else fnmatch.filter(MODELS, pattern))
 
 
 def create_model(

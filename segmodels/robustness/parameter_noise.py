@@ -3,7 +3,9 @@
 DEPICT shows mIoU over the noise level sigma (README of github.com/QishuaiWen/DEPICT,
 "Parameter robustness"). No code for it is published; which tensors are disturbed and whether
 sigma is absolute is not documented. So these are fields of a suite; the usual noise is absolute and
-falls on all floating-point parameters.
+falls on all floating-point parameters. With much of it a network without LayerNorm can give scores
+beyond float32. It is not refused for them, as it would be without noise: that it has no sensible
+labels left is what is measured.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
     """
     model = copy.deepcopy(subject.model)
     _disturb(model, condition)
-    return dataclasses.replace(subject, model=model, condition=condition)
+    return dataclasses.replace(subject, model=model, condition=condition, overflows=True)
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def in_place(subject: Subject, condition: dict[str, Any]) -> Iterator[Subject]:
         save_file({name: one.detach().cpu().contiguous() for name, one in parameters}, path)
         try:
             _disturb(subject.model, condition)
-            yield dataclasses.replace(subject, condition=condition)
+            yield dataclasses.replace(subject, condition=condition, overflows=True)
         finally:
             _restore(subject.model, path)
 

@@ -19,6 +19,7 @@ from segmodels import steps
 from segmodels.core.arrays import Pixels
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
+from segmodels.evaluation import predict as predict_module
 from segmodels.evaluation.evaluate import evaluate
 from segmodels.evaluation.image_counter import predict_images
 from segmodels.evaluation.predict import predict_fast
@@ -27,6 +28,7 @@ from segmodels.evaluation.subject import Subject
 from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
+from segmodels.robustness.suite import stressing
 from segmodels.runs.run import load_run
 
 pytestmark = pytest.mark.faults
@@ -132,6 +134,36 @@ def test_an_evaluation_names_the_image(
         subject = dataclasses.replace(subject, images=1)
         with pytest.raises(SegmodelsError, match=r"image '0000\d': the network's scores are not"):
             evaluate(subject, dataset, ONE_VIEW)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_noise_on_parameters_may_leave_scores_without_a_number(
+    fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_project.enter(tmp_path / "project", monkeypatch)
+    run = load_run("published")
+    steps.ensure_inputs(run)
+    dataset, clean = open_dataset("shapes", "test"), steps.subject_of(run, "cpu")
+    if not fast:
+        monkeypatch.setattr(predict_module, "covers", lambda model: False)
+    with stressing(clean, {"parameter_noise": 0.0, "seed": 0}) as noisy:
+        usual = next(predict_images(noisy, dataset, ONE_VIEW, [0]))
+        real = noisy.model.forward_lowres
+
+        def spoiled(images: torch.Tensor) -> Any:
+            logits = real(images)
+            logits[:, 2, :4] = math.nan
+            return logits
+
+        monkeypatch.setattr(noisy.model, "forward_lowres", spoiled)
+        found = next(predict_images(noisy, dataset, ONE_VIEW, [0]))
+        assert (found[:14] == 2).all()  # NaN is the largest
+        assert (usual[:14] != 2).any()
+        np.testing.assert_array_equal(found[20:], usual[20:])
+        total = evaluate(noisy, dataset, ONE_VIEW)[0].total()
+    assert total.sum() == sum(dataset.read(place).label.size for place in range(len(dataset)))
+    with pytest.raises(SegmodelsError, match="scores are not finite"):
+        evaluate(clean, dataset, ONE_VIEW)
 
 
 @pytest.mark.parametrize("name", ["segformer_b0", "unet"])
