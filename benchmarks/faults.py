@@ -185,6 +185,12 @@ FAULTS = (
         ("tests/flows/test_prefect_dies.py::test_a_server_killed_in_the_middle_of_a_flow",),
     ),
     Fault(
+        "sigterm",
+        "SIGTERM to a flow, as a batch system sends it",
+        "the flow ends with exit code 143, and so does the Prefect server that it started",
+        ("tests/flows/test_termination.py",),
+    ),
+    Fault(
         "turns",
         "a Prefect server that does not answer, or forgets, while a worker has its turn",
         "the turn is renewed or taken again; who lost it is told",

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, NonNegativeInt
 
 from segmodels.core.entry import Entry
+from segmodels.core.wording import many
 from segmodels.errors import SegmodelsError
 
 
@@ -96,8 +97,8 @@ def _units(
 def _independent(images: int, joined: Iterable[Sequence[int]]) -> Units:
     places = _joined(range(images), joined)
     if (number := len(set(places))) == images:
-        return Units(places, number, _many(images, "image"))
-    return Units(places, number, f"{_many(number, 'block')} of {_sizes(places)} images")
+        return Units(places, number, many(images, "image"))
+    return Units(places, number, f"{many(number, 'block')} of {_sizes(places)} images")
 
 
 def _joined(units: Sequence[int], joined: Iterable[Sequence[int]]) -> tuple[int, ...]:
@@ -131,10 +132,10 @@ def _group(name: str, grouping: Grouping) -> str:
 
 
 def _words(units: Sequence[int], groups: int, grouping: Grouping) -> str:
-    in_groups = _many(groups, grouping.kind)
+    in_groups = many(groups, grouping.kind)
     if not grouping.block and len(set(units)) == groups:
         return in_groups
-    blocks = _many(len(set(units)), "block")
+    blocks = many(len(set(units)), "block")
     return f"{blocks} of {_sizes(units)} consecutive images in {in_groups}"
 
 
@@ -142,9 +143,3 @@ def _sizes(units: Sequence[int]) -> str:
     sizes = Counter(units).values()
     least, most = min(sizes, default=0), max(sizes, default=0)
     return str(most) if least == most else f"{least} to {most}"
-
-
-def _many(number: int, word: str) -> str:
-    if number == 1:
-        return f"1 {word}"
-    return f"{number} {word[:-1]}ies" if word.endswith("y") else f"{number} {word}s"

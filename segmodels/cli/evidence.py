@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segmodels.cli import submissions
 from segmodels.cli.common import Add, relative
+from segmodels.core.wording import many
 from segmodels.errors import SegmodelsError
 
 if TYPE_CHECKING:
@@ -145,14 +146,10 @@ def _check_files(chosen: argparse.Namespace) -> int:
         skipped = f", {len(evidence.skipped)} left out" if evidence.skipped else ""
         known = registered_pixels(evidence, *descriptions) is not None
         pixels = "pixels as in the labels" if known else "labels not here to compare with"
-        blocks = f" in {_blocks(evidence.blocks.sizes)}" if evidence.blocks else ""
+        blocks = f" in {many(len(evidence.blocks.sizes), 'block')}" if evidence.blocks else ""
         images = f"{len(evidence.images)} images{blocks}{skipped}"
         print(f"{relative(path)}: ok, {images}, {pixels}{effect}")
     return 1 if wrong else 0
-
-
-def _blocks(sizes: Sequence[int]) -> str:
-    return "1 block" if len(sizes) == 1 else f"{len(sizes)} blocks"
 
 
 def _check_packed(chosen: argparse.Namespace) -> tuple[list[Path], int]:

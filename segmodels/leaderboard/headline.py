@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
+from segmodels.core.wording import many
 from segmodels.verdicts.row import Row
 from segmodels.verdicts.verdict import STATUSES, Status
 
@@ -46,16 +47,12 @@ def headline(rows: Iterable[Row]) -> str:
     ours = Counter(group(row) for row in verified if not _third_party(row))
     theirs = sum(map(_third_party, verified))
     scores, costs = ours["scores"], ours["costs"]
-    more = f" By third parties: {theirs} {_many('score', theirs)}." if theirs else ""
+    more = f" By third parties: {many(theirs, 'score')}." if theirs else ""
     return (
-        f"Verified: {scores} {_many('score', scores)} measured from pixels, "
-        f"{costs} {_many('cost', costs)} counted from networks.{more}"
+        f"Verified: {many(scores, 'score')} measured from pixels, "
+        f"{many(costs, 'cost')} counted from networks.{more}"
     )
 
 
 def _third_party(row: Row) -> bool:
     return bool(row.evidence and row.evidence.counted_by)
-
-
-def _many(word: str, number: int) -> str:
-    return word if number == 1 else f"{word}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from segmodels.core.wording import many
 from segmodels.verdicts.part_result import PartOutcome
 from segmodels.verdicts.row import Row
 
@@ -25,7 +26,7 @@ def summary(row: Row) -> str:
     came = Counter(part.outcome for part in row.verdict.parts)
     holds, here = came["holds"], came["holds_here"]
     words = [
-        f"{holds} of {count} part{'s' if count > 1 else ''} hold{'s' if holds == 1 else ''}",
+        f"{holds} of {many(count, 'part')} hold{'s' if holds == 1 else ''}",
         f"{here} hold{'s' if here == 1 else ''} on these images" if here else "",
         f"{came['fails']} do{'es' if came['fails'] == 1 else ''} not" if came["fails"] else "",
         f"{came['fails_here']} not on these images" if came["fails_here"] else "",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segmodels.claims import CostPart, EvidencePart, Statement
+from segmodels.core.wording import many
 from segmodels.efficiency.claims import Costs
 from segmodels.errors import SegmodelsError, pick
 from segmodels.evidence import Evidence, read_evidence
@@ -217,7 +218,7 @@ def _compared(part: EvidencePart, found: Difference, rules: Rules, copies: int) 
     close = "too close to tell, " if outcome == "open" else ""
     unknown = math.isnan(low)
     interval = "of unknown interval" if unknown else f"{low:+.2f} to {high:+.2f}"
-    under = f" under {copies} condition{'s' if copies > 1 else ''}" if copies else ""
+    under = f" under {many(copies, 'condition')}" if copies else ""
     text = f"{close}{numbers}{under}, difference {interval} over {found.over} ({part.budget})."
     in_words = _IN_WORDS[outcome]
     return PartResult(part.about, outcome, text, part.as_published, in_words, measured=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from segmodels.core.wording import many
 from segmodels.evidence import Evidence
 from segmodels.metrics.intervals import Interval
 from segmodels.verdicts.equivalence import Position
@@ -84,7 +85,7 @@ class Answer:
         """The level for people: `retrained (3 seeds)`, `third party (NAME)`."""
         seeds = len(self.evidence)
         if self.level == "retrained":
-            return f"retrained ({seeds} seed{'s' if seeds > 1 else ''})"
+            return f"retrained ({many(seeds, 'seed')})"
         who = ", ".join(filter(None, (self.by, self.signature)))
         return f"third party ({who})" if self.level == "third_party" else LEVELS[self.level]
 
