@@ -14,7 +14,7 @@ from segmodels.claims import Claim, Statement
 from segmodels.leaderboard import Row, render_html, robustness_page
 from segmodels.leaderboard.charts.curves import robustness_section
 from segmodels.leaderboard.charts.heat import heat_map
-from segmodels.leaderboard.charts.lines import noise_charts
+from segmodels.leaderboard.charts.lines import ATTACK, NOISE, RESOLUTION, line_charts
 from segmodels.leaderboard.charts.networks import on_same_images
 from segmodels.leaderboard.charts.printed_noise import printed_noise
 from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
@@ -129,7 +129,7 @@ def test_curves_of_noise_have_the_spread_of_trainings_and_draws() -> None:
         measured("net-1", curve(noise, noise, s0_01=(46.0, 42.0), s0_1=(14.0, 16.0)), seed=1),
         measured("one", curve(noise, noise, s0_1=20.0)),
     ]
-    (chart,) = noise_charts(on_same_images(rows)[0])
+    (chart,) = line_charts(on_same_images(rows)[0], NOISE)
     assert [text for _, text in chart.below] == ["none", ".01", ".1"]
     net, one = chart.lines
     assert (net.number, one.number) == ("2 trainings, 2 draws of noise", "")
@@ -147,11 +147,41 @@ def test_curves_of_noise_have_the_spread_of_trainings_and_draws() -> None:
 def test_noise_on_a_part_has_a_chart_of_its_own() -> None:
     noise = "parameter_noise"
     part = Curve(noise, "parameter_noise, noise_on decoder", curve(noise, noise, s1=3.0).points)
-    charts = noise_charts(on_same_images([measured("a", curve(noise, noise, s1=2.0), part)])[0])
+    charts = line_charts(
+        on_same_images([measured("a", curve(noise, noise, s1=2.0), part)])[0], NOISE
+    )
     assert [chart.title for chart in charts] == [
         "toy test, toy-ss",
-        "toy test, toy-ss, noise on decoder",
+        "noise on decoder: toy test, toy-ss",
     ]
+
+
+def test_attacks_are_drawn_over_their_bound_and_sizes_around_that_of_the_protocol() -> None:
+    sizes = curve("resolution", "resolution", s0_5=30.0, s2=40.0)
+    rows = [
+        measured("a", curve("attack", "fgsm, loss x", s2=20.0, s8=10.0), sizes),
+        measured("b", curve("attack", "pgd", s8=5.0), curve("resolution", "resolution", s2=45.0)),
+        measured("c", curve("resolution", "resolution, windows whole", s1=49.0, s2=48.0)),
+    ]
+    (images,) = on_same_images(rows)
+    fgsm, pgd = line_charts(images, ATTACK)
+    assert (fgsm.title, pgd.title) == ("fgsm, loss x: toy test, toy-ss", "pgd: toy test, toy-ss")
+    assert [text for _, text in fgsm.below] == ["none", "2", "8"]
+    assert [(line.name, line.values) for line in fgsm.lines] == [("a", "0: 50.0, 2: 20.0, 8: 10.0")]
+    usual, whole = line_charts(images, RESOLUTION)
+    assert [text for _, text in usual.below] == [".5", "1", "2"]
+    assert [line.values for line in usual.lines] == [
+        "0.5: 30.0, 1: 50.0, 2: 40.0",
+        "1: 50.0, 2: 45.0",
+    ]
+    assert whole.title == "windows whole: toy test, toy-ss"
+    assert [line.values for line in whole.lines] == [
+        "1: 49.0, 2: 48.0"
+    ]  # its own, not the clean one
+    page = robustness_pictures(rows, ("attack",))
+    assert page.count("bound of an attack, grey levels") == 2
+    assert "size of test images" not in page
+    assert "size of test images, times that of the protocol" in robustness_pictures(rows)
 
 
 def test_what_is_kept_over_the_clean_number() -> None:

@@ -1,4 +1,4 @@
-"""mIoU over the level of noise on parameters, with the spread over seeds."""
+"""mIoU over the strength of noise on parameters, of attacks, or over the size of test images."""
 
 from __future__ import annotations
 
@@ -9,19 +9,42 @@ from statistics import fmean
 from segmodels.leaderboard.charts.networks import Network, SameImages
 from segmodels.leaderboard.charts.scale import Scale
 
-KIND = "parameter_noise"
-
 WIDTH, HEIGHT = 440, 300
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 42
 
 
 @dataclass(frozen=True)
-class NoiseLine:
+class Kind:
+    """A kind of disturbance that is drawn over its strength.
+
+    Attributes:
+        name: of its curves.
+        about: what its strength is, in words.
+        unit: of the strength.
+        clean: the strength that disturbs nothing.
+        draws: what several numbers of one training at one strength are, in words.
+    """
+
+    name: str
+    about: str
+    unit: str
+    clean: float = 0.0
+    draws: str = ""
+
+
+NOISE = Kind("parameter_noise", "noise on parameters", "standard deviation", draws="draws of noise")
+RESOLUTION = Kind("resolution", "size of test images", "times that of the protocol", clean=1.0)
+ATTACK = Kind("attack", "bound of an attack", "grey levels", draws="starts")
+KINDS = (NOISE, RESOLUTION, ATTACK)
+
+
+@dataclass(frozen=True)
+class Line:
     """One network; places are pixels.
 
     Attributes:
         name, place: of the network.
-        number: how many runs and seeds of the noise it is the mean of, in words.
+        number: how many runs and draws it is the mean of, in words.
         path: of the means.
         band: outline of the lowest and the highest seed; "" where there is one alone.
         marks: places of the means.
@@ -38,25 +61,27 @@ class NoiseLine:
 
 
 @dataclass(frozen=True)
-class NoiseChart:
+class LineChart:
     """Curves of the networks that were measured on the same images; places are pixels.
 
     Attributes:
-        title: the images, and which parameters where not all of them.
-        below: ticks of the levels, which stand at equal distances, and of no noise first.
+        kind: what they are drawn over.
+        title: the images, and which disturbance where there are several of the kind.
+        below: ticks of the levels, which stand at equal distances, and of no disturbance.
         beside: ticks of the mIoU.
         lines: by name.
     """
 
+    kind: Kind
     title: str
     below: list[tuple[str, str]]
     beside: list[tuple[str, str]]
-    lines: list[NoiseLine]
+    lines: list[Line]
 
 
 @dataclass(frozen=True)
 class Series:
-    """The numbers of one network: mIoU of every run and seed by level, percent; without noise at 0.
+    """The numbers of one network: mIoU of every run and draw by level, percent.
 
     Attributes:
         name, place: of the network.
@@ -70,46 +95,54 @@ class Series:
     values: dict[float, list[float]]
 
 
-def noise_charts(images: SameImages) -> list[NoiseChart]:
-    """One chart for each kind of noise that networks were measured under."""
-    return [_measured(images, name) for name in images.names(KIND)]
+def line_charts(images: SameImages, kind: Kind) -> list[LineChart]:
+    """One chart for each disturbance of a kind that networks were measured under."""
+    return [_measured(images, kind, name) for name in images.names(kind.name)]
 
 
-def _measured(images: SameImages, name: str) -> NoiseChart:
-    found = [(one, _values(one, name)) for one in images.networks]
-    more = name.partition(", ")[2]
-    return noise_chart(
-        ", ".join(filter(None, [images.title, more.replace("_", " ")])),
-        [Series(one.name, one.place, _counted(one, v, name), v) for one, v in found if v],
+def _measured(images: SameImages, kind: Kind, name: str) -> LineChart:
+    found = [(one, _values(one, kind, name)) for one in images.networks]
+    more = name.removeprefix(kind.name).removeprefix(", ").replace("_", " ")
+    return line_chart(
+        kind,
+        ": ".join(filter(None, [more, images.title])),
+        [Series(one.name, one.place, _counted(one, v, kind, name), v) for one, v in found if v],
     )
 
 
-def _values(network: Network, name: str) -> dict[float, list[float]]:
+def _values(network: Network, kind: Kind, name: str) -> dict[float, list[float]]:
     found: dict[float, list[float]] = {}
     for run in network.runs:
-        points = [p for c in run.curves if (c.kind, c.name) == (KIND, name) for p in c.points]
+        points = [p for c in run.curves if (c.kind, c.name) == (kind.name, name) for p in c.points]
         for point in points:
             found.setdefault(point.level, []).extend(point.seeds or (point.miou,))
-        if points:
-            found.setdefault(0.0, []).append(run.clean)
+        if points and _has_clean(kind, name):
+            found.setdefault(kind.clean, []).append(run.clean)
     return dict(sorted(found.items()))
 
 
-def _counted(network: Network, values: dict[float, list[float]], name: str) -> str:
-    trainings = len(network.points(KIND, name))
-    draws = max(len(some) for level, some in values.items() if level) // max(1, trainings)
-    words = [f"{trainings} trainings" if trainings > 1 else "", f"{draws} draws of noise"]
+def _has_clean(kind: Kind, name: str) -> bool:
+    """Whether the clean number is of a curve: of one in other windows it is not."""
+    return kind != RESOLUTION or name == kind.name
+
+
+def _counted(network: Network, values: dict[float, list[float]], kind: Kind, name: str) -> str:
+    trainings = len(network.points(kind.name, name))
+    disturbed = (len(some) for level, some in values.items() if level != kind.clean)
+    draws = max(disturbed, default=0) // max(1, trainings)
+    words = [f"{trainings} trainings" if trainings > 1 else "", f"{draws} {kind.draws}"]
     return ", ".join(filter(None, words if draws > 1 else words[:1]))
 
 
-def noise_chart(title: str, series: Sequence[Series]) -> NoiseChart:
+def line_chart(kind: Kind, title: str, series: Sequence[Series]) -> LineChart:
     """A chart of at least one series."""
     levels = sorted({level for one in series for level in one.values})
     every = [value for one in series for some in one.values.values() for value in some]
     y = Scale(0.0, max(*every, 1.0) * 1.05, HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT - 20) / max(1, len(levels) - 1)
     across = {level: LEFT + 10 + step * place for place, level in enumerate(levels)}
-    return NoiseChart(
+    return LineChart(
+        kind=kind,
         title=title,
         below=[(f"{across[level]:.1f}", _tick(level)) for level in levels],
         beside=[(f"{y.at(tick):.1f}", f"{tick:g}") for tick in y.ticks()],
@@ -122,13 +155,13 @@ def _tick(level: float) -> str:
     return f"{level:g}".removeprefix("0") if level else "none"
 
 
-def _line(series: Series, across: dict[float, float], y: Scale) -> NoiseLine:
+def _line(series: Series, across: dict[float, float], y: Scale) -> Line:
     values = series.values
     means = [(across[level], y.at(fmean(some))) for level, some in values.items()]
     lows = [(across[level], y.at(min(some))) for level, some in values.items()]
     highs = [(across[level], y.at(max(some))) for level, some in values.items()]
     spread = any(len(set(some)) > 1 for some in values.values())
-    return NoiseLine(
+    return Line(
         name=series.name,
         place=series.place,
         number=series.number,

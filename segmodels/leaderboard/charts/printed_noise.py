@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from segmodels.leaderboard.charts.lines import NoiseChart, Series, noise_chart
+from segmodels.leaderboard.charts.lines import NOISE, LineChart, Series, line_chart
 from segmodels.verdicts.row import Row
 
 
-def printed_noise(rows: Iterable[Row]) -> list[NoiseChart]:
+def printed_noise(rows: Iterable[Row]) -> list[LineChart]:
     """The claims about one level of noise each, by where they are printed and by network."""
     figures: dict[str, dict[str, dict[float, list[float]]]]
     figures = defaultdict(lambda: defaultdict(dict))
@@ -19,7 +19,8 @@ def printed_noise(rows: Iterable[Row]) -> list[NoiseChart]:
             title = f"{claim.dataset} {claim.split}, as printed in {claim.source}"
             figures[title][claim.model][claim.noise] = [claim.value]
     return [
-        noise_chart(
+        line_chart(
+            NOISE,
             title,
             [
                 Series(model, place, "", dict(sorted(values.items())))

@@ -12,29 +12,30 @@ from segmodels.leaderboard.templating import render_part
 from segmodels.verdicts.row import Row
 
 CORRUPTION = "corruption"
-KINDS = (CORRUPTION, lines.KIND)
+KINDS = (CORRUPTION, *(kind.name for kind in lines.KINDS))
 
 
 def robustness_pictures(rows: Sequence[Row], kinds: Iterable[str] = KINDS) -> str:
-    """Heat maps, curves of noise, and what is kept over the clean mIoU; "" without any.
+    """Heat maps, curves over the strength, and what is kept over the clean mIoU; "" without any.
 
     Args:
         rows: those without disturbed copies are passed over.
-        kinds: of disturbances, `corruption` and `parameter_noise`.
+        kinds: of disturbances.
     """
     images = on_same_images(rows)
     corrupted = images if CORRUPTION in kinds else []
-    disturbed = images if lines.KIND in kinds else []
     heats = [found for one in corrupted if (found := heat_map(one))]
-    noises = [chart for one in disturbed for chart in lines.noise_charts(one)]
-    noises += printed_noise(rows) if lines.KIND in kinds else []
+    curves: list[lines.LineChart] = []
+    for kind in (one for one in lines.KINDS if one.name in kinds):
+        curves += [chart for one in images for chart in lines.line_charts(one, kind)]
+        curves += printed_noise(rows) if kind == lines.NOISE else []
     kept = [chart for one in corrupted if (chart := tradeoff.tradeoff(one))]
-    if not (heats or noises):
+    if not (heats or curves):
         return ""
     return render_part(
         "pictures.html",
         heats=heats,
-        noises=noises,
+        curves=curves,
         kept=kept,
         width=lines.WIDTH,
         height=lines.HEIGHT,
