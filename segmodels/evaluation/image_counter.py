@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from segmodels.core.arrays import Counts, Pixels, void_of
@@ -25,6 +26,7 @@ from segmodels.evaluation.subject import Subject
 from segmodels.evaluation.truth import comparing
 from segmodels.evaluation.windows import Batching
 from segmodels.evidence import ImageCounts
+from segmodels.models.base import SegModel
 from segmodels.protocols.protocol import Protocol
 
 
@@ -82,7 +84,7 @@ class ImageCounter:
         labels = prediction.labels
         label = image.sample.label
         counts = begin_to_count(label, labels, self.classes, outputs, void_of(label))
-        finite = None if self.subject.overflows else arriving(prediction.finite)
+        finite = arriving(prediction.finite)
         kept = arriving(labels) if self.store.wants(name) else None
         return _ImageCount(name, image.digest, counts, finite, kept, self.store)
 
@@ -94,13 +96,13 @@ class _ImageCount:
     image: str
     digest: str
     counts: Pending[Counts]
-    finite: Pending[Tensor] | None
+    finite: Pending[Tensor]
     labels: Pending[Tensor] | None
     store: LabelStore
 
     def result(self) -> Line:
         try:
-            check_finite(self.finite is None or bool(self.finite.result()))
+            check_finite(bool(self.finite.result()))
             matrix = self.counts.result()
         except SegmodelsError as error:
             raise SegmodelsError(f"image {self.image!r}: {error}") from None
@@ -115,10 +117,10 @@ class _Labels:
     """The labels of one image, and whether they mean anything, while they are on their way."""
 
     labels: Pending[Tensor]
-    finite: Pending[Tensor] | None
+    finite: Pending[Tensor]
 
     def result(self) -> Tensor:
-        check_finite(self.finite is None or bool(self.finite.result()))
+        check_finite(bool(self.finite.result()))
         return self.labels.result()
 
 
@@ -138,13 +140,19 @@ def predicted(
     inputs = [one.inputs for one in batch if one.inputs is not None]
     images = [one.image for one in batch]
     found = predict_many(subject.model, images, protocol, batching, inputs or None)
-    if subject.overflows and not protocol.whole_image:
-        # Where the quick path multiplies by 0, what is not finite spreads.
-        return [
-            one if bool(one.finite) else by_reference(subject.model, image, protocol)
-            for one, image in zip(found, images, strict=True)
-        ]
-    return found
+    if not subject.overflows:
+        return found
+    pairs = zip(found, images, strict=True)
+    return [_accepted(one, subject.model, image, protocol) for one, image in pairs]
+
+
+def _accepted(found: Prediction, model: SegModel, image: Pixels, protocol: Protocol) -> Prediction:
+    """Labels that are taken even if their scores are not finite: those of the reference path, as
+    such scores spread where the quick one multiplies them by 0.
+    """
+    if not (protocol.whole_image or bool(found.finite)):
+        found = by_reference(model, image, protocol)
+    return Prediction(found.labels, torch.ones_like(found.finite))
 
 
 def stream_of(subject: Subject, dataset: Dataset, protocol: Protocol) -> Stream[int]:
@@ -174,10 +182,7 @@ def predict_images(
 
     def begin(batch: Sequence[PreparedImage]) -> list[_Labels]:
         found = predicted(subject, batch, protocol)
-        every = [None if subject.overflows else arriving(one.finite) for one in found]
-        return [
-            _Labels(arriving(one.labels), finite) for one, finite in zip(found, every, strict=True)
-        ]
+        return [_Labels(arriving(one.labels), arriving(one.finite)) for one in found]
 
     for labels in stream_of(subject, dataset, protocol).results(places, begin):
         yield labels.numpy()

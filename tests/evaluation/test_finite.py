@@ -17,6 +17,7 @@ from paper_gpu import paper_gpu
 import segmodels as sm
 from segmodels import steps
 from segmodels.core.arrays import Pixels
+from segmodels.datasets import Dataset
 from segmodels.datasets.opening import open_dataset
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation import predict as predict_module
@@ -29,7 +30,7 @@ from segmodels.models.base import SegModel
 from segmodels.models.preprocessing import IMAGENET
 from segmodels.protocols.protocol import Protocol
 from segmodels.robustness.suite import stressing
-from segmodels.runs.run import load_run
+from segmodels.runs.run import Run, load_run
 
 pytestmark = pytest.mark.faults
 
@@ -113,24 +114,34 @@ def test_pixels_that_are_not_finite_are_told_by_their_image(value: float) -> Non
             compute(images)
 
 
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Dataset]:
+    """A run of a small project that has all it needs, and its images."""
+    small_project.enter(tmp_path / "project", monkeypatch)
+    run = load_run("published")
+    steps.ensure_inputs(run)
+    return run, open_dataset("shapes", "test")
+
+
+def spoil_scores(model: SegModel, place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the scores of a place NaN from now on."""
+    real = model.forward_lowres
+
+    def spoiled(images: torch.Tensor) -> torch.Tensor:
+        logits = real(images)
+        logits[place] = math.nan
+        return logits
+
+    monkeypatch.setattr(model, "forward_lowres", spoiled)
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_an_evaluation_names_the_image(
     device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_project.enter(tmp_path / "project", monkeypatch)
-    run = load_run("published")
-    steps.ensure_inputs(run)
-    dataset = open_dataset("shapes", "test")
+    run, dataset = published(tmp_path, monkeypatch)
     with paper_gpu():
         subject = steps.subject_of(run, device)
-        real = subject.model.forward_lowres
-
-        def spoiled(images: torch.Tensor) -> Any:
-            logits = real(images)
-            logits[-1, 0, 0, 0] = math.nan
-            return logits
-
-        monkeypatch.setattr(subject.model, "forward_lowres", spoiled)
+        spoil_scores(subject.model, (-1, 0, 0, 0), monkeypatch)
         subject = dataclasses.replace(subject, images=1)
         with pytest.raises(SegmodelsError, match=r"image '0000\d': the network's scores are not"):
             evaluate(subject, dataset, ONE_VIEW)
@@ -140,22 +151,13 @@ def test_an_evaluation_names_the_image(
 def test_noise_on_parameters_may_leave_scores_without_a_number(
     fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_project.enter(tmp_path / "project", monkeypatch)
-    run = load_run("published")
-    steps.ensure_inputs(run)
-    dataset, clean = open_dataset("shapes", "test"), steps.subject_of(run, "cpu")
+    run, dataset = published(tmp_path, monkeypatch)
+    clean = steps.subject_of(run, "cpu")
     if not fast:
         monkeypatch.setattr(predict_module, "covers", lambda model: False)
     with stressing(clean, {"parameter_noise": 0.0, "seed": 0}) as noisy:
         usual = next(predict_images(noisy, dataset, ONE_VIEW, [0]))
-        real = noisy.model.forward_lowres
-
-        def spoiled(images: torch.Tensor) -> Any:
-            logits = real(images)
-            logits[:, 2, :4] = math.nan
-            return logits
-
-        monkeypatch.setattr(noisy.model, "forward_lowres", spoiled)
+        spoil_scores(noisy.model, (slice(None), 2, slice(4)), monkeypatch)
         found = next(predict_images(noisy, dataset, ONE_VIEW, [0]))
         assert (found[:14] == 2).all()  # NaN is the largest
         assert (usual[:14] != 2).any()

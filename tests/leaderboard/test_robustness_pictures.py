@@ -175,9 +175,8 @@ def test_attacks_are_drawn_over_their_bound_and_sizes_around_that_of_the_protoco
         "1: 50.0, 2: 45.0",
     ]
     assert whole.title == "windows whole: toy test, toy-ss"
-    assert [line.values for line in whole.lines] == [
-        "1: 49.0, 2: 48.0"
-    ]  # its own, not the clean one
+    own = "1: 49.0, 2: 48.0"  # not the clean number, which is not of other windows
+    assert [line.values for line in whole.lines] == [own]
     page = robustness_pictures(rows, ("attack",))
     assert page.count("bound of an attack, grey levels") == 2
     assert "size of test images" not in page
