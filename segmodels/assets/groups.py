@@ -56,7 +56,10 @@ class Units:
 
 
 def units_of(
-    names: Sequence[str], grouping: Grouping | None, joined: Iterable[Sequence[int]] = ()
+    names: Sequence[str],
+    grouping: Grouping | None,
+    joined: Iterable[Sequence[int]] = (),
+    every: int = 1,
 ) -> Units:
     """Sort images into units by their names.
 
@@ -68,16 +71,20 @@ def units_of(
         grouping: of their dataset; None where images are independent.
         joined: runs of consecutive images of `names`, by their sizes, of which nothing tells apart
             the images: units that have a part in one run are taken as one.
+        every: of how many consecutive images the names are one each; blocks hold as many fewer.
 
     Raises:
         SegmodelsError: a name does not match the pattern.
     """
-    return _units(tuple(names), grouping, frozenset(map(tuple, joined)))
+    return _units(tuple(names), grouping, frozenset(map(tuple, joined)), every)
 
 
 @lru_cache(maxsize=64)  # conditions of one network are counted on the same images
 def _units(
-    names: tuple[str, ...], grouping: Grouping | None, joined: frozenset[tuple[int, ...]]
+    names: tuple[str, ...],
+    grouping: Grouping | None,
+    joined: frozenset[tuple[int, ...]],
+    every: int,
 ) -> Units:
     if grouping is None:
         return _independent(len(names), joined)
@@ -85,13 +92,14 @@ def _units(
     for place in sorted(range(len(names)), key=names.__getitem__):
         groups.setdefault(_group(names[place], grouping), []).append(place)
     units, number = [0] * len(names), 0
+    size = max(1.0, grouping.block / every)
     for places in groups.values():
-        blocks = max(1, round(len(places) / grouping.block)) if grouping.block else 1
+        blocks = max(1, round(len(places) / size)) if grouping.block else 1
         for rank, place in enumerate(places):
             units[place] = number + rank * blocks // len(places)
         number += blocks
     joint = _joined(units, joined)
-    return Units(joint, len(set(joint)), _words(joint, len(groups), grouping))
+    return Units(joint, len(set(joint)), _words(joint, len(groups), grouping, every))
 
 
 def _independent(images: int, joined: Iterable[Sequence[int]]) -> Units:
@@ -131,12 +139,13 @@ def _group(name: str, grouping: Grouping) -> str:
     return matched[1]
 
 
-def _words(units: Sequence[int], groups: int, grouping: Grouping) -> str:
+def _words(units: Sequence[int], groups: int, grouping: Grouping, every: int) -> str:
     in_groups = many(groups, grouping.kind)
     if not grouping.block and len(set(units)) == groups:
         return in_groups
     blocks = many(len(set(units)), "block")
-    return f"{blocks} of {_sizes(units)} consecutive images in {in_groups}"
+    images = "consecutive images" if every == 1 else f"images, one in {every},"
+    return f"{blocks} of {_sizes(units)} {images} in {in_groups}"
 
 
 def _sizes(units: Sequence[int]) -> str:

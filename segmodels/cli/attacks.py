@@ -55,7 +55,8 @@ def _table(found: Robustness) -> Iterator[str]:
     levels = sorted({point.level for curve in curves for point in curve.points})
     width = max(len(curve.name) for curve in curves)
     yield f"mIoU, clean {found.clean:.2f}; bounds in grey levels"
-    yield f"{'':{width}}" + "".join(f" {level:7g}" for level in levels)
+    yield f"{'':{width}} {'clean':>7}" + "".join(f" {level:7g}" for level in levels)
     for curve in curves:
         at = {point.level: f"{point.miou:7.2f}" for point in curve.points}
-        yield f"{curve.name:{width}}" + "".join(f" {at.get(level, '-'):>7}" for level in levels)
+        cells = "".join(f" {at.get(level, '-'):>7}" for level in levels)
+        yield f"{curve.name:{width}} {found.clean_of(curve):7.2f}{cells}"

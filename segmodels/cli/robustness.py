@@ -94,8 +94,8 @@ def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
 
 
 def _windows(name: str) -> str:
-    """Of the name of a curve: `resolution` or `resolution, windows whole`."""
-    return name.partition("windows ")[2] or "protocol"
+    """Of the name of a curve: `resolution` or `resolution, windows whole`, perhaps a sample's."""
+    return name.partition(", ")[2].removeprefix("windows ") or "protocol"
 
 
 def _cell(point: CurvePoint | None) -> str:

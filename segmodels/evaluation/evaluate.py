@@ -89,8 +89,8 @@ def evaluate(
     name = identity.key if part is None else f"{identity.key}.{part.index}-of-{part.number}"
     scratch = scratch_file(name)
     start, device = time.perf_counter(), str(next(subject.model.parameters()).device)
-    number = len(dataset) if limit is None else min(limit, len(dataset))
-    wanted = range(number) if part is None else range(part.index, number, part.number)
+    whole = identity.places(len(dataset))
+    wanted = whole if part is None else whole[part.index :: part.number]
     unfinished = scratch.with_suffix(".maps")
     plain = finish is not None and limit is None and subject.condition is None
     drawn = Drawn.of(identity.key, dataset) if plain else None
@@ -100,7 +100,7 @@ def evaluate(
     with only_one(scratch.with_name(f"{name}.lock"), f"evaluation {name}", wait=True):
         lines, resumed = _count_images(subject, dataset, protocol, scratch, wanted, store, progress)
         try:
-            if part is None or number < len(dataset):  # merging checks the shards of a whole
+            if part is None or len(whole) < len(dataset):  # merging checks the shards of a whole
                 _check_content(lines, wanted, dataset, subject.fingerprint)
         except SegmodelsError:
             forget(scratch)  # counts of wrong images must not be taken up again

@@ -37,10 +37,10 @@ def count_together(
     protocol: Protocol,
     progress: Progress | None = None,
 ) -> None:
-    """Count a whole split for subjects that differ in their disturbance of pixels alone.
+    """Count a split for subjects that differ in their disturbance of pixels alone.
 
     Args:
-        subjects: the same network each time.
+        subjects: the same network each time, on the same images of the split.
         dataset: the split.
         protocol: how.
         progress: called after every image of every subject, with the number of all of them.
@@ -51,38 +51,40 @@ def count_together(
     names = {identify(one, dataset, protocol).key: one for one in subjects}
     scratches = [scratch_file(name) for name in sorted(names)]
     wanted = [names[name] for name in sorted(names)]
+    places = identify(wanted[0], dataset, protocol).places(len(dataset))
     with ExitStack() as stack:
         for name, path in zip(sorted(names), scratches, strict=True):  # all take them in one order
             lock = path.with_name(f"{name}.lock")
             stack.enter_context(only_one(lock, f"evaluation {name}", wait=True))
-        done = [_finished(path, wanted[0], dataset) for path in scratches]
+        done = [_finished(path, wanted[0], dataset, places) for path in scratches]
         sinks = [stack.enter_context(path.open("a", encoding="utf-8")) for path in scratches]
-        _count(wanted, dataset, protocol, done, list(zip(scratches, sinks, strict=True)), progress)
+        pairs = list(zip(scratches, sinks, strict=True))
+        _count(wanted, (dataset, places), protocol, done, pairs, progress)
 
 
-def _finished(scratch: Path, subject: Subject, dataset: Dataset) -> int:
+def _finished(scratch: Path, subject: Subject, dataset: Dataset, places: range) -> int:
     """How many images a scratch file has already."""
     here = arithmetic(str(next(subject.model.parameters()).device))
-    places = [(place, files.name) for place, files in enumerate(dataset.files)]
+    named = [(place, dataset.files[place].name) for place in places]
     with naming(scratch):
-        return len(read_lines(scratch, here, places, None))
+        return len(read_lines(scratch, here, named, None))
 
 
 def _count(
     subjects: Sequence[Subject],
-    dataset: Dataset,
+    images_of: tuple[Dataset, range],
     protocol: Protocol,
     done: Sequence[int],
     sinks: Sequence[tuple[Path, TextIO]],
     progress: Progress | None,
 ) -> None:
     """Append to every sink the lines it lacks, image by image."""
-    images = images_of_batch(subjects[0], protocol)
+    (dataset, places), images = images_of, images_of_batch(subjects[0], protocol)
     items = [
-        (place, index)
-        for place in range(min(done), len(dataset))
+        (places[number], index)
+        for number in range(min(done), len(places))
         for index in range(len(subjects))
-        if place >= done[index]
+        if number >= done[index]
     ]
     # As far ahead of the reader as the stream goes.
     at_once = 2 * (cores() + 1) * images // len(subjects) + 2
@@ -96,7 +98,7 @@ def _count(
 
     counter = ImageCounter(subjects[0], protocol, len(dataset.class_names))
     stream = Stream(subjects[0].model, prepare, protocol, images)
-    before, total = sum(done), len(dataset) * len(subjects)
+    before, total = sum(done), len(places) * len(subjects)
     for number, ((place, index), line) in enumerate(
         zip(items, stream.results(items, counter.begin), strict=True), start=1
     ):

@@ -27,7 +27,8 @@ from segmodels.evidence.files import read_evidence, write_evidence
 from segmodels.evidence.finding import evidence_files, find_evidence
 from segmodels.evidence.identity import Identity
 from segmodels.evidence.image_counts import ImageCounts
-from segmodels.evidence.record import Evidence, images_asked
+from segmodels.evidence.places import images_asked
+from segmodels.evidence.record import Evidence
 from segmodels.evidence.shard import Shard
 
 __all__ = [

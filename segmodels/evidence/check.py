@@ -11,7 +11,8 @@ from segmodels.core.files import first_file, read_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.adding import images_of_each
 from segmodels.evidence.files import read_evidence
-from segmodels.evidence.record import Evidence, images_asked
+from segmodels.evidence.places import images_asked, on_images_of, places_asked
+from segmodels.evidence.record import Evidence
 
 
 @lru_cache(maxsize=64)
@@ -64,6 +65,24 @@ def check_pixels(path: Path, evidence: Evidence, *descriptions: Path) -> None:
                 f"{path}: {found} pixels are counted as {name!r}, but the labels of "
                 f"{evidence.identity.dataset} {evidence.identity.split} hold {pixels[name]}."
             )
+
+
+def check_part(path: Path, part: Evidence, whole: Evidence) -> None:
+    """Compare pixels of each label with those of the same images in evidence of more images.
+
+    Whole splits are compared with the labels themselves (`check_pixels`).
+
+    Raises:
+        SegmodelsError: they differ, so the counts are of other images; `path` is named.
+    """
+    if len(places_asked(part)) == len(whole.images):
+        return
+    same = on_images_of(whole, part)
+    if (part.total().sum(axis=1) != same.total().sum(axis=1)).any():
+        raise SegmodelsError(
+            f"{path}: the pixels of each label are not those that evidence {whole.key} has of the "
+            f"same {images_asked(part)} images. Count it again, or remove it."
+        )
 
 
 def _check_resized(path: Path, evidence: Evidence) -> None:

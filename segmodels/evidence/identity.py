@@ -26,7 +26,8 @@ class Identity:
         split: split name.
         fingerprint: hex SHA-256 of the decoded images and labels of the split.
         inference: the inference half of the protocol, but for the precision.
-        condition: what was disturbed (a corruption, parameter noise), None for clean.
+        condition: what was disturbed (a corruption, parameter noise), None for clean; with `every`
+            where only every so manieth image of the split is counted, from the first one on.
         images: how many images from the start of the split, None for all.
         precision: arithmetic of the network (`fp32` defines the number).
         evaluator: `segmodels.versions.EVALUATOR` that counted.
@@ -43,6 +44,15 @@ class Identity:
     images: int | None
     precision: str
     evaluator: int
+
+    @property
+    def every(self) -> int:
+        """1 where all images are counted one after the other, 10 for every tenth of them."""
+        return int((self.condition or {}).get("every", 1))
+
+    def places(self, images: int) -> range:
+        """The places that are counted of so many images that can be read."""
+        return range(0, images if self.images is None else min(self.images, images), self.every)
 
     @property
     def key(self) -> str:

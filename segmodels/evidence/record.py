@@ -99,12 +99,3 @@ class Evidence:
         _, cell, count = self.sparse
         np.add.at(flat, cell, count.astype(np.int64))
         return flat.reshape(-1, self.outputs)
-
-
-def images_asked(evidence: Evidence) -> int:
-    """How many images the identity, and the shard, ask for."""
-    first = evidence.identity.images
-    here = evidence.expected_images - len(evidence.skipped)
-    whole = here if first is None else min(first, here)
-    shard = evidence.shard
-    return whole if shard is None else len(range(shard.index, whole, shard.number))

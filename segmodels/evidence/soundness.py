@@ -63,6 +63,7 @@ _CONDITION: dict[str, tuple[type, ...]] = {
     "resolution": (int, float),
     "windows": (int, str),
     "textures": (str,),
+    "every": (int,),
 }
 
 
@@ -73,6 +74,8 @@ def _wrong_condition(condition: object) -> Iterator[str]:
         kinds = _CONDITION.get(name, (int, float, str))
         if not isinstance(value, kinds) or isinstance(value, bool):
             yield f"field 'identity.condition.{name}' cannot be {value!r}."
+    if isinstance(every := condition.get("every", 2), int) and every < 2:
+        yield f"field 'identity.condition.every' is 2 or more, not {every}."
     if "corruption" in condition and "severity" not in condition:
         yield "field 'identity.condition' has a corruption without a severity."
     if "attack" in condition and "epsilon" not in condition:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from segmodels.metrics.robustness import Curve, Robustness
+from segmodels.metrics.robustness import IMAGES, Curve, Robustness
 
 #: mIoU in points by which one attack must be weaker than it should be to be named.
 MARGIN = 0.1
@@ -61,16 +61,21 @@ def _weaker_with_more(curves: list[Curve]) -> Iterator[str]:
 
 
 def _beside(curves: list[Curve], name: str) -> Iterator[tuple[Curve, Curve, float]]:
-    """Every curve of the one attack, every other one, and each level that both have."""
+    """Every curve of the one attack, every other one of the same images, and each level of both."""
     for one in curves:
         if _attack(one) == name:
             for other in curves:
-                if _attack(other) != name:
+                if _attack(other) != name and _images(other) == _images(one):
                     yield from ((one, other, level) for level in _at(one) if level in _at(other))
 
 
 def _attack(curve: Curve) -> str:
     return curve.name.partition(",")[0]
+
+
+def _images(curve: Curve) -> str:
+    """Which images it is of; empty for all of them."""
+    return curve.name.partition(IMAGES)[2]
 
 
 def _at(curve: Curve) -> dict[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from segmodels.core.arrays import Floats
 from segmodels.evidence import Evidence
+from segmodels.evidence.places import on_images_of
 from segmodels.metrics.intervals import (
     Interval,
     IntervalRule,
@@ -20,10 +21,9 @@ from segmodels.metrics.intervals import (
     over_images,
     spread_of,
 )
-from segmodels.metrics.robustness import first_images
 from segmodels.protocols.protocol import Protocol
 
-#: Clean evidence of one training, and of disturbed copies of its first images.
+#: Clean evidence of one training, and disturbed copies of it or of some of its images.
 TrainingCounts = tuple[Evidence, Sequence[Evidence]]
 
 
@@ -92,7 +92,7 @@ def compare(
 
 
 def _all_of(clean: Evidence, copies: Sequence[Evidence]) -> list[Evidence]:
-    return [first_images(clean, copies[0]), *copies] if copies else [clean]
+    return [on_images_of(clean, copies[0]), *copies] if copies else [clean]
 
 
 def _compared(miou: Floats) -> Floats:

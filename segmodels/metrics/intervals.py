@@ -246,7 +246,8 @@ def _units(
     """Units of images that the counts of each piece of evidence tell apart."""
     first, blocks = evidences[0], {one.blocks.sizes for one in evidences if one.blocks}
     groups = rule.groups.get(first.identity.dataset)
-    return units_of(first.names, groups, blocks.union(map(tuple, joined)))
+    every = max(one.identity.every for one in evidences)
+    return units_of(first.names, groups, blocks.union(map(tuple, joined)), every)
 
 
 def _without_each(evidence: Evidence, protocol: Protocol, units: Units) -> tuple[float, Floats]:

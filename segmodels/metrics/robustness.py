@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -13,12 +12,19 @@ from typing import Any
 
 from segmodels.core.files import digest
 from segmodels.evidence import Evidence, ImageCounts, images_asked
+from segmodels.evidence.places import on_images_of, places_asked
 from segmodels.metrics.intervals import Interval
 from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 
 #: Fields of a condition that are no disturbance of their own.
 _PLACES = ("severity", "seed", "version")
+
+#: Fields that name a disturbance; their values are of what it is, or how strong.
+_KINDS = ("corruption", "parameter_noise", "attack", "resolution")
+
+#: What the name of a curve ends with where not all images were counted, before their number.
+IMAGES = "one image in"
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,19 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Curve:
-    """mIoU over strength. `kind` groups curves (`corruption`, `parameter_noise`, …)."""
+    """mIoU over strength.
+
+    Attributes:
+        kind: groups curves (`corruption`, `parameter_noise`, …).
+        name: of the disturbance, with the share of the images where not all were counted.
+        points: by strength.
+        clean: undisturbed mIoU of the images that were counted, percent, where these are not all.
+    """
 
     kind: str
     name: str
     points: tuple[CurvePoint, ...]
+    clean: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,10 @@ class Robustness:
     mean: float | None
     ratio: float | None
     curves: tuple[Curve, ...]
+
+    def clean_of(self, curve: Curve) -> float:
+        """Undisturbed mIoU of the images of a curve, percent."""
+        return self.clean if curve.clean is None else curve.clean
 
 
 def merge_images(evidence: Evidence) -> Evidence:
@@ -91,23 +109,29 @@ def summarise(
         kind, name, level = _place(evidence.identity.condition or {})
         found[kind, name][level].append(evidence)
 
-    @functools.cache
-    def intact(images: int) -> float:
-        first = dataclasses.replace(clean, images=clean.images[:images])
-        return score(first, protocol).miou
+    intact: dict[range, float] = {}
+
+    def clean_of(evidence: Evidence) -> float:
+        places = places_asked(evidence)
+        if places not in intact:
+            intact[places] = score(on_images_of(clean, evidence), protocol).miou
+        return intact[places]
 
     def point(level: float, evidence: Evidence) -> CurvePoint:
-        miou, whole = score(evidence, protocol).miou, intact(images_asked(evidence))
+        miou, whole = score(evidence, protocol).miou, clean_of(evidence)
         return CurvePoint(level, miou, miou / whole if whole > 0 else None)
 
     def averaged(level: float, seeds: list[Evidence]) -> CurvePoint:
         points = [point(level, one) for one in seeds]
         return dataclasses.replace(_average(points), interval=interval_of(seeds))
 
-    curves = tuple(
-        Curve(kind, name, tuple(averaged(level, levels[level]) for level in sorted(levels)))
-        for (kind, name), levels in sorted(found.items())
-    )
+    def curve(kind: str, name: str, levels: dict[float, list[Evidence]]) -> Curve:
+        points = tuple(averaged(level, levels[level]) for level in sorted(levels))
+        some = next(iter(levels.values()))[0]
+        whole = some.identity.every == 1
+        return Curve(kind, name, points, None if whole else round(clean_of(some), 4))
+
+    curves = tuple(curve(*place, levels) for place, levels in sorted(found.items()))
     points = [p for curve in curves if curve.kind == "corruption" for p in curve.points]
     return Robustness(
         clean=round(score(clean, protocol).miou, 4),
@@ -136,18 +160,24 @@ def _place(condition: dict[str, Any]) -> tuple[str, str, float]:
     "pgd, …", 8.0).
     """
     fields = {key: value for key, value in condition.items() if key not in _PLACES}
-    kind, value = next(iter(fields.items()), ("unknown", 0.0))
+    kind = next((one for one in _KINDS if one in fields), next(iter(fields), "unknown"))
+    value = fields.pop(kind, 0.0)
     if kind == "corruption":
         # Another definition of it stands beside, and is in no mean of the usual ones.
-        others = [f"{k} {v}" for k, v in fields.items() if k != kind]
-        return ", ".join([kind, *others]), str(value), float(condition.get("severity", 0))
+        return _named(kind, fields), str(value), float(condition.get("severity", 0))
     if kind == "attack":
-        others = [f"{k} {v}" for k, v in fields.items() if k not in (kind, "epsilon")]
-        return kind, ", ".join([str(value), *others]), float(condition.get("epsilon", 0))
-    others = [f"{k} {v}" for k, v in fields.items() if k != kind]
+        epsilon = fields.pop("epsilon", 0)
+        return kind, _named(str(value), fields), float(epsilon)
     if not isinstance(value, int | float):
-        return kind, ", ".join([f"{kind} {value}", *others]), 0.0
-    return kind, ", ".join([kind, *others]), float(value)
+        return kind, _named(f"{kind} {value}", fields), 0.0
+    return kind, _named(kind, fields), float(value)
+
+
+def _named(what: str, fields: dict[str, Any]) -> str:
+    """With all fields that tell it from others, images last."""
+    every = fields.pop("every", None)
+    others = [f"{field} {value}" for field, value in fields.items()]
+    return ", ".join([what, *others, *([f"{IMAGES} {every}"] if every else [])])
 
 
 def _average(points: list[CurvePoint]) -> CurvePoint:
@@ -160,8 +190,3 @@ def mean_share(points: Iterable[CurvePoint]) -> float | None:
     """Mean share of the clean mIoU that is retained, four decimals; None where there is none."""
     shares = [point.ratio for point in points if point.ratio is not None]
     return round(fmean(shares), 4) if shares else None
-
-
-def first_images(clean: Evidence, disturbed: Evidence) -> Evidence:
-    """Clean evidence of the images that were disturbed."""
-    return dataclasses.replace(clean, images=clean.images[: len(disturbed.images)])

@@ -79,6 +79,8 @@ class StressSuite(Entry):
         windows: the `protocol`'s, `whole` images, or windows of so many pixels a side, one beside
             the other;
         seeds: and each condition with all of these.
+        every: of how many images one is counted, from the first of the split on: 10 takes every
+            tenth of them.
     """
 
     name: SkipJsonSchema[str]
@@ -96,6 +98,7 @@ class StressSuite(Entry):
     resolutions: Several[Factor] = ()
     windows: Several[Windows] = ("protocol",)
     seeds: Several[Seed] = (0,)
+    every: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
     def problems(self) -> Iterator[str]:
         """Nothing to measure under, or fewer severities of what is not there."""
@@ -143,7 +146,8 @@ class StressSuite(Entry):
         "seed": n}`; with `variant` and the fields of noise where they are not the default ones,
         the `version` of a corruption whose pixels changed, and a digest of frost's photographs
         (`textures`) where they are not drawn; then those of the attacks, and
-        `{"resolution": factor}`, with `windows` where they are not the protocol's.
+        `{"resolution": factor}`, with `windows` where they are not the protocol's; all with
+        `every` where not all images are counted.
         """
         other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
@@ -159,7 +163,8 @@ class StressSuite(Entry):
         )
         attacks = (one for entry in self.attacks for one in entry.conditions(self.seeds))
         resolutions = resolution.conditions(self.resolutions, self.windows)
-        return *corruptions, *noises, *attacks, *resolutions
+        of: Condition = {} if self.every == 1 else {"every": self.every}
+        return tuple({**one, **of} for one in (*corruptions, *noises, *attacks, *resolutions))
 
     def _of(self, name: str) -> Condition:
         """What a condition says of one corruption: its version, and which photographs it takes."""

@@ -89,7 +89,7 @@ def _for_git(evidence: Evidence) -> Evidence:
     whole = evidence.blocks is None and evidence.shard is None
     if entry is None or entry.groups is None or evidence.identity.condition is None or not whole:
         return evidence
-    places = units_of(evidence.names, entry.groups).places
+    places = units_of(evidence.names, entry.groups, every=evidence.identity.every).places
     sizes = [len(list(images)) for _, images in groupby(places)]
     return in_blocks(evidence, sizes) if max(sizes, default=1) > 1 else evidence
 

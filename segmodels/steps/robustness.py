@@ -80,7 +80,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         if options.force and _is_in_place(done, place):
             _forget(done)
         waiting = _waiting(suite, clean, dataset, protocol, done)
-        moved = _Steps(options.progress, len(waiting), len(dataset))
+        moved = _Steps(options.progress, len(waiting), len(range(0, len(dataset), suite.every)))
         lacking = _lacking(waiting, force=options.force, every=options.engine is not None)
         if options.engine:
             how = suite, options, partial(write_evidence, done)

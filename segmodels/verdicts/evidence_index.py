@@ -17,11 +17,12 @@ from segmodels.evidence import (
     Identity,
     check_pixels,
     evidence_files,
-    images_asked,
     read_evidence,
 )
 from segmodels.evidence.adding import same_counts
 from segmodels.evidence.blocks import Blocks
+from segmodels.evidence.check import check_part
+from segmodels.evidence.places import has_images_of, images_asked
 from segmodels.metrics.robustness import merge_images
 from segmodels.training.provenance import (
     INITIAL,
@@ -155,9 +156,15 @@ class EvidenceIndex:
         """Evidence that differs by its condition alone, where clean evidence holds its images.
 
         Its images are merged into one.
+
+        Raises:
+            SegmodelsError: a piece of a part of the split has other labels than these images.
         """
         copies = self._disturbed.get(_subject(clean.identity), [])
-        return [found for found in copies if images_asked(found.evidence) <= len(clean.images)]
+        found = [one for one in copies if has_images_of(clean, one.evidence)]
+        for one in found:
+            check_part(one.path, one.evidence, clean)
+        return found
 
 
 @dataclass(frozen=True)

@@ -73,12 +73,12 @@ def _images_of(head: Head) -> tuple[str, int]:
 
 
 def _copies(project: Project, run: Run) -> _Copies:
-    """Evidence of a run under corruptions as they are now, by what was done to the images."""
+    """Evidence of a run under corruptions as they are now, by what was done to all images."""
     protocol = pick("protocol", run.protocols[0], project.protocols)
     found: _Copies = defaultdict(list)
     for one in current_evidence(project, run, protocol)[1]:
         condition = one.evidence.identity.condition or {}
-        if _is_current(condition):
+        if _is_current(condition) and "every" not in condition:
             terms = {field: value for field, value in condition.items() if field not in _ALIKE}
             found[repr(sorted(terms.items()))].append(one)
     return found

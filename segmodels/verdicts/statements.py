@@ -11,6 +11,7 @@ from segmodels.core.wording import many
 from segmodels.efficiency.claims import Costs
 from segmodels.errors import SegmodelsError, pick
 from segmodels.evidence import Evidence, read_evidence
+from segmodels.evidence.places import places_asked
 from segmodels.metrics.comparison import Difference, TrainingCounts, compare
 from segmodels.protocols.protocol import Protocol
 from segmodels.runs.run import Run, load_run
@@ -176,7 +177,10 @@ def _open(part: EvidencePart, why: str) -> PartResult:
 
 
 def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[TrainingCounts]]:
-    """The trainings under equal conditions of one kind, which all of them went through."""
+    """The trainings under equal conditions of one kind, which all of them went through.
+
+    Where some of these are on fewer images, only those on most.
+    """
     kinds = [
         [
             {
@@ -190,6 +194,9 @@ def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[Traini
     ]
     everyone = [kind for side in kinds for kind in side]
     common = [terms for terms in everyone[0] if all(terms in kind for kind in everyone)]
+    asked = {terms: places_asked(everyone[0][terms].evidence) for terms in common}
+    most = max(asked.values(), key=len, default=range(0))
+    common = [terms for terms in common if asked[terms] == most]
     if not common:
         return []
     return [

@@ -131,3 +131,16 @@ def test_the_datasets_of_this_project() -> None:
     assert found.words == "12 blocks of 19 to 21 consecutive images in 2 sequences"
     for name in ("shapes", "ade20k", "coco_stuff_164k", "pascal_context"):
         assert entries[name].groups is None
+
+
+def test_of_every_tenth_image_blocks_hold_a_tenth() -> None:
+    """The same stretch of a drive is one unit, whether all its frames are counted or some."""
+    drives = Grouping(kind="drive", pattern=r"([^_]+)_", block=20)
+    names = [f"{drive}_{frame:04d}" for drive in "ab" for frame in range(100)]
+    whole, some = units_of(names, drives), units_of(names[::10], drives, every=10)
+    assert (whole.number, some.number) == (10, 10)
+    assert some.places == whole.places[::10]
+    assert whole.words == "10 blocks of 20 consecutive images in 2 drives"
+    assert some.words == "10 blocks of 2 images, one in 10, in 2 drives"
+    sparse = units_of(names[::50], drives, every=50)
+    assert (sparse.number, len(sparse.places)) == (4, 4)

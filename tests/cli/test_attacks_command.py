@@ -28,10 +28,10 @@ def test_a_table_of_attacks_and_doubts(
     assert main(["attacks", "run"]) == 0
     title, bounds, noise, pgd, doubts = capsys.readouterr().out.splitlines()
     assert title.startswith("mIoU, clean ")
-    assert bounds.split() == ["2", "8"]
+    assert bounds.split() == ["clean", "2", "8"]
     assert noise.split()[:3] == ["noise,", "steps", "3"]
-    assert [float(one) for one in pgd.split()[-2:]] == [
-        round(point.miou, 2) for point in found.curves[1].points
+    assert [float(one) for one in pgd.split()[-3:]] == [
+        round(miou, 2) for miou in (found.clean, *(one.miou for one in found.curves[1].points))
     ]
     assert doubts == "No sign that gradients are masked."
     assert main(["attacks", "rnu"]) != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,22 @@ def test_a_damaged_image_is_named(
     with pytest.raises(ValueError, match="torn"):
         count_together(subjects, dataset, PLAIN)
     assert all(len(text.splitlines()) == 2 for text in scratches(subjects, dataset))
+
+
+def test_every_other_image_is_counted_as_among_all(
+    subjects: list[Subject], dataset: Dataset
+) -> None:
+    some = [
+        dataclasses.replace(one, condition={**condition, "every": 2})
+        for one, condition in zip(subjects, CONDITIONS, strict=True)
+    ]
+    expected = [alone(one, dataset) for one in some]
+    told: list[tuple[int, int]] = []
+    count_together(some, dataset, PLAIN, lambda *numbers: told.append(numbers))
+    assert scratches(some, dataset) == expected
+    assert told[-1] == (len(some) * 2, len(some) * 2)
+    for one, all_of_it in zip(some, subjects, strict=True):
+        part, record = evaluate(one, dataset, PLAIN)
+        whole, _ = evaluate(all_of_it, dataset, PLAIN)
+        assert list(part.images) == list(whole.images)[::2]
+        assert (part.key != whole.key, record["resumed_at"], part.complete) == (True, 2, False)

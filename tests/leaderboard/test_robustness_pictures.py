@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,13 @@ def test_attacks_are_drawn_over_their_bound_and_sizes_around_that_of_the_protoco
     assert page.count("bound of an attack, grey levels") == 2
     assert "size of test images" not in page
     assert "size of test images, times that of the protocol" in robustness_pictures(rows)
+
+
+def test_a_part_of_the_images_is_drawn_from_its_own_clean_number() -> None:
+    part = replace(curve("attack", "pgd, one image in 10", s2=30, s8=10), clean=44.0)
+    (chart,) = line_charts(on_same_images([measured("one", part)])[0], ATTACK)
+    assert chart.title.startswith("pgd, one image in 10: ")
+    assert chart.lines[0].values == "0: 44.0, 2: 30.0, 8: 10.0"
 
 
 def test_what_is_kept_over_the_clean_number() -> None:

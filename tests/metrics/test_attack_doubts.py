@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from segmodels.metrics.attack_doubts import attack_doubts
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 
@@ -36,3 +38,14 @@ def test_a_larger_bound_must_be_stronger() -> None:
 def test_noise_must_be_there() -> None:
     (doubt,) = attack_doubts(attacked(pgd={2: 20, 8: 3}))
     assert doubt.startswith("No noise of the same bounds was counted")
+
+
+def test_attacks_on_other_images_are_not_compared() -> None:
+    name = "noise, one image in 10"
+    whole = Curve("attack", "pgd", (CurvePoint(2, 58.0, None),))
+    part = Curve("attack", name, (CurvePoint(2, 40.0, None),), clean=41.0)
+    assert attack_doubts(Robustness(60, None, None, (whole, part))) == []
+    (doubt,) = attack_doubts(
+        Robustness(60, None, None, (part, replace(part, name="pgd, one image in 10")))
+    )
+    assert doubt.startswith("pgd, one image in 10: leaves 40.00 at 2 grey levels, where noise")

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import synthetic
 
 from segmodels.metrics.degradation import degradations
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness, summarise
+from segmodels.metrics.scores import score
 from segmodels.protocols.protocol import Protocol
 
 PLAIN = Protocol(name="plain", version=1, title="plain")
@@ -108,3 +110,29 @@ def test_an_attack_is_a_curve_over_its_bound() -> None:
     ]
     assert [point.level for point in found.curves[1].points] == [2, 8]
     assert found.mean is None  # that is of corruptions
+
+
+def test_a_part_of_the_images_has_a_curve_and_a_clean_number_of_its_own() -> None:
+    clean = synthetic.evidence(synthetic.matrices(12))
+    fog: dict[str, Any] = {"corruption": "fog", "severity": 2, "seed": 0}
+    counts = synthetic.matrices(12, right=20)
+    whole = synthetic.evidence(counts, condition=fog)
+    part = synthetic.evidence(counts[::5], 12, condition={**fog, "every": 5})
+    both, alone = (summarise(clean, few, PLAIN) for few in ([whole, part], [whole]))
+    usual, some = both.curves
+    assert (both.mean, usual) == (alone.mean, alone.curves[0])
+    assert (some.kind, some.name) == ("corruption, one image in 5", "fog")
+    same = score(dataclasses.replace(clean, images=clean.images[::5]), PLAIN).miou
+    assert both.clean_of(some) == pytest.approx(same, abs=1e-4)
+    assert both.clean_of(some) != both.clean == both.clean_of(usual)
+    assert some.points[0].ratio == pytest.approx(score(part, PLAIN).miou / same, abs=1e-4)
+
+
+def test_the_order_in_which_fields_are_stored_does_not_name_the_disturbance() -> None:
+    """Files hold the fields of a condition by their names, and `noise_on` is before the noise."""
+    noise = {"noise_on": "encoder", "parameter_noise": 0.1, "seed": 0, "every": 2}
+    part = synthetic.evidence(synthetic.matrices(6)[::2], 6, condition=noise)
+    (curve,) = summarise(synthetic.evidence(), [part], PLAIN).curves
+    assert curve.kind == "parameter_noise"
+    assert curve.name == "parameter_noise, noise_on encoder, one image in 2"
+    assert [point.level for point in curve.points] == [0.1]

@@ -226,6 +226,19 @@ def test_another_generator_is_another_condition(tmp_path, clean):
     np.testing.assert_array_equal(found, corrupt(image, "fog", 4, 3, "a", variant=other))
 
 
+def test_a_suite_takes_every_so_manieth_image(tmp_path):
+    path = tmp_path / "robustness.yaml"
+    path.write_text(
+        "s: {title: t, corruptions: [contrast], parameter_noise: [1], resolutions: [2],"
+        " attacks: [{attack: fgsm, epsilon: [2]}], every: 10}\n"
+    )
+    conditions = load_stress_suite("s", path).conditions
+    assert len(conditions) == 5 + 1 + 1 + 1
+    assert {one["every"] for one in conditions} == {10}
+    path.write_text("s: {title: t, corruptions: [contrast], every: 1}")
+    assert not any("every" in one for one in load_stress_suite("s", path).conditions)
+
+
 def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
     path = tmp_path / "robustness.yaml"
     path.write_text("s: {title: t, corruptions: [contrast], parameter_noise: [1], seeds: [3, 4]}\n")
@@ -248,6 +261,7 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
             "{title: t, corruptions: contrast}",
             "field 'corruptions': expected a list, found 'contrast'",
         ),
+        ("{title: t, corruptions: [contrast], every: 0}", "field 'every': expected at least 1"),
         ("{title: t, corruptions: [contrst]}", "corruption 'contrst'. Did you mean 'contrast'"),
         ("{title: t, corruptions: [3]}", r"field 'corruptions.0.': expected text, found 3"),
         (

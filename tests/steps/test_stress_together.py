@@ -11,11 +11,13 @@ import small_project
 from segmodels import steps
 from segmodels.core import paths
 from segmodels.evaluation import together
-from segmodels.evidence import evidence_files
+from segmodels.evidence import Evidence, evidence_files
 from segmodels.runs.run import load_run
 from segmodels.steps import robustness
 
 MORE = """
+some: {title: two, corruptions: [gaussian_noise], severities: [1, 3], parameter_noise: [0.01],
+  every: 2}
 more: {title: three, corruptions: [gaussian_noise], severities: [1, 3, 5], parameter_noise: [0.01]}
 """
 
@@ -56,3 +58,24 @@ def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(asked) == 2
     assert not left.parent.exists()
     assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))
+
+
+def test_every_other_image_has_the_counts_that_it_has_among_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = small_project.enter(tmp_path / "project", monkeypatch)
+    steps.ensure_inputs(load_run("published"))
+    with (root / "params" / "robustness.yaml").open("a") as file:
+        file.write(MORE)
+    told: list[tuple[int, int]] = []
+    progress = steps.Options(progress=lambda *numbers: told.append(numbers))
+    some = steps.stress_run("published", "some", progress)
+    assert told[-1] == (6, 6)  # two images under three conditions
+    whole = {key_of(one): one for one in steps.stress_run("published", "more")}
+    for one in some:
+        condition = {k: v for k, v in (one.identity.condition or {}).items() if k != "every"}
+        assert list(one.images) == list(whole[str(condition)].images)[::2]
+
+
+def key_of(evidence: Evidence) -> str:
+    return str(evidence.identity.condition)

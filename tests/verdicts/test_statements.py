@@ -318,3 +318,25 @@ def test_costs_decide(board, relations, verdict):
     assert all(part.counts and "M against" in part.text for part in row.verdict.parts)
     outcomes = ["holds" if relation == "lower" else "fails" for relation in relations]
     assert [part.outcome for part in row.verdict.parts] == outcomes
+
+
+def test_kept_is_compared_on_most_images(runs):
+    """What one tenth of them went through beside says less, and cannot be in the same mean."""
+    runs.statement("robust", part(quantity="kept", condition="parameter_noise"))
+    for name, right in (("one", 60), ("two", 90)):
+        clean = trained(name, right)
+        runs.keep(clean, folder=f"{name}/plain")
+        some = dataclasses.replace(
+            clean,
+            identity=dataclasses.replace(
+                clean.identity, condition={"parameter_noise": 0.3, "seed": 0, "every": 10}
+            ),
+            images=clean.images[::10],
+        )
+        runs.keep(some, folder=f"{name}/some")
+    assert "kept under 1 condition" in runs.row("robust").verdict.reason
+    for name in ("one", "two"):
+        runs.keep(noisy(name, 20), folder=f"{name}/noise")
+    reason = runs.row("robust").verdict.reason
+    assert "kept under 1 condition" in reason
+    assert "100.00 against 100.00" not in reason

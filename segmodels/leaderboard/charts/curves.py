@@ -107,8 +107,9 @@ def _table(kind: str, curves: list[Curve], found: Robustness) -> CurveTable:
 
 def _line(curve: Curve, levels: list[float], found: Robustness) -> CurveLine:
     values = [point.miou for point in curve.points]
-    top = max([found.clean, *values]) or 1.0
-    heights = [f"{_height(value, top):.1f}" for value in (found.clean, *values)]
+    clean = found.clean_of(curve)
+    top = max([clean, *values]) or 1.0
+    heights = [f"{_height(value, top):.1f}" for value in (clean, *values)]
     step = (_WIDTH - 2 * _EDGE) / max(1, len(values))
     by_level = {point.level: point for point in curve.points}
     share = mean_share(curve.points)

@@ -113,17 +113,17 @@ def _measured(images: SameImages, kind: Kind, name: str) -> LineChart:
 def _values(network: Network, kind: Kind, name: str) -> dict[float, list[float]]:
     found: dict[float, list[float]] = {}
     for run in network.runs:
-        points = [p for c in run.curves if (c.kind, c.name) == (kind.name, name) for p in c.points]
-        for point in points:
-            found.setdefault(point.level, []).extend(point.seeds or (point.miou,))
-        if points and _has_clean(kind, name):
-            found.setdefault(kind.clean, []).append(run.clean)
+        for curve in (c for c in run.curves if (c.kind, c.name) == (kind.name, name)):
+            for point in curve.points:
+                found.setdefault(point.level, []).extend(point.seeds or (point.miou,))
+            if _has_clean(kind, name):
+                found.setdefault(kind.clean, []).append(run.clean_of(curve))
     return dict(sorted(found.items()))
 
 
 def _has_clean(kind: Kind, name: str) -> bool:
     """Whether the clean number is of a curve: of one in other windows it is not."""
-    return kind != RESOLUTION or name == kind.name
+    return kind != RESOLUTION or "windows" not in name
 
 
 def _counted(network: Network, values: dict[float, list[float]], kind: Kind, name: str) -> str:

@@ -125,8 +125,11 @@ def _recount(one: Recount) -> dict[str, Any]:
 
 
 def _robustness(found: Robustness) -> dict[str, Any]:
-    """The curves; `seeds` only where there are several."""
+    """The curves; `seeds` only where there are several, `clean` where not all images are meant."""
     flat = dataclasses.asdict(found)
+    for curve in flat["curves"]:
+        if curve["clean"] is None:
+            del curve["clean"]
     for point in (point for curve in flat["curves"] for point in curve["points"]):
         if not point["seeds"]:
             del point["seeds"]
