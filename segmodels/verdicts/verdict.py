@@ -35,7 +35,7 @@ STATUSES: dict[Status, str] = {
     "inconclusive": "too few trainings, or trainings too far apart, to say which of these it is",
     "partial": "only some images, only less than fp32, or only parts of a sentence bear it out",
     "stale": "the evidence is of an earlier evaluator or of an earlier form of the run",
-    "unverified": "nobody has run it yet; everything needed can be had, or what is missing is said",
+    "unverified": "no measurement decides it yet; what is missing can be had, or is said",
     "blocked": "something that is needed cannot be had by everybody; the reason says what",
     "measured": "a number of our own that no paper prints under this protocol",
 }
