@@ -27,7 +27,7 @@ class Identity:
         fingerprint: hex SHA-256 of the decoded images and labels of the split.
         inference: the inference half of the protocol, but for the precision.
         condition: what was disturbed (a corruption, parameter noise), None for clean; with `every`
-            where only every so manieth image of the split is counted, from the first one on.
+            where of so many images of the split one is counted, from the first one on.
         images: how many images from the start of the split, None for all.
         precision: arithmetic of the network (`fp32` defines the number).
         evaluator: `segmodels.versions.EVALUATOR` that counted.

@@ -84,7 +84,8 @@ def deal_conditions(
         pieces.append(
             ConditionPiece(run, protocol, options.device, identity, condition, suite),
         )
-    told = _Told(options, len(dataset) * len(pieces), 0)
+    images = sum(len(piece.identity.places(len(dataset))) for piece in pieces)
+    told = _Told(options, images, 0)
     first: Evidence | None = None
     for _, (evidence, _) in options.engine.results(count_condition, pieces, told.again):
         first = first or evidence

@@ -226,7 +226,7 @@ def test_another_generator_is_another_condition(tmp_path, clean):
     np.testing.assert_array_equal(found, corrupt(image, "fog", 4, 3, "a", variant=other))
 
 
-def test_a_suite_takes_every_so_manieth_image(tmp_path):
+def test_a_suite_takes_every_tenth_image(tmp_path):
     path = tmp_path / "robustness.yaml"
     path.write_text(
         "s: {title: t, corruptions: [contrast], parameter_noise: [1], resolutions: [2],"

@@ -59,6 +59,18 @@ def test_an_engine_leaves_what_one_process_leaves(root: Path) -> None:
         processes.close()
 
 
+def test_every_other_image_by_an_engine(root: Path) -> None:
+    with (root / "params" / "robustness.yaml").open("a") as file:
+        file.write("\nsome: {title: t, corruptions: [fog], severities: [1, 3], every: 2}\n")
+    alone = steps.stress_run("published", "some")
+    shutil.rmtree(root / LOCAL / "evidence")
+    told: list[tuple[int, int]] = []
+    options = steps.Options(engine=InlineEngine(), progress=lambda *numbers: told.append(numbers))
+    assert steps.stress_run("published", "some", options) == alone
+    assert {len(one.images) for one in alone} == {2}
+    assert told[-1] == (4, 4)
+
+
 def test_more_shards_than_images(root: Path) -> None:
     engine, told = InlineEngine(), list[tuple[int, int]]()
     options = steps.Options(engine=engine, shards=9, progress=lambda *done: told.append(done))
