@@ -71,7 +71,7 @@ def units_of(
         grouping: of their dataset; None where images are independent.
         joined: runs of consecutive images of `names`, by their sizes, of which nothing tells apart
             the images: units that have a part in one run are taken as one.
-        every: of how many consecutive images the names are one each; blocks hold as many fewer.
+        every: the names are each N-th of their split; a block then holds N times fewer.
 
     Raises:
         SegmodelsError: a name does not match the pattern.
@@ -143,9 +143,12 @@ def _words(units: Sequence[int], groups: int, grouping: Grouping, every: int) ->
     in_groups = many(groups, grouping.kind)
     if not grouping.block and len(set(units)) == groups:
         return in_groups
-    blocks = many(len(set(units)), "block")
-    images = "consecutive images" if every == 1 else f"images, one in {every},"
-    return f"{blocks} of {_sizes(units)} {images} in {in_groups}"
+    if every == 1:
+        blocks = many(len(set(units)), "block")
+        return f"{blocks} of {_sizes(units)} consecutive images in {in_groups}"
+    apart = len(set(units)) == len(units)
+    what = "" if apart else f"{many(len(set(units)), 'block')} of {_sizes(units)} of "
+    return f"{what}{many(len(units), 'image')}, one in {every}, in {in_groups}"
 
 
 def _sizes(units: Sequence[int]) -> str:

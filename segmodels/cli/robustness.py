@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from segmodels.metrics.robustness import CurvePoint, Robustness
 
 _CORRUPTIONS = "corruption", "corruptions"
+_PROTOCOL = "protocol"
 _HEAD = f"{'mIoU':>7} {'kept':>7} {'CD':>7} {'rCD':>7} {'interval':>14} {'rank':>5}"
 
 
@@ -76,15 +77,16 @@ def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
     """A table of factors; the clean mIoU stands at 1 in the windows of the protocol."""
     from segmodels.metrics.robustness import CurvePoint
 
-    lines = {
-        (run, _windows(curve.name)): {point.level: point for point in curve.points}
-        for run, robustness in sorted(found.items())
-        for curve in robustness.curves
-        if curve.kind == "resolution"
-    }
-    for run, robustness in found.items():
-        clean = CurvePoint(1.0, robustness.clean, 1.0)
-        lines[run, "protocol"] = {1.0: clean, **lines.get((run, "protocol"), {})}
+    lines: dict[tuple[str, str], dict[float, CurvePoint]] = {}
+    for run, robustness in sorted(found.items()):
+        lines[run, _PROTOCOL] = {1.0: CurvePoint(1.0, robustness.clean, 1.0)}
+        for curve in (one for one in robustness.curves if one.kind == "resolution"):
+            windows = _windows(curve.name)
+            if windows.startswith(_PROTOCOL):
+                clean = CurvePoint(1.0, robustness.clean_of(curve), 1.0)
+                lines.setdefault((run, windows), {1.0: clean})
+            points = {point.level: point for point in curve.points}
+            lines[run, windows] = {**lines.get((run, windows), {}), **points}
     levels = sorted({level for points in lines.values() for level in points})
     width = max(len(run) + len(windows) for run, windows in lines) + 1
     yield f"{'windows':>{width}} " + " ".join(f"{f'x{level:g}':>13}" for level in levels)
@@ -94,8 +96,10 @@ def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
 
 
 def _windows(name: str) -> str:
-    """Of the name of a curve: `resolution` or `resolution, windows whole`, perhaps a sample's."""
-    return name.partition(", ")[2].removeprefix("windows ") or "protocol"
+    """Of the name of a curve: `resolution` or `resolution, windows whole`, and of which images."""
+    fields = name.split(", ")[1:]
+    windows = [one.removeprefix("windows ") for one in fields if one.startswith("windows ")]
+    return ", ".join([*(windows or [_PROTOCOL]), *(one for one in fields if "windows" not in one)])
 
 
 def _cell(point: CurvePoint | None) -> str:

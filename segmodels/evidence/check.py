@@ -81,7 +81,8 @@ def check_part(path: Path, part: Evidence, whole: Evidence) -> None:
     if (part.total().sum(axis=1) != same.total().sum(axis=1)).any():
         raise SegmodelsError(
             f"{path}: the pixels of each label are not those that evidence {whole.key} has of the "
-            f"same {images_asked(part)} images. Count it again, or remove it."
+            f"same {images_asked(part)} images. Count it again (segmodels evaluate RUN --suite "
+            f"SUITE --force), or remove it."
         )
 
 

@@ -21,6 +21,8 @@ def images_asked(evidence: Evidence) -> int:
 
 def has_images_of(whole: Evidence, part: Evidence) -> bool:
     """Whether evidence holds counts of its own for each image that another asks for."""
+    if (whole.expected_images, whole.skipped) != (part.expected_images, part.skipped):
+        return False  # places are among the images that can be read
     wanted, here = places_asked(part), places_asked(whole)[: len(whole.images)]
     return wanted == here or (whole.blocks is None and all(place in here for place in wanted))
 

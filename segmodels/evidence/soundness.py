@@ -76,6 +76,8 @@ def _wrong_condition(condition: object) -> Iterator[str]:
             yield f"field 'identity.condition.{name}' cannot be {value!r}."
     if isinstance(every := condition.get("every", 2), int) and every < 2:
         yield f"field 'identity.condition.every' is 2 or more, not {every}."
+    if set(condition) <= {"every", "seed"} and condition:
+        yield "field 'identity.condition' names no disturbance."
     if "corruption" in condition and "severity" not in condition:
         yield "field 'identity.condition' has a corruption without a severity."
     if "attack" in condition and "epsilon" not in condition:
@@ -171,7 +173,7 @@ def _wrong_blocks(evidence: Evidence) -> Iterator[str]:
     if blocks is None:
         return
     if evidence.identity.condition is None or evidence.shard is not None:
-        yield "field 'blocks' is for a whole split under a disturbance."
+        yield "field 'blocks' is for evidence of a disturbance that is no shard."
     if not _SHA256.fullmatch(blocks.images_sha256):
         yield f"field 'blocks.images_sha256' cannot be {blocks.images_sha256!r}."
     if not set(map(type, blocks.sizes)) <= {int}:

@@ -24,9 +24,14 @@ def attack_doubts(found: Robustness) -> list[str]:
     if not curves:
         return []
     doubts = [*_weaker_than_noise(curves), *_weaker_than_once(curves), *_weaker_with_more(curves)]
-    if all(_attack(curve) != _BLIND for curve in curves):
-        doubts.append("No noise of the same bounds was counted, which every attack must beat.")
-    return doubts
+    return [*doubts, *_without_noise(curves)]
+
+
+def _without_noise(curves: list[Curve]) -> Iterator[str]:
+    blind = {_images(curve) for curve in curves if _attack(curve) == _BLIND}
+    for images in sorted({_images(curve) for curve in curves} - blind):
+        of = f" on {IMAGES}{images}" if images else ""
+        yield f"No noise of the same bounds was counted{of}, which every attack must beat."
 
 
 def _weaker_than_noise(curves: list[Curve]) -> Iterator[str]:

@@ -96,7 +96,7 @@ def summarise(
     """Score disturbed evidence against clean evidence of the same weights, split and inference.
 
     Args:
-        clean: evidence with its images.
+        clean: evidence with its images, those of all that is disturbed among them.
         disturbed: evidence, images merged or not; seeds of one condition are averaged.
         protocol: how counts become a score.
         interval_of: the interval of the mean mIoU of such evidence, if it is known.

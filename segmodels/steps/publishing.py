@@ -16,8 +16,10 @@ from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, check_evidence, evidence_files, read_evidence
 from segmodels.evidence.adding import finest, in_blocks, same_counts
 from segmodels.evidence.bundle import file_of
+from segmodels.evidence.check import check_part
 from segmodels.evidence.files import read_head
 from segmodels.evidence.head import Head
+from segmodels.evidence.places import has_images_of, on_images_of
 from segmodels.metrics.precision_effect import check_effect, full_precision
 from segmodels.steps.stored import files_of_key, replace_evidence
 from segmodels.verdicts.publishing import unpublishable
@@ -116,6 +118,7 @@ def _checked(folder: Path) -> Iterator[Evidence]:
         for problem in unpublishable(evidence, *paths.descriptions()):
             raise SegmodelsError(f"{path}: {problem}")
         _check_precision(path, evidence)
+        _check_places(path, evidence)
         best = evidence
         for file in files_of_key(evidence.key, paths.published_evidence()):
             other = read_evidence(file)
@@ -140,6 +143,25 @@ def _check_precision(path: Path, evidence: Evidence) -> None:
     if not files:
         raise SegmodelsError(f"{path}: fp32 evidence {wanted} is not here to compare with.")
     check_effect(evidence, read_evidence(files[0]))
+
+
+def _check_places(path: Path, evidence: Evidence) -> None:
+    """Compare what a part of a split saw with undisturbed evidence of the same images."""
+    identity = evidence.identity
+    if identity.condition is None or (identity.images is None and identity.every == 1):
+        return
+    wanted = replace(identity, condition=None, images=None).key
+    files = files_of_key(wanted)
+    if not files:
+        raise SegmodelsError(f"{path}: undisturbed evidence {wanted} is not here to compare with.")
+    clean = read_evidence(files[0])
+    same = on_images_of(clean, evidence) if has_images_of(clean, evidence) else clean
+    if evidence.names != same.names:
+        raise SegmodelsError(
+            f"{path}: its images are not those that its identity asks for, by evidence {wanted}. "
+            f"Count it again (segmodels evaluate RUN --suite SUITE --force), or remove it."
+        )
+    check_part(path, evidence, clean)
 
 
 def _descriptions_of(evidence: Evidence) -> Iterator[Published]:

@@ -190,5 +190,6 @@ def scores_of_suite(found: Iterable[Evidence], protocol: Protocol) -> dict[str, 
 
 
 def _label(condition: Condition | None) -> str:
-    named = {k: v for k, v in (condition or {}).items() if k not in ("seed", "version")}
-    return "-".join(map(str, named.values()))
+    every = (condition or {}).get("every")
+    named = {k: v for k, v in (condition or {}).items() if k not in ("seed", "version", "every")}
+    return "-".join([*map(str, named.values()), *([f"1-in-{every}"] if every else [])])

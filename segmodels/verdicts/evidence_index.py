@@ -162,7 +162,7 @@ class EvidenceIndex:
         """
         copies = self._disturbed.get(_subject(clean.identity), [])
         found = [one for one in copies if has_images_of(clean, one.evidence)]
-        for one in found:
+        for one in found if clean.counted.ours else ():  # what others counted accuses nobody
             check_part(one.path, one.evidence, clean)
         return found
 

@@ -177,9 +177,8 @@ def _open(part: EvidencePart, why: str) -> PartResult:
 
 
 def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[TrainingCounts]]:
-    """The trainings under equal conditions of one kind, which all of them went through.
-
-    Where some of these are on fewer images, only those on most.
+    """The trainings under equal conditions of one kind, which all of them went through on all
+    images: those of a part of a split decide nothing.
     """
     kinds = [
         [
@@ -187,6 +186,7 @@ def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[Traini
                 _terms(found.evidence): found
                 for found in one.copies
                 if condition in (found.evidence.identity.condition or {})
+                and places_asked(found.evidence) == places_asked(one.clean.evidence)
             }
             for one in side
         ]
@@ -194,9 +194,6 @@ def _common(sides: Sequence[list[_Trained]], condition: str) -> list[list[Traini
     ]
     everyone = [kind for side in kinds for kind in side]
     common = [terms for terms in everyone[0] if all(terms in kind for kind in everyone)]
-    asked = {terms: places_asked(everyone[0][terms].evidence) for terms in common}
-    most = max(asked.values(), key=len, default=range(0))
-    common = [terms for terms in common if asked[terms] == most]
     if not common:
         return []
     return [

@@ -141,6 +141,6 @@ def test_of_every_tenth_image_blocks_hold_a_tenth() -> None:
     assert (whole.number, some.number) == (10, 10)
     assert some.places == whole.places[::10]
     assert whole.words == "10 blocks of 20 consecutive images in 2 drives"
-    assert some.words == "10 blocks of 2 images, one in 10, in 2 drives"
+    assert some.words == "10 blocks of 2 of 20 images, one in 10, in 2 drives"
     sparse = units_of(names[::50], drives, every=50)
-    assert (sparse.number, len(sparse.places)) == (4, 4)
+    assert (sparse.number, sparse.words) == (4, "4 images, one in 50, in 2 drives")

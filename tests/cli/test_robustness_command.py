@@ -86,6 +86,17 @@ def test_a_table_of_resolutions(
     with pytest.raises(SystemExit):
         main(["robustness", "one", "--resolutions", "--corruptions"])
 
+    condition = {"resolution": 0.5, "every": 2}
+    part = synthetic.evidence(synthetic.matrices(6, right=20)[::2], 6, condition=condition)
+    found = summarise(clean, [*seen, part], PLAIN)
+    known["one"] = ("toy test", found)
+    assert main(["robustness", "one", "--resolutions"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (some,) = (line.split() for line in lines if "one image in 2" in line)
+    curve = next(one for one in found.curves if one.clean is not None)
+    assert some[:6] == ["one", "protocol,", "one", "image", "in", "2"]
+    assert some[8:10] == [f"{curve.clean:.2f}", "(100.0)"]
+
 
 def test_published_runs_are_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

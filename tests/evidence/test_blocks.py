@@ -229,7 +229,7 @@ def test_an_edited_head_is_refused(
 def test_only_a_disturbed_split_comes_in_blocks(tmp_path: Path, found: Evidence) -> None:
     blocks = Blocks((1,) * NUMBER, "ab" * 32)
     path = write_evidence(tmp_path, replace(found, blocks=blocks))
-    with pytest.raises(SegmodelsError, match="is for a whole split under a disturbance"):
+    with pytest.raises(SegmodelsError, match="is for evidence of a disturbance"):
         read_evidence(path)
 
 

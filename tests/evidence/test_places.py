@@ -50,6 +50,10 @@ def test_counts_that_are_not_here_or_not_apart_are_not_taken() -> None:
     )
     assert has_images_of(first, part(whole, 3, 7))
     assert not has_images_of(first, part(whole, 3))
+    skipping = dataclasses.replace(part(whole, 3), skipped={"a.png": "broken"})
+    fewer = dataclasses.replace(part(whole, 3), expected_images=6)
+    assert not has_images_of(whole, skipping)
+    assert not has_images_of(whole, fewer)
     sums = in_blocks(whole, [6, 6])
     assert not has_images_of(sums, part(whole, 3))
     assert has_images_of(sums, whole)
@@ -69,4 +73,11 @@ def test_counts_of_other_images_are_refused(tmp_path: Path) -> None:
 def test_what_is_no_part_is_refused(tmp_path: Path, every: object) -> None:
     path = write_evidence(tmp_path, evidence(condition={**FOG, "every": every}))
     with pytest.raises(SegmodelsError, match=r"field 'identity\.condition\.every'"):
+        read_evidence(path)
+
+
+@pytest.mark.parametrize("condition", [{"every": 3}, {"every": 3, "seed": 1}])
+def test_a_part_of_the_images_is_no_disturbance(tmp_path: Path, condition: dict[str, int]) -> None:
+    path = write_evidence(tmp_path, evidence(condition=condition))
+    with pytest.raises(SegmodelsError, match="names no disturbance"):
         read_evidence(path)

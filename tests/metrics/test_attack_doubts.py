@@ -41,11 +41,14 @@ def test_noise_must_be_there() -> None:
 
 
 def test_attacks_on_other_images_are_not_compared() -> None:
-    name = "noise, one image in 10"
+    noise = Curve("attack", "noise, one image in 10", (CurvePoint(2, 40.0, None),), clean=41.0)
     whole = Curve("attack", "pgd", (CurvePoint(2, 58.0, None),))
-    part = Curve("attack", name, (CurvePoint(2, 40.0, None),), clean=41.0)
-    assert attack_doubts(Robustness(60, None, None, (whole, part))) == []
-    (doubt,) = attack_doubts(
-        Robustness(60, None, None, (part, replace(part, name="pgd, one image in 10")))
-    )
+    (lacking,) = attack_doubts(Robustness(60, None, None, (whole, noise)))
+    assert lacking == "No noise of the same bounds was counted, which every attack must beat."
+    part = replace(noise, name="pgd, one image in 10")
+    (doubt,) = attack_doubts(Robustness(60, None, None, (noise, part)))
     assert doubt.startswith("pgd, one image in 10: leaves 40.00 at 2 grey levels, where noise")
+    alone = attack_doubts(Robustness(60, None, None, (part,)))
+    assert alone == [
+        "No noise of the same bounds was counted on one image in 10, which every attack must beat."
+    ]

@@ -128,8 +128,7 @@ def test_a_part_of_the_images_has_a_curve_and_a_clean_number_of_its_own() -> Non
     assert some.points[0].ratio == pytest.approx(score(part, PLAIN).miou / same, abs=1e-4)
 
 
-def test_the_order_in_which_fields_are_stored_does_not_name_the_disturbance() -> None:
-    """Files hold the fields of a condition by their names, and `noise_on` is before the noise."""
+def test_the_order_of_the_fields_of_a_condition_does_not_name_the_disturbance() -> None:
     noise = {"noise_on": "encoder", "parameter_noise": 0.1, "seed": 0, "every": 2}
     part = synthetic.evidence(synthetic.matrices(6)[::2], 6, condition=noise)
     (curve,) = summarise(synthetic.evidence(), [part], PLAIN).curves

@@ -14,7 +14,14 @@ from synthetic import evidence, matrices
 from toy_board import Board
 
 from segmodels import cli
-from segmodels.evidence import Evidence, Shard, evidence_files, read_evidence, write_evidence
+from segmodels.evidence import (
+    Evidence,
+    ImageCounts,
+    Shard,
+    evidence_files,
+    read_evidence,
+    write_evidence,
+)
 from segmodels.evidence.adding import in_blocks
 from segmodels.verdicts.evidence_index import EvidenceIndex
 from segmodels.verdicts.ranking import rank_runs
@@ -149,3 +156,27 @@ def test_networks_in_other_blocks_are_ranked_by_units_of_both(board: Board) -> N
     assert found.keys() == {"toy-run", "own"}
     board.keep(in_blocks(one, [12, 12]), in_blocks(other, [12, 12]), folder=SUITE)
     assert rank_runs("toy-run", ["toy-run", "own"]) == found
+
+
+def test_a_part_of_the_images_is_compared_with_undisturbed_evidence(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grouped(board, 3)
+    whole = evidence()
+    noise = {"parameter_noise": 0.1, "seed": 0, "every": 2}
+    part = replace(whole, identity=replace(whole.identity, condition=noise))
+
+    def told(images: Sequence[ImageCounts]) -> str:
+        board.keep(replace(part, images=images), folder="toy-run/robustness-noise", local=True)
+        return publish(capsys)
+
+    right = whole.images[::2]
+    assert "undisturbed evidence" in told(right)
+    board.keep(whole, folder="toy-run/plain", local=True)
+    assert "its images are not those that its identity asks for" in told(whole.images[:3])
+    pairs = zip(whole.images[:3], right, strict=True)
+    easy = [replace(one, image=asked.image) for one, asked in pairs]
+    assert "the pixels of each label are not those" in told(easy)
+    assert published(board.evidence) == []
+    assert "published" in told(right)
+    assert sorted(published(board.evidence), key=str) == [(2, 1), None]

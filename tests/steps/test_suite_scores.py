@@ -34,3 +34,9 @@ def test_nothing_that_is_labelled_is_no_score() -> None:
     void[:, 3] = 5
     nothing = evidence(void, condition={"corruption": "fog", "severity": 2, "seed": 0})
     assert scores_of_suite([nothing], PLAIN) == {"mean_mIoU": None, "mIoU": {"fog-2": None}}
+
+
+def test_a_part_of_the_images_is_named() -> None:
+    condition = {"corruption": "fog", "severity": 1, "seed": 0, "every": 2}
+    some = evidence(matrices(6)[::2], 6, condition=condition)
+    assert list(scores_of_suite([some], PLAIN)["mIoU"]) == ["fog-1-1-in-2"]

@@ -99,7 +99,7 @@ def _table(kind: str, curves: list[Curve], found: Robustness) -> CurveTable:
     levels = sorted({point.level for curve in curves for point in curve.points})
     return CurveTable(
         title=kind.replace("_", " "),
-        strength=_STRENGTHS.get(kind, ""),
+        strength=_STRENGTHS.get(kind.partition(",")[0], ""),
         levels=levels,
         lines=[_line(curve, levels, found) for curve in curves],
     )
