@@ -25,6 +25,8 @@ from segmodels.evidence import (
     registered_pixels,
     write_evidence,
 )
+from segmodels.evidence.check import check_part
+from segmodels.evidence.places import on_images_of
 from segmodels.protocols.protocol import Protocol
 
 CHANGES = {
@@ -374,12 +376,19 @@ def test_labels_that_are_not_here_are_not_compared(tmp_path, described):
 
 def test_all_evidence_of_this_project_is_in_order():
     """Counts that are committed add up to the pixels of the labels, class by class, unless those
-    were resized.
+    were resized; those of a part of a split to what undisturbed evidence has of the same images.
     """
     reports = Path(__file__).resolve().parents[2] / "reports"
     files = evidence_files(reports / "evidence")
     assert files
+    by_key = {file.stem: file for file in files}
     for file in files:
         found = check_evidence(file, reports / "datasets")
         resized = bool(found.identity.inference.get("labels_resized"))
-        assert (registered_pixels(found, reports / "datasets") is None) == resized
+        part = found.identity.every > 1
+        assert (registered_pixels(found, reports / "datasets") is None) == (resized or part)
+        if part:
+            clean = dataclasses.replace(found.identity, condition=None)
+            whole = read_evidence(by_key[clean.key])
+            check_part(file, found, whole)
+            assert found.names == on_images_of(whole, found).names
