@@ -151,10 +151,10 @@ def _check_places(path: Path, evidence: Evidence) -> None:
     if identity.condition is None or (identity.images is None and identity.every == 1):
         return
     wanted = replace(identity, condition=None, images=None).key
-    files = files_of_key(wanted)
-    if not files:
+    here = map(read_evidence, files_of_key(wanted))
+    clean = next((one for one in here if one.counted.ours), None)
+    if clean is None:
         raise SegmodelsError(f"{path}: undisturbed evidence {wanted} is not here to compare with.")
-    clean = read_evidence(files[0])
     same = on_images_of(clean, evidence) if has_images_of(clean, evidence) else clean
     if evidence.names != same.names:
         raise SegmodelsError(
