@@ -82,11 +82,9 @@ def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
         lines[run, _PROTOCOL] = {1.0: CurvePoint(1.0, robustness.clean, 1.0)}
         for curve in (one for one in robustness.curves if one.kind == "resolution"):
             windows = _windows(curve.name)
-            if windows.startswith(_PROTOCOL):
-                clean = CurvePoint(1.0, robustness.clean_of(curve), 1.0)
-                lines.setdefault((run, windows), {1.0: clean})
-            points = {point.level: point for point in curve.points}
-            lines[run, windows] = {**lines.get((run, windows), {}), **points}
+            clean = CurvePoint(1.0, robustness.clean_of(curve), 1.0)
+            begin = {1.0: clean} if windows.startswith(_PROTOCOL) else {}
+            lines[run, windows] = begin | {point.level: point for point in curve.points}
     levels = sorted({level for points in lines.values() for level in points})
     width = max(len(run) + len(windows) for run, windows in lines) + 1
     yield f"{'windows':>{width}} " + " ".join(f"{f'x{level:g}':>13}" for level in levels)

@@ -78,7 +78,7 @@ def _copies(project: Project, run: Run) -> _Copies:
     found: _Copies = defaultdict(list)
     for one in current_evidence(project, run, protocol)[1]:
         condition = one.evidence.identity.condition or {}
-        if _is_current(condition) and "every" not in condition:
+        if _is_current(condition) and one.evidence.identity.every == 1:
             terms = {field: value for field, value in condition.items() if field not in _ALIKE}
             found[repr(sorted(terms.items()))].append(one)
     return found
