@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -42,10 +44,10 @@ _FIXES = {
 }
 
 #: How oneDNN says that it cannot compute something; it does not say why.
-_NO_PRIMITIVE = (
-    "could not create a primitive",
-    "could not execute a primitive",
-    "std::future_error: Broken promise",
+_ONEDNN = re.compile(
+    r"could not (?:create|construct|clone|make|execute|get|set)"
+    r"(?: an?| the)?(?: zero)? (?:primitive|engine|stream|memory|post-ops)\b"
+    r"|std::future_error: Broken promise"
 )
 
 
@@ -75,6 +77,9 @@ def ended(work: Callable[[], int]) -> int:
         text, code = _told(error)
         _print(f"error: {text}")
         return code
+    finally:
+        atexit.unregister(_ignore_memory)
+        atexit.register(_ignore_memory)  # the last one registered is the first one called
 
 
 def _flushed(work: Callable[[], int]) -> int:
@@ -92,7 +97,7 @@ def _told(error: Exception) -> tuple[str, int]:
     """An exception as one line, and the code that it ends with."""
     if isinstance(error, SegmodelsError):
         return str(error), PASSING if isinstance(error, PassingError) else ERROR
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not is_of_memory(error):
         return refusal(error), PASSING if isinstance(error, ConnectionError) else ERROR
     if isinstance(error, UnicodeEncodeError):
         found = error.object[error.start : error.end]
@@ -100,8 +105,8 @@ def _told(error: Exception) -> tuple[str, int]:
         return f"{text} Set PYTHONUTF8=1.", ERROR
     if is_of_memory(error):
         return "There is not enough memory for this.", ERROR
-    if (words := next((one for one in _NO_PRIMITIVE if one in str(error)), None)) is not None:
-        text = f"PyTorch's oneDNN failed ({words}); most often there is not enough memory."
+    if (failed := _ONEDNN.search(str(error))) is not None:
+        text = f"PyTorch's oneDNN failed ({failed[0]}); most often there is not enough memory."
         return f"{text} If there is, {DEBUG}=1 shows where it failed.", ERROR
     return _unforeseen(error), CRASHED
 
@@ -150,6 +155,21 @@ def _prepare_to_end_threads() -> None:
     """
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).backtrace((ctypes.c_void_p * 1)(), 1)
+
+
+def _ignore_memory() -> None:
+    """Let nobody speak of memory from here on: all is said, and all that was computed is written.
+
+    What PyTorch registers to be called at exit imports modules, and where memory has ended Python
+    would show a traceback for each.
+    """
+    tell = sys.unraisablehook
+
+    def hook(found: sys.UnraisableHookArgs) -> None:
+        if found.exc_value is None or not is_of_memory(found.exc_value):
+            tell(found)
+
+    sys.unraisablehook = hook
 
 
 def _discard(stream: TextIO) -> None:

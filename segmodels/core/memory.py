@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-#: How the C library, PyTorch, C++, OpenCV and Python's threads say that there is no more memory.
+#: How the C library, PyTorch, C++, OpenCV, Pillow and Python's threads say that memory has ended.
 _WORDS = (
     "Cannot allocate memory",
     "can't allocate memory",
@@ -12,6 +12,7 @@ _WORDS = (
     "Insufficient memory",
     "Failed to allocate",
     "can't start new thread",
+    "codec configuration error when writing",  # Pillow, where zlib got no memory to begin
 )
 #: The same of PyTorch's allocator, cut off behind the 15 letters that a C++ string holds by itself.
 _CUT_OFF = "[enforce fail a"

@@ -29,6 +29,12 @@ def fails(error):
         (FileNotFoundError(2, "missing", "a"), ERROR, "error: a: missing."),
         (OSError("cannot\nidentify"), ERROR, "error: cannot identify."),
         (MemoryError(), ERROR, "error: There is not enough memory for this."),
+        (OSError(errno.ENOMEM, "x"), ERROR, "error: There is not enough memory for this."),
+        (
+            OSError("a.png: codec configuration error when writing image file"),
+            ERROR,
+            "error: There is not enough memory for this.",
+        ),
         (RuntimeError("[enforce fail a"), ERROR, "error: There is not enough memory for this."),
     ],
 )
@@ -57,6 +63,11 @@ def test_what_the_system_refuses_comes_with_a_remedy(number, capsys):
     [
         "could not create a primitive",
         "could not execute a primitive",
+        "could not create an engine",
+        "could not create a memory",
+        "could not create a zero memory",
+        "could not get an engine",
+        "could not set primitive",
         "std::future_error: Broken promise",
     ],
 )
@@ -66,6 +77,39 @@ def test_a_computation_that_fails_without_a_reason_is_told_as_that(words, capsys
     assert line.startswith(f"error: PyTorch's oneDNN failed ({words}); most ")
     assert "not enough memory" in line
     assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["could not create an account", "could not open a memory"])
+def test_other_failures_are_not_told_as_a_computation(words, capsys):
+    assert ended(fails(RuntimeError(words))) == CRASHED
+    assert "memory." not in capsys.readouterr().err
+
+
+#: What is called at exit fails; another module registered it while we worked.
+AT_EXIT = """
+import atexit, sys
+from segmodels.core.exits import ended
+
+def last():
+    raise {error}
+
+def work():
+    atexit.register(last)
+    return 0
+
+sys.exit(ended(work))
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [("MemoryError", False), ("RuntimeError('std::bad_alloc')", False), ("ValueError", True)],
+)
+def test_memory_that_is_missing_at_exit_is_no_matter(error, told):
+    command = [sys.executable, "-c", AT_EXIT.format(error=error)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == DONE
+    assert ("Traceback" in done.stderr) == told, done.stderr
 
 
 #: A thread of a C library ends when no file can be opened any more.
