@@ -136,6 +136,7 @@ def _check_files(chosen: argparse.Namespace) -> int:
             if evidence.counted.by:  # put there by hand, perhaps
                 check_answers(path, evidence, *descriptions)
             effect = _checked_effect(evidence, [*paths, *folders])
+            part = _checked_part(path, evidence, [*paths, *folders])
         except SegmodelsError as error:
             print(f"error: {error}", file=sys.stderr)
             wrong += 1
@@ -145,7 +146,7 @@ def _check_files(chosen: argparse.Namespace) -> int:
             print(f"{path}: kept as {relative(copy)}")
         skipped = f", {len(evidence.skipped)} left out" if evidence.skipped else ""
         known = registered_pixels(evidence, *descriptions) is not None
-        pixels = "pixels as in the labels" if known else "labels not here to compare with"
+        pixels = "pixels as in the labels" if known else part or "labels not here to compare with"
         blocks = f" in {many(len(evidence.blocks.sizes), 'block')}" if evidence.blocks else ""
         images = f"{len(evidence.images)} images{blocks}{skipped}"
         print(f"{relative(path)}: ok, {images}, {pixels}{effect}")
@@ -187,6 +188,21 @@ def _checked_effect(evidence: Evidence, places: list[Path]) -> str:
     check_effect(evidence, read_evidence(full))
     old = "" if interval_is_current(evidence) else " but for its interval, see `evidence effect`"
     return f", effect as against {wanted}{old}"
+
+
+def _checked_part(path: Path, evidence: Evidence, places: list[Path]) -> str:
+    """What to say about a part of a split; nothing about undisturbed evidence, and about whole."""
+    from segmodels.evidence import read_evidence
+    from segmodels.evidence.check import check_part
+    from segmodels.evidence.places import has_images_of, whole_of
+
+    if (wanted := whole_of(evidence.identity)) is None:
+        return ""
+    found = _find_key(wanted, places)
+    if found is None or not has_images_of(whole := read_evidence(found), evidence):
+        return f"undisturbed evidence {wanted} not here to compare with"
+    check_part(path, evidence, whole)
+    return f"pixels of these images as in {wanted}"
 
 
 def _evidence_effect(chosen: argparse.Namespace) -> int:

@@ -68,21 +68,26 @@ def check_pixels(path: Path, evidence: Evidence, *descriptions: Path) -> None:
 
 
 def check_part(path: Path, part: Evidence, whole: Evidence) -> None:
-    """Compare pixels of each label with those of the same images in evidence of more images.
+    """Compare images, and pixels of each label, with those in evidence of more images.
 
-    Whole splits are compared with the labels themselves (`check_pixels`).
+    Whole splits are compared with the labels themselves (`check_pixels`). Names are left out of it
+    where the images of a part were merged into one.
 
     Raises:
         SegmodelsError: they differ, so the counts are of other images; `path` is named.
     """
     if len(places_asked(part)) == len(whole.images):
         return
-    same = on_images_of(whole, part)
+    same, again = on_images_of(whole, part), "segmodels evaluate RUN --suite SUITE --force"
+    if len(part.images) == images_asked(part) and part.names != same.names:
+        raise SegmodelsError(
+            f"{path}: its images are not those that its identity asks for, by evidence "
+            f"{whole.key}. Count it again ({again}), or remove it."
+        )
     if (part.total().sum(axis=1) != same.total().sum(axis=1)).any():
         raise SegmodelsError(
             f"{path}: the pixels of each label are not those that evidence {whole.key} has of the "
-            f"same {images_asked(part)} images. Count it again (segmodels evaluate RUN --suite "
-            f"SUITE --force), or remove it."
+            f"same {images_asked(part)} images. Count it again ({again}), or remove it."
         )
 
 

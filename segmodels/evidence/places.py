@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+from segmodels.evidence.identity import Identity
 from segmodels.evidence.record import Evidence
+
+
+def whole_of(identity: Identity) -> str | None:
+    """The key of undisturbed evidence of all images; None if it is disturbed on no part of them."""
+    if identity.condition is None or (identity.images is None and identity.every == 1):
+        return None
+    return dataclasses.replace(identity, condition=None, images=None).key
 
 
 def places_asked(evidence: Evidence) -> range:

@@ -19,7 +19,7 @@ from segmodels.evidence.bundle import file_of
 from segmodels.evidence.check import check_part
 from segmodels.evidence.files import read_head
 from segmodels.evidence.head import Head
-from segmodels.evidence.places import has_images_of, on_images_of
+from segmodels.evidence.places import has_images_of, whole_of
 from segmodels.metrics.precision_effect import check_effect, full_precision
 from segmodels.steps.stored import files_of_key, replace_evidence
 from segmodels.verdicts.publishing import unpublishable
@@ -147,20 +147,14 @@ def _check_precision(path: Path, evidence: Evidence) -> None:
 
 def _check_places(path: Path, evidence: Evidence) -> None:
     """Compare what a part of a split saw with undisturbed evidence of the same images."""
-    identity = evidence.identity
-    if identity.condition is None or (identity.images is None and identity.every == 1):
+    if (wanted := whole_of(evidence.identity)) is None:
         return
-    wanted = replace(identity, condition=None, images=None).key
     here = map(read_evidence, files_of_key(wanted))
     clean = next((one for one in here if one.counted.ours), None)
     if clean is None:
         raise SegmodelsError(f"{path}: undisturbed evidence {wanted} is not here to compare with.")
-    same = on_images_of(clean, evidence) if has_images_of(clean, evidence) else clean
-    if evidence.names != same.names:
-        raise SegmodelsError(
-            f"{path}: its images are not those that its identity asks for, by evidence {wanted}. "
-            f"Count it again (segmodels evaluate RUN --suite SUITE --force), or remove it."
-        )
+    if not has_images_of(clean, evidence):
+        raise SegmodelsError(f"{path}: undisturbed evidence {wanted} is not of the same images.")
     check_part(path, evidence, clean)
 
 

@@ -64,7 +64,12 @@ def test_counts_of_other_images_are_refused(tmp_path: Path) -> None:
     whole = evidence(matrices(12))
     found = part(whole, 5)
     check_part(tmp_path / "a.json", found, whole)
-    easy = dataclasses.replace(found, images=whole.images[1::5])
+    other = dataclasses.replace(found, images=whole.images[: len(found.images)])
+    with pytest.raises(SegmodelsError, match=r"a\.json: its images are not those that"):
+        check_part(tmp_path / "a.json", other, whole)
+    pairs = zip(whole.images[1::5], found.images, strict=False)
+    named = [dataclasses.replace(one, image=asked.image) for one, asked in pairs]
+    easy = dataclasses.replace(found, images=[*named, *found.images[len(named) :]])
     with pytest.raises(SegmodelsError, match=r"a\.json: the pixels of each label are not those"):
         check_part(tmp_path / "a.json", easy, whole)
 

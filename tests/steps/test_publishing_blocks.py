@@ -170,13 +170,20 @@ def test_a_part_of_the_images_is_compared_with_undisturbed_evidence(
         board.keep(replace(part, images=images), folder="toy-run/robustness-noise", local=True)
         return publish(capsys)
 
+    def checked() -> str:
+        cli.main(["evidence", "check"])
+        return "".join(capsys.readouterr())
+
     right = whole.images[::2]
     assert "undisturbed evidence" in told(right)
+    assert f"undisturbed evidence {whole.key} not here to compare with" in checked()
     board.keep(whole, folder="toy-run/plain", local=True)
     assert "its images are not those that its identity asks for" in told(whole.images[:3])
     pairs = zip(whole.images[:3], right, strict=True)
     easy = [replace(one, image=asked.image) for one, asked in pairs]
     assert "the pixels of each label are not those" in told(easy)
+    assert "the pixels of each label are not those" in checked()
     assert published(board.evidence) == []
     assert "published" in told(right)
+    assert f"pixels of these images as in {whole.key}" in checked()
     assert sorted(published(board.evidence), key=str) == [(2, 1), None]
