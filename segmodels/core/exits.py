@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import errno
 import os
@@ -14,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from segmodels.core.hooks import short_of_threads, silent_at_exit
 from segmodels.core.memory import is_of_memory
 from segmodels.core.settings import DEBUG, debugging
 from segmodels.errors import PassingError, SegmodelsError
@@ -63,7 +63,8 @@ def ended(work: Callable[[], int]) -> int:
     _open_streams()
     _prepare_to_end_threads()
     try:
-        return _flushed(work)
+        with short_of_threads():
+            return _flushed(work)
     except BrokenPipeError:  # the reader of our output went away: `segmodels list | head`
         _discard(sys.stdout)
         return DONE
@@ -78,8 +79,7 @@ def ended(work: Callable[[], int]) -> int:
         _print(f"error: {text}")
         return code
     finally:
-        atexit.unregister(_ignore_memory)
-        atexit.register(_ignore_memory)  # the last one registered is the first one called
+        silent_at_exit()
 
 
 def _flushed(work: Callable[[], int]) -> int:
@@ -155,21 +155,6 @@ def _prepare_to_end_threads() -> None:
     """
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).backtrace((ctypes.c_void_p * 1)(), 1)
-
-
-def _ignore_memory() -> None:
-    """Let nobody speak of memory from here on: all is said, and all that was computed is written.
-
-    What PyTorch registers to be called at exit imports modules, and where memory has ended Python
-    would show a traceback for each.
-    """
-    tell = sys.unraisablehook
-
-    def hook(found: sys.UnraisableHookArgs) -> None:
-        if found.exc_value is None or not is_of_memory(found.exc_value):
-            tell(found)
-
-    sys.unraisablehook = hook
 
 
 def _discard(stream: TextIO) -> None:

@@ -112,6 +112,35 @@ def test_memory_that_is_missing_at_exit_is_no_matter(error, told):
     assert ("Traceback" in done.stderr) == told, done.stderr
 
 
+#: A thread fails that another package began.
+IN_A_THREAD = """
+import sys, threading
+from segmodels.core.exits import ended
+
+def fail():
+    raise {error}
+
+def work():
+    thread = threading.Thread(target=fail, name="watcher")
+    thread.start()
+    thread.join()
+    return 0
+
+sys.exit(ended(work))
+"""
+
+
+def test_memory_that_ends_in_a_thread_is_one_line():
+    def told(error: str) -> str:
+        command = [sys.executable, "-c", IN_A_THREAD.format(error=error)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == DONE
+        return done.stderr
+
+    assert told("MemoryError") == "thread watcher ended: there is not enough memory for it.\n"
+    assert "Traceback" in told("ValueError")
+
+
 #: A thread of a C library ends when no file can be opened any more.
 LAST_THREAD = """
 import ctypes, os, resource, threading
