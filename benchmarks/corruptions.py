@@ -1,7 +1,7 @@
 """The 19 corruptions against the package imagecorruptions, in one run, one thread each.
 
     PYTHONPATH=. python benchmarks/corruptions.py --peer PYTHON
-        [--peer-path FOLDER ...] [--rounds 5] [--severity 3] [--json FILE]
+        [--peer-path FOLDER ...] [--rounds 5] [--severities 1 3 5] [--json FILE]
 
 where PYTHON is an interpreter for which, with the folders on its path, `import imagecorruptions`
 works. It is another one, because the package (git c959e65) needs numpy 1 and scikit-image 0.19.
@@ -90,10 +90,11 @@ class Peer:
 
 
 def measure(peer: Peer, images: list[Any], severity: int, rounds: int) -> list[dict[str, Any]]:
-    """Medians of both by size and corruption."""
+    """Medians of both by size and corruption, at one severity."""
     from segmodels.robustness.corruptions import CORRUPTIONS, corrupt
 
     rows = []
+    print(f"severity {severity}")
     for index, image in enumerate(images):
         for name in CORRUPTIONS:
             peer.seconds(index, name, severity), corrupt(image, name, severity)
@@ -107,15 +108,15 @@ def measure(peer: Peer, images: list[Any], severity: int, rounds: int) -> list[d
             theirs, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
             size = "x".join(map(str, SIZES[index]))
             rows.append(
-                {"size": size, "corruption": name, "peer_seconds": theirs, "seconds": ours}
-                | {"ratio": theirs / ours}
+                {"size": size, "corruption": name, "severity": severity}
+                | {"peer_seconds": theirs, "seconds": ours, "ratio": theirs / ours}
             )
             print(f"{size:10} {name:20} {theirs:8.4f} {ours:8.4f} {theirs / ours:6.1f}x")
     return rows
 
 
-def totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of the whole set, by size."""
+def totals(rows: list[dict[str, Any]], severity: int) -> list[dict[str, Any]]:
+    """Of the whole set at one severity, by size."""
     found = []
     for size, target in TARGETS.items():
         name = "x".join(map(str, size))
@@ -123,11 +124,11 @@ def totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         theirs, ours = (sum(row[key] for row in mine) for key in ("peer_seconds", "seconds"))
         slowest = min(row["ratio"] for row in mine)
         found.append(
-            {"size": name, "peer_seconds": theirs, "seconds": ours, "ratio": theirs / ours}
-            | {"smallest_ratio": slowest, "target": target}
+            {"size": name, "severity": severity, "peer_seconds": theirs, "seconds": ours}
+            | {"ratio": theirs / ours, "smallest_ratio": slowest, "target": target}
         )
-        print(f"{name:10} all {theirs:8.3f} {ours:8.3f} {theirs / ours:.2f}x, target {target}x;")
-        print(f"{'':10} smallest ratio {slowest:.2f}x")
+        print(f"{name:10} severity {severity}: {theirs:8.3f} {ours:8.3f} {theirs / ours:.2f}x,")
+        print(f"{'':10} target {target}x, smallest ratio {slowest:.2f}x")
     return found
 
 
@@ -138,7 +139,7 @@ def main() -> None:
     parser.add_argument("--peer", default=sys.executable)
     parser.add_argument("--peer-path", nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--severity", type=int, default=3)
+    parser.add_argument("--severities", type=int, nargs="+", default=[1, 3, 5])
     parser.add_argument("--json", type=Path)
     parser.set_defaults(threads=1, device="cpu")
     wanted = parser.parse_args()
@@ -155,9 +156,16 @@ def main() -> None:
         for index, image in enumerate(images):
             np.save(Path(folder) / f"{index}.npy", image)
         peer = Peer(wanted.peer, wanted.peer_path, Path(folder))
-        rows = measure(peer, images, wanted.severity, wanted.rounds)
+        each = {
+            severity: measure(peer, images, severity, wanted.rounds)
+            for severity in wanted.severities
+        }
         peer.process.communicate()
-    found = {"severity": wanted.severity, "peer": PEER, "totals": totals(rows), "rows": rows}
+    found = {
+        "peer": PEER,
+        "totals": [one for severity, rows in each.items() for one in totals(rows, severity)],
+        "rows": [row for rows in each.values() for row in rows],
+    }
     if wanted.json:
         write_record(wanted.json, wanted, found)
     return None

@@ -13,9 +13,9 @@ from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, corrupt
 from segmodels.robustness.corruptions.frost import digest_of
 
 
-def version_in_condition(name: str) -> dict[str, int]:
+def version_in_condition(name: str, severity: int) -> dict[str, int]:
     """What a condition says of a corruption's version: nothing of the first."""
-    version = CORRUPTIONS[name].version
+    version = CORRUPTIONS[name].version_of(severity)
     return {"version": version} if version > 1 else {}
 
 
@@ -31,7 +31,7 @@ def apply(subject: Subject, condition: dict[str, Any], photographs: Path | None 
         SegmodelsError: the condition is of another version of the corruption than that of now, or
             of other photographs.
     """
-    now = CORRUPTIONS[condition["corruption"]].version
+    now = CORRUPTIONS[condition["corruption"]].version_of(condition["severity"])
     if condition.get("version", 1) != now:
         raise SegmodelsError(
             f"condition {condition}: field 'version': expected {now}, found "

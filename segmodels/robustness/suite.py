@@ -40,10 +40,6 @@ KINDS: dict[str, Apply] = {
 }
 
 
-def _version(name: str) -> Condition:
-    return {**corruption.version_in_condition(name)}
-
-
 def _known(name: str) -> str:
     if name not in CORRUPTIONS:
         raise ValueError(str(UnknownNameError("corruption", name, CORRUPTIONS)))
@@ -151,9 +147,9 @@ class StressSuite(Entry):
         """
         other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
-            {"corruption": name, "severity": severity, "seed": seed, **other, **self._of(name)}
+            {"corruption": name, "severity": level, "seed": seed, **other, **self._of(name, level)}
             for name in self.corruptions
-            for severity in self.fewer.get(name, self.severities)
+            for level in self.fewer.get(name, self.severities)
             for seed in self.seeds
         )
         noises = (
@@ -166,11 +162,12 @@ class StressSuite(Entry):
         of: Condition = {} if self.every == 1 else {"every": self.every}
         return tuple({**one, **of} for one in (*corruptions, *noises, *attacks, *resolutions))
 
-    def _of(self, name: str) -> Condition:
+    def _of(self, name: str, severity: int) -> Condition:
         """What a condition says of one corruption: its version, and which photographs it takes."""
+        version: Condition = {**corruption.version_in_condition(name, severity)}
         if name != "frost" or self.photographs is None:
-            return _version(name)
-        return {**_version(name), "textures": frost.digest_of(self.photographs)}
+            return version
+        return {**version, "textures": frost.digest_of(self.photographs)}
 
     def under(self, protocol: Protocol) -> list[Condition]:
         """Its conditions that differ from each other where images are shown by a protocol.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from segmodels.assets.entries import DatasetEntry
 from segmodels.claims import Claim
 from segmodels.evidence import Evidence, read_evidence
 from segmodels.metrics.severities import NOISE
 from segmodels.protocols.protocol import Protocol
-from segmodels.robustness.corruptions import CORRUPTIONS
+from segmodels.robustness.corruptions import is_current
 from segmodels.runs.run import Run
 from segmodels.training.provenance import first_change, training_in
 from segmodels.verdicts.evidence_index import EvidenceIndex, Found, conditions
@@ -98,14 +99,14 @@ def disturbed_copies(index: EvidenceIndex, clean: Evidence, claim: Claim) -> lis
     """Evidence under the corruption of a claim, or under its noise; read again, because the index
     holds no single images of it. What was counted before the corruption's pixels changed is none.
     """
-    name, value = ("corruption", claim.corruption) if claim.corruption else (NOISE, claim.noise)
-    known = CORRUPTIONS.get(claim.corruption)
-    wanted = {name: value, "version": known.version if known else 1}
-    return [
-        read_evidence(found.path)
-        for found in index.disturbed(clean)
-        if wanted.items() <= {"version": 1, **(found.evidence.identity.condition or {})}.items()
-    ]
+    field, value = ("corruption", claim.corruption) if claim.corruption else (NOISE, claim.noise)
+
+    def asked(condition: Mapping[str, Any]) -> bool:
+        return condition.get(field) == value and (field == NOISE or is_current(condition))
+
+    copies = index.disturbed(clean)
+    found = [one for one in copies if asked(one.evidence.identity.condition or {})]
+    return [read_evidence(one.path) for one in found]
 
 
 def of_released(found: Found) -> Answered:

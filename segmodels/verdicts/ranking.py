@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import chain
-from typing import Any
 
 from segmodels.core import paths
 from segmodels.errors import pick
@@ -13,7 +12,7 @@ from segmodels.evidence import read_evidence
 from segmodels.evidence.files import read_head
 from segmodels.evidence.head import Head
 from segmodels.metrics.ranking import Corrupted, Ranked, over_corruptions, ranking
-from segmodels.robustness.corruptions import CORRUPTIONS
+from segmodels.robustness.corruptions import is_current
 from segmodels.runs.run import Run
 from segmodels.verdicts.answering import current_evidence
 from segmodels.verdicts.evidence_index import Found
@@ -78,12 +77,7 @@ def _copies(project: Project, run: Run) -> _Copies:
     found: _Copies = defaultdict(list)
     for one in current_evidence(project, run, protocol)[1]:
         condition = one.evidence.identity.condition or {}
-        if _is_current(condition) and one.evidence.identity.every == 1:
+        if is_current(condition) and one.evidence.identity.every == 1:
             terms = {field: value for field, value in condition.items() if field not in _ALIKE}
             found[repr(sorted(terms.items()))].append(one)
     return found
-
-
-def _is_current(condition: Mapping[str, Any]) -> bool:
-    known = CORRUPTIONS.get(condition.get("corruption", ""))
-    return known is not None and condition.get("version", 1) == known.version

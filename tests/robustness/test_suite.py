@@ -10,7 +10,7 @@ from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.subject import Subject
 from segmodels.models import create_model
-from segmodels.robustness.corruptions import CORRUPTIONS, corrupt
+from segmodels.robustness.corruptions import CORRUPTIONS, corrupt, is_current
 from segmodels.robustness.suite import load_stress_suite, stressed, stressing
 from segmodels.verdicts.rules import load_rules
 
@@ -214,6 +214,19 @@ def test_a_corruption_whose_pixels_changed_is_another_condition(tmp_path, clean)
             stressed(clean, {**second, **old})
     with pytest.raises(SegmodelsError, match="expected 2, found 1"):
         stressed(clean, {"corruption": "shot_noise", "severity": 2, "seed": 0})
+
+
+def test_pixels_of_one_severity_may_change_alone(tmp_path):
+    path = tmp_path / "robustness.yaml"
+    path.write_text("s: {title: t, corruptions: [defocus_blur], severities: [4, 5]}")
+    fourth, fifth = load_stress_suite("s", path).conditions
+    assert fourth == {"corruption": "defocus_blur", "severity": 4, "seed": 0}
+    assert fifth == {"corruption": "defocus_blur", "severity": 5, "seed": 0, "version": 2}
+    assert is_current(fourth)
+    assert is_current(fifth)
+    assert not is_current({**fourth, "version": 2})
+    assert not is_current({**fifth, "version": 1})
+    assert not is_current({"parameter_noise": 0.1, "seed": 0})
 
 
 def test_another_generator_is_another_condition(tmp_path, clean):

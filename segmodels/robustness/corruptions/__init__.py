@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -91,6 +92,14 @@ def generator(name: str, severity: int, seed: int, key: str) -> np.random.Genera
     """The random numbers of one image under one condition, and of nothing else."""
     texts = [zlib.crc32(text.encode("utf-8", "surrogatepass")) for text in (name, key)]
     return np.random.Generator(np.random.PCG64([seed, severity, *texts]))
+
+
+def is_current(condition: Mapping[str, Any]) -> bool:
+    """Whether a condition is of a corruption, and its pixels did not change since."""
+    known = CORRUPTIONS.get(condition.get("corruption", ""))
+    return known is not None and condition.get("version", 1) == known.version_of(
+        condition["severity"]
+    )
 
 
 def corruption_of(name: str, variant: str, textures: str | Path | None = None) -> Corruption:

@@ -37,14 +37,19 @@ class Corruption:
         variants: the same corruption as another published generator defines it, by that
             generator's name, or, as a text, why it is not here.
         version: raised whenever its pixels change, so that evidence from before is not taken for
-            evidence of now; from 2 on it is part of a condition.
+            evidence of now; from 2 on it is part of a condition. One number, or one of each
+            severity.
     """
 
     levels: tuple[Any, ...]
     apply: Apply
     draw: Draw | None = None
     variants: Mapping[str, Corruption | str] = field(default_factory=dict)
-    version: int = 1
+    version: int | tuple[int, int, int, int, int] = 1
+
+    def version_of(self, severity: int) -> int:
+        """The version of its pixels at a severity."""
+        return self.version if isinstance(self.version, int) else self.version[severity - 1]
 
 
 def strips(image: Reals, at_least: int = 1) -> Iterator[slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,19 +21,31 @@ from segmodels.robustness.corruptions.base import (
 from segmodels.robustness.corruptions.glass import GLASS
 from segmodels.robustness.corruptions.resampling import enlarged, enlarged_size, opencv_can
 
+#: Columns that are filtered at a time: their rows then stay in a processor's cache.
+_COLUMNS = 512
+
 
 def gaussian_blur(image: Pixels, sigma: float, _: None) -> Pixels:
     """Gaussian filter, sigma in pixels, cut off at four sigma, edges repeated; in float64."""
     import cv2  # here, because judging asks which corruptions there are and needs no OpenCV
 
-    side = 2 * int(4 * sigma + 0.5) + 1
-    blurred = cv2.GaussianBlur(to_unit(image), (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
-    return to_pixels(np.asarray(blurred).reshape(image.shape))
+    reach, width = int(4 * sigma + 0.5), image.shape[1]
+    sides, found = (2 * reach + 1, 2 * reach + 1), np.empty_like(image)
+    parts = max(1, width // _COLUMNS)
+    for left, right in pairwise(width * part // parts for part in range(parts + 1)):
+        first = max(0, left - reach)
+        near = to_unit(image[:, first : right + reach])
+        blurred = cv2.GaussianBlur(near, sides, sigma, borderType=cv2.BORDER_REPLICATE)
+        levels = np.asarray(blurred).reshape(near.shape)[:, left - first : right - first]
+        found[:, left:right] = to_pixels(levels)
+    return found
 
 
-#: Lines of a disk that are filtered with at a time. OpenCV takes a Fourier transform of a larger
-#: kernel, which is slower, as most of these are 0 and left out.
+#: Lines of a disk that are filtered with at a time: OpenCV looks only at weights that are not 0,
+#: but takes a Fourier transform of a larger kernel.
 _LINES = 6
+#: A larger disk has so many weights that Fourier transforms are faster, of so many rows at a time.
+_LARGEST, _ROWS = 8, 256
 
 
 @lru_cache(maxsize=5)
@@ -57,9 +70,14 @@ def disk_of(radius: int, alias: float) -> Reals:
 
 def defocus_blur(image: Pixels, level: tuple[int, float], _: None) -> Pixels:
     """Mean over a disk, edges mirrored without repeating the last pixel."""
+    if level[0] > _LARGEST:
+        return _defocused_by_fourier(image, disk_of(*level))
+    return _defocused(image, disk_of(*level))
+
+
+def _defocused(image: Pixels, disk: Reals) -> Pixels:
     import cv2
 
-    disk = disk_of(*level)
     reach = len(disk) // 2
     padded = cv2.copyMakeBorder(image, reach, reach, 0, 0, cv2.BORDER_REFLECT_101)
     found = np.empty_like(image)
@@ -76,6 +94,33 @@ def defocus_blur(image: Pixels, level: tuple[int, float], _: None) -> Pixels:
             )
             total += np.asarray(part).reshape(-1, *image.shape[1:])[: len(total)]
         found[rows] = truncated(total)
+    return found
+
+
+def _defocused_by_fourier(image: Pixels, disk: Reals) -> Pixels:
+    """The same, one level off where a sum lies within 0.0001 of a whole grey level."""
+    import cv2
+
+    height, width = image.shape[:2]
+    reach = len(disk) // 2
+    down = cv2.getOptimalDFTSize(min(_ROWS, height) + 2 * reach)
+    across, step = cv2.getOptimalDFTSize(width + 2 * reach), down - 2 * reach
+    kernel = np.zeros((down, across), np.float32)
+    kernel[: len(disk), : len(disk)] = disk
+    spectrum, back = cv2.dft(kernel), cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
+    sides = reach, down + reach, reach, across - width - reach
+    padded, found = cv2.copyMakeBorder(image, *sides, cv2.BORDER_REFLECT_101), np.empty_like(image)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        for channel in range(image.shape[2]):
+            part = np.asarray(padded)[top : top + down, :, channel].astype(np.float32)
+            both = cv2.mulSpectrums(cv2.dft(part), spectrum, 0, conjB=True)
+            blurred = cv2.dft(
+                both,
+                flags=back,
+                nonzeroRows=rows.stop - top,
+            )
+            found[rows, :, channel] = truncated(np.asarray(blurred)[: rows.stop - top, :width])
     return found
 
 
@@ -145,6 +190,8 @@ def _enlargement(levels: Reals, factor: float, rows: slice, centred: bool) -> Re
     return enlarged(levels, factor, there)[:, left : left + sides[1]]
 
 
+_DISKS = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))
+
 _MOTIONS = (
     Motion(10, 3.0, 0x6FFB1AD6C7BD574A68D1739F56639C3ABD4EB7F88DD7E9647A7C3F9ACE74AE20),
     Motion(15, 5.0, 0x28000000020140000000000000000018000000004000080000),
@@ -161,7 +208,7 @@ _ZOOMS = tuple(
 
 CORRUPTIONS = {
     "gaussian_blur": Corruption((1, 2, 3, 4, 6), gaussian_blur),
-    "defocus_blur": Corruption(((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)), defocus_blur),
+    "defocus_blur": Corruption(_DISKS, defocus_blur, version=(1, 1, 1, 1, 2)),
     "glass_blur": GLASS,
     "motion_blur": Corruption(
         _MOTIONS, motion_blur, _angle, {"hendrycks": "it blurs with ImageMagick"}
