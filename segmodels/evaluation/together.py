@@ -2,11 +2,13 @@
 
 Each disturbance has the scratch file that evaluating it alone would have, and each image a line in
 every one of them: what is killed goes on where it was, and `evaluate` afterwards finds all images
-counted. Memory holds some decoded images, whatever the number of disturbances.
+counted. Memory holds some decoded images, whatever the number of disturbances. More disturbances
+than the process may have files open for are counted in several passes.
 """
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -30,6 +32,16 @@ from segmodels.protocols.protocol import Protocol
 #: Place of an image in the split, and of a subject among those that are counted.
 Item = tuple[int, int]
 
+#: Most subjects of a pass: one decoding for so many is next to nothing beside their predictions.
+_MOST = 256
+
+#: A pass may open one file in so many of those that the process may: the others are left to
+#: archives, packages, and whoever imported this one.
+_SHARE = 2
+
+#: Files of a subject that stay open through its pass: the scratch file and its lock.
+_FILES = 2
+
 
 def count_together(
     subjects: Sequence[Subject],
@@ -48,12 +60,40 @@ def count_together(
     Raises:
         SegmodelsError: an image is damaged, or a label or prediction is out of range.
     """
-    names = {identify(one, dataset, protocol).key: one for one in subjects}
-    scratches = [scratch_file(name) for name in sorted(names)]
-    wanted = [names[name] for name in sorted(names)]
+    named = {identify(one, dataset, protocol).key: one for one in subjects}
+    names, number = sorted(named), _at_once()
+    images = len(identify(subjects[0], dataset, protocol).places(len(dataset)))
+    for first in range(0, len(names), number):
+        part = {name: named[name] for name in names[first : first + number]}
+        told = progress and _further(progress, first * images, len(names) * images)
+        _one_pass(part, dataset, protocol, told)
+
+
+def _at_once() -> int:
+    """Of how many subjects this process can have the files open at a time, at least 1."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return _MOST
+    return max(1, min(_MOST, limit // _SHARE // _FILES))
+
+
+def _further(progress: Progress, before: int, total: int) -> Progress:
+    """Progress of a pass that begins when so many are done, of so many in all passes."""
+
+    def told(done: int, of_this_pass: int) -> None:
+        progress(before + done, total)
+
+    return told
+
+
+def _one_pass(
+    named: dict[str, Subject], dataset: Dataset, protocol: Protocol, progress: Progress | None
+) -> None:
+    """Count subjects by their keys, which are sorted: all processes take locks in one order."""
+    scratches, wanted = [scratch_file(name) for name in named], list(named.values())
     places = identify(wanted[0], dataset, protocol).places(len(dataset))
     with ExitStack() as stack:
-        for name, path in zip(sorted(names), scratches, strict=True):  # all take them in one order
+        for name, path in zip(named, scratches, strict=True):
             lock = path.with_name(f"{name}.lock")
             stack.enter_context(only_one(lock, f"evaluation {name}", wait=True))
         done = [_finished(path, wanted[0], dataset, places) for path in scratches]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,31 @@ def test_each_is_counted_as_alone_and_images_are_decoded_once(
     monkeypatch.setattr(together, "cores", lambda: 5)  # memory for other numbers of workers
     count_together(subjects, dataset, PLAIN)
     assert scratches(subjects, dataset) == expected
+
+
+def test_more_than_fit_into_a_pass_are_counted_as_alone_in_several(
+    subjects: list[Subject], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [alone(one, dataset) for one in subjects]
+    decoded, told, read = [], [], type(dataset).read
+
+    def counted(self: Dataset, place: int) -> Any:
+        decoded.append(place)
+        return read(self, place)
+
+    monkeypatch.setattr(type(dataset), "read", counted)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (12, 4096))  # three subjects
+    count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
+    assert sorted(decoded) == [0, 0, 1, 1, 2, 2]
+    assert scratches(subjects, dataset) == expected
+    assert told == [(number, 12) for number in range(1, 13)]
+
+
+def test_a_pass_has_an_end_where_files_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = {1: 1, 256: 64, 1024: 256, 1 << 20: 256, resource.RLIM_INFINITY: 256}
+    for limit, number in expected.items():
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+        assert together._at_once() == number
 
 
 def test_labels_are_resized_as_alone(subjects: list[Subject], dataset: Dataset) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,18 @@ MORE = """
 some: {title: two, corruptions: [gaussian_noise], severities: [1, 3], parameter_noise: [0.01],
   every: 2}
 more: {title: three, corruptions: [gaussian_noise], severities: [1, 3, 5], parameter_noise: [0.01]}
+many: {title: many, corruptions: [gaussian_noise, contrast], seeds: [0, 1, 2, 3]}
+"""
+
+#: Twice as many files as conditions cannot be open.
+FEW_FILES = """
+import resource
+from segmodels import steps
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (72, 72))
+told = []
+steps.stress_run("published", "many", steps.Options(progress=lambda *numbers: told.append(numbers)))
+assert told == sorted(told) and told[-1] == (120, 120), told
 """
 
 
@@ -75,6 +89,23 @@ def test_every_other_image_has_the_counts_that_it_has_among_all(
     for one in some:
         condition = {k: v for k, v in (one.identity.condition or {}).items() if k != "every"}
         assert list(one.images) == list(whole[str(condition)].images)[::2]
+
+
+def test_more_conditions_than_files_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = small_project.enter(tmp_path / "project", monkeypatch)
+    steps.ensure_inputs(load_run("published"))
+    with (root / "params" / "robustness.yaml").open("a") as file:
+        file.write(MORE)
+    command = [sys.executable, "-c", FEW_FILES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    place = paths.evidence() / "published" / "robustness-many"
+    counted = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert len(counted) == 2 * 40
+    steps.stress_run("published", "many", steps.Options(force=True))
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == counted
 
 
 def key_of(evidence: Evidence) -> str:
