@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from segmodels.cli.common import Add
 from segmodels.errors import SegmodelsError, pick
 
 if TYPE_CHECKING:
+    from segmodels.metrics.comparable import Comparable, Measured
     from segmodels.metrics.degradation import Degradation
     from segmodels.metrics.ranking import Ranked
     from segmodels.metrics.robustness import CurvePoint, Robustness
@@ -42,35 +43,44 @@ def _robustness(chosen: argparse.Namespace) -> int:
             f"no run was measured under {told} yet: name a suite of params/robustness.yaml "
             "in 'robustness' of a run, then dvc repro."
         )
-    dataset, reference = pick(f"run measured under {told}", chosen.reference, measured)
+    dataset, _ = pick(f"run measured under {told}", chosen.reference, measured)
     found = {run: one for run, (images, one) in measured.items() if images == dataset}
     if chosen.resolutions:
         print(f"{dataset}, mIoU by test resolution (percent of the clean mIoU)")
-        print("\n".join(_resolutions(found)))
+        print("\n".join(_resolutions({run: one[0].robustness for run, one in found.items()})))
     else:
         print(f"{dataset}, beside {chosen.reference}; percent")
-        ranked = _ranked(chosen.reference, found)
-        print("\n".join(_corruptions(found, reference, ranked, every=chosen.corruptions)))
+        print("\n".join(_corruptions(chosen.reference, found, every=chosen.corruptions)))
     return 0
 
 
-def _measured(kind: str) -> dict[str, tuple[str, Robustness]]:
-    """Dataset and curves by run, of those under a protocol that has evidence of such conditions."""
+def _measured(kind: str) -> dict[str, tuple[str, list[Measured]]]:
+    """Dataset and curves by run, by each protocol that has evidence of such conditions."""
     from segmodels.leaderboard import rows_here
+    from segmodels.metrics.comparable import Measured
+    from segmodels.protocols.protocol import Protocol
 
-    measured: dict[str, tuple[str, Robustness]] = {}
+    measured: dict[str, tuple[str, list[Measured]]] = {}
     for row in rows_here():
         summary = row.evidence and row.evidence.robustness
-        if row.run and summary and any(curve.kind == kind for curve in summary.curves):
-            measured.setdefault(row.run, (f"{row.subject.dataset} {row.subject.split}", summary))
+        if not row.run or not summary or not isinstance(row.protocol, Protocol):
+            continue
+        if any(curve.kind == kind for curve in summary.curves):
+            dataset = f"{row.subject.dataset} {row.subject.split}"
+            known = measured.setdefault(row.run, (dataset, []))
+            if known[0] == dataset:
+                known[1].append(Measured(row.protocol, summary))
     return measured
 
 
-def _ranked(reference: str, runs: Iterable[str]) -> dict[str, Ranked]:
-    """Runs that were measured under all that the reference was, with the ranks they may have."""
+def _ranked(groups: Sequence[Comparable]) -> list[dict[str, Ranked]]:
+    """The runs of each group, with the ranks they may have in it."""
+    from segmodels.core import paths
+    from segmodels.verdicts.project import load_project
     from segmodels.verdicts.ranking import rank_runs
 
-    return rank_runs(reference, runs)
+    project = load_project(paths.published_evidence(), paths.reports(), paths.evidence())
+    return [rank_runs(project, one.networks, one.protocol, one.conditions) for one in groups]
 
 
 def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:
@@ -108,20 +118,37 @@ def _cell(point: CurvePoint | None) -> str:
 
 
 def _corruptions(
-    measured: dict[str, Robustness],
-    reference: Robustness,
-    ranked: dict[str, Ranked],
-    *,
-    every: bool,
+    reference: str, measured: Mapping[str, Sequence[Measured]], *, every: bool
 ) -> Iterable[str]:
-    """A table; runs of the highest mIoU first."""
+    """A table for each group of runs that can be compared; that of the reference first."""
+    from segmodels.metrics.comparable import comparable
+
+    groups = comparable(reference, measured)
+    width = max(len(run) for run in measured) + (20 if every else 0)
+    for group, ranked in zip(groups, _ranked(groups), strict=True):
+        yield ""
+        yield _heading(group)
+        yield f"{'':{width}} {_HEAD}"
+        yield from _table(group, ranked, width, every=every)
+
+
+def _heading(group: Comparable) -> str:
+    """By which protocol the runs of a group were counted, and under what."""
+    from segmodels.leaderboard.words import corruptions
+
+    what = corruptions(next(iter(group.networks.values())))
+    number = f"{len(group.conditions)} condition{'s' if len(group.conditions) > 1 else ''}"
+    return f"{group.protocol.name} ({group.protocol.title}): {what}; {number}"
+
+
+def _table(
+    group: Comparable, ranked: Mapping[str, Ranked], width: int, *, every: bool
+) -> Iterable[str]:
+    """Lines of one group; runs of the highest mIoU first."""
     from segmodels.metrics.degradation import degradations
 
-    found = {run: degradations(robustness, reference) for run, robustness in measured.items()}
-    order = sorted((one for one in found if found[one]), key=lambda one: -found[one][-1].miou)
-    width = max(map(len, order), default=0) + (20 if every else 0)
-    yield f"{'':{width}} {_HEAD}"
-    for run in order:
+    found = {name: degradations(one, group.reference) for name, one in group.networks.items()}
+    for run in sorted(found, key=lambda one: -found[one][-1].miou):
         *single, mean = found[run]
         for one in single if every else ():
             yield f"{f'{run} {one.corruption}':{width}} {_numbers(one)}"

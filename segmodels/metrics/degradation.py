@@ -27,7 +27,8 @@ class Degradation:
         miou: mean over the severities, percent.
         kept: mean share of the clean mIoU, 0 to 1; None where that is zero.
         cd: corruption degradation, percent; None where the reference makes no error.
-        rcd: relative corruption degradation, percent; None where the reference loses nothing.
+        rcd: relative corruption degradation, percent; None where the reference loses nothing. Both
+            are None without a reference.
     """
 
     corruption: str
@@ -37,17 +38,17 @@ class Degradation:
     rcd: float | None
 
 
-def degradations(network: Robustness, reference: Robustness) -> list[Degradation]:
+def degradations(network: Robustness, reference: Robustness | None) -> list[Degradation]:
     """Every corruption that both were measured under, at the severities that both have.
 
     Args:
         network: whose curves are compared.
-        reference: with whose.
+        reference: with whose; None leaves all that is of the network alone.
 
     Returns:
         in the order of names; the mean over them last, if there are any.
     """
-    theirs = _points(reference)
+    theirs = _points(reference or network)
     found = [
         _of(name, network, reference, *_common(points, theirs[name]))
         for name, points in sorted(_points(network).items())
@@ -72,19 +73,19 @@ def _common(
 def _of(
     name: str,
     network: Robustness,
-    reference: Robustness,
+    reference: Robustness | None,
     points: Sequence[CurvePoint],
     theirs: Sequence[CurvePoint],
 ) -> Degradation:
     errors, their_errors = (sum(100 - p.miou for p in side) for side in (points, theirs))
     lost = sum(network.clean - p.miou for p in points)
-    their_loss = sum(reference.clean - p.miou for p in theirs)
+    their_loss = sum(reference.clean - p.miou for p in theirs) if reference else 0.0
     shares = [point.ratio for point in points if point.ratio is not None]
     return Degradation(
         corruption=name,
         miou=fmean(point.miou for point in points),
         kept=fmean(shares) if shares else None,
-        cd=100 * errors / their_errors if their_errors > 0 else None,
+        cd=100 * errors / their_errors if reference and their_errors > 0 else None,
         rcd=100 * lost / their_loss if their_loss > 0 else None,
     )
 

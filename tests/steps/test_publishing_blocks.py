@@ -14,6 +14,7 @@ from synthetic import evidence, matrices
 from toy_board import Board
 
 from segmodels import cli
+from segmodels.core import paths
 from segmodels.evidence import (
     Evidence,
     ImageCounts,
@@ -23,7 +24,9 @@ from segmodels.evidence import (
     write_evidence,
 )
 from segmodels.evidence.adding import in_blocks
+from segmodels.metrics.ranking import Ranked
 from segmodels.verdicts.evidence_index import EvidenceIndex
+from segmodels.verdicts.project import load_project
 from segmodels.verdicts.ranking import rank_runs
 
 SUITE = "toy-run/robustness-fog"
@@ -49,6 +52,14 @@ def published(folder: Path) -> list[tuple[int, ...] | None]:
     """Sizes of the blocks of all evidence in a folder."""
     found = (read_evidence(path) for path in evidence_files(folder))
     return [one.blocks and one.blocks.sizes for one in found]
+
+
+def ranked(*runs: str) -> dict[str, Ranked]:
+    """Runs under fog, by the first protocol of the first."""
+    project = load_project(paths.published_evidence(), paths.reports(), paths.evidence())
+    (run,) = (one for one in project.runs if one.name == runs[0])
+    protocol = project.protocols[run.protocols[0]]
+    return rank_runs(project, runs, protocol, frozenset({("fog", 1)}))
 
 
 def publish(capsys: pytest.CaptureFixture[str]) -> str:
@@ -134,13 +145,13 @@ def test_of_copies_that_are_published_the_finest_counts(board: Board) -> None:
     first, second = foggy(), foggy(1, drawn=1)
     board.keep(first, folder="toy-run/robustness-a")
     board.keep(second, folder="toy-run/robustness-a")
-    alone = rank_runs("toy-run", ["toy-run"]), board.row("toy_strict")
+    alone = ranked("toy-run"), board.row("toy_strict")
     board.keep(in_blocks(first, [3, 3]), folder="another/robustness-b")
     board.keep(in_blocks(first, [2, 4]), folder="toy-run/robustness-z")
     found = EvidenceIndex(board.evidence).disturbed(evidence())
     assert [one.path.parent.name for one in found] == ["robustness-a"] * 2
     row = board.row("toy_strict")
-    assert (rank_runs("toy-run", ["toy-run"]), row.evidence) == (alone[0], alone[1].evidence)
+    assert (ranked("toy-run"), row.evidence) == (alone[0], alone[1].evidence)
 
 
 def test_networks_in_other_blocks_are_ranked_by_units_of_both(board: Board) -> None:
@@ -152,10 +163,10 @@ def test_networks_in_other_blocks_are_ranked_by_units_of_both(board: Board) -> N
     board.keep(evidence(clean), evidence(clean, **own), folder="toy-run/plain")
     one, other = foggy(number=24), foggy(1, number=24, **own)
     board.keep(in_blocks(one, [4] * 6), in_blocks(other, [6] * 4), folder=SUITE)
-    found = rank_runs("toy-run", ["toy-run", "own"])
+    found = ranked("toy-run", "own")
     assert found.keys() == {"toy-run", "own"}
     board.keep(in_blocks(one, [12, 12]), in_blocks(other, [12, 12]), folder=SUITE)
-    assert rank_runs("toy-run", ["toy-run", "own"]) == found
+    assert ranked("toy-run", "own") == found
 
 
 def test_a_part_of_the_images_is_compared_with_undisturbed_evidence(
