@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from segmodels.protocols.reading import load_protocol
     from segmodels.robustness.attacks import attack
     from segmodels.robustness.corruptions import corrupt
+    from segmodels.robustness.on_device import corrupt_tensor
     from segmodels.steps.from_python import evaluate, load_dataset, score
 
 __version__ = SOFTWARE
@@ -36,6 +37,7 @@ _HOMES = {
     "attack": "robustness.attacks",
     "confusion_matrix": "evaluation.counting",
     "corrupt": "robustness.corruptions",
+    "corrupt_tensor": "robustness.on_device",
     "create_model": "models",
     "evaluate": "steps.from_python",
     "list_models": "models",
@@ -60,6 +62,7 @@ __all__ = [
     "attack",
     "confusion_matrix",
     "corrupt",
+    "corrupt_tensor",
     "create_model",
     "evaluate",
     "list_models",

@@ -145,6 +145,18 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
                 "textures": None,
             },
         ),
+        "corrupt_tensor": (
+            sm.corrupt_tensor,
+            {
+                "image": torch.zeros(8, 8, 3, dtype=torch.uint8),
+                "name": "frost",
+                "severity": 1,
+                "seed": 0,
+                "key": "",
+                "variant": "imagecorruptions",
+                "textures": None,
+            },
+        ),
         "attack": (
             sm.attack,
             {
@@ -222,6 +234,7 @@ PAIRS = [
         "pixel_accuracy": ("counts",),
         "mean_accuracy": ("counts",),
         "corrupt": ("image", "name", "severity", "seed", "key", "variant", "textures"),
+        "corrupt_tensor": ("image", "name", "severity", "seed", "key", "variant", "textures"),
         "attack": (
             *("model", "image", "label", "protocol", "name", "epsilon"),
             *("key", "step", "steps", "losses", "start", "seed"),

@@ -122,6 +122,11 @@ def corruption_of(name: str, variant: str, textures: str | Path | None = None) -
     return other
 
 
+def is_stored(variant: str) -> bool:
+    """Whether images of a variant are stored as JPEG once they are corrupted."""
+    return variant.endswith(_STORED)
+
+
 def _textured(name: str, folder: Path) -> Corruption:
     if name != "frost":
         raise SegmodelsError(f"argument 'textures' is of frost, and {name} has none.")
@@ -129,6 +134,6 @@ def _textured(name: str, folder: Path) -> Corruption:
 
 
 def _stored(image: Pixels, variant: str) -> Pixels:
-    if not variant.endswith(_STORED):
+    if not is_stored(variant):
         return image
     return digital.as_jpeg(image, quality=85, optimize=True)

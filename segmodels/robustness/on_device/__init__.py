@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 
 from segmodels.core.arguments import whole, words, wrong
 from segmodels.robustness import corruptions
+from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT
+from segmodels.robustness.corruptions import blur as processor_blur
+from segmodels.robustness.corruptions import digital as processor_digital
 from segmodels.robustness.corruptions import noise as noise_tables
+from segmodels.robustness.corruptions.base import Apply as OnProcessor
+from segmodels.robustness.corruptions.base import Corruption
 from segmodels.robustness.corruptions.draws import bits
 from segmodels.robustness.on_device import blur, digital, noise, weather
 from segmodels.robustness.on_device.base import Apply, on
@@ -34,9 +42,25 @@ APPLIED: dict[str, Apply] = {
     "saturate": digital.saturate,
 }
 
+#: The same by the functions of the processor that they stand for, those of variants included. The
+#: affine map of a variant of elastic_transform is OpenCV's, which before its version 5 knew places
+#: to 1/32 of a pixel only: another image in other versions.
+_STANDS_FOR: dict[OnProcessor, Apply] = {
+    **{CORRUPTIONS[name].apply: apply for name, apply in APPLIED.items()},
+    processor_blur.zoom_blur_centred: blur.zoom_blur_centred,
+    processor_digital.pixelate_by_means: digital.pixelate_by_means,
+}
+
 
 def corrupt_tensor(
-    image: torch.Tensor, name: str, severity: int, seed: int = 0, key: str = ""
+    image: torch.Tensor,
+    name: str,
+    severity: int,
+    seed: int = 0,
+    key: str = "",
+    *,
+    variant: str = DEFAULT,
+    textures: str | Path | None = None,
 ) -> torch.Tensor:
     """`segmodels.corrupt` where the image is; every value within one grey level of it.
 
@@ -46,31 +70,46 @@ def corrupt_tensor(
         severity: 1 (mild) to 5.
         seed: of the random corruptions; random numbers are drawn by the processor and copied.
         key: usually the image's name.
+        variant: as for `segmodels.corrupt`; what is stored as JPEG comes from the processor.
+        textures: of frost, a folder with the authors' photographs instead of drawn textures.
 
     Returns:
         uint8 (H, W, 3) on the image's device.
 
     Raises:
-        UnknownNameError: no such corruption; the message suggests the nearest.
+        UnknownNameError: no such corruption or variant; the message suggests the nearest.
         SegmodelsError: severity outside 1..5, not a uint8 RGB image, or another wrong argument.
     """
+    image, name, key = _rgb(image), words("name", name), words("key", key)
+    kind = corruptions.corruption_of(name, variant, textures)
+    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
+    # One grey level before an image is stored as JPEG can be several behind it.
+    apply = None if corruptions.is_stored(variant) else _STANDS_FOR.get(kind.apply)
+    if apply is None:
+        pixels, what = image.cpu().numpy(), (name, severity, seed, key)
+        found = corruptions.corrupt(pixels, *what, variant=variant, textures=textures)
+        return torch.from_numpy(np.array(found)).to(image.device)
+    level = kind.levels[severity - 1]
+    drawn = _drawn(image, name, kind, level, corruptions.generator(name, severity, seed, key))
+    return apply(image, level, drawn)
+
+
+def _rgb(image: torch.Tensor) -> torch.Tensor:
     right = isinstance(image, torch.Tensor) and image.dtype == torch.uint8 and image.ndim == 3
     if not right or image.shape[2] != 3 or not image.numel():
         raise wrong("image", "a tensor, uint8 (H, W, 3), RGB", image)
-    kind = corruptions.corruption_of(words("name", name), corruptions.DEFAULT)
-    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
-    if name not in APPLIED:
-        found = corruptions.corrupt(image.cpu().numpy(), name, severity, seed, key)
-        return torch.from_numpy(found).to(image.device)
-    random = corruptions.generator(name, severity, seed, words("key", key))
-    level = kind.levels[severity - 1]
+    return image
+
+
+def _drawn(
+    image: torch.Tensor, name: str, kind: Corruption, level: Any, random: np.random.Generator
+) -> Any:
+    """What is left to chance, on the image's device."""
     if name == "shot_noise":
-        drawn = _photons(image, level, random)
-    else:
-        # Of the image, draws need the shape alone.
-        shape = np.broadcast_to(np.uint8(0), tuple(image.shape))
-        drawn = on(image.device, kind.draw and kind.draw(shape, level, random))
-    return APPLIED[name](image, level, drawn)
+        return _photons(image, level, random)
+    # Of the image, draws need the shape alone.
+    shape = np.broadcast_to(np.uint8(0), tuple(image.shape))
+    return on(image.device, kind.draw and kind.draw(shape, level, random))
 
 
 def _photons(image: torch.Tensor, rate: int, random: np.random.Generator) -> torch.Tensor:

@@ -89,9 +89,20 @@ def _copied(pixels: torch.Tensor, reach: int, shifts: torch.Tensor) -> torch.Ten
 
 
 def zoom_blur(image: torch.Tensor, factors: Reals, _: None) -> torch.Tensor:
-    """Mean of the image and its enlargements."""
+    """Mean of the image and its enlargements, which lose pixels at the right and at the bottom."""
+    return _zoomed(image, factors, centred=False)
+
+
+def zoom_blur_centred(image: torch.Tensor, factors: Reals, _: None) -> torch.Tensor:
+    """The same, but what is too large loses pixels on all sides."""
+    return _zoomed(image, factors, centred=True)
+
+
+def _zoomed(image: torch.Tensor, factors: Reals, *, centred: bool) -> torch.Tensor:
     levels, (height, width) = image.float(), image.shape[:2]
     total = levels.clone()
     for factor in factors:
-        total += enlarged(levels, float(factor))[:height, :width]
+        large = enlarged(levels, float(factor))
+        top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
+        total += (large[top:, left:] if centred else large)[:height, :width]
     return truncated(total / (len(factors) + 1))

@@ -37,21 +37,34 @@ def saturate(image: torch.Tensor, level: tuple[float, float], _: None) -> torch.
 
 def pixelate(image: torch.Tensor, factor: float, _: None) -> torch.Tensor:
     """Reduce by averaging and enlarge by repeating."""
-    small = image
-    for dim in (1, 0):
-        small = _averaged(small, max(1, int(image.shape[dim] * factor)), dim)
+    small = _reduced(image, factor)
     for dim in (0, 1):
         places = on(image.device, nearest(image.shape[dim], small.shape[dim]))
         small = small.index_select(dim, places)
     return small
 
 
+def pixelate_by_means(image: torch.Tensor, factor: float, _: None) -> torch.Tensor:
+    """Reduce and enlarge by averaging."""
+    found = _reduced(image, factor)
+    for dim in (1, 0):
+        found = _averaged(found, image.shape[dim], dim)
+    return found
+
+
+def _reduced(image: torch.Tensor, factor: float) -> torch.Tensor:
+    small = image
+    for dim in (1, 0):
+        small = _averaged(small, max(1, int(image.shape[dim] * factor)), dim)
+    return small
+
+
 def _boxes(side: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """First value, and first one no more, of the means that Pillow takes, by its arithmetic."""
     scale = side / number
-    middles = (np.arange(number) + 0.5) * scale
-    first = np.maximum((middles - 0.5 * scale + 0.5).astype(np.int64), 0)
-    last = np.minimum((middles + 0.5 * scale + 0.5).astype(np.int64), side)
+    middles, reach = (np.arange(number) + 0.5) * scale, 0.5 * max(scale, 1.0)
+    first = np.maximum((middles - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((middles + reach + 0.5).astype(np.int64), side)
     inverse = 1.0 / max(scale, 1.0)
     first += (first - middles + 0.5) * inverse <= -0.5
     last -= (last - 1 - middles + 0.5) * inverse > 0.5
