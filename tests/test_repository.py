@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+#: Of all files in git together: a clone takes seconds, and evidence in git stays compact.
+MOST_BYTES = 20_000_000
 TEST_COMMAND = re.compile(r"^python3 -m venv .* pytest$", re.MULTILINE)
 
 
@@ -43,6 +45,14 @@ def test_no_data_and_no_weights_are_tracked() -> None:
     files = tracked()
     assert [path for path in files if path.suffix in binary] == []
     assert [path for path in files if path.stat().st_size > 2_000_000] == []
+
+
+def test_what_is_tracked_is_small_together() -> None:
+    sizes = {path: path.lstat().st_size for path in tracked()}
+    largest = sorted(sizes, key=lambda path: -sizes[path])[:5]
+    shown = ", ".join(f"{path.relative_to(REPOSITORY)} {sizes[path]:,}" for path in largest)
+    total = sum(sizes.values())
+    assert total < MOST_BYTES, f"all tracked files have {total:,} bytes; the largest: {shown}"
 
 
 def test_the_readme_counts_scores_and_costs_as_the_board_does() -> None:
