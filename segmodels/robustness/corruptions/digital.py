@@ -99,7 +99,10 @@ def _reduced(image: Pixels, factor: float) -> Image.Image:
 
     height, width = image.shape[:2]
     small = (max(1, int(width * factor)), max(1, int(height * factor)))
-    return Image.fromarray(image).resize(small, Image.Resampling.BOX)
+    # Columns first, as Pillow does up to version 12; 13 takes rows first of images that are more
+    # than twice as tall as wide, and both round.
+    narrow = Image.fromarray(image).resize((small[0], height), Image.Resampling.BOX)
+    return narrow.resize(small, Image.Resampling.BOX)
 
 
 _PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
