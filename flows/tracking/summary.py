@@ -32,6 +32,8 @@ _COLUMNS = (
     "reason",
 )
 
+#: The board's files that are logged.
+_PAGES = ("leaderboard.html", "leaderboard.md", "leaderboard.json")
 
 #: What is counted for claims; runs of our own have no verdict.
 _GROUPS: tuple[Group, ...] = ("scores", "costs", "statements")
@@ -54,6 +56,15 @@ def _line(row: Row) -> list[Any]:
     return [values[name] for name in _COLUMNS]
 
 
+def _pages() -> dict[str, str]:
+    """The board of all that is here by file name; a file that is missing is left out.
+
+    No page holds a date, so the same rows give the same text.
+    """
+    found = (paths.local() / name for name in _PAGES)
+    return {path.name: path.read_text(encoding="utf-8") for path in found if path.is_file()}
+
+
 def log_summary(
     client: MlflowClient, experiment: str, known: dict[str, Any], rows: list[Row]
 ) -> None:
@@ -61,7 +72,8 @@ def log_summary(
     from mlflow.entities import Metric, RunTag
 
     lines = [_line(row) for row in rows if row.subject.id]
-    logged = digest([lines, [row.verdict.verified for row in rows]])
+    pages = _pages()
+    logged = digest([lines, [row.verdict.verified for row in rows], pages])
     run = known.get(SUMMARY)
     if run is not None and run.data.tags.get("digest") == logged:
         return
@@ -69,9 +81,8 @@ def log_summary(
         run = client.create_run(experiment, run_name="leaderboard", tags={"kind": SUMMARY})
     run_id, now = run.info.run_id, int(1000 * time.time())
     client.log_dict(run_id, table(list(_COLUMNS), lines), "claims.json")
-    for name in ("leaderboard.html", "leaderboard.md", "leaderboard.json"):
-        if (path := paths.local() / name).is_file():
-            client.log_artifact(run_id, str(path))
+    for name, text in pages.items():
+        client.log_text(run_id, text, name)
     step = int(run.data.metrics.get("tellings", 0)) + 1
     numbers = {**_numbers(rows), "claims": len(lines), "tellings": step}
     client.log_batch(run_id, [Metric(key, value, now, step) for key, value in numbers.items()])
