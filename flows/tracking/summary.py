@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flows.tracking.tracked_run import SUMMARY, table, table_tag
+from flows.tracking.whole_page import whole_page
 from segmodels.core import paths
 from segmodels.core.files import digest
 from segmodels.leaderboard import counts, headline
@@ -62,7 +63,11 @@ def _pages() -> dict[str, str]:
     No page holds a date, so the same rows give the same text.
     """
     found = (paths.local() / name for name in _PAGES)
-    return {path.name: path.read_text(encoding="utf-8") for path in found if path.is_file()}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in found if path.is_file()}
+    return {
+        name: whole_page(text, paths.local()) if name.endswith(".html") else text
+        for name, text in texts.items()
+    }
 
 
 def log_summary(

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from flows.tracking.whole_page import whole_page
 from segmodels.core import paths
 from segmodels.core.files import digest, sha256_of_file
-from segmodels.leaderboard import Row, robustness_page
+from segmodels.leaderboard import Docs, Row, robustness_page
 
 #: Tag of the run that sums up.
 SUMMARY = "summary"
@@ -138,7 +139,8 @@ class TrackedRun:
             tags["mlflow.loggedArtifacts"] = table_tag(*self.tables)
         logged = {key: value for key, value in tags.items() if value}
         told = [logged, self.metrics, self._classes]
-        return {**logged, "digest": digest([*told, *([self._curves] if self._curves else [])])}
+        more = [self._curves, self.pages] if self._curves else []
+        return {**logged, "digest": digest([*told, *more])}
 
     @property
     def _curves(self) -> list[list[Any]]:
@@ -165,10 +167,13 @@ class TrackedRun:
             found["robustness.json"] = table(columns, self._curves)
         return found
 
-    @property
+    @cached_property
     def pages(self) -> dict[str, str]:
         """Artifacts that MLflow's page shows as they are, by file name."""
-        return {"robustness.html": robustness_page(self.row)} if self._curves else {}
+        if not self._curves:
+            return {}
+        page = robustness_page(self.row, Docs(paths.local()))
+        return {"robustness.html": whole_page(page, paths.local())}
 
     @property
     def files(self) -> list[Path]:

@@ -14,6 +14,7 @@ from segmodels.leaderboard.boards import (
     write_local,
     write_published,
 )
+from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.exports.json import render_json
 from segmodels.leaderboard.exports.markdown import render_markdown
 from segmodels.leaderboard.folder import write_leaderboard
@@ -24,6 +25,7 @@ from segmodels.verdicts.judge import build_row, build_rows
 from segmodels.verdicts.row import Row
 
 __all__ = [
+    "Docs",
     "Row",
     "build_row",
     "build_rows",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from base64 import b64encode
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,13 @@ from mlflow_database import everything, held
 from synthetic import project
 from warm import warm
 
+from flows.tracking.whole_page import whole_page
+
 TESTS = Path(__file__).resolve().parents[1]
+
+#: What stands for the sheet of examples.
+SHEET = b"RIFF of a sheet"
+INSIDE = f'src="data:image/webp;base64,{b64encode(SHEET).decode()}"'
 
 #: Writes the board, as the stage does, and tells it to MLflow; after each step a copy is kept.
 TELL = """
@@ -41,6 +50,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> Path:
     """A folder with the database after every step, by the step's name."""
     folder = tmp_path_factory.mktemp("told")
     root = project(folder / "project")
+    (root / "docs").mkdir()
+    (root / "docs" / "corruptions.webp").write_bytes(SHEET)
     shutil.copy(empty, root / "mlflow.db")
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     environment |= {"SEGMODELS_ROOT": str(root), "SEGMODELS_CACHE": str(root / ".cache")}
@@ -66,3 +77,32 @@ def test_a_board_that_differs_in_robustness_alone_is_logged_again(told: Path) ->
     page = after["artifacts"]["leaderboard.html"].decode()  # that of the last step
     assert "mean over 1 corruption, severity 1: 30.00" in page
     assert "mean over 1 corruption, severity 1: 40.00" not in page
+
+
+def test_pages_hold_their_pictures(told: Path) -> None:
+    """MLflow shows a page from a blob, in which an address of a file leads nowhere."""
+    pages = {
+        name: content.decode()
+        for run in held(told / "foggier")
+        for name, content in run["artifacts"].items()
+        if name.endswith(".html")
+    }
+    assert set(pages) == {"leaderboard.html", "robustness.html"}
+    for name, page in pages.items():
+        assert INSIDE in page, name
+        sources = re.findall(r'<img\b[^>]*\ssrc="([^"]*)"', page)
+        assert all(source.startswith("data:") for source in sources), name
+        assert "img-src 'self' data:" in unescape(page)  # else a browser would not show them
+    on_disk = (told / "project" / "reports" / "local" / "leaderboard.html").read_text()
+    assert 'src="../../docs/corruptions.webp"' in on_disk
+    assert on_disk.count("data:image/webp") == 0
+
+
+def test_a_picture_that_is_not_there_keeps_its_address(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "a.png").write_bytes(b"a")
+    sources = ("gone.png", "notes.txt", "https://example.org/a.png", "data:image/png;base64,YQ==")
+    for source in sources:
+        page = f'<p>src="a.png"</p><img alt="" src="{source}">'
+        assert whole_page(page, tmp_path) == page
+    assert whole_page('<img alt="" src="a.png">', tmp_path) == f'<img alt="" src="{sources[3]}">'

@@ -186,3 +186,15 @@ def test_curves_of_robustness_are_a_table_and_a_page() -> None:
     assert "robustness.json" not in plain.tables
     worse = replace(found, curves=(Curve("corruption", "fog", (replace(point, miou=39.0),)),))
     assert tracked_runs([make_row(robustness=worse)])[0].tags["digest"] != entry.tags["digest"]
+
+
+def test_a_sheet_that_is_drawn_anew_is_logged_again(tmp_path: Path) -> None:
+    fog = Curve("corruption", "fog", (CurvePoint(1.0, 40.0, 0.8),))
+    row = make_row(robustness=Robustness(50.0, 40.0, 0.8, (fog,)))
+    (tmp_path / "docs").mkdir()
+
+    def logged(sheet: bytes) -> str:
+        (tmp_path / "docs" / "corruptions.webp").write_bytes(sheet)
+        return tracked_runs([row])[0].tags["digest"]
+
+    assert logged(b"one") == logged(b"one") != logged(b"other")
