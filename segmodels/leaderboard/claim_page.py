@@ -6,7 +6,8 @@ from segmodels.leaderboard.asset import asset, styles
 from segmodels.leaderboard.badge import badge_words
 from segmodels.leaderboard.charts.bars import best_first, common_span, interval_bar
 from segmodels.leaderboard.charts.curves import curve_tables
-from segmodels.leaderboard.charts.robustness_pictures import robustness_pictures
+from segmodels.leaderboard.charts.networks import SameImages
+from segmodels.leaderboard.charts.robustness_pictures import own_pictures, robustness_pictures
 from segmodels.leaderboard.compared import NOTHING, Compared
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.facts import Facts, printed, provenance, recounted
@@ -30,6 +31,7 @@ def render_claim(
     neighbours: dict[str, Row],
     docs: Docs | None = None,
     compared: Compared = NOTHING,
+    beside: SameImages | None = None,
 ) -> str:
     """One page as text.
 
@@ -39,6 +41,7 @@ def render_claim(
         neighbours: rows this one names or shares its checkpoint with, by the name of their page.
         docs: where protocols and verdicts are described, seen from the page.
         compared: what a statement compares.
+        beside: the networks that were disturbed on the same images, this one among them.
     """
     where = f"{row.subject.dataset} {row.subject.split}, " if row.subject.dataset else ""
     badge = " ".join(badge_words(row))
@@ -59,7 +62,9 @@ def render_claim(
         draws=_draws(row),
         same_checkpoint=_same_checkpoint(row, neighbours),
         sheet=docs.corruptions if docs and _is_corrupted(row, compared) else "",
-        pictures=robustness_pictures(compared.rows, compared.kinds) + curve_tables([row]),
+        pictures=robustness_pictures(compared.rows, compared.kinds)
+        + own_pictures(row, beside)
+        + curve_tables([row]),
         recounts=recounted(row),
         facts=_facts(row, neighbours, docs),
         badge=badge,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segmodels.core.files import readable_json
 from segmodels.leaderboard.badge import render_badge
+from segmodels.leaderboard.charts.networks import on_same_images
 from segmodels.leaderboard.claim_page import render_claim, script, style_sheet
 from segmodels.leaderboard.compared import compared_in
 from segmodels.leaderboard.docs import Docs
@@ -38,12 +39,19 @@ def _claims(rows: list[Row], out_folder: Path) -> Iterator[tuple[str, str]]:
     for name, row in pages.items():
         siblings[_question(row)][name] = row
     docs = Docs(out_folder / "claims")
+    beside = {
+        key: images
+        for images in on_same_images(rows)
+        for network in images.networks
+        for key in network.keys
+    }
     for name, row in pages.items():
         near = {k: pages[k] for k in row.subject.conflicts if k in pages}
         if row.weights.sha256:
             near |= siblings[_question(row)]
         near.pop(name, None)
-        yield f"{name}.html", render_claim(row, name, near, docs, compared_in(row, rows))
+        others = beside.get(row.evidence_key or "")
+        yield f"{name}.html", render_claim(row, name, near, docs, compared_in(row, rows), others)
         yield f"{name}.svg", render_badge(row)
         yield f"{name}.json", readable_json(whole(row, name))
     if pages:

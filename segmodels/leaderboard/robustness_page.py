@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from segmodels.leaderboard.asset import styles
-from segmodels.leaderboard.charts.curves import robustness_section
-from segmodels.leaderboard.charts.robustness_pictures import CORRUPTION
+from segmodels.leaderboard.charts.curves import curve_tables
+from segmodels.leaderboard.charts.robustness_pictures import CORRUPTION, own_pictures
 from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.policy import inline_policy
 from segmodels.leaderboard.templating import render
@@ -18,9 +18,9 @@ def robustness_page(row: Row, docs: Docs | None = None) -> str:
         row: the row.
         docs: where the sheet of examples lies, seen from the page; it is shown to the corrupted.
     """
-    body = robustness_section([row])
-    if not (body and row.robustness):
+    if row.robustness is None:
         return ""
+    body = own_pictures(row) + curve_tables([row])
     corrupted = any(curve.kind == CORRUPTION for curve in row.robustness.curves)
     sheet = docs.corruptions if docs and corrupted else ""
     style = styles("palette.css", "charts.css") + "body { margin: 20px; }"

@@ -32,6 +32,7 @@ class HeatMap:
     Attributes:
         title: the images.
         networks: names, and how many trainings of how many were corrupted, where there are several.
+        places: of the networks among those of the same images.
         lines: one per corruption, by name.
         mean: over the corruptions that most of the networks have; None for the other networks.
         shared: how many these are.
@@ -39,6 +40,7 @@ class HeatMap:
 
     title: str
     networks: list[tuple[str, str]]
+    places: list[int]
     lines: list[HeatLine]
     mean: list[float | None]
     shared: int
@@ -61,6 +63,7 @@ def heat_map(images: SameImages) -> HeatMap | None:
     return HeatMap(
         title=images.title,
         networks=[(networks[place].name, _counted(networks[place], names)) for place in order],
+        places=[networks[place].place for place in order],
         lines=[
             HeatLine(
                 name.replace("_", " "),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -95,9 +95,18 @@ class Series:
     values: dict[float, list[float]]
 
 
-def line_charts(images: SameImages, kind: Kind) -> list[LineChart]:
-    """One chart for each disturbance of a kind that networks were measured under."""
-    return [_measured(images, kind, name) for name in images.names(kind.name)]
+def line_charts(
+    images: SameImages, kind: Kind, among: Collection[str] | None = None
+) -> list[LineChart]:
+    """One chart for each disturbance of a kind that networks were measured under.
+
+    Args:
+        images: the networks.
+        kind: of the disturbances.
+        among: names of disturbances (default: all).
+    """
+    names = images.names(kind.name)
+    return [_measured(images, kind, name) for name in names if among is None or name in among]
 
 
 def _measured(images: SameImages, kind: Kind, name: str) -> LineChart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -23,11 +23,13 @@ class Network:
     Attributes:
         name: of its run, without the seed where there are several.
         runs: what disturbance cost each of them.
+        keys: of the evidence of each of them.
         place: among the networks of the same images; colour and mark follow it.
     """
 
     name: str
     runs: tuple[Robustness, ...]
+    keys: tuple[str, ...] = ()
     place: int = 0
 
     def points(self, kind: str, name: str) -> list[Points]:
@@ -58,17 +60,25 @@ class SameImages:
         names = self.names(kind)
         return [one for one in self.networks if any(one.points(kind, name) for name in names)]
 
-    def alike(self, kind: str) -> tuple[list[Network], list[str]]:
+    def alike(
+        self, kind: str, among: Collection[str] | None = None
+    ) -> tuple[list[Network], list[str]]:
         """The networks that have most disturbances of a kind, and those that all of these have.
 
         One that was disturbed in fewer ways has no mean that could stand beside theirs.
+
+        Args:
+            kind: of the disturbances.
+            among: their names (default: all that one of the networks has).
         """
-        names = self.names(kind)
-        count = {
-            one: sum(bool(one.points(kind, name)) for name in names) for one in self.disturbed(kind)
-        }
-        most = [one for one, number in count.items() if number == max(count.values())]
+        names = [name for name in self.names(kind) if among is None or name in among]
+        count = {one: sum(bool(one.points(kind, name)) for name in names) for one in self.networks}
+        most = [one for one, number in count.items() if number == max(count.values()) > 0]
         return most, [name for name in names if all(one.points(kind, name) for one in most)]
+
+    def place_of(self, key: str | None) -> int | None:
+        """The place of the network that a piece of evidence is of; None for one of none here."""
+        return next((one.place for one in self.networks if key in one.keys), None)
 
 
 def on_same_images(rows: Iterable[Row]) -> list[SameImages]:
@@ -87,19 +97,27 @@ def _group(rows: list[Row]) -> SameImages:
     for row in sorted(rows, key=lambda row: (row.run or "", row.evidence_key or "")):
         alike[_training(row), row.protocol_name].append(row)
     found = sorted((_network(same, usual) for same in alike.values()), key=lambda n: n.name)
-    first = next(row for row in rows if row.protocol_name == usual)
-    how = first.protocol_title or usual
     return SameImages(
-        f"{first.subject.dataset} {first.subject.split}, {how}",
+        images_of(next(row for row in rows if row.protocol_name == usual)),
         tuple(replace(network, place=place) for place, network in enumerate(found)),
     )
+
+
+def images_of(row: Row) -> str:
+    """Data set, split and protocol of a row, in words."""
+    how = row.protocol_title or row.protocol_name
+    return f"{row.subject.dataset} {row.subject.split}, {how}"
 
 
 def _network(rows: list[Row], usual: str) -> Network:
     names = [row.run or row.subject.model for row in rows]
     name = _stem(names[0]) if len(names) > 1 else names[0]
     other = "" if rows[0].protocol_name == usual else f" ({rows[0].protocol_name})"
-    return Network(f"{name}{other}", tuple(row.robustness for row in rows if row.robustness))
+    return Network(
+        f"{name}{other}",
+        tuple(row.robustness for row in rows if row.robustness),
+        tuple(row.evidence_key or "" for row in rows),
+    )
 
 
 def _training(row: Row) -> str:

@@ -25,6 +25,11 @@ FAMILIES = (
     "digital",
 )
 
+#: Names of the corruptions of each family.
+BY_FAMILY: dict[str, tuple[str, ...]] = {
+    family: tuple(import_module(f"{__name__}.{family}").CORRUPTIONS) for family in FAMILIES
+}
+
 #: The 15 corruptions of ImageNet-C and its 4 more.
 CORRUPTIONS: dict[str, Corruption] = {
     name: corruption
