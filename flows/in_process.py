@@ -18,6 +18,7 @@ from prefect import State
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
+from segmodels.core.progress import TimeLeft, duration
 from segmodels.core.settings import ROOT
 from segmodels.errors import PassingError, SegmodelsError
 
@@ -32,13 +33,14 @@ class StoppedError(SegmodelsError):
 
 
 class Shown:
-    """Progress as an artifact of the current task.
+    """Progress as an artifact of the current task, with the time that is left.
 
     Calling it raises `StoppedError` once the flow run is ending.
     """
 
     def __init__(self, what: str, stop: threading.Event, unit: str = "images") -> None:
         self._what, self._stop, self._unit, self._next = what, stop, unit, 0.0
+        self._left = TimeLeft()
         artifact = create_progress_artifact(0.0, description=what)
         assert isinstance(artifact, UUID)
         self._artifact = artifact
@@ -48,9 +50,11 @@ class Shown:
         if self._stop.is_set():
             raise StoppedError(f"Stopped after {done} of {total} {self._unit}.")
         now = time.monotonic()
+        left = self._left(done, total, now)
         if done == total or now >= self._next:
             self._next = now + SHOW_SECONDS
             text = f"{self._what}: {done} of {total} {self._unit}"
+            text += "" if left is None else f", {duration(left)} left"
             update_progress_artifact(self._artifact, 100.0 * done / total, description=text)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from segmodels.core.progress import duration
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -42,15 +44,7 @@ def curve(point: dict[str, float], steps: int) -> None:
     print(
         f"step {point['step']:.0f}/{steps}: "
         f"loss {point['loss']:.3g}, mIoU {point['val_miou']:.2f}; "
-        f"{point['images_per_second']:.3g} images/s, {_duration(point['seconds_left'])} left, "
+        f"{point['images_per_second']:.3g} images/s, {duration(point['seconds_left'])} left, "
         f"{point['memory_bytes'] / 2**30:.1f} GiB",
         file=sys.stderr,
     )
-
-
-def _duration(seconds: float) -> str:
-    """Hours and minutes, as `1:05 h`; seconds where it is less than two minutes."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60}:{minutes % 60:02d} h"

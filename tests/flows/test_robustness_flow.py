@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -33,6 +34,25 @@ def test_progress_is_shown_now_and_then_and_the_last_of_it_always(
     stop.set()
     with pytest.raises(in_process.StoppedError, match="Stopped after 4 of 4 images"):
         shown(4, 4)
+
+
+def test_progress_tells_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+    clock = iter([100.0, 110.0, 160.0, 11_000.0])
+    monkeypatch.setattr(in_process, "create_progress_artifact", lambda *_, **__: uuid4())
+    monkeypatch.setattr(
+        in_process, "update_progress_artifact", lambda *_, description: texts.append(description)
+    )
+    monkeypatch.setattr(in_process, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    shown = in_process.Shown("x", threading.Event())
+    for done in (50, 51, 53, 100):  # fifty were done by an earlier attempt
+        shown(done, 100)
+    assert texts == [
+        "x: 50 of 100 images",
+        "x: 51 of 100 images, 8 min left",
+        "x: 53 of 100 images, 16 min left",
+        "x: 100 of 100 images",
+    ]
 
 
 def test_the_table_has_every_strength() -> None:
