@@ -101,26 +101,31 @@ def _defocused_by_fourier(image: Pixels, disk: Reals) -> Pixels:
     """The same, one level off where a sum lies within 0.0001 of a whole grey level."""
     import cv2
 
-    height, width = image.shape[:2]
-    reach = len(disk) // 2
+    planes = [_plane_by_fourier(np.asarray(plane), disk) for plane in cv2.split(image)]
+    found: Pixels = np.asarray(cv2.merge(planes))
+    return found.reshape(image.shape)
+
+
+def _plane_by_fourier(plane: Pixels, disk: Reals) -> Pixels:
+    """Of one channel, uint8 (H, W); some rows at a time, with as many of their neighbours."""
+    import cv2
+
+    (height, width), reach = plane.shape, len(disk) // 2
     down = cv2.getOptimalDFTSize(min(_ROWS, height) + 2 * reach)
     across, step = cv2.getOptimalDFTSize(width + 2 * reach), down - 2 * reach
     kernel = np.zeros((down, across), np.float32)
     kernel[: len(disk), : len(disk)] = disk
     spectrum, back = cv2.dft(kernel), cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
     sides = reach, down + reach, reach, across - width - reach
-    padded, found = cv2.copyMakeBorder(image, *sides, cv2.BORDER_REFLECT_101), np.empty_like(image)
+    padded = np.asarray(cv2.copyMakeBorder(plane, *sides, cv2.BORDER_REFLECT_101))
+    found = np.empty_like(plane)
     for top in range(0, height, step):
-        rows = slice(top, min(top + step, height))
-        for channel in range(image.shape[2]):
-            part = np.asarray(padded)[top : top + down, :, channel].astype(np.float32)
-            both = cv2.mulSpectrums(cv2.dft(part), spectrum, 0, conjB=True)
-            blurred = cv2.dft(
-                both,
-                flags=back,
-                nonzeroRows=rows.stop - top,
-            )
-            found[rows, :, channel] = truncated(np.asarray(blurred)[: rows.stop - top, :width])
+        rows = min(step, height - top)
+        part = padded[top : top + down].astype(np.float32)
+        cv2.dft(part, part)
+        cv2.mulSpectrums(part, spectrum, 0, part, conjB=True)
+        cv2.dft(part, part, flags=back, nonzeroRows=rows)
+        found[top : top + rows] = truncated(part[:rows, :width])
     return found
 
 
