@@ -38,6 +38,9 @@ _ENCODERS = ("encoder", "backbone")
 #: Last parts of names of parameters that are tokens, of classes or of the image.
 _TOKENS = ("cls_token", "dist_token", "cls_emb")
 
+#: Name of the one tensor in a file.
+_NAME = "parameter"
+
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
@@ -58,17 +61,18 @@ def apply(subject: Subject, condition: dict[str, Any]) -> Subject:
 def in_place(subject: Subject, condition: dict[str, Any]) -> Iterator[Subject]:
     """The model itself with the noise of `apply`, which it loses at the end, to the bit.
 
-    Its parameters wait in a file of the cache meanwhile, so that no network is in memory twice. One
-    that a killed process left is taken away by the next, or by `forget_left`.
+    Its parameters wait in files of the cache meanwhile, one for each, so that no network is in
+    memory twice, and none of a GPU in memory at all. What a killed process left is taken away by
+    the next, or by `forget_left`.
     """
     with temporary_folder(_waiting()) as folder:
-        path, parameters = folder / "weights.safetensors", subject.model.named_parameters()
-        save_file({name: one.detach().cpu().contiguous() for name, one in parameters}, path)
+        for path, one in _files(subject.model, folder):
+            save_file({_NAME: one.detach().cpu().contiguous()}, path)
         try:
             _disturb(subject.model, condition)
             yield dataclasses.replace(subject, condition=condition, overflows=True)
         finally:
-            _restore(subject.model, path)
+            _restore(subject.model, folder)
 
 
 def forget_left() -> None:
@@ -81,11 +85,17 @@ def _waiting() -> Path:
     return cache_dir() / "clean-weights"
 
 
+def _files(model: SegModel, folder: Path) -> Iterator[tuple[Path, Tensor]]:
+    """Each parameter, and the file that it waits in."""
+    for number, parameter in enumerate(model.parameters()):
+        yield folder / f"{number}.safetensors", parameter
+
+
 @torch.no_grad()
-def _restore(model: SegModel, path: Path) -> None:
-    with safe_open(path, framework="pt") as clean:
-        for name, parameter in model.named_parameters():
-            parameter.copy_(clean.get_tensor(name))
+def _restore(model: SegModel, folder: Path) -> None:
+    for path, parameter in _files(model, folder):
+        with safe_open(path, framework="pt") as clean:
+            parameter.copy_(clean.get_tensor(_NAME))
 
 
 @torch.no_grad()
