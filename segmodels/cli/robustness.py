@@ -47,7 +47,7 @@ def _robustness(chosen: argparse.Namespace) -> int:
     found = {run: one for run, (images, one) in measured.items() if images == dataset}
     if chosen.resolutions:
         print(f"{dataset}, mIoU by test resolution (percent of the clean mIoU)")
-        print("\n".join(_resolutions({run: one[0].robustness for run, one in found.items()})))
+        print("\n".join(_sizes(chosen.reference, found)))
     else:
         print(f"{dataset}, beside {chosen.reference}; percent")
         print("\n".join(_corruptions(chosen.reference, found, every=chosen.corruptions)))
@@ -81,6 +81,17 @@ def _ranked(groups: Sequence[Comparable]) -> list[dict[str, Ranked]]:
 
     project = load_project(paths.published_evidence(), paths.reports(), paths.evidence())
     return [rank_runs(project, one.networks, one.protocol, one.conditions) for one in groups]
+
+
+def _sizes(reference: str, measured: Mapping[str, Sequence[Measured]]) -> Iterable[str]:
+    """A table for each protocol; that of the reference first."""
+    from segmodels.metrics.comparable import by_protocol
+
+    for group in by_protocol(reference, measured):
+        protocol = next(iter(group.values())).protocol
+        yield ""
+        yield f"{protocol.name} ({protocol.title})"
+        yield from _resolutions({run: one.robustness for run, one in group.items()})
 
 
 def _resolutions(found: dict[str, Robustness]) -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from segmodels.metrics.robustness import Curve, Robustness
 from segmodels.protocols.protocol import Protocol
@@ -39,21 +40,36 @@ class Comparable:
     reference: Robustness | None
 
 
+def by_protocol(
+    reference: str, measured: Mapping[str, Sequence[Measured]]
+) -> list[dict[str, Measured]]:
+    """Networks in groups of equal protocols, that of the reference first.
+
+    Each network stands once: by the protocol of the reference if it was counted so, else by its
+    own first.
+    """
+    asked, groups = measured[reference][0].protocol, dict[str, dict[str, Measured]]()
+    for name in (reference, *(one for one in sorted(measured) if one != reference)):
+        found = _by(asked, measured[name]) or measured[name][0]
+        groups.setdefault(found.protocol.digest, {})[name] = found
+    first, *others = groups.values()
+    return [first, *sorted(others, key=lambda one: next(iter(one.values())).protocol.name)]
+
+
 def comparable(reference: str, measured: Mapping[str, Sequence[Measured]]) -> list[Comparable]:
     """Networks in groups that can be compared, that of the reference first.
 
-    Each network stands once: by the protocol of the reference if it was counted so, else by its
-    own first; under the conditions of the reference, as far as it has them, else under its own.
+    Each network stands once (see `by_protocol`): under the conditions of the reference, as far as
+    it has them, else under its own.
 
     Args:
         reference: name of the network whose first protocol and whose conditions are asked for.
         measured: networks by name, each by one protocol at least; a protocol under other names is
             the same.
     """
-    asked = measured[reference][0]
-    wanted, groups = _conditions(asked.robustness), dict[tuple[str, Conditions], Comparable]()
-    for name in (reference, *(one for one in sorted(measured) if one != reference)):
-        found = _by(asked.protocol, measured[name]) or measured[name][0]
+    wanted = _conditions(measured[reference][0].robustness)
+    groups = dict[tuple[str, Conditions], Comparable]()
+    for name, found in chain(*(one.items() for one in by_protocol(reference, measured))):
         own = _conditions(found.robustness)
         key = found.protocol.digest, own & wanted or own
         if key not in groups:

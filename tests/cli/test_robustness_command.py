@@ -98,11 +98,18 @@ def test_a_table_of_resolutions(
         )
     ]
     both = summarise(clean, seen, PLAIN)
-    known = {"one": ("toy test", [Measured(PLAIN, both)])}
+    known = {
+        "one": ("toy test", [Measured(PLAIN, both)]),
+        "other": ("toy test", [Measured(STRICT, both)]),
+    }
     kinds: list[str] = []
     monkeypatch.setattr(robustness, "_measured", lambda kind: kinds.append(kind) or known)
     assert main(["robustness", "one", "--resolutions"]) == 0
-    title, head, first, second = capsys.readouterr().out.splitlines()
+    title, asked, strict = capsys.readouterr().out.split("\n\n")
+    protocol, head, first, second = asked.splitlines()
+    assert protocol == "plain (plain)"
+    assert strict.startswith("strict (void is an error)\n")
+    assert [line.split()[0] for line in strict.splitlines()[2:]] == ["other", "other"]
     assert kinds == ["resolution"]
     assert title.startswith("toy test, mIoU by test resolution")
     assert head.split() == ["windows", "x0.5", "x1", "x2"]
