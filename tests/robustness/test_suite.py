@@ -227,6 +227,8 @@ def test_pixels_of_one_severity_may_change_alone(tmp_path):
     assert not is_current({**fourth, "version": 2})
     assert not is_current({**fifth, "version": 1})
     assert not is_current({"parameter_noise": 0.1, "seed": 0})
+    for severity in (0, 6, 99):  # which others may have counted
+        assert not is_current({**fourth, "severity": severity})
 
 
 def test_another_generator_is_another_condition(tmp_path, clean):

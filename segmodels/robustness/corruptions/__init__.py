@@ -101,10 +101,10 @@ def generator(name: str, severity: int, seed: int, key: str) -> np.random.Genera
 
 def is_current(condition: Mapping[str, Any]) -> bool:
     """Whether a condition is of a corruption, and its pixels did not change since."""
-    known = CORRUPTIONS.get(condition.get("corruption", ""))
-    return known is not None and condition.get("version", 1) == known.version_of(
-        condition["severity"]
-    )
+    known, severity = CORRUPTIONS.get(condition.get("corruption", "")), condition.get("severity", 0)
+    if known is None or not 1 <= severity <= len(known.levels):
+        return False
+    return bool(condition.get("version", 1) == known.version_of(severity))
 
 
 def corruption_of(name: str, variant: str, textures: str | Path | None = None) -> Corruption:
