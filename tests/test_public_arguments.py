@@ -90,6 +90,14 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     maps = np.zeros((4, 4), np.int64)
     views = [(torch.zeros(1, 3, 64, 64), None)]
     counts = {"counts": np.eye(3, dtype=np.int64)}
+    corruption = {
+        "name": "frost",
+        "severity": 1,
+        "seed": 0,
+        "key": "",
+        "variant": "imagecorruptions",
+        "textures": None,
+    }
     checkpoint = root.parent / "mirror"
     return {
         "predict": (sm.predict, {"model": model, "image": image, "protocol": plain}),
@@ -133,29 +141,10 @@ def right(root: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "mean_iou": (sm.mean_iou, counts),
         "pixel_accuracy": (pixel_accuracy, counts),
         "mean_accuracy": (mean_accuracy, counts),
-        "corrupt": (
-            sm.corrupt,
-            {
-                "image": image,
-                "name": "frost",
-                "severity": 1,
-                "seed": 0,
-                "key": "",
-                "variant": "imagecorruptions",
-                "textures": None,
-            },
-        ),
+        "corrupt": (sm.corrupt, {"image": image, **corruption}),
         "corrupt_tensor": (
             sm.corrupt_tensor,
-            {
-                "image": torch.zeros(8, 8, 3, dtype=torch.uint8),
-                "name": "frost",
-                "severity": 1,
-                "seed": 0,
-                "key": "",
-                "variant": "imagecorruptions",
-                "textures": None,
-            },
+            {"image": torch.zeros(8, 8, 3, dtype=torch.uint8), **corruption},
         ),
         "attack": (
             sm.attack,

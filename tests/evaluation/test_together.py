@@ -68,17 +68,28 @@ def scratches(subjects: list[Subject], dataset: Dataset, protocol: Protocol = PL
     return [scratch_file(key).read_text() for key in keys]
 
 
-def test_each_is_counted_as_alone_and_images_are_decoded_once(
-    subjects: list[Subject], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = [alone(one, dataset) for one in subjects]
-    decoded, told, read = [], [], type(dataset).read
+@pytest.fixture
+def decoded(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Places of the images that are decoded."""
+    found, read = list[int](), type(dataset).read
 
-    def counted(self: Dataset, place: int) -> Any:
-        decoded.append(place)
+    def noted(self: Dataset, place: int) -> Any:
+        found.append(place)
         return read(self, place)
 
-    monkeypatch.setattr(type(dataset), "read", counted)
+    monkeypatch.setattr(type(dataset), "read", noted)
+    return found
+
+
+def test_each_is_counted_as_alone_and_images_are_decoded_once(
+    subjects: list[Subject],
+    dataset: Dataset,
+    decoded: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = [alone(one, dataset) for one in subjects]
+    told: list[tuple[int, int]] = []
+    decoded.clear()
     count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
     assert sorted(decoded) == [0, 1, 2]
     assert scratches(subjects, dataset) == expected
@@ -90,16 +101,14 @@ def test_each_is_counted_as_alone_and_images_are_decoded_once(
 
 
 def test_more_than_fit_into_a_pass_are_counted_as_alone_in_several(
-    subjects: list[Subject], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    subjects: list[Subject],
+    dataset: Dataset,
+    decoded: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = [alone(one, dataset) for one in subjects]
-    decoded, told, read = [], [], type(dataset).read
-
-    def counted(self: Dataset, place: int) -> Any:
-        decoded.append(place)
-        return read(self, place)
-
-    monkeypatch.setattr(type(dataset), "read", counted)
+    told: list[tuple[int, int]] = []
+    decoded.clear()
     monkeypatch.setattr(resource, "getrlimit", lambda _: (12, 4096))  # three subjects
     count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
     assert sorted(decoded) == [0, 0, 1, 1, 2, 2]

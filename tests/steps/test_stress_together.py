@@ -36,11 +36,17 @@ assert told == sorted(told) and told[-1] == (120, 120), told
 """
 
 
-def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = small_project.enter(tmp_path / "project", monkeypatch)
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with these suites, in which a run can be counted."""
+    found = small_project.enter(tmp_path / "project", monkeypatch)
     steps.ensure_inputs(load_run("published"))
-    with (root / "params" / "robustness.yaml").open("a") as file:
+    with (found / "params" / "robustness.yaml").open("a") as file:
         file.write(MORE)
+    return found
+
+
+def test_a_severity_more_costs_that_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = steps.stress_run("published", "quick")
 
     asked: list[list[Any]] = []
@@ -74,13 +80,8 @@ def test_a_severity_more_costs_that_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list((root / ".cache" / "evaluations").glob("*.jsonl"))
 
 
-def test_every_other_image_has_the_counts_that_it_has_among_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = small_project.enter(tmp_path / "project", monkeypatch)
-    steps.ensure_inputs(load_run("published"))
-    with (root / "params" / "robustness.yaml").open("a") as file:
-        file.write(MORE)
+@pytest.mark.usefixtures("root")
+def test_every_other_image_has_the_counts_that_it_has_among_all() -> None:
     told: list[tuple[int, int]] = []
     progress = steps.Options(progress=lambda *numbers: told.append(numbers))
     some = steps.stress_run("published", "some", progress)
@@ -91,13 +92,8 @@ def test_every_other_image_has_the_counts_that_it_has_among_all(
         assert list(one.images) == list(whole[str(condition)].images)[::2]
 
 
-def test_more_conditions_than_files_may_be_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = small_project.enter(tmp_path / "project", monkeypatch)
-    steps.ensure_inputs(load_run("published"))
-    with (root / "params" / "robustness.yaml").open("a") as file:
-        file.write(MORE)
+@pytest.mark.usefixtures("root")
+def test_more_conditions_than_files_may_be_open() -> None:
     command = [sys.executable, "-c", FEW_FILES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

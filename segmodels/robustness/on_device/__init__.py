@@ -82,13 +82,13 @@ def corrupt_tensor(
     """
     image, name, key = _rgb(image), words("name", name), words("key", key)
     kind = corruptions.corruption_of(name, variant, textures)
-    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
     # One grey level before an image is stored as JPEG can be several behind it.
     apply = None if corruptions.is_stored(variant) else _STANDS_FOR.get(kind.apply)
     if apply is None:
         pixels, what = image.cpu().numpy(), (name, severity, seed, key)
         found = corruptions.corrupt(pixels, *what, variant=variant, textures=textures)
         return torch.from_numpy(np.array(found)).to(image.device)
+    severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
     level = kind.levels[severity - 1]
     drawn = _drawn(image, name, kind, level, corruptions.generator(name, severity, seed, key))
     return apply(image, level, drawn)
