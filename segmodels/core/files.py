@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -200,6 +200,27 @@ def write_json(path: Path, value: object) -> None:
 def readable_json(value: object) -> str:
     """JSON with stable bytes for people: indented, key order kept, final newline."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def json_by_lines(value: Mapping[str, Any]) -> str:
+    """The same of an object whose fields are long lists or objects: an entry of them is a line."""
+    fields = ",\n".join(f"  {_compact(name)}: {_entries(one)}" for name, one in value.items())
+    return f"{{\n{fields}\n}}\n"
+
+
+def _entries(value: object) -> str:
+    if isinstance(value, Mapping):
+        lines, ends = [f"{_compact(name)}: {_compact(one)}" for name, one in value.items()], "{}"
+    elif isinstance(value, list):
+        lines, ends = [_compact(one) for one in value], "[]"
+    else:
+        return _compact(value)
+    body = ",".join(f"\n    {line}" for line in lines) + ("\n  " if lines else "")
+    return f"{ends[0]}{body}{ends[1]}"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def read_json(path: Path) -> Any:

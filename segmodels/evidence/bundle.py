@@ -1,10 +1,9 @@
 """A bundle: evidence of one network under many conditions, as two files of one folder.
 
-`bundle.json` has what all heads share, once, and what each has of its own; the blocks of their
-counts (`segmodels.evidence.packing`) lie one after the other in `bundle.counts.xz`. The first is
-whole; the others leave out what its labels tell, where they are of the same images. A piece has the
-path that a file of its own would have, `<key>.json` beside them, and every checksum that it would
-have there.
+`bundle.json` has what all heads share, once, and a line for what each has of its own. Their counts
+are in `bundle.counts.xz`, those of the same images and labels in one stack
+(`segmodels.evidence.stack`), and stacks one after the other. A piece has the path that a file of
+its own would have, `<key>.json` beside them, and every checksum that it would have there.
 """
 
 from __future__ import annotations
@@ -15,29 +14,51 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from segmodels.core.files import atomic_path, canonical_json, naming, read_json, readable_json
+from segmodels.core.files import (
+    atomic_path,
+    canonical_json,
+    json_by_lines,
+    naming,
+    read_json,
+)
 from segmodels.errors import SegmodelsError
+from segmodels.evidence.earlier_bundle import FORMS, unpack_earlier
 from segmodels.evidence.head import Head, head_of
 from segmodels.evidence.identity import KEY
 from segmodels.evidence.images import Images
 from segmodels.evidence.labels import Labels
-from segmodels.evidence.packing import labels_of, pack, unpack
 from segmodels.evidence.record import Evidence
+from segmodels.evidence.stack import pack_stack, unpack_stack
 
 BUNDLE = "bundle.json"
 COUNTS = "bundle.counts.xz"
 
-#: 1: every block is whole.
-_SCHEMAS = (1, 2)
+#: The form that is written; earlier ones are read.
+_FORM = 3
+
+#: Counts that one stack holds at most, if it is of more than one condition: they are unpacked
+#: together. Suites of CamVid have a tenth of them.
+_MOST = 2**20
+
+#: Fields that are objects, of which conditions share a part.
+_OBJECTS = ("identity", "blocks")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of a bundle: its head, and where its counts begin and end, bytes."""
+    """One piece of a bundle.
+
+    Attributes:
+        head: as in a file of its own.
+        start: where its stack begins in `bundle.counts.xz`, bytes.
+        end: where the stack ends.
+        place: which condition of the stack it is; None: it has a block of an earlier form alone.
+    """
 
     head: Head
     start: int
     end: int
+    place: int | None
 
 
 def pieces_of(bundle: Path) -> dict[str, Piece]:
@@ -66,26 +87,37 @@ def file_of(path: Path) -> Path:
 @lru_cache(maxsize=256)  # a board has one or two of each run
 def _read(bundle: Path, changed: int, size: int) -> dict[str, Piece]:
     del changed, size  # they tell one content of a path from the next
-    content, found, start = read_json(bundle), {}, 0
+    content, found = read_json(bundle), {}
     try:
-        if content["bundle"] not in _SCHEMAS:
+        if content["bundle"] not in (*FORMS, _FORM):
             raise SegmodelsError(
-                f"{bundle}: field 'bundle' is {content['bundle']!r}, this version reads 1 and 2."
+                f"{bundle}: field 'bundle' is {content['bundle']!r}, this version reads 1 to 3."
             )
-        for own in content["pieces"]:
-            head, length = _joined(content["common"], own), int(own["counts_bytes"])
-            if not KEY.fullmatch(own["key"]) or own["key"] in found or length < 0:
-                raise ValueError(f"{own['key']!r}, {length} bytes")
-            found[own["key"]] = Piece(head, start, start + length)
-            start += length
+        for own, (start, end, place) in zip(content["pieces"], _spans(content), strict=True):
+            if not KEY.fullmatch(own["key"]) or own["key"] in found or end < start:
+                raise ValueError(f"{own['key']!r}, {end - start} bytes")
+            found[own["key"]] = Piece(_joined(content["common"], own), start, end, place)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SegmodelsError(f"{bundle}: no bundle of evidence ({error!r}).") from None
     return found
 
 
+def _spans(content: dict[str, Any]) -> Iterator[tuple[int, int, int | None]]:
+    """Where the counts of each piece are: the bytes, and the place in the stack."""
+    earlier, end = content["bundle"] in FORMS, 0
+    for entry in content["pieces"] if earlier else content["stacks"]:
+        start, end = end, end + int(entry["counts_bytes" if earlier else "bytes"])
+        for place in (None,) if earlier else range(entry["conditions"]):
+            yield start, end, place
+
+
 def _joined(common: Head, own: Head) -> Head:
-    identity = {**common["identity"], **own["identity"]}
-    head = {**common, **own, "identity": identity}
+    objects = {
+        name: {**common.get(name, {}), **own.get(name, {})}
+        for name in _OBJECTS
+        if name in common or name in own
+    }
+    head = {**common, **own, **objects}
     return {name: value for name, value in head.items() if name != "counts_bytes"}
 
 
@@ -96,27 +128,29 @@ def read_counts(bundle: Path, piece: Piece) -> Images:
         SegmodelsError: the file of the counts is missing, or cannot be read.
         ValueError, KeyError, TypeError: what lies there are no counts.
     """
-    block = _block(bundle.with_name(COUNTS), piece)
-    if piece.start == 0:
-        return unpack(block)
-    stat = bundle.with_name(COUNTS).stat()
-    return unpack(block, _labels(bundle, stat.st_mtime_ns, stat.st_size))
+    counts = bundle.with_name(COUNTS)
+    if piece.place is None:
+        first = next(iter(pieces_of(bundle).values()))
+        block, other = (_block(counts, one.start, one.end) for one in (piece, first))
+        return unpack_earlier(block, other, first.head)
+    stat = counts.stat() if counts.is_file() else None
+    images = _stack(counts, piece.start, piece.end, stat and (stat.st_mtime_ns, stat.st_size))
+    if piece.place >= len(images):
+        raise ValueError(f"{len(images)} conditions, this is number {piece.place + 1}")
+    return images[piece.place]
 
 
-@lru_cache(maxsize=8)
-def _labels(bundle: Path, changed: int, size: int) -> Labels:
-    """What the first piece of a bundle tells of its images."""
-    del changed, size
-    first = next(piece for piece in pieces_of(bundle).values() if piece.start == 0)
-    rows, outputs = len(first.head["classes"]) + 1, int(first.head["outputs"])
-    return labels_of(read_counts(bundle, first), rows, outputs)
+@lru_cache(maxsize=16)
+def _stack(counts: Path, start: int, end: int, changed: object) -> tuple[Images, ...]:
+    del changed  # it tells one content of a path from the next
+    return unpack_stack(_block(counts, start, end))
 
 
-def _block(counts: Path, piece: Piece) -> bytes:
+def _block(counts: Path, start: int, end: int) -> bytes:
     try:
         with counts.open("rb") as stream:
-            stream.seek(piece.start)
-            return stream.read(piece.end - piece.start)
+            stream.seek(start)
+            return stream.read(end - start)
     except FileNotFoundError:
         raise SegmodelsError(f"{counts}: missing beside {BUNDLE}.") from None
     except OSError as error:
@@ -135,31 +169,41 @@ def write_bundle(folder: Path, found: Iterable[Evidence]) -> Path:
     bundle, heads = folder / BUNDLE, {evidence.key: head_of(evidence) for evidence in ordered}
     if _holds(bundle, heads, ordered):
         return bundle
-    blocks = list(_blocks(ordered))
+    stacks = list(_stacks(ordered))
+    blocks = [pack_stack([Images(e.images) for e in every], labels) for every, labels in stacks]
+    told = [
+        {"conditions": len(every), "bytes": len(block)}
+        for (every, _), block in zip(stacks, blocks, strict=True)
+    ]
     with naming(bundle), atomic_path(bundle) as new_bundle:
-        text = readable_json(_content(list(heads.values()), list(map(len, blocks))))
-        new_bundle.write_bytes(text.encode())
+        new_bundle.write_bytes(_text(list(heads.values()), told).encode())
         with atomic_path(folder / COUNTS) as new_counts:
             new_counts.write_bytes(b"".join(blocks))
             bundle.unlink(missing_ok=True)  # else a kill here would leave it beside other counts
     return bundle
 
 
-def _blocks(found: Iterable[Evidence]) -> Iterator[bytes]:
-    """The counts of each: those of the first whole, the others without what its labels tell."""
-    labels = None
+def _stacks(found: Iterable[Evidence]) -> Iterator[tuple[list[Evidence], Labels]]:
+    """Runs of evidence with the same labels, so long as their counts are not too many."""
+    every: list[Evidence] = []
+    labels, number = None, 0
     for evidence in found:
-        rows, outputs = len(evidence.classes) + 1, evidence.outputs
-        own = labels_of(evidence.images, rows, outputs)
-        shared = labels if labels and labels.same(own) else None
-        yield pack(evidence.images, rows * outputs, shared)
-        labels = labels or own
+        counts = Images(evidence.images).sparse
+        own = Labels.of(evidence.names, counts, len(evidence.classes) + 1, evidence.outputs)
+        number += len(counts[0])
+        if labels is not None and (not labels.same(own) or number > _MOST):
+            yield every, labels
+            every, number = [], len(counts[0])
+        every.append(evidence)
+        labels = own
+    if labels is not None:
+        yield every, labels
 
 
 def _holds(bundle: Path, heads: dict[str, Head], found: Iterable[Evidence]) -> bool:
     """Whether a bundle has these heads, and their counts too, in the form of today."""
     try:
-        if not bundle.is_file() or read_json(bundle)["bundle"] != _SCHEMAS[-1]:
+        if not bundle.is_file() or read_json(bundle)["bundle"] != _FORM:
             return False
         pieces = pieces_of(bundle)
         if {key: piece.head for key, piece in pieces.items()} != heads:
@@ -169,19 +213,14 @@ def _holds(bundle: Path, heads: dict[str, Head], found: Iterable[Evidence]) -> b
         return False
 
 
-def _content(heads: Sequence[Head], lengths: Sequence[int]) -> dict[str, Any]:
-    """What `bundle.json` says of heads, and of the bytes of the counts of each."""
+def _text(heads: Sequence[Head], stacks: list[dict[str, int]]) -> str:
+    """What `bundle.json` says of heads, one a line, and of the bytes of their counts."""
     common = _shared(heads)
-    common["identity"] = _shared([head["identity"] for head in heads])
-    own = [
-        {
-            **_rest(head, common),
-            "identity": _rest(head["identity"], common["identity"]),
-            "counts_bytes": length,
-        }
-        for head, length in zip(heads, lengths, strict=True)
-    ]
-    return {"bundle": _SCHEMAS[-1], "common": common, "pieces": own}
+    for name in _OBJECTS:
+        if all(name in head for head in heads):
+            common[name] = _shared([head[name] for head in heads])
+    own = [_rest(head, common) for head in heads]
+    return json_by_lines({"bundle": _FORM, "stacks": stacks, "common": common, "pieces": own})
 
 
 def _shared(dicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -190,5 +229,12 @@ def _shared(dicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {k: v for k, v in first.items() if all(k in o and o[k] == v for o in others)}
 
 
-def _rest(fields: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in common}
+def _rest(head: Head, common: Head) -> Head:
+    """Of a head, what it does not share."""
+    rest = {name: value for name, value in head.items() if name not in common}
+    for name in _OBJECTS:
+        if name in common and (
+            own := {k: v for k, v in head[name].items() if k not in common[name]}
+        ):
+            rest[name] = own
+    return rest

@@ -15,6 +15,7 @@ from segmodels.core.files import (
     canonical_json,
     check_writable,
     digest,
+    json_by_lines,
     read_json,
     sha256_of_file,
     temporary_folder,
@@ -200,6 +201,16 @@ def test_json_is_readable_and_stable(tmp_path):
     write_json(path, {"b": 1, "a": "é"})
     assert path.read_text(encoding="utf-8") == '{\n  "b": 1,\n  "a": "é"\n}\n'
     assert read_json(path) == {"b": 1, "a": "é"}
+
+
+def test_json_by_lines_has_an_entry_a_line():
+    value = {"a": 1, "b": {"é": [1, 2], "d": {}}, "c": [{"x": None}, 2.5], "e": [], "f": {}}
+    text = json_by_lines(value)
+    assert json.loads(text) == value
+    assert text == (
+        '{\n  "a": 1,\n  "b": {\n    "é": [1, 2],\n    "d": {}\n  },\n'
+        '  "c": [\n    {"x": null},\n    2.5\n  ],\n  "e": [],\n  "f": {}\n}\n'
+    )
 
 
 # Reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from segmodels.evidence import (
     read_evidence,
     write_evidence,
 )
+from segmodels.evidence.adding import in_blocks
 from segmodels.evidence.bundle import file_of, write_bundle
 from segmodels.evidence.files import read_head, write_compact
 from segmodels.evidence.finding import paths_in, paths_of_key
@@ -86,36 +88,80 @@ def test_pieces_may_differ_in_more_than_their_condition(tmp_path: Path) -> None:
 
 
 def test_what_all_conditions_share_is_written_once(tmp_path: Path) -> None:
-    found = [evidence(shifted(matrices(200), n), condition=c) for n, c in enumerate(CONDITIONS)]
+    found = [
+        evidence(shifted(matrices(200), number), condition={**CONDITIONS[0], "severity": number})
+        for number in range(1, 5)
+    ]
     path = write_bundle(tmp_path / "bundle", found)
     assert {e.key: e for e in find_evidence(path.parent)} == {e.key: e for e in found}
-    [first, *others] = (piece["counts_bytes"] for piece in json.loads(path.read_text())["pieces"])
-    assert max(others) < 0.8 * first
+    alone = [pack(e.images, 16) for e in found]
+    assert path.with_name("bundle.counts.xz").stat().st_size < 0.7 * sum(map(len, alone))
 
 
-def test_conditions_of_other_images_are_written_whole(tmp_path: Path) -> None:
+def test_a_line_says_what_a_condition_has_of_its_own(tmp_path: Path) -> None:
+    sums = [in_blocks(one, [1, 1]) for one in SAME_IMAGES]
+    lines = write_bundle(tmp_path, sums).read_text().splitlines()
+    own = [json.loads(line.strip(" ,")) for line in lines[-5:-2]]
+    assert {one["key"] for one in own} == {one.key for one in sums}
+    names = {"key", "counts_sha256", "record_sha256", "identity", "blocks"}
+    assert all(set(one) == names and set(one["blocks"]) == {"images_sha256"} for one in own)
+    assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in sums}
+
+
+def test_conditions_of_other_images_get_a_stack_of_their_own(tmp_path: Path) -> None:
     found = [
         *SAME_IMAGES[:2],
         PIECES[2],
         evidence(matrices(3), condition={"parameter_noise": 0.2, "seed": 0}),
     ]
-    write_bundle(tmp_path, found)
+    path = write_bundle(tmp_path, found)
+    assert [one["conditions"] for one in json.loads(path.read_text())["stacks"]] == [2, 1, 1]
     assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in found}
 
 
-def test_bundles_of_before_are_read_and_take_the_new_form(tmp_path: Path) -> None:
+def test_a_stack_has_no_more_counts_than_are_unpacked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = sum(len(image.counts) for one in SAME_IMAGES[:2] for image in one.images)
+    monkeypatch.setattr("segmodels.evidence.bundle._MOST", most)
     path = write_bundle(tmp_path, SAME_IMAGES)
-    new = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    content = json.loads(path.read_text())
-    blocks = {e.key: pack(e.images, 16) for e in SAME_IMAGES}
-    for piece in content["pieces"]:
-        piece["counts_bytes"] = len(blocks[piece["key"]])
-    path.write_text(json.dumps({**content, "bundle": 1}))
-    whole = b"".join(blocks[piece["key"]] for piece in content["pieces"])
-    path.with_name("bundle.counts.xz").write_bytes(whole)
+    assert [one["conditions"] for one in json.loads(path.read_text())["stacks"]] == [2, 1]
     assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in SAME_IMAGES}
-    write_bundle(tmp_path, SAME_IMAGES)
-    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == new
+    monkeypatch.setattr("segmodels.evidence.bundle._MOST", 1)
+    other = write_bundle(tmp_path / "other", SAME_IMAGES)
+    assert [one["conditions"] for one in json.loads(other.read_text())["stacks"]] == [1, 1, 1]
+
+
+def test_a_stack_of_fewer_conditions_is_told(tmp_path: Path) -> None:
+    bundle, other = (write_bundle(tmp_path / str(n), SAME_IMAGES[:n]) for n in (3, 2))
+    shutil.copy(other.with_name("bundle.counts.xz"), bundle.parent)
+    size = other.with_name("bundle.counts.xz").stat().st_size
+    content = json.loads(bundle.read_text())
+    bundle.write_text(json.dumps({**content, "stacks": [{"conditions": 3, "bytes": size}]}))
+    with pytest.raises(SegmodelsError, match="2 conditions, this is number 3"):
+        read_evidence(bundle.with_name(f"{content['pieces'][2]['key']}.json"))
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_bundles_of_before_are_read_and_take_the_new_form(tmp_path: Path, form: int) -> None:
+    """Those of `earlier_bundles` were written by the code of their time."""
+    shutil.copytree(Path(__file__).with_name("earlier_bundles") / f"form_{form}", tmp_path / "old")
+    assert {e.key: e for e in find_evidence(tmp_path / "old")} == {e.key: e for e in SAME_IMAGES}
+    for folder in ("old", "new"):
+        write_bundle(tmp_path / folder, SAME_IMAGES)
+    old, new = ([f.read_bytes() for f in sorted((tmp_path / n).iterdir())] for n in ("old", "new"))
+    assert old == new
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_no_byte_of_an_earlier_bundle_can_be_changed(tmp_path: Path, form: int) -> None:
+    shutil.copytree(Path(__file__).with_name("earlier_bundles") / f"form_{form}", tmp_path / "old")
+    counts = tmp_path / "old" / "bundle.counts.xz"
+    whole = counts.read_bytes()
+    for i in range(len(whole)):
+        counts.write_bytes(whole[:i] + bytes([whole[i] ^ 4]) + whole[i + 1 :])
+        with pytest.raises(SegmodelsError, match=r"bundle\.counts\.xz: "):
+            list(find_evidence(tmp_path))
 
 
 @pytest.mark.parametrize("pieces", [PIECES, SAME_IMAGES])
@@ -145,17 +191,21 @@ def test_no_byte_of_the_counts_can_be_changed(tmp_path: Path, pieces: list[Evide
         (lambda b: b["pieces"][0].update(counts_sha256="0" * 64), "counts were changed after"),
         (lambda b: b["pieces"][0].update(images=9), "field 'images' says 9"),
         (lambda b: b["pieces"][0].update(colour="red"), "'record_sha256' is of other ones"),
-        (lambda b: b["pieces"].reverse(), "they were changed after"),
-        (lambda b: b["pieces"].pop(0), "they were changed after"),
-        (lambda b: b["pieces"][0].update(counts_bytes=7), r"bundle\.counts\.xz: the counts of "),
-        (lambda b: b["pieces"][0].update(counts_bytes=-7), r"bundle\.json: no bundle"),
-        (lambda b: b["pieces"][0].update(counts_bytes="x"), r"bundle\.json: no bundle"),
+        (lambda b: b["pieces"].reverse(), "counts were changed after"),
+        (lambda b: b["pieces"].pop(0), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"].pop(0), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"][0].update(bytes=7), r"bundle\.counts\.xz: the counts of "),
+        (lambda b: b["stacks"][0].update(bytes=-7), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"][0].update(bytes="x"), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"][0].update(conditions=10**9), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"][0].update(conditions="x"), r"bundle\.json: no bundle"),
         (lambda b: b["pieces"][0].update(key="../../other"), r"bundle\.json: no bundle"),
         (lambda b: b["pieces"][0].update(key=3), r"bundle\.json: no bundle"),
         (lambda b: b["pieces"].append(b["pieces"][0]), r"bundle\.json: no bundle"),
         (lambda b: b.pop("common"), r"bundle\.json: no bundle"),
         (lambda b: b.update(pieces=[3]), r"bundle\.json: no bundle"),
-        (lambda b: b.update(bundle=3), "'bundle' is 3, this version reads 1 and 2"),
+        (lambda b: b.update(bundle=4), "'bundle' is 4, this version reads 1 to 3"),
+        (lambda b: b.update(bundle=2), r"bundle\.json: no bundle"),
     ],
 )
 def test_no_field_can_be_edited(bundle: Path, change: Callable[[Any], Any], message: str) -> None:
@@ -171,7 +221,7 @@ def test_the_same_evidence_leaves_it_as_it_is(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = [file.read_bytes() for file in sorted(bundle.parent.iterdir())]
-    monkeypatch.setattr("segmodels.evidence.packing._PRESET", 0)
+    monkeypatch.setattr("segmodels.evidence.stream._PRESET", 0)
     write_bundle(bundle.parent, reversed(PIECES))
     assert [file.read_bytes() for file in sorted(bundle.parent.iterdir())] == before
     bundle.with_name("bundle.counts.xz").write_bytes(before[0][:-1])

@@ -15,8 +15,7 @@ from synthetic import evidence, matrices
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import ImageCounts, evidence_files, read_evidence, write_evidence
 from segmodels.evidence.files import write_compact
-from segmodels.evidence.labels import Labels
-from segmodels.evidence.packing import labels_of, pack, unpack
+from segmodels.evidence.packing import pack, unpack
 
 SPARSE = st.integers(0, 2**40) | st.just(0)
 
@@ -28,28 +27,12 @@ def test_any_counts_come_back(counts: np.ndarray) -> None:
     assert unpack(pack(images, 20)) == images
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    st.integers(0, 9).flatmap(lambda n: arrays(np.int64, (n, 4, 5), elements=SPARSE)),
-    st.integers(1, 5),
-)
-def test_any_counts_come_back_with_the_labels(counts: np.ndarray, outputs: int) -> None:
-    """Also where a class has no output, or an output no class."""
-    images = [ImageCounts.from_matrix(f"{i}.png", m) for i, m in enumerate(counts[..., :outputs])]
-    labels = labels_of(images, 4, outputs)
-    block = pack(images, 4 * outputs, labels)
-    assert unpack(block, labels) == images
-    if images:
-        with pytest.raises(TypeError):
-            unpack(block)
-
-
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 9).flatmap(lambda n: arrays(np.int64, (n, 4, 5), elements=SPARSE)))
 def test_any_counts_come_back_by_their_gaps(counts: np.ndarray) -> None:
     images = [ImageCounts.from_matrix(f"{i}.png", m) for i, m in enumerate(counts)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segmodels.evidence.packing._MOST_BITS", -1)
+        patch.setattr("segmodels.evidence.stream._MOST_BITS", -1)
         block = pack(images, 20)
     assert b'"gaps"' in lzma.decompress(block)
     assert unpack(block) == images
@@ -65,14 +48,6 @@ def test_a_million_cells_of_which_one_is_counted(tmp_path: Path) -> None:
     block = pack(images, cells)
     assert len(block) < 500_000
     assert unpack(block) == images
-
-
-@pytest.mark.parametrize("pixels", [(0, 9), (9, 0), (9,), ()])
-def test_labels_of_something_else_are_refused(pixels: tuple[int, ...]) -> None:
-    images = [ImageCounts("a", (1, 2), (3, 4))]
-    block = pack(images, 4, labels_of(images, 2, 2))
-    with pytest.raises(ValueError, match=r"counts (of labels|that do not add up)"):
-        unpack(block, Labels(("a",), np.array([pixels], np.int64), 2))
 
 
 def test_it_is_a_fraction_of_the_lines(tmp_path: Path) -> None:
@@ -144,7 +119,7 @@ def test_what_another_library_packed_otherwise_stays(
     packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = packed.read_bytes()
-    monkeypatch.setattr("segmodels.evidence.packing._PRESET", 0)
+    monkeypatch.setattr("segmodels.evidence.stream._PRESET", 0)
     assert pack(evidence(matrices(2)).images, 16) != before
     write_compact(packed.parent, [evidence(matrices(2))])
     assert packed.read_bytes() == before

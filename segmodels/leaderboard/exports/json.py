@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from typing import Any
 
+from segmodels.core.files import json_by_lines
 from segmodels.leaderboard.headline import counts, headline
 from segmodels.leaderboard.links import page_names
 from segmodels.leaderboard.words import disputed
@@ -172,10 +172,8 @@ def render_json(rows: list[Row]) -> str:
         "headline": headline(rows),
         "verdicts": counts(rows),
     }
-    lines = [_line(short(row, page)) for row, page in zip(rows, page_names(rows), strict=True)]
-    body = "".join(f"\n    {line}," for line in lines).removesuffix(",") + ("\n  " if lines else "")
-    top = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
-    return f'{top},\n  "rows": [{body}]\n}}\n'
+    pages = zip(rows, page_names(rows), strict=True)
+    return json_by_lines({**head, "rows": [short(row, page) for row, page in pages]})
 
 
 def _settings(rules: Rules) -> dict[str, Any]:
@@ -197,7 +195,3 @@ def render_csv(rows: list[Row]) -> str:
 def _cell(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula gets an apostrophe, which it hides."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
-
-
-def _line(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
