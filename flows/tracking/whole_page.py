@@ -1,4 +1,4 @@
-"""A page with its pictures inside, for MLflow, which shows a page without the files beside it."""
+"""A page that needs no file beside it, for MLflow, which shows it alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SOURCE = re.compile(r'(<img\b[^>]*\ssrc=")([^"]+)(")')
 
 
 def whole_page(page: str, folder: Path) -> str:
-    """The page with every picture of a file as a data URI.
+    """The page with every picture of a file as a data URI, and links to files as plain text.
 
     MLflow gives a browser the text of a page as a blob, from which no relative address leads
     anywhere. The pages on disk stay small and keep their addresses.
@@ -28,7 +28,7 @@ def whole_page(page: str, folder: Path) -> str:
         before, address, after = found.groups()
         return f"{before}{_data(folder, address) or address}{after}"
 
-    return _SOURCE.sub(inside, page)
+    return _SOURCE.sub(inside, page).replace("<html ", '<html class="alone" ', 1)
 
 
 def _data(folder: Path, address: str) -> str:

@@ -93,7 +93,9 @@ def test_pages_hold_their_pictures(told: Path) -> None:
         sources = re.findall(r'<img\b[^>]*\ssrc="([^"]*)"', page)
         assert all(source.startswith("data:") for source in sources), name
         assert "img-src 'self' data:" in unescape(page)  # else a browser would not show them
+        assert page.count('<html class="alone" ') == page.count(".alone a:not(") == 1
     on_disk = (told / "project" / "reports" / "local" / "leaderboard.html").read_text()
+    assert '<html class="alone"' not in on_disk
     assert 'src="../../docs/corruptions.webp"' in on_disk
     assert on_disk.count("data:image/webp") == 0
 
