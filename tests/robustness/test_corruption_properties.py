@@ -50,6 +50,22 @@ def test_even_images_stay_even(name, severity, level):
     assert (np.abs(found - found[0, 0]) <= 1).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(height=sides, width=sides, colours=st.integers(1, 256), seed=st.integers(0, 99))
+def test_contrast_has_the_mean_that_is_added_up_pixel_by_pixel(height, width, colours, seed):
+    """Whichever way it is found: where colours are few, its last bits decide."""
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = np.where(image < 256 - colours, 256 - colours, image).astype(np.uint8)
+    total = np.zeros(3)
+    for pixel in image.reshape(-1, 3) / 255.0:
+        total += pixel
+    mean = total / (height * width)
+    for severity, factor in enumerate((0.4, 0.3, 0.2, 0.1, 0.05), 1):
+        pulled = (image / 255.0 - mean) * factor + mean
+        expected = (np.clip(pulled, 0, 1) * 255).astype(np.uint8)
+        np.testing.assert_array_equal(corrupt(image, "contrast", severity), expected)
+
+
 def test_nothing_else_decides_what_comes_out(monkeypatch):
     """Neither threads, nor global generators, nor what was corrupted before."""
     image = np.random.default_rng(0).integers(0, 256, (61, 83, 3), dtype=np.uint8)

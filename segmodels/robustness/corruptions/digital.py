@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _UNIT = np.arange(256) / 255.0
 
+#: At most so much of itself does a float64 sum lose with a further number, and twice that.
+_ROUNDING = 2.0**-52
+
 #: Pixels that are added up at a time: as float64 they fit into a processor's first caches.
 _PIXELS = 4096
 
@@ -27,17 +30,35 @@ def contrast(image: Pixels, factor: float, _: None) -> Pixels:
     """Pull every channel towards its mean."""
     import cv2
 
-    mean = _means(image)
-    table = to_pixels((_UNIT[:, None] - mean) * factor + mean)
+    table = _towards_mean(image, factor)
     found: Pixels = np.asarray(cv2.LUT(image, table[None]))
     return found.reshape(image.shape)
 
 
-def _means(image: Pixels) -> Floats:
-    """Mean of every channel in [0, 1], added up pixel by pixel in float64, as numpy's mean does.
+def _towards_mean(image: Pixels, factor: float) -> Pixels:
+    """New grey levels by channel, uint8 (256, 3).
 
-    The last bits decide about whole grey levels where colours are few, and evidence rests on them.
+    The mean is that of grey levels in [0, 1], added up pixel by pixel in float64, as numpy's mean
+    does: its last bits decide about whole grey levels where colours are few, and evidence rests on
+    them. Adding up whole numbers takes a tenth of the time. That sum is exact, so a bound for the
+    rounding of the other is known, and where both ends of it give the same levels, so does the
+    mean between them.
     """
+    import cv2
+
+    pixels = image.shape[0] * image.shape[1]
+    mean = np.array(cv2.sumElems(image)[:3]) / (255 * pixels)
+    slack = mean * (pixels + 16) * _ROUNDING + 1e-14
+    least, most = (_pulled(end, factor) for end in (mean - slack, mean + slack))
+    return least if np.array_equal(least, most) else _pulled(_means(image), factor)
+
+
+def _pulled(mean: Floats, factor: float) -> Pixels:
+    return to_pixels((_UNIT[:, None] - mean) * factor + mean)
+
+
+def _means(image: Pixels) -> Floats:
+    """Mean of every channel in [0, 1], added up pixel by pixel in float64."""
     pixels, total = image.reshape(-1, 3), np.zeros((1, 3))
     for first in range(0, len(pixels), _PIXELS):
         part = _UNIT[pixels[first : first + _PIXELS]]
