@@ -28,7 +28,7 @@ from segmodels.evidence.identity import KEY
 from segmodels.evidence.images import Images
 from segmodels.evidence.labels import Labels
 from segmodels.evidence.record import Evidence
-from segmodels.evidence.stack import pack_stack, unpack_stack
+from segmodels.evidence.stack import fit, pack_stack, unpack_stack
 
 BUNDLE = "bundle.json"
 COUNTS = "bundle.counts.xz"
@@ -191,7 +191,8 @@ def _stacks(found: Iterable[Evidence]) -> Iterator[tuple[list[Evidence], Labels]
         counts = Images(evidence.images).sparse
         own = Labels.of(evidence.names, counts, len(evidence.classes) + 1, evidence.outputs)
         number += len(counts[0])
-        if labels is not None and (not labels.same(own) or number > _MOST):
+        fits = number <= _MOST and fit(len(every) + 1, own)
+        if labels is not None and not (labels.same(own) and fits):
             yield every, labels
             every, number = [], len(counts[0])
         every.append(evidence)

@@ -17,6 +17,14 @@ from segmodels.evidence.images import Images, Sparse
 from segmodels.evidence.labels import Labels
 from segmodels.evidence.stream import Stream, filled, packed, planes, width_of
 
+#: Conditions times images times labels: of each of these, the right pixels have to be found.
+_MOST = 2**28
+
+
+def fit(conditions: int, labels: Labels) -> bool:
+    """Whether so many conditions can be one stack; one always can."""
+    return conditions < 2 or conditions * max(1, labels.pixels.size) <= _MOST
+
 
 def pack_stack(conditions: Sequence[Images], labels: Labels) -> bytes:
     """Counts under several conditions as one block.
@@ -59,6 +67,8 @@ def unpack_stack(block: bytes) -> tuple[Images, ...]:
     shape = int(head["rows"]), len(names)
     pixels = stream.numbers(int(head["pixels"]), shape[0] * shape[1]).astype(np.int64)
     labels = Labels(names, pixels.reshape(shape).T, int(head["outputs"]))
+    if not fit(number, labels):
+        raise ValueError(f"{number} conditions")
     held = np.flatnonzero(_held(labels))
     place, count = stream.filled(head, _cells(labels) * len(held) * number)
     rest, condition = np.divmod(place, max(1, number))

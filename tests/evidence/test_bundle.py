@@ -127,9 +127,12 @@ def test_a_stack_has_no_more_counts_than_are_unpacked_at_once(
     path = write_bundle(tmp_path, SAME_IMAGES)
     assert [one["conditions"] for one in json.loads(path.read_text())["stacks"]] == [2, 1]
     assert {e.key: e for e in find_evidence(tmp_path)} == {e.key: e for e in SAME_IMAGES}
-    monkeypatch.setattr("segmodels.evidence.bundle._MOST", 1)
-    other = write_bundle(tmp_path / "other", SAME_IMAGES)
-    assert [one["conditions"] for one in json.loads(other.read_text())["stacks"]] == [1, 1, 1]
+    for limit in ("bundle._MOST", "stack._MOST"):
+        monkeypatch.setattr(f"segmodels.evidence.{limit}", 1)
+        other = write_bundle(tmp_path / limit, SAME_IMAGES)
+        assert [one["conditions"] for one in json.loads(other.read_text())["stacks"]] == [1, 1, 1]
+        assert {e.key: e for e in find_evidence(other.parent)} == {e.key: e for e in SAME_IMAGES}
+        monkeypatch.undo()
 
 
 def test_a_stack_of_fewer_conditions_is_told(tmp_path: Path) -> None:

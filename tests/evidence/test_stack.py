@@ -85,7 +85,14 @@ HEAD = b'"conditions":1,"images":["a"],"outputs":2,"pixels":1,"rows":2'
         (b'{"bytes":1,' + HEAD + b"}\n\x09\x09\x60\x0a\x01", "do not add up"),
         (b'{"bytes":1,' + HEAD + b"}\n\x09\x09\x40\x03\x01", "more than its head tells"),
         (b'{"bytes":9,' + HEAD + b"}\n\x09\x09\x40\x03", "numbers of 9 bytes"),
-        (b'{"bytes":1,' + HEAD.replace(b":1", b":1000000000000", 1) + b"}\n\x09\x09", "cells of"),
+        (
+            b'{"bytes":1,' + HEAD.replace(b":1", b":1000000000000", 1) + b"}\n\x09\x09",
+            "0000 conditions",
+        ),
+        (
+            b'{"bytes":0,"conditions":1000000000,"images":[],"outputs":1,"pixels":0,"rows":1}\n',
+            "0000 conditions",
+        ),
         (b'{"bytes":1,' + HEAD.replace(b":1", b":-1", 1) + b"}\n\x09\x09\x40\x03", "cells of"),
         (b'{"bytes":1,' + HEAD[:-1] + b"1000000000000}\n\x09\x09", "numbers of 1 bytes"),
         (b'{"bytes":1,' + HEAD[:-1] + b"-2}\n\x09\x09", "numbers of 1 bytes"),
