@@ -116,8 +116,6 @@ def test_bad_arguments_are_named(scene):
 def test_variants_are_named(scene):
     with pytest.raises(UnknownNameError, match=r"variant .*'hendriks'. Did you mean 'hendrycks'"):
         corrupt(scene, "contrast", 1, variant="hendriks")
-    with pytest.raises(SegmodelsError, match=r"snow of 'hendrycks' is not implemented: .*ImageMag"):
-        corrupt(scene, "snow", 1, variant="hendrycks")
     with pytest.raises(SegmodelsError, match="'textures' is of frost, and snow has none"):
         corrupt(scene, "snow", 1, textures="photographs")
     stored = corrupt(scene, "contrast", 2, variant="imagecorruptions_then_jpeg85")

@@ -301,10 +301,6 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
             "corruption 'fgo'. Did you mean 'fog'",
         ),
         ("{title: t, corruptions: [fog], fewer: {fog: [1, 1]}}", "severities 1 to 5, each once"),
-        (
-            "{title: t, corruptions: [snow], variant: hendrycks}",
-            "field 'variant': snow of 'hendrycks' is not implemented: .*ImageMagick",
-        ),
         ("{title: t, corruptions: [fog], variant: hendriks}", "field 'variant': expected "),
         ("{title: t, corruptions: [fog], noise_on: decoder}", "lists no 'parameter_noise'"),
         ("{title: t, parameter_noise: [1], noise_on: head}", "'noise_on': expected"),

@@ -112,7 +112,7 @@ def corruption_of(name: str, variant: str, textures: str | Path | None = None) -
 
     Raises:
         UnknownNameError: no such corruption or variant; the message suggests the nearest.
-        SegmodelsError: the generator's definition is not here.
+        SegmodelsError: photographs are of frost alone, or the folder lacks them.
     """
     if name not in CORRUPTIONS:
         raise UnknownNameError("corruption", name, CORRUPTIONS)
@@ -121,10 +121,7 @@ def corruption_of(name: str, variant: str, textures: str | Path | None = None) -
     found = (
         CORRUPTIONS[name] if textures is None else _textured(name, path_to("textures", textures))
     )
-    other = found.variants.get(variant.removesuffix(_STORED), found)
-    if isinstance(other, str):
-        raise SegmodelsError(f"{name} of {variant!r} is not implemented: {other}.")
-    return other
+    return found.variants.get(variant.removesuffix(_STORED), found)
 
 
 def is_stored(variant: str) -> bool:

@@ -35,7 +35,7 @@ class Corruption:
         apply: pure function of the image, one of `levels` and raw draws.
         draw: makes the raw draws; None where nothing is left to chance.
         variants: the same corruption as another published generator defines it, by that
-            generator's name, or, as a text, why it is not here.
+            generator's name.
         version: raised whenever its pixels change, so that evidence from before is not taken for
             evidence of now; from 2 on it is part of a condition. One number, or one of each
             severity.
@@ -44,7 +44,7 @@ class Corruption:
     levels: tuple[Any, ...]
     apply: Apply
     draw: Draw | None = None
-    variants: Mapping[str, Corruption | str] = field(default_factory=dict)
+    variants: Mapping[str, Corruption] = field(default_factory=dict)
     version: int | tuple[int, int, int, int, int] = 1
 
     def version_of(self, severity: int) -> int:

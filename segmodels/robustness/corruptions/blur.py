@@ -156,6 +156,11 @@ def motion_blur(image: Pixels, level: Motion, angle: float) -> Pixels:
     return found
 
 
+def motion_blur_by_imagemagick(image: Pixels, level: Motion, angle: float) -> Pixels:
+    """The same, rounded otherwise, and no copy is lost in an image smaller than the blur."""
+    return filters.motion_by_imagemagick(image, level.radius, level.sigma, angle)
+
+
 def _angle(image: Pixels, level: Motion, random: np.random.Generator) -> float:
     return draws.angle(random, -45, 45)
 
@@ -216,7 +221,10 @@ CORRUPTIONS = {
     "defocus_blur": Corruption(_DISKS, defocus_blur, version=(1, 1, 1, 1, 2)),
     "glass_blur": GLASS,
     "motion_blur": Corruption(
-        _MOTIONS, motion_blur, _angle, {"hendrycks": "it blurs with ImageMagick"}
+        _MOTIONS,
+        motion_blur,
+        _angle,
+        {"hendrycks": Corruption(_MOTIONS, motion_blur_by_imagemagick, _angle)},
     ),
     "zoom_blur": Corruption(
         _ZOOMS, zoom_blur, variants={"hendrycks": Corruption(_ZOOMS, zoom_blur_centred)}

@@ -107,15 +107,15 @@ def motion_weights(radius: int, sigma: float) -> Reals:
 
 
 def motion_shifts(
-    shape: tuple[int, int], radius: int, sigma: float, angle: float
+    shape: tuple[int, int] | None, radius: int, sigma: float, angle: float
 ) -> Iterator[tuple[int, int, float]]:
     """Rows, columns and weight of each copy that a motion blur adds up.
 
-    Whole pixels, halves rounded down. Copies that would leave the image are lost with their
-    weight, as by the authors.
+    Whole pixels, halves rounded down.
 
     Args:
-        shape: height and width of the image.
+        shape: height and width of an image; copies that would leave it are lost with their weight,
+            as in imagecorruptions. None: none is lost.
         radius: half the number of copies.
         sigma: of the weights, in pixels along the direction.
         angle: of the direction in degrees; 0 takes from the right, 90 from below.
@@ -123,17 +123,39 @@ def motion_shifts(
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     for i, weight in enumerate(motion_weights(radius, sigma)):
         down, right = math.ceil(i * sine - 0.5), math.ceil(i * cosine - 0.5)
-        if abs(down) >= shape[0] or abs(right) >= shape[1]:
+        if shape and (abs(down) >= shape[0] or abs(right) >= shape[1]):
             return
         yield down, right, float(weight)
 
 
-def motion(values: Reals, radius: int, sigma: float, angle: float) -> Reals:
-    """Motion blur of float32 (H, W) or (H, W, C), edges repeated; see `motion_shifts`."""
+#: ImageMagick keeps 16 bits of a value, rounded, and cuts them to 8 in a file: of 257 steps that a
+#: grey level has there, the last half one is of the next level.
+HALF_A_STEP = 0.5 / 257
+
+
+def motion_by_imagemagick(levels: Pixels, radius: int, sigma: float, angle: float) -> Pixels:
+    """Motion blur of uint8 (H, W) or (H, W, C) as ImageMagick 6 with 16 bits gives it."""
+    blurred = motion(levels.astype(np.float32), radius, sigma, angle, lossy=False)
+    found = np.empty_like(levels)
+    for rows in strips(levels):
+        found[rows] = truncated(blurred[rows] + np.float32(HALF_A_STEP))
+    return found
+
+
+def motion(values: Reals, radius: int, sigma: float, angle: float, *, lossy: bool = True) -> Reals:
+    """Motion blur of float32 (H, W) or (H, W, C), edges repeated.
+
+    Args:
+        values: of the image.
+        radius: as of `motion_shifts`.
+        sigma: likewise.
+        angle: likewise.
+        lossy: whether copies that leave the image are lost.
+    """
     import cv2
 
     height, width = values.shape[:2]
-    shifts = list(motion_shifts((height, width), radius, sigma, angle))
+    shifts = list(motion_shifts((height, width) if lossy else None, radius, sigma, angle))
     downs, rights = [down for down, _, _ in shifts], [right for _, right, _ in shifts]
     top, left = -min(0, *downs, 0), -min(0, *rights, 0)
     padded = cv2.copyMakeBorder(

@@ -8,7 +8,8 @@ import numpy as np
 
 from segmodels.core.arrays import Pixels
 from segmodels.robustness.corruptions import draws, filters
-from segmodels.robustness.corruptions.base import Corruption, Reals, strips, truncated
+from segmodels.robustness.corruptions.base import Corruption, Reals, strips, to_pixels, truncated
+from segmodels.robustness.corruptions.filters import motion_by_imagemagick
 from segmodels.robustness.corruptions.resampling import enlarged_in_float64
 
 
@@ -33,10 +34,28 @@ class Flakes(NamedTuple):
 
 def snow(image: Pixels, level: Snow, flakes: Flakes) -> Pixels:
     """Flakes and the same flakes turned by 180 degrees, on an image made paler."""
+    return _covered(image, level, _fallen(level, flakes))
+
+
+def snow_by_imagemagick(image: Pixels, level: Snow, flakes: Flakes) -> Pixels:
+    """The same with flakes of 8 bits, of the middle of what was enlarged, blurred otherwise."""
+    height, width = image.shape[:2]
+    large = enlarged_in_float64(flakes.layer, level.zoom)
+    top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
+    middle, layer = large[top:, left:], np.empty((height, width), np.uint8)
+    for rows in strips(layer):
+        alone = middle[rows, :width]
+        layer[rows] = to_pixels(np.where(alone < level.least, 0, alone))
+    blurred = motion_by_imagemagick(layer, level.radius, level.sigma, flakes.angle)
+    return _covered(image, level, blurred)
+
+
+def _covered(image: Pixels, level: Snow, flakes: Pixels) -> Pixels:
+    """An image under a layer of flakes, uint8, that is as large or larger."""
     import cv2
 
     height, width = image.shape[:2]
-    layer = _fallen(level, flakes)[:height, :width]
+    layer = flakes[:height, :width]
     found = np.empty_like(image)
     for rows in strips(image):
         levels = image[rows].astype(np.float32)
@@ -67,15 +86,17 @@ def _flakes(image: Pixels, level: Snow, random: np.random.Generator) -> Flakes:
     return Flakes(layer, draws.angle(random, -135, -45))
 
 
+_LEVELS = (
+    Snow(0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+    Snow(0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+    Snow(0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+    Snow(0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+    Snow(0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+)
+
 SNOW = Corruption(
-    (
-        Snow(0.1, 0.3, 3, 0.5, 10, 4, 0.8),
-        Snow(0.2, 0.3, 2, 0.5, 12, 4, 0.7),
-        Snow(0.55, 0.3, 4, 0.9, 12, 8, 0.7),
-        Snow(0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
-        Snow(0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
-    ),
+    _LEVELS,
     snow,
     _flakes,
-    variants={"hendrycks": "it blurs the flakes with ImageMagick"},
+    variants={"hendrycks": Corruption(_LEVELS, snow_by_imagemagick, _flakes)},
 )

@@ -14,6 +14,7 @@ from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT
 from segmodels.robustness.corruptions import blur as processor_blur
 from segmodels.robustness.corruptions import digital as processor_digital
 from segmodels.robustness.corruptions import noise as noise_tables
+from segmodels.robustness.corruptions import snow as processor_snow
 from segmodels.robustness.corruptions.base import Apply as OnProcessor
 from segmodels.robustness.corruptions.base import Corruption
 from segmodels.robustness.corruptions.draws import bits
@@ -48,6 +49,8 @@ APPLIED: dict[str, Apply] = {
 _STANDS_FOR: dict[OnProcessor, Apply] = {
     **{CORRUPTIONS[name].apply: apply for name, apply in APPLIED.items()},
     processor_blur.zoom_blur_centred: blur.zoom_blur_centred,
+    processor_blur.motion_blur_by_imagemagick: blur.motion_blur_by_imagemagick,
+    processor_snow.snow_by_imagemagick: weather.snow_by_imagemagick,
     processor_digital.pixelate_by_means: digital.pixelate_by_means,
 }
 

@@ -7,7 +7,12 @@ import torch
 
 from segmodels.robustness.corruptions.base import Reals
 from segmodels.robustness.corruptions.blur import Motion, disk_of
-from segmodels.robustness.corruptions.filters import gaussian_weights, motion_shifts, signs_of
+from segmodels.robustness.corruptions.filters import (
+    HALF_A_STEP,
+    gaussian_weights,
+    motion_shifts,
+    signs_of,
+)
 from segmodels.robustness.corruptions.glass import Glass
 from segmodels.robustness.on_device.base import enlarged, filtered, on, padded, truncated
 
@@ -39,14 +44,17 @@ def defocus_blur(image: torch.Tensor, level: tuple[int, float], _: None) -> torc
     return truncated(total)
 
 
-def motion(levels: torch.Tensor, level: tuple[int, float], angle: float) -> torch.Tensor:
+def motion(
+    levels: torch.Tensor, level: tuple[int, float], angle: float, *, lossy: bool = True
+) -> torch.Tensor:
     """Copies along a direction, edges repeated: float (H, W) or (H, W, C)."""
     radius, sigma = level
     height, width = levels.shape[:2]
     reach = 2 * radius
     wide = padded(padded(levels, reach, 0, "nearest"), reach, 1, "nearest")
     total = torch.zeros_like(levels)
-    for down, right, weight in motion_shifts((height, width), radius, sigma, angle):
+    shape = (height, width) if lossy else None
+    for down, right, weight in motion_shifts(shape, radius, sigma, angle):
         part = wide[reach + down :, reach + right :][:height, :width]
         total.add_(part, alpha=weight)
     return total
@@ -56,6 +64,18 @@ def motion_blur(image: torch.Tensor, level: Motion, angle: float) -> torch.Tenso
     """Half a normal curve along a direction."""
     blurred = motion(image.double(), (level.radius, level.sigma), angle)
     return truncated_as(blurred, level.loses, 1e-9)
+
+
+def motion_blur_by_imagemagick(image: torch.Tensor, level: Motion, angle: float) -> torch.Tensor:
+    """The same as ImageMagick gives it."""
+    return motion_by_imagemagick(image, (level.radius, level.sigma), angle)
+
+
+def motion_by_imagemagick(
+    pixels: torch.Tensor, level: tuple[int, float], angle: float
+) -> torch.Tensor:
+    """As `corruptions.filters.motion_by_imagemagick`."""
+    return truncated(motion(pixels.double(), level, angle, lossy=False) + HALF_A_STEP)
 
 
 def truncated_as(levels: torch.Tensor, loses: int, least: float) -> torch.Tensor:

@@ -13,7 +13,7 @@ from segmodels.robustness.corruptions.frost import mixture
 from segmodels.robustness.corruptions.resampling import between
 from segmodels.robustness.corruptions.snow import Snow
 from segmodels.robustness.on_device.base import looked_up, on, truncated
-from segmodels.robustness.on_device.blur import motion
+from segmodels.robustness.on_device.blur import motion, motion_by_imagemagick
 
 
 def snow(image: torch.Tensor, level: Snow, flakes: Any) -> torch.Tensor:
@@ -22,7 +22,22 @@ def snow(image: torch.Tensor, level: Snow, flakes: Any) -> torch.Tensor:
     large = _enlarged(flakes.layer.double(), level.zoom)
     large = torch.where(large < level.least, 0, large.clamp(0, 1)).float()
     blurred = motion(large, (level.radius, level.sigma), flakes.angle)
-    layer = (blurred * 255).round()[:height, :width]
+    return _covered(image, level, (blurred * 255).round()[:height, :width])
+
+
+def snow_by_imagemagick(image: torch.Tensor, level: Snow, flakes: Any) -> torch.Tensor:
+    """The same with flakes of 8 bits, of the middle of what was enlarged, blurred otherwise."""
+    height, width = image.shape[:2]
+    large = _enlarged(flakes.layer.double(), level.zoom)
+    top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
+    middle = large[top:, left:][:height, :width]
+    alone = truncated(torch.where(middle < level.least, 0, middle.clamp(0, 1)) * 255)
+    blurred = motion_by_imagemagick(alone, (level.radius, level.sigma), flakes.angle)
+    return _covered(image, level, blurred.float())
+
+
+def _covered(image: torch.Tensor, level: Snow, layer: torch.Tensor) -> torch.Tensor:
+    """An image under a layer of flakes of its size."""
     levels = image.float()
     grey = 0.299 * levels[..., 0] + 0.587 * levels[..., 1] + 0.114 * levels[..., 2]
     pale = torch.maximum(levels, (grey * 1.5 + 127.5)[..., None])
