@@ -168,7 +168,7 @@ def traced_logits(model: SegModel, view: View, size: tuple[int, int], protocol: 
         )
     if mirrored is not None:
         logits = logits.flip(MIRRORED_DIM[mirrored])
-    return logits[0]
+    return logits.squeeze(0)  # backward this is a view, where an index is zeros and a copy
 
 
 def _input_logits(model: SegModel, pixels: Tensor, protocol: Protocol) -> Tensor:
