@@ -97,7 +97,7 @@ def _read(bundle: Path, changed: int, size: int) -> dict[str, Piece]:
             if not KEY.fullmatch(own["key"]) or own["key"] in found or end < start:
                 raise ValueError(f"{own['key']!r}, {end - start} bytes")
             found[own["key"]] = Piece(_joined(content["common"], own), start, end, place)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SegmodelsError(f"{bundle}: no bundle of evidence ({error!r}).") from None
     return found
 
@@ -105,7 +105,10 @@ def _read(bundle: Path, changed: int, size: int) -> dict[str, Piece]:
 def _spans(content: dict[str, Any]) -> Iterator[tuple[int, int, int | None]]:
     """Where the counts of each piece are: the bytes, and the place in the stack."""
     earlier, end = content["bundle"] in FORMS, 0
-    for entry in content["pieces"] if earlier else content["stacks"]:
+    stacks = content["pieces"] if earlier else content["stacks"]
+    if not earlier and sum(one["conditions"] for one in stacks) != len(content["pieces"]):
+        raise ValueError("stacks of another number of conditions")
+    for entry in stacks:
         start, end = end, end + int(entry["counts_bytes" if earlier else "bytes"])
         for place in (None,) if earlier else range(entry["conditions"]):
             yield start, end, place
@@ -128,9 +131,11 @@ def read_counts(bundle: Path, piece: Piece) -> Images:
         SegmodelsError: the file of the counts is missing, or cannot be read.
         ValueError, KeyError, TypeError: what lies there are no counts.
     """
-    counts = bundle.with_name(COUNTS)
+    counts, pieces = bundle.with_name(COUNTS), list(pieces_of(bundle).values())
+    if counts.is_file() and (size := counts.stat().st_size) != pieces[-1].end:
+        raise ValueError(f"{size} bytes where there should be {pieces[-1].end}")
     if piece.place is None:
-        first = next(iter(pieces_of(bundle).values()))
+        first = pieces[0]
         block, other = (_block(counts, one.start, one.end) for one in (piece, first))
         return unpack_earlier(block, other, first.head)
     stat = counts.stat() if counts.is_file() else None

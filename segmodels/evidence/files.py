@@ -78,7 +78,7 @@ def read_head(path: Path) -> Head:
     Raises:
         SegmodelsError: there is neither, or it is no JSON.
     """
-    if path.name == BUNDLE:
+    if path.name == BUNDLE and path.is_file():
         keys = list(pieces_of(path))
         first = path.with_name(f"{min(keys)}.json") if keys else "nothing"
         raise SegmodelsError(f"{path}: a bundle of {len(keys)}; name one of them, such as {first}.")

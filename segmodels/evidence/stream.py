@@ -104,9 +104,10 @@ class Stream:
         return np.flatnonzero(np.unpackbits(bits, count=places))
 
     def _by_gaps(self, head: Mapping[str, Any], places: int) -> NDArray[np.int64]:
-        gaps = self.numbers(int(head["gaps"]), int(head["counts"])).astype(np.int64)
-        place = np.cumsum(gaps + 1) - 1
-        if len(place) and not (np.diff(place, prepend=-1).min() > 0 and place[-1] < places):
+        gaps = self.numbers(int(head["gaps"]), int(head["counts"]))
+        place = np.cumsum(gaps.astype(np.int64) + 1) - 1
+        # The sum of larger gaps would wrap around.
+        if len(gaps) and not (gaps.max() < min(places, _PLACES) and place[-1] < places):
             raise ValueError(f"a count beyond the {places} cells of all images")
         return place
 

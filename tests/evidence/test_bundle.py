@@ -172,7 +172,7 @@ def test_no_byte_of_the_counts_can_be_changed(tmp_path: Path, pieces: list[Evide
     bundle = write_bundle(tmp_path, pieces)
     counts = bundle.with_name("bundle.counts.xz")
     whole = counts.read_bytes()
-    wrong = [whole[:-1], b"", whole[1:]]
+    wrong = [whole[:-1], b"", whole[1:], whole + b"x"]
     wrong += [whole[:i] + bytes([whole[i] ^ 4]) + whole[i + 1 :] for i in range(len(whole))]
     for content in wrong:
         counts.write_bytes(content)
@@ -200,7 +200,10 @@ def test_no_byte_of_the_counts_can_be_changed(tmp_path: Path, pieces: list[Evide
         (lambda b: b["stacks"][0].update(bytes=7), r"bundle\.counts\.xz: the counts of "),
         (lambda b: b["stacks"][0].update(bytes=-7), r"bundle\.json: no bundle"),
         (lambda b: b["stacks"][0].update(bytes="x"), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"][0].update(bytes=float("inf")), r"bundle\.json: no bundle"),
         (lambda b: b["stacks"][0].update(conditions=10**9), r"bundle\.json: no bundle"),
+        (lambda b: b["stacks"][0].update(conditions=2), "stacks of another number of conditions"),
+        (lambda b: b["stacks"][-1].update(bytes=10**4), "bytes where there should be"),
         (lambda b: b["stacks"][0].update(conditions="x"), r"bundle\.json: no bundle"),
         (lambda b: b["pieces"][0].update(key="../../other"), r"bundle\.json: no bundle"),
         (lambda b: b["pieces"][0].update(key=3), r"bundle\.json: no bundle"),
@@ -250,6 +253,12 @@ def test_a_bundle_is_no_piece(bundle: Path) -> None:
     with pytest.raises(
         SegmodelsError, match=r"bundle\.json: a bundle of 3; name one of them, such"
     ):
+        read_evidence(bundle)
+
+
+def test_a_bundle_that_is_not_there_is_told(bundle: Path) -> None:
+    bundle.unlink()
+    with pytest.raises(SegmodelsError, match=r"bundle\.json: no such file"):
         read_evidence(bundle)
 
 

@@ -101,6 +101,9 @@ def test_no_byte_of_it_can_be_changed(packed: Path) -> None:
         b'{"bytes":1,"cells":8,"counts":1,"gaps":9,"images":["a"]}\n' + bytes(10),
         b'{"bytes":0,"cells":8,"counts":1,"gaps":8,"images":["a"]}\n' + b"\xff" * 8,
         b'{"bytes":0,"cells":8,"counts":1e9,"gaps":0,"images":["a"]}\n',
+        b'{"bytes":1,"cells":16,"counts":3,"gaps":8,"images":["a","b"]}\n'
+        + np.array([2**62, 2**63 - 1, 2**62 + 1], "<u8").view(np.uint8).reshape(3, 8).T.tobytes()
+        + bytes([1, 1, 1]),
     ],
 )
 def test_a_stream_of_something_else_is_refused(packed: Path, text: bytes) -> None:
