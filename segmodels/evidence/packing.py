@@ -3,8 +3,8 @@
 A block is an xz stream of one line of JSON (names of the images, cells of a matrix, bytes of the
 largest count), then a bit for each cell of each image, then the counts that are not zero: first
 their lowest bytes, then the next ones (`segmodels.evidence.stream`). Cells of one name lie beside
-each other, because their counts are alike. That takes 14 to 28 kB for 233 images of 11 classes, where
-the lines take 76 to 167 and, compressed, 25 (bz2) to 29 (zlib) on average.
+each other, because their counts are alike. That takes 14 to 28 kB for 233 images of 11
+classes, where the lines take 76 to 167 and, compressed, 25 (bz2) to 29 (zlib) on average.
 """
 
 from __future__ import annotations
