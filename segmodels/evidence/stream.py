@@ -16,6 +16,8 @@ from segmodels.core.files import canonical_json
 #: memory: bytes of its first line, places for counts, counts that are not zero. The 5,000 images
 #: of COCO-Stuff have 147 million places and a million such counts.
 _HEAD, _PLACES, _FILLED = 2**24, 2**31, 2**26
+#: The last place that gaps may lead to: ImageNet has fifty thousand million.
+_FURTHEST = 2.0**60
 _PRESET = 9 | lzma.PRESET_EXTREME
 #: Bytes of bits above which gaps are written; unpacking bits takes eight times as many.
 _MOST_BITS = 2**26
@@ -105,11 +107,11 @@ class Stream:
 
     def _by_gaps(self, head: Mapping[str, Any], places: int) -> NDArray[np.int64]:
         gaps = self.numbers(int(head["gaps"]), int(head["counts"]))
-        place = np.cumsum(gaps.astype(np.int64) + 1) - 1
-        # The sum of larger gaps would wrap around.
-        if len(gaps) and not (gaps.max() < min(places, _PLACES) and place[-1] < places):
-            raise ValueError(f"a count beyond the {places} cells of all images")
-        return place
+        if gaps.sum(dtype=np.float64) < _FURTHEST:  # else their sum could wrap around
+            place = np.cumsum(gaps.astype(np.int64) + 1) - 1
+            if not len(place) or place[-1] < places:
+                return place
+        raise ValueError(f"a count beyond the {places} cells of all images")
 
     def numbers(self, width: int, number: int) -> NDArray[np.uint64]:
         """So many numbers, from their lowest bytes and the next ones."""

@@ -50,6 +50,11 @@ def test_a_million_cells_of_which_one_is_counted(tmp_path: Path) -> None:
     assert unpack(block) == images
 
 
+def test_gaps_may_be_long() -> None:
+    images = [ImageCounts("a", (3, 2**35), (1, 2))]
+    assert unpack(pack(images, 2**36)) == images
+
+
 def test_it_is_a_fraction_of_the_lines(tmp_path: Path) -> None:
     found = evidence(matrices(200))
     lines = write_evidence(tmp_path / "a", found).with_suffix(".counts.jsonl")
