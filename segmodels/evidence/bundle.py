@@ -9,6 +9,7 @@ its own would have, `<key>.json` beside them, and every checksum that it would h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -131,15 +132,16 @@ def read_counts(bundle: Path, piece: Piece) -> Images:
         SegmodelsError: the file of the counts is missing, or cannot be read.
         ValueError, KeyError, TypeError: what lies there are no counts.
     """
-    counts, pieces = bundle.with_name(COUNTS), list(pieces_of(bundle).values())
-    if counts.is_file() and (size := counts.stat().st_size) != pieces[-1].end:
-        raise ValueError(f"{size} bytes where there should be {pieces[-1].end}")
+    counts, pieces = bundle.with_name(COUNTS), pieces_of(bundle).values()
+    with _reading(counts):
+        stat = counts.stat()
+    if stat.st_size != (end := next(reversed(pieces)).end):
+        raise ValueError(f"{stat.st_size} bytes where there should be {end}")
     if piece.place is None:
-        first = pieces[0]
+        first = next(iter(pieces))
         block, other = (_block(counts, one.start, one.end) for one in (piece, first))
         return unpack_earlier(block, other, first.head)
-    stat = counts.stat() if counts.is_file() else None
-    images = _stack(counts, piece.start, piece.end, stat and (stat.st_mtime_ns, stat.st_size))
+    images = _stack(counts, piece.start, piece.end, (stat.st_mtime_ns, stat.st_size))
     if piece.place >= len(images):
         raise ValueError(f"{len(images)} conditions, this is number {piece.place + 1}")
     return images[piece.place]
@@ -152,10 +154,15 @@ def _stack(counts: Path, start: int, end: int, changed: object) -> tuple[Images,
 
 
 def _block(counts: Path, start: int, end: int) -> bytes:
+    with _reading(counts), counts.open("rb") as stream:
+        stream.seek(start)
+        return stream.read(end - start)
+
+
+@contextmanager
+def _reading(counts: Path) -> Iterator[None]:
     try:
-        with counts.open("rb") as stream:
-            stream.seek(start)
-            return stream.read(end - start)
+        yield
     except FileNotFoundError:
         raise SegmodelsError(f"{counts}: missing beside {BUNDLE}.") from None
     except OSError as error:
@@ -175,7 +182,7 @@ def write_bundle(folder: Path, found: Iterable[Evidence]) -> Path:
     if _holds(bundle, heads, ordered):
         return bundle
     stacks = list(_stacks(ordered))
-    blocks = [pack_stack([Images(e.images) for e in every], labels) for every, labels in stacks]
+    blocks = [pack_stack(every, labels) for every, labels in stacks]
     told = [
         {"conditions": len(every), "bytes": len(block)}
         for (every, _), block in zip(stacks, blocks, strict=True)
@@ -188,19 +195,19 @@ def write_bundle(folder: Path, found: Iterable[Evidence]) -> Path:
     return bundle
 
 
-def _stacks(found: Iterable[Evidence]) -> Iterator[tuple[list[Evidence], Labels]]:
-    """Runs of evidence with the same labels, so long as their counts are not too many."""
-    every: list[Evidence] = []
+def _stacks(found: Iterable[Evidence]) -> Iterator[tuple[list[Images], Labels]]:
+    """Runs of counts with the same labels, so long as they are not too many."""
+    every: list[Images] = []
     labels, number = None, 0
     for evidence in found:
-        counts = Images(evidence.images).sparse
-        own = Labels.of(evidence.names, counts, len(evidence.classes) + 1, evidence.outputs)
-        number += len(counts[0])
+        images = Images(evidence.images)
+        own = Labels.of(images.names, images.sparse, len(evidence.classes) + 1, evidence.outputs)
+        number += len(images.sparse[0])
         fits = number <= _MOST and fit(len(every) + 1, own)
         if labels is not None and not (labels.same(own) and fits):
             yield every, labels
-            every, number = [], len(counts[0])
-        every.append(evidence)
+            every, number = [], len(images.sparse[0])
+        every.append(images)
         labels = own
     if labels is not None:
         yield every, labels

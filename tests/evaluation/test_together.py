@@ -81,19 +81,31 @@ def decoded(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
+@pytest.fixture
+def expected(subjects: list[Subject], dataset: Dataset, decoded: list[int]) -> list[str]:
+    """What each subject counts alone; what was decoded for it is not noted."""
+    found = [alone(one, dataset) for one in subjects]
+    decoded.clear()
+    return found
+
+
+def counted(subjects: list[Subject], dataset: Dataset) -> list[str]:
+    """What they count together, which is told image by image."""
+    told: list[tuple[int, int]] = []
+    count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
+    assert told == [(number, 12) for number in range(1, 13)]
+    return scratches(subjects, dataset)
+
+
 def test_each_is_counted_as_alone_and_images_are_decoded_once(
     subjects: list[Subject],
     dataset: Dataset,
     decoded: list[int],
+    expected: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = [alone(one, dataset) for one in subjects]
-    told: list[tuple[int, int]] = []
-    decoded.clear()
-    count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
+    assert counted(subjects, dataset) == expected
     assert sorted(decoded) == [0, 1, 2]
-    assert scratches(subjects, dataset) == expected
-    assert told == [(number, 12) for number in range(1, 13)]
 
     monkeypatch.setattr(together, "cores", lambda: 5)  # memory for other numbers of workers
     count_together(subjects, dataset, PLAIN)
@@ -104,16 +116,12 @@ def test_more_than_fit_into_a_pass_are_counted_as_alone_in_several(
     subjects: list[Subject],
     dataset: Dataset,
     decoded: list[int],
+    expected: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = [alone(one, dataset) for one in subjects]
-    told: list[tuple[int, int]] = []
-    decoded.clear()
     monkeypatch.setattr(resource, "getrlimit", lambda _: (12, 4096))  # three subjects
-    count_together(subjects, dataset, PLAIN, lambda *numbers: told.append(numbers))
+    assert counted(subjects, dataset) == expected
     assert sorted(decoded) == [0, 0, 1, 1, 2, 2]
-    assert scratches(subjects, dataset) == expected
-    assert told == [(number, 12) for number in range(1, 13)]
 
 
 def test_a_pass_has_an_end_where_files_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
