@@ -96,21 +96,28 @@ def _asked(chosen: argparse.Namespace) -> list[Path]:
     """The files of evidence that were named, those in named folders, or all that are here."""
     from segmodels.core import paths as layout
 
-    places = chosen.files or [one for one in layout.evidence_folders() if one.is_dir()]
+    places = _places(chosen)
     found = [path for place in places for path in _paths(place)]
     if not found:
         raise SegmodelsError(f"{(places or [layout.evidence()])[0]}: no evidence here.")
     return found
 
 
+def _places(chosen: argparse.Namespace) -> list[Path]:
+    from segmodels.core import paths as layout
+
+    return chosen.files or [one for one in layout.evidence_folders() if one.is_dir()]
+
+
 def _paths(place: Path) -> list[Path]:
     """Paths of the evidence in a folder or a bundle, or of the one whose file was named."""
     from segmodels.evidence import evidence_files
-    from segmodels.evidence.finding import paths_in
+    from segmodels.evidence.finding import head_beside, paths_in
 
     if place.is_dir():
         return evidence_files(place)
-    return sorted(paths_in(place)) or [place]
+    head = head_beside(place)
+    return sorted(paths_in(head)) or [head]
 
 
 def _check_files(chosen: argparse.Namespace) -> int:
@@ -129,6 +136,7 @@ def _check_files(chosen: argparse.Namespace) -> int:
     if packed and packed == chosen.files:
         return 1 if wrong else 0
     chosen.files = [path for path in chosen.files if path not in packed]
+    wrong += _check_lone(_places(chosen))
     paths = _asked(chosen)
     for path in paths:
         try:
@@ -151,6 +159,18 @@ def _check_files(chosen: argparse.Namespace) -> int:
         images = f"{len(evidence.images)} images{blocks}{skipped}"
         print(f"{relative(path)}: ok, {images}, {pixels}{effect}")
     return 1 if wrong else 0
+
+
+def _check_lone(places: Sequence[Path]) -> int:
+    """Name counts that have lost their heads; returns how many."""
+    from segmodels.evidence.finding import head_beside, lone_counts
+
+    lone = [file for place in places if place.is_dir() for file in lone_counts(place)]
+    for file in lone:
+        lost = f"{head_beside(file).name} is missing beside it, so it is evidence of nothing"
+        again = "Bring that file back, or remove this one and count again"
+        print(f"error: {relative(file)}: {lost}. {again}.", file=sys.stderr)
+    return len(lone)
 
 
 def _check_packed(chosen: argparse.Namespace) -> tuple[list[Path], int]:

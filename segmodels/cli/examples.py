@@ -38,8 +38,11 @@ def _width(text: str) -> int:
 
 def _corruptions(chosen: argparse.Namespace) -> int:
     from segmodels.datasets.reading.pictures import read_rgb
+    from segmodels.errors import SegmodelsError
     from segmodels.robustness.examples import draw_examples, drawn_scene
 
+    if chosen.image is not None and not chosen.image.is_file():
+        raise SegmodelsError(f"{chosen.image}: no such file; --image names a picture of yours.")
     image = drawn_scene() if chosen.image is None else read_rgb(chosen.image)
     draw_examples(image, chosen.sheet, chosen.severities, width=chosen.width)
     print(relative(chosen.sheet))

@@ -19,8 +19,8 @@ def add(actions: Actions) -> None:
     """Add `pack` and `key` to the actions of `segmodels evidence`."""
     text = (
         "write a run's evidence as one file that others can judge, with environment, hashes and "
-        "the digest of its label maps; of a folder (default: reports/evidence): give it the form "
-        "that takes a fifth of the bytes"
+        "the digest of its label maps; of a folder (default: reports/evidence): give its evidence "
+        "the form of the fewest bytes, in place"
     )
     pack = actions.add_parser("pack", help=text, description=text)
     pack.add_argument("run", nargs="?", help="a run, a claim that was verified, or a folder")

@@ -12,7 +12,7 @@ from segmodels.core import paths
 from segmodels.core.files import first_file, read_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence import Evidence, evidence_files, read_evidence
-from segmodels.evidence.files import LINES, PACKED
+from segmodels.evidence.finding import head_beside
 from segmodels.protocols.protocol import Protocol
 
 #: Digits of a key that are enough to name evidence; the page shows ten.
@@ -51,7 +51,7 @@ def find_side(name: str) -> Side:
         return _read(path)
     if path.is_dir():
         raise SegmodelsError(f"{name}: a folder; name one <key>.json in it.")
-    if len(name) >= _ENOUGH and set(name) <= set("0123456789abcdef"):
+    if set(name) <= set("0123456789abcdef"):
         return _by_key(name)
     return _by_claim(name)
 
@@ -73,14 +73,14 @@ def protocols(a: Side, b: Side) -> tuple[Protocol, Protocol]:
 
 
 def _read(path: Path, protocol: Protocol | None = None) -> Side:
-    path = path.resolve()
-    for ending in (LINES, PACKED):
-        path = path.with_name(path.name.removesuffix(ending) + ".json" * path.name.endswith(ending))
+    path = head_beside(path.resolve())
     return Side(path, read_evidence(path), protocol)
 
 
 def _by_key(key: str) -> Side:
     """What this machine counted goes before published evidence of the same key."""
+    if len(key) < _ENOUGH:
+        raise SegmodelsError(f"{key!r}: of a key at least {_ENOUGH} digits are needed.")
     folders = paths.evidence_folders()
     files = (path for folder in folders for path in evidence_files(folder))
     found = [path for path in files if path.stem.startswith(key)]

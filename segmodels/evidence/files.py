@@ -11,7 +11,7 @@ from segmodels.core.arguments import an, path_to
 from segmodels.core.files import atomic_path, naming, read_json, readable_json
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.bundle import BUNDLE, COUNTS, piece_at, pieces_of, read_counts, write_bundle
-from segmodels.evidence.head import SCHEMA, Head, counts_text, evidence_of, head_of, problems
+from segmodels.evidence.head import READABLE, Head, counts_text, evidence_of, head_of, problems
 from segmodels.evidence.image_counts import ImageCounts
 from segmodels.evidence.images import Images
 from segmodels.evidence.packing import pack, unpack
@@ -105,10 +105,10 @@ def read_evidence(path: str | Path) -> Evidence:
         problem = None if known else next(problems(path.stem, head, evidence), None)
     except KeyError as error:
         raise SegmodelsError(
-            f"{path}: not evidence of schema {SCHEMA}; it lacks the field {error}."
+            f"{path}: not evidence of {READABLE}; it lacks the field {error}."
         ) from None
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise SegmodelsError(f"{path}: not evidence of schema {SCHEMA} ({error}).") from None
+        raise SegmodelsError(f"{path}: not evidence of {READABLE} ({error}).") from None
     if problem:
         raise SegmodelsError(f"{path}: {problem}")
     _SOUND.add(state)

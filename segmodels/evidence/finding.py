@@ -10,7 +10,7 @@ from segmodels.core.files import read_json
 from segmodels.core.listing import without_strays
 from segmodels.errors import SegmodelsError
 from segmodels.evidence.bundle import BUNDLE, pieces_of
-from segmodels.evidence.files import read_evidence
+from segmodels.evidence.files import LINES, PACKED, read_evidence
 from segmodels.evidence.identity import KEY, KEY_LENGTH
 from segmodels.evidence.record import Evidence
 
@@ -48,6 +48,24 @@ def paths_in(file: Path) -> Iterator[Path]:
         yield from (file.with_name(f"{key}.json") for key in pieces_of(file))
     elif file.suffix == ".json" and KEY.fullmatch(file.stem):
         yield file
+
+
+def head_beside(file: Path) -> Path:
+    """Of a file of counts, the one that has their heads, whether or not it is there."""
+    for ending in (LINES, PACKED):
+        if file.name.endswith(ending):
+            return file.with_name(file.name.removesuffix(ending) + ".json")
+    return file
+
+
+def lone_counts(folder: Path) -> list[Path]:
+    """Files of counts below a folder whose heads are not beside them, sorted.
+
+    A writer that was killed leaves such counts, which are then counted again; so nothing but a
+    check speaks of them.
+    """
+    files = (file for file in folder.rglob("*") if NAMED.fullmatch(file.name))
+    return [file for file in without_strays(folder, files) if not head_beside(file).is_file()]
 
 
 def paths_of_key(folder: Path, key: str) -> list[Path]:

@@ -26,6 +26,9 @@ _IN_BLOCKS = (3,)
 #: Evidence of schema 1 has no field for who counted it, so it counts as unknown.
 _WHOLE = (1, SCHEMA)
 
+#: For messages about what may be evidence of any of them.
+READABLE = "schemas 1 to 3"
+
 Head = dict[str, Any]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -11,14 +11,15 @@ from typing import Any
 from segmodels.assets.entries import load_dataset_entries
 from segmodels.assets.groups import units_of
 from segmodels.core import paths
-from segmodels.core.files import read_json, write_json
+from segmodels.core.files import read_json, sha256_of_file, write_json
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evidence import Evidence, check_evidence, evidence_files, read_evidence
 from segmodels.evidence.adding import finest, in_blocks, same_counts
 from segmodels.evidence.bundle import file_of
 from segmodels.evidence.check import check_part
 from segmodels.evidence.files import read_head
-from segmodels.evidence.head import Head
+from segmodels.evidence.finding import paths_of_key
+from segmodels.evidence.head import Head, head_of
 from segmodels.evidence.places import has_images_of, whole_of
 from segmodels.metrics.precision_effect import check_effect, full_precision
 from segmodels.steps.stored import files_of_key, replace_evidence
@@ -38,7 +39,8 @@ def publish(run: str, what: str | None = None) -> list[Published]:
 
     Everything is checked before anything is written. A folder that is published holds this
     evidence alone afterwards, that of disturbed frames of a drive in blocks of images; what
-    `prepare` recorded of its images goes along.
+    `prepare` recorded of its images goes along. A suite whose conditions are all published as a
+    part of another, such as `imagenet-c-3` of `imagenet-c`, gets no folder of its own.
 
     Args:
         run: its name; or a claim that `segmodels verify` evaluated without a run.
@@ -53,6 +55,9 @@ def publish(run: str, what: str | None = None) -> list[Published]:
     written = [one for found in checked.values() for e in found for one in _descriptions_of(e)]
     for folder, found in checked.items():
         place = paths.published_evidence() / folder.relative_to(paths.evidence())
+        if there := _published_beside(place, found):
+            written += [Published(file, new=False) for file in sorted(there)]
+            continue
         files = [place / f"{e.key}.json" for e in found]
         before = [_head(file) for file in files]
         replace_evidence(place, found, compact=True)
@@ -63,8 +68,21 @@ def publish(run: str, what: str | None = None) -> list[Published]:
     return written
 
 
+def _published_beside(place: Path, found: Sequence[Evidence]) -> set[Path]:
+    """Files of other suites of a run that hold all of this; none if it has a folder already."""
+    if place.exists() or not all(one.identity.condition for one in found):
+        return set()
+    files = set()
+    for one in found:
+        same = (path for path in paths_of_key(place.parent, one.key) if _head(path) == head_of(one))
+        if (path := next(same, None)) is None:
+            return set()
+        files.add(file_of(path))
+    return files
+
+
 def pack_published(folder: Path) -> Iterator[Path]:
-    """Give all evidence below a folder the form for git; yields each folder of it.
+    """Give all evidence below a folder the form for git; yields each folder that changed.
 
     Keys and sums of counts stay what they are; outside of `reports/evidence`, where nobody may have
     them otherwise, the counts of every image too.
@@ -76,8 +94,14 @@ def pack_published(folder: Path) -> Iterator[Path]:
     for place in sorted({path.parent for path in evidence_files(folder)}):
         inside = [path for path in evidence_files(place) if path.parent == place]
         found = [_for_git(one) if published else one for one in map(read_evidence, inside)]
+        before = _files(place)
         replace_evidence(place, found, compact=True)
-        yield place
+        if _files(place) != before:
+            yield place
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {file.name: sha256_of_file(file) for file in folder.iterdir() if file.is_file()}
 
 
 def _for_git(evidence: Evidence) -> Evidence:

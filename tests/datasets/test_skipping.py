@@ -374,7 +374,7 @@ def test_skips_are_read_back_and_leave_the_key_alone(tmp_path: Path) -> None:
         ({"a": ""}, "gives each image that was left out its reason"),
         ({"a": 1}, "gives each image that was left out its reason"),
         ({"a": "torn", "b": "torn"}, "2 images are left out, which leaves too few"),
-        ("torn", "not evidence of schema 2"),
+        ("torn", "not evidence of schemas 1 to 3"),
     ],
 )
 def test_impossible_skips_are_refused(tmp_path: Path, skipped: Any, message: str) -> None:

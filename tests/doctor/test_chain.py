@@ -270,6 +270,7 @@ def test_claims_bring_their_scoring(diff: Diff) -> None:
             "not written yet, and claims are looked up there. Run: segmodels leaderboard",
         ),
         ("toy_strikt", "Did you mean 'toy_strict'?"),
+        ("0c", "'0c': of a key at least 8 digits are needed"),
         ("0123456789", "no evidence here begins with 0123456789"),
         ("gone.json", "gone.json: no such file."),
         (".", "a folder; name one <key>.json in it"),

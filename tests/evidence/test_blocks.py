@@ -193,7 +193,10 @@ def test_images_of_one_block_that_were_exchanged_are_other_images() -> None:
     [
         (lambda h: h.update(schema=2), "field 'schema' is 2, this version reads 3 with"),
         (lambda h: h.pop("blocks"), "field 'schema' is 3, this version reads 3 with"),
-        (lambda h: h["blocks"].pop("sizes"), "not evidence of schema 2; it lacks the field 'si"),
+        (
+            lambda h: h["blocks"].pop("sizes"),
+            "not evidence of schemas 1 to 3; it lacks the field 'si",
+        ),
         (lambda h: h["blocks"].update(sizes=[4, 4]), "'blocks.sizes' is not about 12 images"),
         (lambda h: h["blocks"].update(sizes=[4, 4, 4, 0]), "'blocks.sizes' is not about 12"),
         (lambda h: h["blocks"].update(sizes=[3, 5, 4]), "counts which is not the first of its"),

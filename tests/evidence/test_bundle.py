@@ -279,6 +279,24 @@ def test_commands_read_it(bundle: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert lines == [image.to_line() for image in PIECES[1].images]
 
 
+@pytest.mark.parametrize("kept", ["bundle.counts.xz", f"{evidence().key}.counts.xz"])
+def test_a_file_of_counts_stands_for_its_heads(
+    bundle: Path, capsys: pytest.CaptureFixture[str], kept: str
+) -> None:
+    write_compact(bundle.parent, [evidence()])
+    counts = bundle.with_name(kept)
+    assert main(["evidence", "check", str(counts)]) == 0
+    assert capsys.readouterr().out.count(": ok") == (3 if kept.startswith("bundle") else 1)
+    head = counts.with_name(kept.replace(".counts.xz", ".json"))
+    head.unlink()
+    assert main(["evidence", "check", str(bundle.parent)]) == 1
+    out, error = capsys.readouterr()
+    assert f"{kept}: {head.name} is missing beside it, so it is evidence of nothing." in error
+    assert out.count(": ok") == (1 if kept.startswith("bundle") else 3)
+    assert main(["evidence", "check", str(counts)]) == 1
+    assert f"{head}: no such file" in capsys.readouterr().err
+
+
 def test_a_command_packs_what_was_published_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,7 +305,13 @@ def test_a_command_packs_what_was_published_before(
         write_evidence(tmp_path / where, one)
     before = {e.key: e for e in find_evidence(tmp_path)}
     assert main(["evidence", "pack", str(tmp_path)]) == 0
-    assert "MB before" in capsys.readouterr().out
+    *folders, last = capsys.readouterr().out.splitlines()
+    assert ([Path(one).name for one in folders], "MB before" in last) == (
+        ["plain", "robustness"],
+        True,
+    )
+    assert main(["evidence", "pack", str(tmp_path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
     assert {e.key: e for e in find_evidence(tmp_path)} == before
     names = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*"))
     key = evidence().key

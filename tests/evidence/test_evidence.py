@@ -134,15 +134,15 @@ def edit(path, change):
         (lambda h: h.update(classes=[1, 2, 3]), "1 is no name of a class"),
         (
             lambda h: (h["identity"].update(precision="bf16"), h.update(effect={"moved": 0})),
-            "not evidence of schema 2",
+            "not evidence of schemas 1 to 3",
         ),
         (lambda h: h.update(effect={"moved": 0, "scores": []}), "cheaper arithmetic than fp32"),
-        (lambda h: h.update(expected_images=1e999), "not evidence of schema 2"),
-        (lambda h: h.pop("images"), "not evidence of schema 2"),
-        (lambda h: h.pop("key"), "not evidence of schema 2"),
+        (lambda h: h.update(expected_images=1e999), "not evidence of schemas 1 to 3"),
+        (lambda h: h.pop("images"), "not evidence of schemas 1 to 3"),
+        (lambda h: h.pop("key"), "not evidence of schemas 1 to 3"),
         (lambda h: h["identity"].update(evaluator="1"), "'identity.evaluator' cannot be '1'"),
-        (lambda h: h.pop("software"), "not evidence of schema 2"),
-        (lambda h: h["identity"].update(colour="red"), "not evidence of schema 2"),
+        (lambda h: h.pop("software"), "not evidence of schemas 1 to 3"),
+        (lambda h: h["identity"].update(colour="red"), "not evidence of schemas 1 to 3"),
     ],
 )
 def test_an_edited_head_is_refused(tmp_path, change, message):
@@ -318,7 +318,7 @@ def test_weights_of_one_network_are_not_those_of_another(tmp_path, made, field):
         (lambda lines: lines[1]["counts"].__setitem__(0, 2.0), "no whole numbers"),
         (lambda lines: lines[1]["counts"].__setitem__(0, 10**30), "more pixels than any image"),
         (lambda lines: lines[1]["cells"].__setitem__(0, 0.5), "no whole numbers"),
-        (lambda lines: lines[1]["cells"].__setitem__(0, "a"), "not evidence of schema 2"),
+        (lambda lines: lines[1]["cells"].__setitem__(0, "a"), "not evidence of schemas 1 to 3"),
         (lambda lines: lines[1].update(image=["x"]), "is no name of a class or an image"),
     ],
 )

@@ -52,7 +52,7 @@ def test_the_drawn_scene_is_the_same_everywhere(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["sheet.txt"], "sheet.txt: a name that ends in .png, .webp, .jpg, .jpeg is expected"),
-        (["sheet.png", "--image", "gone.png"], "gone.png"),
+        (["sheet.png", "--image", "gone.png"], "gone.png: no such file; --image"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_in_one_line(

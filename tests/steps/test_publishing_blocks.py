@@ -154,6 +154,27 @@ def test_of_copies_that_are_published_the_finest_counts(board: Board) -> None:
     assert (ranked("toy-run"), row.evidence) == (alone[0], alone[1].evidence)
 
 
+def test_a_suite_that_is_a_part_of_another_is_published_once(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grouped(board, 3)
+    first, second, third = foggy(), foggy(1, drawn=1), foggy(2, drawn=2)
+    board.keep(first, folder="toy-run/robustness-all", local=True)
+    board.keep(second, folder="toy-run/robustness-all", local=True)
+    board.keep(second, folder="toy-run/robustness-part", local=True)
+    there = "toy-run/robustness-all/bundle.json"
+    for word in ("published", "published already"):
+        lines = publish(capsys).splitlines()
+        assert [line.split("evidence/")[-1] for line in lines[:2]] == [
+            f"{there}: {word}",
+            f"{there}: published already",
+        ]
+    assert [one.name for one in (board.evidence / "toy-run").iterdir()] == ["robustness-all"]
+    board.keep(third, folder="toy-run/robustness-part", local=True)
+    publish(capsys)
+    assert published(board.evidence) == [(3, 3)] * 4
+
+
 def test_networks_in_other_blocks_are_ranked_by_units_of_both(board: Board) -> None:
     """As where the dataset's blocks were changed, and one network counted again since."""
     grouped(board, 6, images=24)
