@@ -82,8 +82,12 @@ class Robustness:
 
 
 def merge_images(evidence: Evidence) -> Evidence:
-    """The same total counts as one image: 75 disturbed copies of a split then fit in memory."""
-    merged = ImageCounts.from_matrix("all", evidence.total())
+    """The same total counts as one image: 75 disturbed copies of a split then fit in memory.
+
+    A single image keeps its name, which is compared with the one that was asked for.
+    """
+    names = [one.image for one in evidence.images]
+    merged = ImageCounts.from_matrix(names[0] if len(names) == 1 else "all", evidence.total())
     return dataclasses.replace(evidence, images=(merged,), blocks=None)
 
 

@@ -67,6 +67,8 @@ class SegModel(nn.Module):
         align_corners: whether logits are brought to the image so that the centres of the outermost
             ones stay where they are; otherwise their borders do.
         only_in_pytorch: why the network cannot become a file for other runtimes; empty if it can.
+        decoder_parts: names of the modules that make scores of features, where the others are the
+            encoder; empty where that is one module called `encoder` or `backbone`.
         config: JSON-able arguments, and the name if ``create_model`` built it; then
             ``create_model(**config)`` builds the same network again.
         preprocessing: how pixels become input, when the weights (or the recipe) say so.
@@ -80,6 +82,7 @@ class SegModel(nn.Module):
     smallest_side: int = 1
     align_corners: bool = False
     only_in_pytorch: ClassVar[str] = ""
+    decoder_parts: ClassVar[tuple[str, ...]] = ()
     extra_outputs: int = 0
 
     def __init_subclass__(cls, **options: Any) -> None:

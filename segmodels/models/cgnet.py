@@ -107,6 +107,7 @@ class CGNet(SegModel):
     """CGNet; takes images of any size, gives logits at 1/8 (rounded up)."""
 
     Config = CGNetConfig
+    decoder_parts = ("classifier",)
 
     def __init__(self, config: CGNetConfig) -> None:
         super().__init__(config)

@@ -105,6 +105,7 @@ class DABNet(SegModel):
     """DABNet; logits at 1/8."""
 
     Config = DABNetConfig
+    decoder_parts = ("classifier",)
     stride = 8
 
     def __init__(self, config: DABNetConfig) -> None:

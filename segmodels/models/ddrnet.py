@@ -111,6 +111,7 @@ class DDRNet(SegModel):
     """DDRNet; logits at 1/8."""
 
     Config = DDRNetConfig
+    decoder_parts = ("head",)
     stride = 8
 
     def __init__(self, config: DDRNetConfig) -> None:

@@ -181,6 +181,7 @@ class DiCENet(SegModel):
     """DiCENet with its decoder; logits come at full (padded) resolution."""
 
     Config = DiCENetConfig
+    decoder_parts = ("decoder",)
     stride = 16
 
     def __init__(self, config: DiCENetConfig) -> None:

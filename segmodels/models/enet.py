@@ -117,6 +117,7 @@ class ENet(SegModel):
     """ENet; logits come at full (padded) resolution."""
 
     Config = ENetConfig
+    decoder_parts = ("b40", "b41", "b42", "b50", "b51", "fullconv")
     stride = 8
 
     def __init__(self, config: ENetConfig) -> None:

@@ -118,6 +118,10 @@ class ENetDavidtvs(SegModel):
     """ENet; logits come at full (padded) resolution."""
 
     Config = ENetDavidtvsConfig
+    decoder_parts = (
+        *("upsample4_0", "regular4_1", "regular4_2"),
+        *("upsample5_0", "regular5_1", "transposed_conv"),
+    )
     stride = 8
 
     def __init__(self, config: ENetDavidtvsConfig) -> None:

@@ -99,6 +99,7 @@ class ENetElab(SegModel):
     """ENet; logits come at full (padded) resolution."""
 
     Config = ENetElabConfig
+    decoder_parts = ("up2", "stage4", "up1", "stage5", "classifier")
     stride = 8
 
     def __init__(self, config: ENetElabConfig) -> None:

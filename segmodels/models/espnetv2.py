@@ -160,6 +160,7 @@ class ESPNetv2(SegModel):
     """
 
     Config = ESPNetv2Config
+    decoder_parts = ("decoder",)
     stride = 16
 
     def __init__(self, config: ESPNetv2Config) -> None:

@@ -80,6 +80,7 @@ class FCDenseNet(SegModel):
     """FC-DenseNet; logits come at the size of the image."""
 
     Config = FCDenseNetConfig
+    decoder_parts = ("enlarge", "up", "classifier")
 
     def __init__(self, config: FCDenseNetConfig) -> None:
         super().__init__(config)

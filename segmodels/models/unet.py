@@ -53,6 +53,7 @@ class UNet(SegModel):
     """U-Net with BatchNorm and ReLU; logits come at full (padded) resolution."""
 
     Config = UNetConfig
+    decoder_parts = ("up", "classifier")
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__(config)

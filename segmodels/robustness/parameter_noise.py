@@ -98,6 +98,14 @@ def _restore(model: SegModel, folder: Path) -> None:
             parameter.copy_(clean.get_tensor(_NAME))
 
 
+def encoder_parts(model: SegModel) -> tuple[str, ...]:
+    """What the names of an encoder's parameters begin with; empty where that is not known."""
+    names = [name for name, _ in model.named_children()]
+    if decoder := model.decoder_parts:
+        return tuple(f"{name}." for name in names if name not in decoder)
+    return tuple(f"{name}." for name in names if name in _ENCODERS)
+
+
 @torch.no_grad()
 def _disturb(model: SegModel, condition: dict[str, Any]) -> None:
     disturbed = set(_disturbed(model, condition))
@@ -120,11 +128,12 @@ def _sigma(parameter: Tensor, condition: dict[str, Any]) -> float:
 def _disturbed(model: SegModel, condition: dict[str, Any]) -> Iterator[str]:
     """Names of the parameters that noise falls on."""
     part, without = condition.get("noise_on", "all"), condition.get("noise_without", "")
-    encoders = tuple(f"{name}." for name, _ in model.named_children() if name in _ENCODERS)
-    if part != "all" and not encoders:
-        name = model.config.get("name")
+    encoder = encoder_parts(model)
+    if part != "all" and not encoder:
+        name = model.config.get("name") or type(model).__name__
         raise SegmodelsError(
-            f"{name!r} has no encoder beside a decoder. Use a suite without 'noise_on'."
+            f"{name!r} does not say what its encoder is: a module called 'encoder' or 'backbone', "
+            f"or all but its 'decoder_parts'. Name them, or use a suite without 'noise_on'."
         )
     norms = {
         f"{path}.{name}"
@@ -133,7 +142,7 @@ def _disturbed(model: SegModel, condition: dict[str, Any]) -> Iterator[str]:
         for name, _ in module.named_parameters(recurse=False)
     }
     for name, _ in model.named_parameters():
-        in_part = part == "all" or name.startswith(encoders) == (part == "encoder")
+        in_part = part == "all" or name.startswith(encoder) == (part == "encoder")
         is_norm = "norms" in without and name in norms
         is_token = "tokens" in without and name.rpartition(".")[2] in _TOKENS
         if in_part and not (is_norm or is_token):

@@ -24,7 +24,14 @@ from segmodels.protocols.protocol import Protocol
 from segmodels.robustness import attack, corruption, parameter_noise, resolution
 from segmodels.robustness.attack import AttackEntry
 from segmodels.robustness.attacks.victim import frozen
-from segmodels.robustness.corruptions import CORRUPTIONS, DEFAULT, Variant, corruption_of, frost
+from segmodels.robustness.corruptions import (
+    CORRUPTIONS,
+    DEFAULT,
+    Variant,
+    corruption_of,
+    frost,
+    is_random,
+)
 from segmodels.robustness.parameter_noise import LeftOut, Part, Scale
 from segmodels.robustness.resolution import Factor, Windows, different
 
@@ -138,19 +145,19 @@ class StressSuite(Entry):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """`{"corruption": name, "severity": 1..5, "seed": n}`, then `{"parameter_noise": sigma,
-        "seed": n}`; with `variant` and the fields of noise where they are not the default ones,
-        the `version` of a corruption whose pixels changed, and a digest of frost's photographs
-        (`textures`) where they are not drawn; then those of the attacks, and
-        `{"resolution": factor}`, with `windows` where they are not the protocol's; all with
-        `every` where not all images are counted.
+        """`{"corruption": name, "severity": 1..5, "seed": n}`, with 0 for all seeds where nothing
+        is drawn, then `{"parameter_noise": sigma, "seed": n}`; with `variant` and the fields of
+        noise where they are not the default ones, the `version` of a corruption whose pixels
+        changed, and a digest of frost's photographs (`textures`) where they are not drawn; then
+        those of the attacks, and `{"resolution": factor}`, with `windows` where they are not the
+        protocol's; all with `every` where not all images are counted.
         """
         other: Condition = {} if self.variant == DEFAULT else {"variant": self.variant}
         corruptions = (
             {"corruption": name, "severity": level, "seed": seed, **other, **self._of(name, level)}
             for name in self.corruptions
             for level in self.fewer.get(name, self.severities)
-            for seed in self.seeds
+            for seed in (self.seeds if is_random(name, self.variant) else (0,))
         )
         noises = (
             {"parameter_noise": sigma, "seed": seed, **self.noise_fields}

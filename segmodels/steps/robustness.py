@@ -80,20 +80,26 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         if options.force and _is_in_place(done, place):
             _forget(done)
         waiting = _waiting(suite, clean, dataset, protocol, done)
+        known = _known(waiting, force=options.force)
+        lacking = _lacking(waiting, known, every=options.engine is not None)
         moved = _Steps(options.progress, len(waiting), len(range(0, len(dataset), suite.every)))
-        lacking = _lacking(waiting, force=options.force, every=options.engine is not None)
+        moved.conditions(len(known))
         if options.engine:
-            how = suite, options, partial(write_evidence, done)
-            deal_conditions(run, clean, dataset, protocol, lacking, *how)
+            dealt = dataclasses.replace(options, progress=moved.images)
+            how = suite, dealt, partial(write_evidence, done)
+            deal_conditions(run, clean, dataset, protocol, list(lacking.values()), *how)
             waiting = _waiting(suite, clean, dataset, protocol, done)
         elif len(lacking) > 1:
-            together = [stressed(clean, condition, suite.photographs) for condition in lacking]
+            together = [stressed(clean, one, suite.photographs) for one in lacking.values()]
             count_together(together, dataset, protocol, moved.images)
+        if options.engine or len(lacking) > 1:
+            known |= lacking.keys()
+            moved.conditions(len(lacking))
         for key, (condition, evidence) in waiting.items():
             forced = options.force and not asked.answered(key)
-            again = Options(force=forced, progress=moved.within(len(found)))
+            again = Options(force=forced, progress=None if key in known else moved.images)
             found.append(evidence or count(condition, again))
-            moved.conditions(len(found))
+            moved.conditions(key not in known)
         replace_evidence(place, found)
         write_json(metrics, scores_of_suite(found, protocol))
         parameter_noise.forget_left()  # killed in the last condition, which is not done again
@@ -113,50 +119,45 @@ def _waiting(
     return found
 
 
-def _lacking(
-    waiting: dict[str, tuple[Condition, Evidence | None]], *, force: bool, every: bool
-) -> list[Condition]:
-    """Corruptions that are counted nowhere yet, or, if forced, all that do not wait.
+def _known(waiting: dict[str, tuple[Condition, Evidence | None]], *, force: bool) -> set[str]:
+    """Keys of what waits, and, if not forced, of what lies anywhere in the project."""
+    return {
+        key
+        for key, (_, evidence) in waiting.items()
+        if evidence is not None or (not force and files_of_key(key))
+    }
 
-    Of `every` kind, noise on weights and attacks too.
-    """
-    lacking = []
-    for key, (condition, evidence) in waiting.items():
-        files = files_of_key(key)
-        asked = every or "corruption" in condition
-        if evidence is None and asked and (force or not files):
-            forget_older(scratch_file(key), files)
-            lacking.append(condition)
+
+def _lacking(
+    waiting: dict[str, tuple[Condition, Evidence | None]], known: set[str], *, every: bool
+) -> dict[str, Condition]:
+    """Corruptions that are to be counted, by key; of `every` kind, noise and attacks too."""
+    lacking = {}
+    for key, (condition, _) in waiting.items():
+        if key not in known and (every or "corruption" in condition):
+            forget_older(scratch_file(key), files_of_key(key))
+            lacking[key] = condition
     return lacking
 
 
 class _Steps:
-    """Progress in images under all conditions, which only grows."""
+    """Progress in images under all conditions, of which some may be known before."""
 
     def __init__(self, progress: Progress | None, conditions: int, images: int) -> None:
         self._progress, self._each = progress, images
-        self._total, self._done = conditions * images, 0
+        self._total, self._done, self._told = conditions * images, 0, -1
 
     def images(self, done: int, total: int) -> None:
-        """So many of the images that are counted together."""
-        self._move(done)
+        """So many images more than those of the conditions that are in place."""
+        del total  # of one condition, or of those that are counted together
+        if self._progress and self._told < self._total:  # the end is told once
+            self._told = self._done + done
+            self._progress(self._told, self._total)
 
-    def within(self, conditions: int) -> Progress:
-        """Tells of the images under one condition, when so many are in place."""
-
-        def images(done: int, total: int) -> None:
-            self._move(conditions * self._each + done)
-
-        return images
-
-    def conditions(self, done: int) -> None:
-        """So many conditions are in place."""
-        self._move(done * self._each)
-
-    def _move(self, done: int) -> None:
-        self._done = max(self._done, done)
-        if self._progress:
-            self._progress(self._done, self._total)
+    def conditions(self, more: int) -> None:
+        """So many conditions more are in place."""
+        self._done += more * self._each
+        self.images(0, 0)
 
 
 def _is_in_place(done: Path, place: Path) -> bool:

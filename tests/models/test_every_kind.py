@@ -12,6 +12,7 @@ from torch import nn
 
 from segmodels.errors import SegmodelsError
 from segmodels.models.base import SegModel
+from segmodels.robustness.parameter_noise import encoder_parts
 
 #: Compiled each time: a transformer of ours, one of SegFormer's, convolutions alone.
 COMPILED = re.compile("depict_sa_vit_nano|segformer_b0|unet")
@@ -40,6 +41,14 @@ def test_images_that_cannot_be_digested_are_told(variant) -> None:
         variant(images()[0])
     with pytest.raises(SegmodelsError, match=r"\(B, 3, H, W\)"):
         variant(images()[:, :2])
+
+
+def test_noise_can_fall_on_its_encoder_or_its_decoder_alone(variant) -> None:
+    names = [name for name, _ in variant.named_parameters()]
+    encoder = [name for name in names if name.startswith(encoder_parts(variant))]
+    assert 0 < len(encoder) < len(names)
+    children = {name for name, _ in variant.named_children()}
+    assert children.issuperset(variant.decoder_parts)
 
 
 @torch.no_grad()

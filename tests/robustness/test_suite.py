@@ -107,10 +107,15 @@ def test_noise_in_proportion_to_each_tensor(clean):
         assert found.get(name, 0.0) == pytest.approx(0.01 * size, rel=0.5)
 
 
-def test_a_network_without_an_encoder_has_no_part(clean):
-    unet = create_model("unet", num_classes=4).eval()
+def test_a_network_says_what_its_encoder_is(monkeypatch):
+    unet = create_model("unet", num_classes=4, width=4).eval()
     subject = Subject(unet, "ab" * 32, {}, "cd" * 32)
-    with pytest.raises(SegmodelsError, match="'unet' has no encoder"):
+    every = {name for name, _ in unet.named_parameters()}
+    encoder = {name for name in every if name.startswith("down.")}
+    assert moved(subject, noise_on="encoder").keys() == encoder
+    assert moved(subject, noise_on="decoder").keys() == every - encoder
+    monkeypatch.setattr(type(unet), "decoder_parts", ())
+    with pytest.raises(SegmodelsError, match="'unet' does not say what its encoder is"):
         stressed(subject, {"parameter_noise": 0.1, "seed": 0, "noise_on": "decoder"})
 
 
@@ -256,9 +261,13 @@ def test_a_suite_takes_every_tenth_image(tmp_path):
 
 def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
     path = tmp_path / "robustness.yaml"
-    path.write_text("s: {title: t, corruptions: [contrast], parameter_noise: [1], seeds: [3, 4]}\n")
+    entry = "corruptions: [fog, contrast], parameter_noise: [1], seeds: [3, 4]"
+    path.write_text(f"s: {{title: t, {entry}}}\n")
     conditions = load_stress_suite("s", path).conditions
-    assert len(conditions) == 5 * 2 + 2
+    assert len(conditions) == 5 * 2 + 5 + 2
+    assert {one["seed"] for one in conditions if one.get("corruption") == "fog"} == {3, 4}
+    # Nothing is drawn for contrast, so that a second seed would be counted for nothing.
+    assert {one["seed"] for one in conditions if one.get("corruption") == "contrast"} == {0}
     assert conditions[-1] == {"parameter_noise": 1.0, "seed": 4}
     assert isinstance(conditions[-1]["parameter_noise"], float)
 

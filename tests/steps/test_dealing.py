@@ -68,6 +68,7 @@ def test_every_other_image_by_an_engine(root: Path) -> None:
     options = steps.Options(engine=InlineEngine(), progress=lambda *numbers: told.append(numbers))
     assert steps.stress_run("published", "some", options) == alone
     assert {len(one.images) for one in alone} == {2}
+    assert told == sorted(told)
     assert told[-1] == (4, 4)
 
 

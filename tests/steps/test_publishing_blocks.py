@@ -219,3 +219,20 @@ def test_a_part_of_the_images_is_compared_with_undisturbed_evidence(
     assert "published" in told(right)
     assert f"pixels of these images as in {whole.key}" in checked()
     assert sorted(published(board.evidence), key=str) == [(2, 1), None]
+
+
+@pytest.mark.parametrize("every", [5, 6, 1000])
+def test_of_a_part_one_image_is_enough(board: Board, every: int) -> None:
+    whole = evidence()
+    noise = {"parameter_noise": 0.1, "seed": 0, "every": every}
+    part = replace(
+        whole, identity=replace(whole.identity, condition=noise), images=whole.images[::every]
+    )
+    board.keep(whole, folder="toy-run/plain", local=True)
+    board.keep(part, folder="toy-run/robustness-noise", local=True)
+    found = board.row("toy_strict", local=True).evidence
+    assert found is not None
+    assert found.robustness is not None
+    assert [one.name for one in found.robustness.curves] == [
+        f"parameter_noise, one image in {every}"
+    ]

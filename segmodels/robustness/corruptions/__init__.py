@@ -124,6 +124,11 @@ def corruption_of(name: str, variant: str, textures: str | Path | None = None) -
     return found.variants.get(variant.removesuffix(_STORED), found)
 
 
+def is_random(name: str, variant: str) -> bool:
+    """Whether a corruption of a variant draws anything; if not, its seed decides nothing."""
+    return corruption_of(name, variant).draw is not None
+
+
 def is_stored(variant: str) -> bool:
     """Whether images of a variant are stored as JPEG once they are corrupted."""
     return variant.endswith(_STORED)
