@@ -14,7 +14,7 @@ from synthetic import project
 from segmodels.claims import Claim, Statement
 from segmodels.leaderboard import Row, render_html, robustness_page
 from segmodels.leaderboard.charts.curves import robustness_section
-from segmodels.leaderboard.charts.heat import heat_map
+from segmodels.leaderboard.charts.heat import heat_maps
 from segmodels.leaderboard.charts.lines import ATTACK, NOISE, RESOLUTION, line_charts
 from segmodels.leaderboard.charts.networks import on_same_images
 from segmodels.leaderboard.charts.printed_noise import printed_noise
@@ -88,39 +88,57 @@ def test_another_protocol_is_named() -> None:
     rows.append(measured("c", fog(s1=40.0)))
     (images,) = on_same_images(rows)
     assert [one.name for one in images.networks] == ["a", "b (toy-ms)", "c"]
-    assert images.title == "toy test, toy-ss"
+    assert images.title == "toy test, toy-ss (unless a name says another protocol)"
 
 
-def test_the_heat_map_compares_the_same_severities() -> None:
+def test_heat_maps_compare_the_same_severities() -> None:
     rows = [
         measured("a", fog(s1=40.0, s3=30.0, s5=20.0), curve("corruption", "snow", s1=50.0)),
         measured("b", fog(s1=45.0, s2=1.0, s3=35.0)),
     ]
-    (images,) = on_same_images(rows)
-    found = heat_map(images)
-    assert found
-    assert found.networks == [("a", ""), ("b", "")]  # who has a mean comes first
-    fogs, snow = found.lines
-    assert (fogs.name, fogs.levels, fogs.kept) == ("fog", "1, 3", [70, pytest.approx(80)])
-    assert (snow.name, snow.levels, snow.kept) == ("snow", "1", [100, None])
-    assert (found.mean, found.shared) == ([85, None], 2)
+    alone, both = heat_maps(on_same_images(rows)[0])
+    fogs, snow = alone.lines
+    assert (fogs.name, fogs.levels, fogs.kept) == ("fog", "1, 3, 5", [pytest.approx(60)])
+    assert (snow.name, snow.levels, snow.kept) == ("snow", "1", [100])
+    assert (alone.networks, alone.mean, alone.shared) == ([("a", "")], [pytest.approx(80)], 2)
+    assert both.networks == [("b", ""), ("a", "")]  # who keeps most comes first
+    assert [(one.levels, one.kept) for one in both.lines] == [("1, 3", [pytest.approx(80), 70])]
 
-    better = measured("c", fog(s1=50.0, s3=50.0), curve("corruption", "snow", s1=50.0))
-    again = heat_map(on_same_images([*rows, better])[0])
-    assert again
-    assert (again.networks, again.mean) == ([("c", ""), ("a", ""), ("b", "")], [100, 85, None])
-    assert (
-        heat_map(on_same_images([measured("c", curve("parameter_noise", "x", s1=1.0))])[0]) is None
-    )
+    better = measured("c", fog(s1=50.0, s3=50.0, s5=50.0), curve("corruption", "snow", s1=50.0))
+    (images,) = on_same_images([*rows, better])
+    most, every = heat_maps(images)
+    assert (most.networks, most.mean) == ([("c", ""), ("a", "")], [100, pytest.approx(80)])
+    assert [name for name, _ in every.networks] == ["c", "b", "a"]
+    assert heat_maps(images, better.evidence_key) == [most, every]
+    assert heat_maps(images, rows[1].evidence_key) == [every]
+    noise = measured("d", curve("parameter_noise", "x", s1=1.0))
+    assert heat_maps(on_same_images([noise])[0]) == []
 
 
-def test_a_network_of_several_trainings_has_their_mean() -> None:
+def test_other_corruptions_have_a_map_of_their_own() -> None:
+    rows = [measured("a", fog(s1=40.0, s2=30.0)), measured("b", curve("corruption", "snow", s1=4))]
+    maps = heat_maps(on_same_images(rows)[0])
+    assert [(one.networks, one.lines[0].name) for one in maps] == [
+        ([("a", "")], "fog"),
+        ([("b", "")], "snow"),
+    ]
+
+
+def test_a_network_of_several_trainings_has_the_mean_of_those_that_have_all() -> None:
+    """Or a line would be of three of them, and the next of one."""
     noisy = measured("net-2", curve("parameter_noise", "x", s1=1.0), seed=2)
     rows = [measured(f"net-{seed}", fog(s1=40.0 + seed), seed=seed) for seed in (0, 1)] + [noisy]
-    found = heat_map(on_same_images(rows)[0])
-    assert found
+    (found,) = heat_maps(on_same_images(rows)[0])
     assert found.lines[0].kept == [pytest.approx(81.0)]
     assert found.networks == [("net", "2 of 3 trainings")]
+
+    more = measured("net-2", fog(s1=44.0, s2=30.0), seed=2)
+    most, every = heat_maps(on_same_images([*rows[:2], more])[0])
+    assert (most.networks, most.mean) == ([("net", "1 of 3 trainings")], [pytest.approx(74.0)])
+    assert (every.networks, every.lines[0].kept) == (
+        [("net", "3 of 3 trainings")],
+        [pytest.approx(100 * (40 + 41 + 44) / 150)],
+    )
 
 
 def test_curves_of_noise_have_the_spread_of_trainings_and_draws() -> None:

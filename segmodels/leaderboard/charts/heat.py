@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
-from segmodels.leaderboard.charts.networks import Network, SameImages, common_levels, mean_kept
+from segmodels.leaderboard.charts.networks import (
+    Network,
+    SameConditions,
+    SameImages,
+    mean_kept,
+)
 
 _KIND = "corruption"
 
@@ -16,8 +21,8 @@ class HeatLine:
 
     Attributes:
         name: of it.
-        levels: severities that all compared runs have, as text.
-        kept: of each network, percent; None where it was not measured.
+        levels: severities, as text.
+        kept: of each network, percent; None where its clean mIoU is 0.
     """
 
     name: str
@@ -27,14 +32,14 @@ class HeatLine:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Networks beside each other, the one that keeps most first.
+    """Networks under the same conditions beside each other, the one that keeps most first.
 
     Attributes:
         title: the images.
-        networks: names, and how many trainings of how many were corrupted, where there are several.
+        networks: names, and how many trainings of how many have all of it, where there are several.
         places: of the networks among those of the same images.
         lines: one per corruption, by name.
-        mean: over the corruptions that most of the networks have; None for the other networks.
+        mean: over the corruptions.
         shared: how many these are.
     """
 
@@ -46,23 +51,30 @@ class HeatMap:
     shared: int
 
 
-def heat_map(images: SameImages) -> HeatMap | None:
-    """The map of what was corrupted on the same images; None if nothing was."""
-    names = images.names(_KIND)
-    networks = images.disturbed(_KIND)
-    if not networks:
-        return None
-    most, shared = images.alike(_KIND)
-    levels = {name: common_levels(networks, _KIND, name) for name in names}
-    kept = {name: [_kept(one, name, levels[name]) for one in networks] for name in names}
-    means = [
-        _mean([kept[name][place] for name in shared]) if one in most else None
-        for place, one in enumerate(networks)
+def heat_maps(images: SameImages, key: str | None = None) -> list[HeatMap]:
+    """A map for all that have the most conditions, then one for each set that others have.
+
+    Those that have more stand in the map of a smaller set too, by what is in it.
+
+    Args:
+        images: the networks on the same images.
+        key: of evidence that is to be in it (default: any).
+    """
+    groups = images.groups(_KIND)
+    return [
+        _heat_map(images, one) for one in groups if key is None or one.place_of(key) is not None
     ]
+
+
+def _heat_map(images: SameImages, group: SameConditions) -> HeatMap:
+    levels, networks = group.levels, group.networks
+    kept = {name: [_kept(one, name, levels[name]) for one in networks] for name in levels}
+    means = [_mean([every[place] for every in kept.values()]) for place in range(len(networks))]
     order = sorted(range(len(networks)), key=lambda place: (-(means[place] or 0), place))
+    trainings = {one.place: len(one.runs) for one in images.networks}
     return HeatMap(
         title=images.title,
-        networks=[(networks[place].name, _counted(networks[place], names)) for place in order],
+        networks=[(networks[place].name, _counted(networks[place], trainings)) for place in order],
         places=[networks[place].place for place in order],
         lines=[
             HeatLine(
@@ -70,21 +82,20 @@ def heat_map(images: SameImages) -> HeatMap | None:
                 ", ".join(f"{level:g}" for level in levels[name]),
                 [kept[name][place] for place in order],
             )
-            for name in names
+            for name in levels
         ],
         mean=[means[place] for place in order],
-        shared=len(shared),
+        shared=len(levels),
     )
 
 
-def _counted(network: Network, names: list[str]) -> str:
-    every = len(network.runs)
-    found = max(len(network.points(_KIND, name)) for name in names)
-    return "" if every == 1 else f"{found} of {every} trainings"
+def _counted(network: Network, trainings: dict[int, int]) -> str:
+    every = trainings[network.place]
+    return "" if every == 1 else f"{len(network.runs)} of {every} trainings"
 
 
 def _kept(network: Network, name: str, levels: list[float]) -> float | None:
-    """Mean over runs, percent."""
+    """Mean over trainings, percent."""
     shares = [mean_kept(points, levels) for points in network.points(_KIND, name)]
     known = [100 * share for share in shares if share is not None]
     return fmean(known) if known else None

@@ -15,6 +15,9 @@ from segmodels.verdicts.row import Row
 #: What of a curve is compared: its own points, by their strength.
 Points = dict[float, CurvePoint]
 
+#: Disturbances of a kind, each with a strength.
+Conditions = frozenset[tuple[str, float]]
+
 
 @dataclass(frozen=True)
 class Network:
@@ -39,11 +42,28 @@ class Network:
 
 
 @dataclass(frozen=True)
+class SameConditions:
+    """Networks that were measured under the same disturbances.
+
+    Attributes:
+        networks: by name, each with those of its trainings that have all of these.
+        levels: strengths, ascending, by the name of the disturbance.
+    """
+
+    networks: tuple[Network, ...]
+    levels: dict[str, list[float]]
+
+    def place_of(self, key: str | None) -> int | None:
+        """The place of the network that a piece of evidence is of; None for one of none here."""
+        return _place_of(self.networks, key)
+
+
+@dataclass(frozen=True)
 class SameImages:
     """Networks that were measured on the same images.
 
     Attributes:
-        title: data set and split, and the protocol of all whose name says no other.
+        title: data set and split, and the protocol, or that of those whose name says no other.
         networks: by name.
     """
 
@@ -55,30 +75,56 @@ class SameImages:
         runs = (run for network in self.networks for run in network.runs)
         return sorted({c.name for run in runs for c in run.curves if c.kind == kind})
 
-    def disturbed(self, kind: str) -> list[Network]:
-        """Networks that have a disturbance of a kind."""
-        names = self.names(kind)
-        return [one for one in self.networks if any(one.points(kind, name) for name in names)]
+    def groups(self, kind: str, among: Collection[str] | None = None) -> list[SameConditions]:
+        """Networks under the same disturbances of a kind, those under the most first.
 
-    def alike(
-        self, kind: str, among: Collection[str] | None = None
-    ) -> tuple[list[Network], list[str]]:
-        """The networks that have most disturbances of a kind, and those that all of these have.
-
-        One that was disturbed in fewer ways has no mean that could stand beside theirs.
+        Every training that was disturbed so is in one at least: under what it has of the most, or
+        under its own, beside all that have this and more.
 
         Args:
             kind: of the disturbances.
-            among: their names (default: all that one of the networks has).
+            among: their names (default: all).
         """
-        names = [name for name in self.names(kind) if among is None or name in among]
-        count = {one: sum(bool(one.points(kind, name)) for name in names) for one in self.networks}
-        most = [one for one, number in count.items() if number == max(count.values()) > 0]
-        return most, [name for name in names if all(one.points(kind, name) for one in most)]
+        groups = list[SameConditions]()
+        left = {
+            key: _conditions(run, kind, among)
+            for network in self.networks
+            for key, run in zip(network.keys, network.runs, strict=True)
+        }
+        most = _widest(left.values())
+        left = {key: own & most or own for key, own in left.items()}
+        while wanted := _widest(left.values()):
+            groups.append(self._under(kind, wanted, among))
+            left = {key: own for key, own in left.items() if not wanted <= own}
+        return groups
+
+    def compared(self, kind: str, among: Collection[str] | None = None) -> SameConditions | None:
+        """The first group of several networks, or the first, or None; arguments as of `groups`."""
+        groups = self.groups(kind, among)
+        several = (one for one in groups if len(one.networks) > 1)
+        return next(several, groups[0] if groups else None)
+
+    def _under(
+        self, kind: str, wanted: Conditions, among: Collection[str] | None
+    ) -> SameConditions:
+        networks = []
+        for one in self.networks:
+            both = zip(one.runs, one.keys, strict=True)
+            own = [pair for pair in both if wanted <= _conditions(pair[0], kind, among)]
+            if own:
+                runs, keys = zip(*own, strict=True)
+                networks.append(replace(one, runs=runs, keys=keys))
+        names = sorted({name for name, _ in wanted})
+        levels = {name: sorted(level for of, level in wanted if of == name) for name in names}
+        return SameConditions(tuple(networks), levels)
 
     def place_of(self, key: str | None) -> int | None:
         """The place of the network that a piece of evidence is of; None for one of none here."""
-        return next((one.place for one in self.networks if key in one.keys), None)
+        return _place_of(self.networks, key)
+
+
+def _place_of(networks: Iterable[Network], key: str | None) -> int | None:
+    return next((one.place for one in networks if key in one.keys), None)
 
 
 def on_same_images(rows: Iterable[Row]) -> list[SameImages]:
@@ -97,8 +143,10 @@ def _group(rows: list[Row]) -> SameImages:
     for row in sorted(rows, key=lambda row: (row.run or "", row.evidence_key or "")):
         alike[_training(row), row.protocol_name].append(row)
     found = sorted((_network(same, usual) for same in alike.values()), key=lambda n: n.name)
+    title = images_of(next(row for row in rows if row.protocol_name == usual))
+    every = len({row.protocol_name for row in rows}) == 1
     return SameImages(
-        images_of(next(row for row in rows if row.protocol_name == usual)),
+        title if every else f"{title} (unless a name says another protocol)",
         tuple(replace(network, place=place) for place, network in enumerate(found)),
     )
 
@@ -138,10 +186,15 @@ def _curve(run: Robustness, kind: str, name: str) -> Curve | None:
     return next((c for c in run.curves if (c.kind, c.name) == (kind, name)), None)
 
 
-def common_levels(networks: Iterable[Network], kind: str, name: str) -> list[float]:
-    """Strengths at which every run has a curve that has the curve at all."""
-    found = [set(points) for network in networks for points in network.points(kind, name)]
-    return sorted(set.intersection(*found)) if found else []
+def _widest(sets: Iterable[Conditions]) -> Conditions:
+    """The set of most; of equally many, always the same."""
+    return max(sets, key=lambda one: (len(one), sorted(one)), default=frozenset())
+
+
+def _conditions(run: Robustness, kind: str, among: Collection[str] | None) -> Conditions:
+    """What a run was disturbed by, of a kind."""
+    curves = [c for c in run.curves if c.kind == kind and (among is None or c.name in among)]
+    return frozenset((curve.name, point.level) for curve in curves for point in curve.points)
 
 
 def mean_kept(points: Points, levels: Iterable[float]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from segmodels.leaderboard.charts import lines, tradeoff
-from segmodels.leaderboard.charts.heat import HeatMap, heat_map
+from segmodels.leaderboard.charts.heat import HeatMap, heat_maps
 from segmodels.leaderboard.charts.networks import SameImages, images_of, on_same_images
 from segmodels.leaderboard.charts.printed_noise import printed_noise
 from segmodels.leaderboard.charts.severities import own_severity_charts, severity_charts
@@ -25,7 +25,7 @@ def robustness_pictures(rows: Sequence[Row], kinds: Iterable[str] = KINDS) -> st
     """
     images = on_same_images(rows)
     corrupted = images if CORRUPTION in kinds else []
-    heats = [found for one in corrupted if (found := heat_map(one))]
+    heats = [found for one in corrupted for found in heat_maps(one)]
     curves = [chart for one in corrupted for chart in severity_charts(one)]
     for kind in (one for one in lines.KINDS if one.name in kinds):
         curves += [chart for one in images for chart in lines.line_charts(one, kind)]
@@ -52,7 +52,7 @@ def own_pictures(row: Row, images: SameImages | None = None) -> str:
         for chart in lines.line_charts(images, kind, {name for of, name in here if of == kind.name})
     ]
     corrupted = any(kind == CORRUPTION for kind, _ in here)
-    heats = [heat_map(images)] if corrupted else []
+    heats = heat_maps(images, row.evidence_key)[:1] if corrupted else []
     kept = [tradeoff.tradeoff(images)] if corrupted else []
     own = images.place_of(row.evidence_key) if len(images.networks) > 1 else None
     alone = own_severity_charts(found, images_of(row))
@@ -60,7 +60,7 @@ def own_pictures(row: Row, images: SameImages | None = None) -> str:
 
 
 def drawn(
-    heats: Sequence[HeatMap | None],
+    heats: Sequence[HeatMap],
     curves: Sequence[lines.LineChart],
     kept: Sequence[tradeoff.Tradeoff | None],
     own: int | None = None,
@@ -71,11 +71,11 @@ def drawn(
         heats, curves, kept: the pictures.
         own: place of the network that is marked among the others.
     """
-    if not (any(heats) or curves):
+    if not (heats or curves):
         return ""
     return render_part(
         "pictures.html",
-        heats=[one for one in heats if one],
+        heats=heats,
         curves=curves,
         kept=[one for one in kept if one],
         own=-1 if own is None else own,

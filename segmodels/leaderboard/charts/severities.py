@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from segmodels.leaderboard.charts.lines import Kind, LineChart, Series, line_chart
-from segmodels.leaderboard.charts.networks import Network, SameImages, common_levels
+from segmodels.leaderboard.charts.networks import Network, SameImages
 from segmodels.metrics.robustness import Curve, Robustness
 from segmodels.robustness.corruptions import BY_FAMILY
 
@@ -17,10 +17,12 @@ def severity_charts(images: SameImages) -> list[LineChart]:
     """Networks beside each other: of each the mean over the corruptions of a family."""
     charts = []
     for family, names in _families(images.names(SEVERITY.name)):
-        networks, shared = images.alike(SEVERITY.name, names)
-        levels = [common_levels(networks, SEVERITY.name, name) for name in shared]
-        common = sorted(set.intersection(*map(set, levels)))
-        series = [_averaged(one, shared, common) for one in networks]
+        compared = images.compared(SEVERITY.name, names)
+        if compared is None:
+            continue
+        shared = list(compared.levels)
+        common = sorted(set.intersection(*map(set, compared.levels.values())))
+        series = [_averaged(one, shared, common) for one in compared.networks]
         if common:
             mean = "mean over " if len(shared) > 1 else ""
             title = f"{family} ({mean}{_listed(shared)}): {images.title}"
@@ -60,8 +62,6 @@ def _averaged(network: Network, names: list[str], levels: list[float]) -> Series
     values: dict[float, list[float]] = {SEVERITY.clean: []}
     for run in network.runs:
         curves = [c for c in run.curves if c.kind == SEVERITY.name and c.name in names]
-        if len(curves) < len(names):
-            continue
         values[SEVERITY.clean].append(run.clean)
         points = [{point.level: point.miou for point in curve.points} for curve in curves]
         for level in levels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
-from segmodels.leaderboard.charts.networks import SameImages, common_levels, mean_kept
+from segmodels.leaderboard.charts.networks import SameImages, mean_kept
 from segmodels.leaderboard.charts.scale import Scale
 from segmodels.metrics.robustness import Robustness
 
@@ -45,22 +45,22 @@ class Tradeoff:
 
 def tradeoff(images: SameImages) -> Tradeoff | None:
     """The chart; None unless two networks were corrupted in the same ways."""
-    if not images.disturbed(_KIND):
+    compared = images.compared(_KIND)
+    if compared is None or len(compared.networks) < 2:
         return None
-    networks, shared = images.alike(_KIND)
-    levels = {name: common_levels(networks, _KIND, name) for name in shared}
+    networks, levels = compared.networks, compared.levels
     found = {
         one: [(run.clean, kept) for run in one.runs if (kept := _kept(run, levels))]
         for one in networks
     }
     every = [pair for pairs in found.values() for pair in pairs]
-    if len(networks) < 2 or not every:
+    if not every:
         return None
     x = _scale([clean for clean, _ in every], LEFT + 8, WIDTH - RIGHT - 8)
     y = _scale([kept for _, kept in every], HEIGHT - BOTTOM - 8, TOP + 8)
     return Tradeoff(
         title=images.title,
-        shared=len(shared),
+        shared=len(levels),
         below=[(f"{x.at(tick):.1f}", f"{round(tick, 4):g}") for tick in x.ticks()],
         beside=[(f"{y.at(tick):.1f}", f"{round(tick, 4):g}") for tick in y.ticks()],
         clouds=[
