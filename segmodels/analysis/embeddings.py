@@ -1,7 +1,8 @@
 """Class embeddings on their way through a decoder: what DEPICT's theory speaks of.
 
 DEPICT (arXiv 2411.03033) reads its decoder as finding a subspace that holds most of the variance of
-the patches, spanned by embeddings of classes that are as good as orthogonal.
+the patches, spanned by embeddings of classes that are as good as orthogonal. CBT (arXiv 2509.16875)
+changes the attention of that decoder and keeps the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from segmodels.analysis.watching import Seen, watching
 from segmodels.errors import SegmodelsError
 from segmodels.evaluation.precision import evaluating, inference, lowres_logits
 from segmodels.models.base import SegModel
+from segmodels.models.cbt import Decoder as ContractedDecoder
 from segmodels.models.depict import CrossDecoder, SelfDecoder
 from segmodels.models.segmenter import MaskDecoder
+
+#: Decoders whose layers take patches and classes together, patches first.
+_Joint = MaskDecoder | SelfDecoder | ContractedDecoder
 
 Matrix = npt.NDArray[np.float64]
 
@@ -90,18 +95,18 @@ def embeddings(model: SegModel, pixels: Tensor) -> list[Embeddings]:
     """Embeddings before the first layer of a decoder, after each, and as they are compared.
 
     Args:
-        model: Segmenter with a mask decoder, DEPICT-SA or DEPICT-CA; asked in eval mode.
+        model: Segmenter with a mask decoder, DEPICT-SA, DEPICT-CA or CBT; asked in eval mode.
         pixels: float (1, 3, h, w), on its device.
 
     Raises:
         SegmodelsError: the network has no embeddings of classes.
     """
     decoder = getattr(model, "decoder", None)
-    if not isinstance(decoder, MaskDecoder | SelfDecoder | CrossDecoder):
+    if not isinstance(decoder, _Joint | CrossDecoder):
         name = model.config.get("name") or type(model).__name__
         raise SegmodelsError(
-            f"{name!r} has no class embeddings. Networks that have: DEPICT-SA, DEPICT-CA, and "
-            f"Segmenter with its mask decoder."
+            f"{name!r} has no class embeddings. Networks that have: DEPICT-SA, DEPICT-CA, CBT, "
+            f"and Segmenter with its mask decoder."
         )
     watched = [one for one in decoder.modules() if one is not decoder]
     with inference(), evaluating(model):
@@ -118,8 +123,8 @@ def embeddings(model: SegModel, pixels: Tensor) -> list[Embeddings]:
 _Found = list[tuple[str, Tensor, Tensor]]
 
 
-def _of_joint(decoder: MaskDecoder | SelfDecoder, seen: Mapping[nn.Module, Seen]) -> _Found:
-    """Of a decoder whose layers take patches and classes together, patches first."""
+def _of_joint(decoder: _Joint, seen: Mapping[nn.Module, Seen]) -> _Found:
+    """Of Segmenter, DEPICT-SA and CBT."""
     layers = list(decoder.blocks if isinstance(decoder, MaskDecoder) else decoder.net.layers)
     count = decoder.cls_emb.shape[1]
 

@@ -22,6 +22,12 @@ NETWORKS = {
         1,
         3,
     ),
+    "cbt": (
+        "cbt_vit_tiny_patch16",
+        {"patch_size": 8, "width": 48, "heads": 3, "layers": 1, "decoder_layers": 1},
+        1,
+        0,
+    ),
     "segformer": ("segformer_nano", {}, 4, 0),
 }
 CLASSES = 5

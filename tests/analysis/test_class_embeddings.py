@@ -19,11 +19,19 @@ NETWORKS = {
         "depict_sa_vit_nano_patch8",
         {"layers": 1, "attention": "ca", "decoder_layers": 1, "cross_layers": 2},
     ),
+    "cbt": (
+        "cbt_vit_tiny_patch16",
+        {
+            **{"patch_size": 8, "width": 48, "heads": 3, "layers": 1},
+            **{"decoder_layers": 2, "representatives": 3},
+        },
+    ),
 }
 PLACES = {
     "segmenter": ["before", "layer 1", "layer 2", "compared"],
     "depict-sa": ["before", "layer 1", "layer 2", "compared"],
     "depict-ca": ["before", "patches 1", "classes 1", "classes 2", "compared"],
+    "cbt": ["before", "layer 1", "layer 2", "compared"],
 }
 
 
@@ -66,6 +74,16 @@ def test_layers_are_seen_one_after_the_other():
     np.testing.assert_array_equal(found["patches 1"].classes, found["before"].classes)
 
 
+def test_layers_of_cbt_are_those_of_its_decoder():
+    model, pixels = model_of("cbt"), torch.randn(1, 3, 40, 56)
+    found = {one.place: one for one in embeddings(model, pixels)}
+    with torch.no_grad():
+        before = tensor(np.concatenate([found["layer 1"].patches, found["layer 1"].classes]))
+        after = model.decoder.net.layers[1](before.float(), (5, 7))[0].numpy()
+    np.testing.assert_allclose(found["layer 2"].patches, after[:35], atol=1e-5)
+    np.testing.assert_allclose(found["layer 2"].classes, after[35:], atol=1e-5)
+
+
 def by_hand(classes, patches=((1.0, 0.0, 0.0), (-1.0, 0.0, 0.0))):
     return Embeddings("here", np.array(classes, float), np.array(patches, float))
 
@@ -101,5 +119,5 @@ def test_variance_inside_the_subspace():
 @pytest.mark.parametrize("name", ["segformer_nano", "segmenter_vit_tiny_patch16_linear"])
 def test_networks_without_class_embeddings_are_refused(name):
     model = create_model(name, CLASSES)
-    with pytest.raises(SegmodelsError, match=f"'{name}' has no class embeddings.*DEPICT-CA"):
+    with pytest.raises(SegmodelsError, match=f"'{name}' has no class embeddings.*DEPICT-CA, CBT"):
         embeddings(model, torch.zeros(1, 3, 32, 32))
