@@ -35,7 +35,7 @@ class Embeddings:
     Attributes:
         place: in words.
         classes: float64 (classes, width).
-        patches: float64 (patches, width).
+        patches: float64 (patches, width), which are not all the same.
     """
 
     place: str
@@ -71,8 +71,13 @@ class Embeddings:
 
     @property
     def effective_rank(self) -> float:
-        """Exponential of the entropy of the singular values' shares (Roy and Vetterli, 2007)."""
+        """Exponential of the entropy of the singular values' shares (Roy and Vetterli, 2007).
+
+        0 where all embeddings are 0, as the rank is.
+        """
         values = np.linalg.svd(self.classes, compute_uv=False)
+        if not values.any():
+            return 0.0
         shares = values / values.sum()
         shares = shares[shares > 0]
         return float(np.exp(-(shares * np.log(shares)).sum()))
@@ -91,15 +96,17 @@ class Embeddings:
         return float(self.rank / self.classes.shape[1])
 
 
-def embeddings(model: SegModel, pixels: Tensor) -> list[Embeddings]:
+def embeddings(model: SegModel, pixels: Tensor, image: str = "the image") -> list[Embeddings]:
     """Embeddings before the first layer of a decoder, after each, and as they are compared.
 
     Args:
         model: Segmenter with a mask decoder, DEPICT-SA, DEPICT-CA or CBT; asked in eval mode.
         pixels: float (1, 3, h, w), on its device.
+        image: what messages call it.
 
     Raises:
-        SegmodelsError: the network has no embeddings of classes.
+        SegmodelsError: the network has no embeddings of classes, or the patches do not vary, as
+            one alone, so that there is no share of their variance.
     """
     decoder = getattr(model, "decoder", None)
     if not isinstance(decoder, _Joint | CrossDecoder):
@@ -116,7 +123,24 @@ def embeddings(model: SegModel, pixels: Tensor) -> list[Embeddings]:
             found = _of_cross(decoder, seen)
         else:
             found = _of_joint(decoder, seen)
-        return [Embeddings(place, _matrix(c), _matrix(p)) for place, c, p in found]
+        places = [Embeddings(place, _matrix(c), _matrix(p)) for place, c, p in found]
+    for one in places:
+        _refuse_still(one, image)
+    return places
+
+
+def _refuse_still(one: Embeddings, image: str) -> None:
+    count = len(one.patches)
+    if count == 1:
+        raise SegmodelsError(
+            f"{image}: the network sees it as one patch, and one patch has no variance that a "
+            f"share could be inside of. Name a larger image."
+        )
+    if (one.patches == one.patches[0]).all():
+        raise SegmodelsError(
+            f"{image}: its {count} patches are all the same ({one.place}), and have no variance "
+            f"that a share could be inside of. Name another image, or other weights."
+        )
 
 
 #: Place, classes (1, C, width), patches (1, N, width).

@@ -67,10 +67,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A network with its inputs, and where files go."""
+    """A network with its inputs by the names of their images, and where files go."""
 
     model: SegModel
-    inputs: list[Tensor]
+    inputs: dict[str, Tensor]
     report: Report
     patches: Sequence[tuple[float, float]]
 
@@ -101,19 +101,20 @@ def analyse(kind: str, asked: Asked) -> list[Path]:
 
 def _receptive_field(ready: _Ready) -> list[Path]:
     """Of images of several sizes the middle that all have is looked at."""
-    inputs = of_one_size(ready.inputs)
+    inputs = of_one_size(list(ready.inputs.values()))
     fields = receptive_fields(ready.model, inputs)
     return write_receptive_fields(fields, ready.picture(inputs[0]), ready.report)
 
 
 def _attention(ready: _Ready) -> list[Path]:
     attention_layers(ready.model)
-    found = attention(ready.model, ready.inputs[0], ready.patches)
-    return write_attention(found, ready.picture(ready.inputs[0]), ready.report)
+    first = next(iter(ready.inputs.values()))
+    found = attention(ready.model, first, ready.patches)
+    return write_attention(found, ready.picture(first), ready.report)
 
 
 def _embeddings(ready: _Ready) -> list[Path]:
-    found = [embeddings(ready.model, one) for one in ready.inputs]
+    found = [embeddings(ready.model, one, image) for image, one in ready.inputs.items()]
     return write_embeddings(found, ready.report)
 
 
@@ -130,14 +131,14 @@ def _prepared(kind: str, asked: Asked) -> _Ready:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(asked.what).name)
     folder = asked.folder or paths.local() / "analysis" / name
     check_writable(folder / kind)
-    inputs = [analysed_input(model, pixels, protocol) for pixels in images.values()]
+    inputs = {image: analysed_input(model, pixels, protocol) for image, pixels in images.items()}
     about = {
         "kind": kind,
         "network": dict(model.config),
         "weights": weights,
         "inference": protocol.inference_fp32,
         "images": {image: digest(pixels.tolist()) for image, pixels in images.items()},
-        "inputs": [list(one.shape[-2:]) for one in inputs],
+        "inputs": [list(one.shape[-2:]) for one in inputs.values()],
         "class_names": list(model.class_names or ()),
     }
     return _Ready(model, inputs, Report(folder, kind, about), asked.patches)

@@ -116,6 +116,29 @@ def test_variance_inside_the_subspace():
     assert by_hand([(1, 0, 0), (2, 0, 0)]).by_chance == pytest.approx(1 / 3)
 
 
+def test_embeddings_that_are_all_zero():
+    zero = by_hand([(0, 0, 0), (0, 0, 0)])
+    assert (zero.rank, zero.effective_rank, zero.variance_inside, zero.coherence) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_patch_has_no_variance(name):
+    model = model_of(name)
+    with pytest.raises(SegmodelsError, match=r"small\.png: .* as one patch.*Name a larger image"):
+        embeddings(model, torch.randn(1, 3, 8, 8), "small.png")
+    shares = [one.variance_inside for one in embeddings(model, torch.randn(1, 3, 8, 9))]
+    assert all(0 <= share <= 1 + 1e-9 for share in shares)
+
+
+def test_patches_that_are_all_the_same_have_no_variance():
+    model = model_of("depict-sa")
+    with torch.no_grad():
+        model.decoder.decoder_norm.weight.zero_()
+        model.decoder.decoder_norm.bias.fill_(0.3)
+    with pytest.raises(SegmodelsError, match=r"the image: its 35 patches.*same \(compared\)"):
+        embeddings(model, torch.randn(1, 3, 40, 56))
+
+
 @pytest.mark.parametrize("name", ["segformer_nano", "segmenter_vit_tiny_patch16_linear"])
 def test_networks_without_class_embeddings_are_refused(name):
     model = create_model(name, CLASSES)

@@ -89,7 +89,14 @@ def test_a_run_brings_its_own_images(root: Path, capsys: pytest.CaptureFixture[s
 def test_what_is_missing_is_named(
     root: Path, checkpoint: Path, image: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    small = root.parent / "small.png"
+    Image.new("RGB", (1, 1)).save(small)
+    plain = ["embeddings", str(checkpoint), "--protocol", "plain"]
     for arguments, message in (
+        (
+            [*plain, "--image", str(image), str(small)],
+            "small.png: the network sees it as one patch",
+        ),
         (["embeddings", str(checkpoint)], "is no run, so name images of it: --image FILE"),
         (["embeddings", "publishd", "--image", str(image)], "Did you mean 'published'"),
         (["embeddings", "published", "--image", str(image)], "has no class embeddings"),
