@@ -14,6 +14,9 @@ _KINDS = {
     "embeddings": "coherence and rank of class embeddings, variance in their subspace, by layer",
 }
 
+_IMAGES = "files; without, a few images of the run's own, spread over its split"
+_ONE_IMAGE = "one file; without, the first image of the run's own"
+
 
 def add(commands: Add) -> None:
     """Add it, with an action for each kind of picture."""
@@ -26,12 +29,13 @@ def add(commands: Add) -> None:
         action.set_defaults(command=_analyse)
         what = "a run, weights of params/weights.yaml, or the path of a checkpoint"
         action.add_argument("what", metavar="RUN|MODEL", help=what)
-        images = "files; without, a few images of the run's own, spread over its split"
+        images = _ONE_IMAGE if kind == "attention" else _IMAGES
         action.add_argument(
             "--image", type=Path, nargs="+", default=[], metavar="FILE", help=images
         )
-        few = "of the run's own images (default 4)"
-        action.add_argument("--number", type=_above_zero, default=4, metavar="N", help=few)
+        if kind != "attention":
+            few = "of the run's own images (default 4)"
+            action.add_argument("--number", type=_above_zero, metavar="N", help=few)
         how = "how images become inputs (default: the first of the run, else whole-ss)"
         action.add_argument("--protocol", default="", metavar="NAME", help=how)
         folder = "of the files (default reports/local/analysis/NAME)"
@@ -72,7 +76,7 @@ def _analyse(chosen: argparse.Namespace) -> int:
         what=chosen.what,
         images=chosen.image,
         protocol=chosen.protocol,
-        number=chosen.number,
+        number=getattr(chosen, "number", None),
         folder=chosen.out,
         options=Options(device=chosen.device),
         **({"patches": places} if places else {}),

@@ -19,6 +19,7 @@ from segmodels.analysis.receptive_field_report import write_receptive_fields
 from segmodels.analysis.report import Report
 from segmodels.checkpoints import load_checkpoint
 from segmodels.core import paths
+from segmodels.core.arguments import whole
 from segmodels.core.arrays import Pixels
 from segmodels.core.files import check_writable, digest
 from segmodels.datasets.opening import open_dataset
@@ -38,6 +39,9 @@ from segmodels.steps.weights import released_files, weights_digest
 #: Of a network that is of no run: whole images as they are.
 _WHOLE = "whole-ss"
 
+#: Kinds that show a single image.
+_OF_ONE = ("attention",)
+
 #: Queries of attention where none are asked for: the middle of the image.
 _MIDDLE = ((0.5, 0.5),)
 
@@ -48,9 +52,10 @@ class Asked:
 
     Attributes:
         what: a run, an entry of `params/weights.yaml`, or the path of a checkpoint.
-        images: files; none for a few of a run's own, evenly spread over its split.
+        images: files of different names, of attention one; none for a run's own, evenly spread
+            over its split.
         protocol: how images become inputs; "" for the first of the run, or whole images.
-        number: of a run's own images.
+        number: of a run's own images; None for 4, of attention for 1.
         patches: that attention is asked about, places from 0 to 1 from above and from the left.
         folder: of the files; None for `reports/local/analysis/WHAT`.
         options: of which device and progress are used.
@@ -59,7 +64,7 @@ class Asked:
     what: str
     images: Sequence[Path] = ()
     protocol: str = ""
-    number: int = 4
+    number: int | None = None
     patches: Sequence[tuple[float, float]] = _MIDDLE
     folder: Path | None = None
     options: Options = field(default=USUAL)
@@ -92,11 +97,37 @@ def analyse(kind: str, asked: Asked) -> list[Path]:
 
     Raises:
         UnknownNameError: no such kind, run, weights or protocol.
-        SegmodelsError: the network has nothing of the kind, or something is missing.
+        SegmodelsError: the network has nothing of the kind, something is missing, several images
+            are asked for where one is shown, or two have the same name.
     """
     if kind not in KINDS:
         raise UnknownNameError("kind of analysis", kind, KINDS)
+    _check_images(kind, asked)
     return KINDS[kind](_prepared(kind, asked))
+
+
+def _number(kind: str, asked: Asked) -> int:
+    """Of a run's own images."""
+    usual = 1 if kind in _OF_ONE else 4
+    return whole("number", usual if asked.number is None else asked.number, least=1)
+
+
+def _check_images(kind: str, asked: Asked) -> None:
+    """That all images which a report would list are those that its numbers are of."""
+    number = len(asked.images) or _number(kind, asked)
+    if kind in _OF_ONE and number > 1:
+        raise SegmodelsError(
+            f"{kind} shows one image, and {number} are asked for. Name one, and call it again for "
+            f"each of the others with a folder of its own (--out)."
+        )
+    seen: dict[str, Path] = {}
+    for path in asked.images:
+        if path.name in seen:
+            raise SegmodelsError(
+                f"{seen[path.name]} and {path}: reports list images by their names, and both are "
+                f"{path.name!r}. Name each image once, or rename one of them."
+            )
+        seen[path.name] = path
 
 
 def _receptive_field(ready: _Ready) -> list[Path]:
@@ -108,9 +139,9 @@ def _receptive_field(ready: _Ready) -> list[Path]:
 
 def _attention(ready: _Ready) -> list[Path]:
     attention_layers(ready.model)
-    first = next(iter(ready.inputs.values()))
-    found = attention(ready.model, first, ready.patches)
-    return write_attention(found, ready.picture(first), ready.report)
+    (pixels,) = ready.inputs.values()
+    found = attention(ready.model, pixels, ready.patches)
+    return write_attention(found, ready.picture(pixels), ready.report)
 
 
 def _embeddings(ready: _Ready) -> list[Path]:
@@ -118,7 +149,7 @@ def _embeddings(ready: _Ready) -> list[Path]:
     return write_embeddings(found, ready.report)
 
 
-#: By name; `attention` is of the first image alone.
+#: By name.
 KINDS: dict[str, Callable[[_Ready], list[Path]]] = {
     "receptive-field": _receptive_field,
     "attention": _attention,
@@ -127,7 +158,7 @@ KINDS: dict[str, Callable[[_Ready], list[Path]]] = {
 
 
 def _prepared(kind: str, asked: Asked) -> _Ready:
-    model, weights, images, protocol = _found(asked)
+    model, weights, images, protocol = _found(asked, _number(kind, asked))
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(asked.what).name)
     folder = asked.folder or paths.local() / "analysis" / name
     check_writable(folder / kind)
@@ -150,15 +181,15 @@ def _own_images(run: Run, number: int) -> dict[str, Pixels]:
     return {sample.name: sample.image for sample in samples}
 
 
-def _found(asked: Asked) -> tuple[SegModel, str, dict[str, Pixels], Protocol]:
-    """Network, digest of its weights, images by name, and protocol."""
+def _found(asked: Asked, number: int) -> tuple[SegModel, str, dict[str, Pixels], Protocol]:
+    """Network, digest of its weights, images by name (of a run so many), and protocol."""
     images = {path.name: read_rgb(path) for path in asked.images}
     if asked.what in run_names():
         run = load_run(asked.what)
         ensure_inputs(run, asked.options)
         subject = subject_of(run, asked.options.device)
         protocol = load_protocol(asked.protocol or run.protocols[0])
-        images = images or _own_images(run, asked.number)
+        images = images or _own_images(run, number)
         return subject.model, subject.weights, images, protocol
     if not images:
         raise SegmodelsError(f"{asked.what!r} is no run, so name images of it: --image FILE.")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ from PIL import Image
 
 from segmodels.checkpoints import save_checkpoint
 from segmodels.cli import analysing, main
+from segmodels.core.files import digest
+from segmodels.datasets.opening import open_dataset
+from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
 from segmodels.models.preprocessing import ESPNET_CAMVID
-from segmodels.steps.analysis import KINDS
+from segmodels.runs.run import load_run
+from segmodels.steps.analysis import KINDS, Asked, analyse
 
 
 @pytest.fixture
@@ -84,6 +89,30 @@ def test_a_run_brings_its_own_images(root: Path, capsys: pytest.CaptureFixture[s
         *(f"stage {number}" for number in range(1, 5)),
         "logits",
     ]
+
+
+def test_attention_lists_the_image_that_it_shows_and_no_other(
+    root: Path, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyse", "attention", "published", "--out", "drawn"]) == 0
+    about = json.loads((root / "drawn/attention.json").read_text())
+    run = load_run("published")
+    first = open_dataset(run.dataset, run.split).read(0)
+    assert about["images"] == {first.name: digest(first.image.tolist())}
+    assert about["inputs"] == [list(first.image.shape[:2])]
+    capsys.readouterr()
+    other = shutil.copy(image, root / "other.png")
+    for asked in (Asked("published", [image, other]), Asked("published", number=2)):
+        with pytest.raises(SegmodelsError, match="attention shows one image, and 2 are asked for"):
+            analyse("attention", asked)
+
+
+@pytest.mark.parametrize("kind", ["receptive-field", "embeddings"])
+def test_images_of_the_same_name_are_refused(root: Path, image: Path, kind: str) -> None:
+    (root / "more").mkdir()
+    other = shutil.copy(image, root / "more/image.png")
+    with pytest.raises(SegmodelsError, match=r"/image\.png and .*more/image\.png: reports list"):
+        analyse(kind, Asked("published", [image, other]))
 
 
 def test_what_is_missing_is_named(
