@@ -40,7 +40,7 @@ class Shown:
 
     def __init__(self, what: str, stop: threading.Event, unit: str = "images") -> None:
         self._what, self._stop, self._unit, self._next = what, stop, unit, 0.0
-        self._left = TimeLeft()
+        self._left, self._whole = TimeLeft(), False
         artifact = create_progress_artifact(0.0, description=what)
         assert isinstance(artifact, UUID)
         self._artifact = artifact
@@ -49,6 +49,7 @@ class Shown:
         """So many of all are done."""
         if self._stop.is_set():
             raise StoppedError(f"Stopped after {done} of {total} {self._unit}.")
+        self._whole = done == total
         now = time.monotonic()
         left = self._left(done, total, now)
         if done == total or now >= self._next:
@@ -56,6 +57,12 @@ class Shown:
             text = f"{self._what}: {done} of {total} {self._unit}"
             text += "" if left is None else f", {duration(left)} left"
             update_progress_artifact(self._artifact, 100.0 * done / total, description=text)
+
+    def end(self) -> None:
+        """The task is done: what it did not come to was there already."""
+        if not self._whole:
+            text = f"{self._what}: the rest was there already"
+            update_progress_artifact(self._artifact, 100.0, description=text)
 
 
 def may_pass(task: object, task_run: object, state: State[Any]) -> bool:

@@ -39,7 +39,9 @@ def count_clean(run_name: str, engine: str | None, stop: threading.Event) -> Evi
     steps.ensure_inputs(run, options)
     shown = Shown(f"{run_name}, undisturbed", stop)
     with counting(devices()[0], shown, engine=engine) as how:
-        return steps.evaluate_run(run_name, run.protocols[0], how)
+        found = steps.evaluate_run(run_name, run.protocols[0], how)
+    shown.end()
+    return found
 
 
 @task(
@@ -52,7 +54,9 @@ def count_disturbed(
     """Evidence of every condition of the suite."""
     shown = Shown(f"{run_name}, {suite}", stop)
     with counting(devices()[0], shown, force, engine) as options:
-        return steps.stress_run(run_name, suite, options)
+        found = steps.stress_run(run_name, suite, options)
+    shown.end()
+    return found
 
 
 def table(found: Robustness) -> list[dict[str, str | float]]:

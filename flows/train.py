@@ -46,6 +46,7 @@ def fetch_inputs(run: Run, stop: threading.Event) -> None:
     steps.ensure_dataset(run.dataset, shown)
     if run.initial:
         steps.fetch_released(run.initial)
+    shown.end()
 
 
 @task(name="train", **AGAIN)

@@ -37,8 +37,11 @@ def verify_one(
     """The verdict on one claim, after whatever it needs."""
     from segmodels.steps.verify import verify  # PyTorch, which the form does not need
 
-    with counting(device, Shown(claim, stop), force, engine) as options:
-        return verify(claim, options)
+    shown = Shown(claim, stop)
+    with counting(device, shown, force, engine) as options:
+        found = verify(claim, options)
+    shown.end()
+    return found
 
 
 def line(row: Row) -> Line:

@@ -93,9 +93,13 @@ def attention(
         classes: how many of those that cover most of the prediction are queries of the decoder.
 
     Raises:
-        SegmodelsError: it has no attention that is drawn here.
+        SegmodelsError: it has no attention that is drawn here, or two places have one name.
     """
-    layers = attention_layers(model)
+    layers, named = attention_layers(model), [Query.patch(at).name for at in patches]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise SegmodelsError(
+            f"{twice[0]!r} is asked for twice (places count to two digits); name each once."
+        )
     grid = patch_grid(model, (pixels.shape[-2], pixels.shape[-1]))
     with inference(), evaluating(model):
         with watching(layers.values()) as seen:

@@ -37,7 +37,7 @@ def write_attention(found: Attention, picture: Pixels, report: Report) -> list[P
 
 
 def _write_sheet(query: Query, found: Attention, picture: Pixels, report: Report) -> Path:
-    height = round(_WIDTH * picture.shape[0] / picture.shape[1])
+    height = max(1, round(_WIDTH * picture.shape[0] / picture.shape[1]))
     image = reduced(picture, height, _WIDTH)
     image = marked(image, query.at) if query.kind == "patch" else image
     rows = [[Panel(image, query.name)]]

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 
 from segmodels.analysis.attention import attention, attention_layers
 from segmodels.analysis.attention_layers import parts_of
+from segmodels.analysis.attention_report import write_attention
+from segmodels.analysis.report import Report
 from segmodels.analysis.watching import watching
 from segmodels.errors import SegmodelsError
 from segmodels.models import create_model
@@ -110,6 +112,20 @@ def test_attention_over_fewer_keys_than_queries():
     sizes = [stride * one for stride, one in zip((4, 8, 16, 32), reductions, strict=True)]
     wanted = [(64 // size, 96 // size) for size in sizes]
     assert [one.weights.shape[1:] for one in found.maps] == wanted
+
+
+def test_places_of_one_name_would_be_one_file():
+    with pytest.raises(SegmodelsError, match=r"'patch at 0\.50 0\.50' is asked for twice"):
+        attention(model_of("linear"), torch.randn(1, 3, 32, 32), [(0.501, 0.5), (0.502, 0.5)])
+
+
+def test_an_image_may_be_very_wide(tmp_path):
+    found = attention(model_of("linear"), torch.randn(1, 3, 8, 512), [(0.5, 0.5)])
+    paths = write_attention(found, np.zeros((1, 512, 3), np.uint8), Report(tmp_path, "wide", {}))
+    assert [path.name for path in paths if path.suffix == ".png"] == [
+        "wide-class-token.png",
+        "wide-patch-at-0.50-0.50.png",
+    ]
 
 
 def test_weights_that_are_not_the_layers_own_are_told(monkeypatch):

@@ -30,7 +30,10 @@ def test_progress_is_shown_now_and_then_and_the_last_of_it_always(
     shown = in_process.Shown("x", stop)
     for done in (1, 2, 3, 4):
         shown(done, 4)
+    shown.end()
     assert updates == [(25.0, "x: 1 of 4 images"), (100.0, "x: 4 of 4 images")]
+    in_process.Shown("y", stop).end()
+    assert updates[2:] == [(100.0, "y: the rest was there already")]
     stop.set()
     with pytest.raises(in_process.StoppedError, match="Stopped after 4 of 4 images"):
         shown(4, 4)
