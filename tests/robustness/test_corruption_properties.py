@@ -38,6 +38,20 @@ def test_any_size_is_corrupted_and_left_as_it_was(name, severity, height, width,
     np.testing.assert_array_equal(corrupt(image, name, severity, seed, "a"), found)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", sorted(CORRUPTIONS))
+@settings(max_examples=4, deadline=None)
+@given(severity=st.integers(1, 5), side=sides)
+def test_what_comes_out_is_an_array_of_its_own(name, variant, severity, side):
+    """Whatever is written to it changes neither the image nor what comes out next."""
+    image = np.random.default_rng(side).integers(0, 256, (side, 9, 3), dtype=np.uint8)
+    found = corrupt(image, name, severity, variant=variant)
+    before, first = image.copy(), found.copy()
+    found ^= 255
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(corrupt(image, name, severity, variant=variant), first)
+
+
 MOVING = {"elastic_transform", "glass_blur", "motion_blur"}
 EVEN = sorted(n for n, kind in CORRUPTIONS.items() if kind.draw is None or n in MOVING)
 

@@ -73,7 +73,7 @@ def corrupt(
         textures: of frost, a folder with the authors' photographs instead of drawn textures.
 
     Returns:
-        uint8 (H, W, 3), the same for the same arguments.
+        uint8 (H, W, 3), the same for the same arguments; an array of its own, to be written to.
 
     Raises:
         UnknownNameError: no such corruption or variant; the message suggests the nearest.

@@ -83,7 +83,7 @@ def as_jpeg(image: Pixels, **how: Any) -> Pixels:
 
     encoded = io.BytesIO()
     Image.fromarray(image).save(encoded, "JPEG", **how)
-    return np.asarray(Image.open(encoded).convert("RGB"))
+    return np.array(Image.open(encoded).convert("RGB"))
 
 
 def pixelate(image: Pixels, factor: float, _: None) -> Pixels:
@@ -112,7 +112,7 @@ def pixelate_by_means(image: Pixels, factor: float, _: None) -> Pixels:
     from PIL import Image
 
     size = image.shape[1], image.shape[0]
-    return np.asarray(_reduced(image, factor).resize(size, Image.Resampling.BOX))
+    return np.array(_reduced(image, factor).resize(size, Image.Resampling.BOX))
 
 
 def _reduced(image: Pixels, factor: float) -> Image.Image:

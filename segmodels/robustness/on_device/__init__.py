@@ -90,7 +90,7 @@ def corrupt_tensor(
     if apply is None:
         pixels, what = image.cpu().numpy(), (name, severity, seed, key)
         found = corruptions.corrupt(pixels, *what, variant=variant, textures=textures)
-        return torch.from_numpy(np.array(found)).to(image.device)
+        return torch.from_numpy(found).to(image.device)
     severity, seed = whole("severity", severity, 1, 5), whole("seed", seed, 0)
     level = kind.levels[severity - 1]
     drawn = _drawn(image, name, kind, level, corruptions.generator(name, severity, seed, key))
