@@ -55,17 +55,23 @@ def described(value: object) -> str:
 
 def whole(name: str, value: Any, least: int = SMALLEST, most: int = LARGEST) -> int:
     """A whole number, of Python or NumPy, within bounds; true and false are none."""
-    upper = f" and at most {most}" if most != LARGEST else ""
-    expected = "a whole number" + (f" of at least {least}{upper}" if least != SMALLEST else "")
     if isinstance(value, bool) or getattr(value, "ndim", None):
-        raise wrong(name, expected, value)
+        raise wrong(name, _whole_within(least, most), value)
     try:
         number = operator.index(value)
     except (TypeError, ValueError, RuntimeError):
-        raise wrong(name, expected, value) from None
+        raise wrong(name, _whole_within(least, most), value) from None
     if not least <= number <= most:
-        raise wrong(name, expected, value)
+        raise wrong(name, _whole_within(least, most, number), value)
     return number
+
+
+def _whole_within(least: int, most: int, number: int = 0) -> str:
+    """Bounds in words; those of 64 bits only of a number beyond them, as nobody else meets them."""
+    lower = [f"at least {least}"] if least != SMALLEST or number < least else []
+    upper = [f"at most {most}"] if most != LARGEST or number > most else []
+    within = " and ".join(lower + upper)
+    return "a whole number" + (f" of {within}" if within else "")
 
 
 def words(name: str, value: Any) -> str:

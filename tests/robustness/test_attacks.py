@@ -426,6 +426,8 @@ def test_wrong_arguments_are_named(model):
         ({"epsilon": 3, "losses": "cross_entropy"}, "'losses': expected a list"),
         ({"epsilon": 3, "losses": ["cross_entropy"] * 2}, "each loss once"),
         ({"epsilon": 3, "start": "nowhere"}, "'start': expected 'random' or 'image'"),
+        ({"epsilon": 3, "start": "image", "seed": -1}, "'seed': .* at least 0, found -1"),
+        ({"epsilon": 3, "start": "image", "seed": 0.5}, "'seed': .* at least 0, found 0.5"),
         ({"epsilon": 3, "sep": 1}, "'sep': pgd has 'epsilon', step, steps, losses, start, seed"),
     ):
         with pytest.raises(SegmodelsError, match=message):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from segmodels.datasets.shapes import draw_scene
 from segmodels.errors import SegmodelsError, UnknownNameError
-from segmodels.robustness.corruptions import CORRUPTIONS, corrupt, noise
+from segmodels.robustness.corruptions import CORRUPTIONS, corrupt, noise, replay
 
 NOISE = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise")
 NAMES = sorted(CORRUPTIONS)
@@ -106,11 +106,42 @@ def test_bad_arguments_are_named(scene):
             corrupt(scene, "contrast", severity)
     with pytest.raises(SegmodelsError, match=r"'seed': expected .* at least 0, found -1"):
         corrupt(scene, "contrast", 1, seed=-1)
+    bounds = "at least 0 and at most 9223372036854775807, found 1180591620717411303424"
+    with pytest.raises(SegmodelsError, match=f"'seed': expected a whole number of {bounds}"):
+        corrupt(scene, "contrast", 1, seed=2**70)
     for image in (scene.astype(float), scene[..., 0], scene[..., :2]):
         with pytest.raises(
             SegmodelsError, match=r"'image': expected an image, uint8 \(H, W, 3\), .*, found"
         ):
             corrupt(image, "contrast", 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "contrst"}, "corruption 'contrst'. Did you mean 'contrast'"),
+        ({"name": 3}, "'name': expected text, found 3"),
+        ({"severity": 0}, "'severity': expected .* at least 1 and at most 5, found 0"),
+        ({"severity": -1}, "'severity': expected .* at least 1 and at most 5, found -1"),
+        ({"severity": 9}, "'severity': expected .* at least 1 and at most 5, found 9"),
+        ({"image": np.zeros((4, 5, 3))}, r"'image': expected an image, .*, found float64 \(4, 5"),
+        ({"variant": "hendriks"}, "variant .*'hendriks'. Did you mean 'hendrycks'"),
+        ({"drawn": 3.0}, "'drawn': expected None, as contrast leaves nothing to chance, found 3.0"),
+        (
+            {"name": "motion_blur"},
+            r"'drawn': expected the draws of motion_blur, as `corruption_of\('motion_blur', "
+            r"'imagecorruptions'\).draw` makes them, found None",
+        ),
+    ],
+)
+def test_bad_arguments_of_a_replay_are_named(scene, wrong, message):
+    right = {"image": scene, "name": "contrast", "severity": 1, "drawn": None}
+    with pytest.raises(SegmodelsError, match=message):
+        replay(**{**right, **wrong})
+    image = Image.fromarray(scene)
+    np.testing.assert_array_equal(
+        replay(**{**right, "image": image}), corrupt(scene, "contrast", 1)
+    )
 
 
 def test_variants_are_named(scene):

@@ -123,8 +123,9 @@ def condition_of(name: str, epsilon: int, given: Mapping[str, Any]) -> dict[str,
         condition["start"] = words("start", values["start"])
         if condition["start"] not in ("random", "image"):
             raise wrong("start", "'random' or 'image'", condition["start"])
-    if "seed" in found.fields and condition.get("start") != "image":
-        condition["seed"] = whole("seed", values["seed"], 0)
+    if "seed" in found.fields:
+        seed = whole("seed", values["seed"], 0)
+        condition |= {} if condition.get("start") == "image" else {"seed": seed}
     return condition | ({"version": found.version} if found.version > 1 else {})
 
 

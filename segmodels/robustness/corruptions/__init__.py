@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from segmodels.core.arguments import path_to, rgb, whole, words
+from segmodels.core.arguments import path_to, rgb, whole, words, wrong
 from segmodels.core.arrays import Pixels
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.robustness.corruptions import digital
@@ -88,8 +88,31 @@ def corrupt(
 
 
 def replay(image: Pixels, name: str, severity: int, drawn: Any, variant: str = DEFAULT) -> Pixels:
-    """Corrupt one image with given draws, in the form that the corruption's `draw` makes them."""
-    found = corruption_of(name, variant)
+    """Corrupt one image with given draws.
+
+    Args:
+        image: uint8 (H, W, 3), RGB, or an RGB image of Pillow; not changed.
+        name: a key of `CORRUPTIONS`.
+        severity: 1 (mild) to 5.
+        drawn: in the form that the `draw` of `corruption_of(name, variant)` makes them for an image
+            of this size; None where nothing is left to chance.
+        variant: one of `VARIANTS`.
+
+    Returns:
+        uint8 (H, W, 3), an array of its own, to be written to.
+
+    Raises:
+        UnknownNameError: no such corruption or variant; the message suggests the nearest.
+        SegmodelsError: severity outside 1..5, not a uint8 RGB image, no draws where there should be
+            some, or some where there are none.
+    """
+    image, found = rgb("image", image), corruption_of(words("name", name), variant)
+    severity = whole("severity", severity, 1, 5)
+    if found.draw is None and drawn is not None:
+        raise wrong("drawn", f"None, as {name} leaves nothing to chance", drawn)
+    if found.draw is not None and drawn is None:
+        made = f"as `corruption_of({name!r}, {variant!r}).draw` makes them"
+        raise wrong("drawn", f"the draws of {name}, {made}", drawn)
     return _stored(found.apply(image, found.levels[severity - 1], drawn), variant)
 
 
