@@ -38,10 +38,10 @@ def apply(subject: Subject, condition: dict[str, Any], photographs: Path | None 
             f"{condition.get('version', 1)}; the pixels of this corruption changed since."
         )
 
-    if (wanted := condition.get("textures")) is not None:
-        _check_photographs(condition, wanted, photographs)
+    _check_photographs(condition, photographs)
 
     def disturb(name: str, image: Pixels) -> Pixels:
+        _check_photographs(condition, photographs)  # they may be replaced between two images
         what = condition["corruption"], condition["severity"], condition["seed"]
         variant = condition.get("variant", DEFAULT)
         textures = photographs if "textures" in condition else None
@@ -50,7 +50,9 @@ def apply(subject: Subject, condition: dict[str, Any], photographs: Path | None 
     return dataclasses.replace(subject, condition=condition, disturb=disturb)
 
 
-def _check_photographs(condition: dict[str, Any], wanted: str, photographs: Path | None) -> None:
+def _check_photographs(condition: dict[str, Any], photographs: Path | None) -> None:
+    if (wanted := condition.get("textures")) is None:
+        return
     found = digest_of(photographs) if photographs else "no folder of them"
     if found != wanted:
         raise SegmodelsError(

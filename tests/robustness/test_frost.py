@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -81,7 +82,6 @@ def test_photographs_in_a_folder_are_taken_instead(tmp_path):
     shutil.copytree(tmp_path, tmp_path / "copy")
     assert frost.digest_of(tmp_path / "copy") == frost.digest_of(tmp_path)  # content, not place
     (tmp_path / "frost4.jpg").unlink()
-    frost._photographs.cache_clear()
     with pytest.raises(SegmodelsError, match=r"expected frost1.png, .* found no frost4.jpg"):
         corrupt(black, "frost", 5, textures=tmp_path)
 
@@ -93,6 +93,41 @@ def photographs(tmp_path):
     for index, name in enumerate(FILES):
         Image.new("RGB", (64, 48), (10 * index + 100, 50, 20)).save(folder / name, quality=100)
     return folder
+
+
+def replaced(photographs):
+    """Others in their place, of a later date."""
+    for name in FILES:
+        path = photographs / name
+        later = path.stat().st_mtime_ns + 10**9
+        Image.new("RGB", (64, 48), (200, 50, 20)).save(path, quality=100)
+        os.utime(path, ns=(later, later))
+
+
+def test_photographs_that_were_replaced_are_read_again(tmp_path, photographs):
+    black, digest = np.zeros((30, 40, 3), np.uint8), frost.digest_of(photographs)
+    clean = Subject(create_model("segformer_nano", 4), "ab" * 32, {}, "cd" * 32)
+    suite = suite_of(tmp_path, photographs, "[frost]")
+    disturb = stressed(clean, *suite.conditions, suite.photographs).disturb
+    assert disturb("image", black).max() < 110
+    replaced(photographs)
+    assert corrupt(black, "frost", 5, textures=photographs).max() == pytest.approx(150, abs=2)
+    assert frost.digest_of(photographs) != digest
+    with pytest.raises(SegmodelsError, match=f"photographs with the digest {digest}, found"):
+        disturb("image", black)
+
+
+def test_photographs_that_are_no_images_are_told_at_once(tmp_path, photographs):
+    whole = (photographs / "frost3.png").read_bytes()
+    for content in (b"this is text", b"", whole[: len(whole) // 2]):
+        (photographs / "frost3.png").write_bytes(content)
+        told = r"frost3.png: cannot be decoded \(no image, or a damaged one\). Bring this photo"
+        with pytest.raises(SegmodelsError, match=f"argument 'textures': .*{told}"):
+            corrupt(np.zeros((4, 5, 3), np.uint8), "frost", 1, textures=photographs)
+        with pytest.raises(SegmodelsError, match=f"suite 's': field 'textures': .*{told}"):
+            suite_of(tmp_path, photographs)
+        with pytest.raises(SegmodelsError, match=f"textures of frost: .*{told}"):
+            frost.digest_of(photographs)
 
 
 def suite_of(tmp_path, textures, corruptions="[frost, fog]"):

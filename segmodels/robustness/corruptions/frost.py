@@ -15,6 +15,7 @@ import numpy as np
 
 from segmodels.core.arrays import Pixels
 from segmodels.core.files import digest, sha256_of_file
+from segmodels.core.memory import blame_memory
 from segmodels.errors import SegmodelsError
 from segmodels.robustness.corruptions import draws
 from segmodels.robustness.corruptions.base import Corruption, Draw, looked_up
@@ -22,6 +23,9 @@ from segmodels.robustness.corruptions.frost_textures import drawn_textures
 
 #: The photographs by the names their authors gave them; a sixth there is never drawn.
 FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
+
+#: The photographs of a folder, each with its date and size, so that new ones are read again.
+Stamps = tuple[tuple[Path, int, int], ...]
 
 #: How much the texture is enlarged beyond what covers the image.
 _MARGIN = 1.1
@@ -70,40 +74,71 @@ def _covering(texture: Pixels, height: int, width: int, margin: float) -> Pixels
 def lacking(folder: Path) -> str:
     """What a folder of the photographs lacks, as words; empty where it holds all of them."""
     missing = [name for name in FILES if not (folder / name).is_file()]
-    if not missing:
-        return ""
-    return (
-        f"{folder}: expected {', '.join(FILES)}, found no "
-        f"{missing[0] if folder.is_dir() else 'such folder'}. They come with the packages "
-        "imagecorruptions and ImageNet-C."
-    )
+    if missing:
+        return (
+            f"{folder}: expected {', '.join(FILES)}, found no "
+            f"{missing[0] if folder.is_dir() else 'such folder'}. They come with the packages "
+            "imagecorruptions and ImageNet-C."
+        )
+    try:
+        _decoded(_stamps(folder))
+    except SegmodelsError as error:
+        return str(error)
+    return ""
 
 
 def digest_of(folder: Path) -> str:
     """First 16 hex digits of a digest of the photographs in a folder, wherever that lies.
 
     Raises:
-        SegmodelsError: one is missing.
+        SegmodelsError: one is missing, or no image.
     """
     if told := lacking(folder):
         raise SegmodelsError(f"textures of frost: {told}")
-    return digest([sha256_of_file(folder / name) for name in FILES])[:16]
+    return _digest(_stamps(folder))
+
+
+def _stamps(folder: Path) -> Stamps:
+    stats = [(folder / name, (folder / name).stat()) for name in FILES]
+    return tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stats)
 
 
 @lru_cache(maxsize=1)
-def _photographs(folder: Path) -> tuple[Pixels, ...]:
+def _digest(photographs: Stamps) -> str:
+    return digest([sha256_of_file(path) for path, *_ in photographs])[:16]
+
+
+@lru_cache(maxsize=1)
+def _decoded(photographs: Stamps) -> tuple[Pixels, ...]:
+    return tuple(_pixels(path) for path, *_ in photographs)
+
+
+def _pixels(path: Path) -> Pixels:
     from PIL import Image
 
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except Exception as error:  # of damaged files Pillow raises a dozen kinds
+        blame_memory(error)
+        why = getattr(error, "strerror", None) or "no image, or a damaged one"
+        raise SegmodelsError(
+            f"{path}: cannot be decoded ({why}). Bring this photograph again; it comes with the "
+            "packages imagecorruptions and ImageNet-C."
+        ) from None
+
+
+def _photographs(folder: Path) -> tuple[Pixels, ...]:
     if told := lacking(folder):
         raise SegmodelsError(f"argument 'textures': {told}")
-    return tuple(np.asarray(Image.open(folder / name).convert("RGB")) for name in FILES)
+    return _decoded(_stamps(folder))
 
 
 def frost_of(folder: Path) -> Corruption:
     """Frost of the photographs in a folder.
 
     Raises:
-        SegmodelsError: one is missing, when the first image is frosted.
+        SegmodelsError: one is missing, or no image, when an image is frosted.
     """
     return _of(lambda: _photographs(folder))
 
