@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -137,8 +138,29 @@ Share = Annotated[float, Field(ge=0, le=1), WrapValidator(_as_written)]
 #: From 0 to below 1.
 BelowOne = Annotated[float, Field(ge=0, lt=1), WrapValidator(_as_written)]
 
+
+def _each_once(values: tuple[Item, ...]) -> tuple[Item, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("expected each once")
+    return values
+
+
 #: A list in a file, a tuple in Python.
 Several = Annotated[tuple[Item, ...], Field(strict=False)]
+
+_UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
+
+#: The same of what is named once.
+EachOnce = Annotated[
+    tuple[Item, ...], Field(strict=False, json_schema_extra=_UNIQUE), AfterValidator(_each_once)
+]
+
+#: The same of one at least.
+SomeOnce = Annotated[
+    tuple[Item, ...],
+    Field(strict=False, min_length=1, json_schema_extra=_UNIQUE),
+    AfterValidator(_each_once),
+]
 
 #: Text that says something.
 Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]

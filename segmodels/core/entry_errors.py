@@ -64,10 +64,18 @@ def faults(where: str, kind: type[BaseModel], given: object, error: ValidationEr
         given: the entry as it was given.
         error: pydantic's.
     """
-    found = error.errors(include_url=False)
+    every = error.errors(include_url=False)
+    found = [one for one in every if not _lost_items(one, every)]
     # A misspelled field is also missing; what is misspelled says more.
     found.sort(key=lambda one: one["type"] != "extra_forbidden")
     return [f"{where}: {_line(kind, given, one)}" for one in found]
+
+
+def _lost_items(fault: ErrorDetails, every: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short for pydantic alone, which leaves out items that are wrong."""
+    place = fault["loc"]
+    below = (one["loc"] for one in every if len(one["loc"]) > len(place))
+    return fault["type"] == "too_short" and any(loc[: len(place)] == place for loc in below)
 
 
 def unknown_field(kind: type[BaseModel], place: Location, given: object) -> str:

@@ -11,7 +11,16 @@ from pydantic import Field, PositiveInt
 from pydantic.json_schema import SkipJsonSchema
 
 from segmodels.core.docstrings import attributes_of, summary_of
-from segmodels.core.entry import Entry, Number, Several, Share, Words, read_entry
+from segmodels.core.entry import (
+    EachOnce,
+    Entry,
+    Number,
+    Several,
+    Share,
+    SomeOnce,
+    Words,
+    read_entry,
+)
 from segmodels.errors import SegmodelsError
 
 
@@ -60,6 +69,8 @@ class SmallThing(Entry):
     flag: bool = False
     void: Literal["ignore", "error"] = "ignore"
     files: Several[Archive] = ()
+    once: EachOnce[int] = ()
+    some: SomeOnce[int] = (1,)
     shapes: Several[Annotated[Circle | Square, Field(discriminator="kind")]] = ()
     by_name: dict[str, Archive] = Field(default_factory=dict)
 
@@ -101,6 +112,10 @@ def read(**fields: Any) -> SmallThing:
         ({"files": "a"}, "field 'files': expected a list, found 'a'."),
         ({"files": ["a"]}, "field 'files[0]': expected fields by name, found 'a'."),
         ({"files": [{}]}, "field 'files[0].name' is missing."),
+        ({"once": [1, 2, 1]}, "field 'once': expected each once, found [1, 2, 1]."),
+        ({"some": []}, "field 'some': expected at least 1 item, found []."),
+        ({"some": ["a"]}, "field 'some[0]': expected a whole number, found 'a'."),
+        ({"some": [1, 1]}, "field 'some': expected each once, found [1, 1]."),
         (
             {"files": [{"name": "a.zip", "sums": ["x", 1]}]},
             "field 'files[a.zip].sums[1]': expected text, found 1. Put it in quotes.",
