@@ -16,6 +16,7 @@ from segmodels.assets.pins import Sha256
 from segmodels.core.entry import Entry, Several, Words, read_entry
 from segmodels.core.files import write_text
 from segmodels.core.listing import yaml_files
+from segmodels.core.names import LETTERS, is_name
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError
@@ -25,8 +26,7 @@ Colour = tuple[int, int, int]
 #: The number of void after reading, and the only one that means it unless a file says otherwise.
 _VOID = 255
 
-#: Names become names of folders; these have another meaning in `data/`.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+#: Names of datasets become names of folders; these have another meaning in `data/`.
 _TAKEN = ("downloads", "registered")
 
 
@@ -84,7 +84,7 @@ def _splits(value: object) -> object:
         raise ValueError("expected patterns or a list file by name of the split")
     found = {name: tuple(_several(given)) for name, given in value.items()}
     for name, given in found.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not is_name(name):
             raise ValueError(f"expected letters, digits and '-' as the name of a split, not {name}")
         if not given or not all(isinstance(one, str) and one for one in given):
             raise ValueError(f"expected a pattern of names or a list file for {name!r}")
@@ -149,8 +149,8 @@ class OwnDataset(Entry):
 
     def problems(self) -> Iterator[str]:
         """Fields that do not fit each other."""
-        if not _NAME.fullmatch(self.name) or self.name in _TAKEN:
-            yield f"{self.name!r} is no name for a dataset: letters, digits, '-' and '_'"
+        if not is_name(self.name) or self.name in _TAKEN:
+            yield f"{self.name!r} is no name for a dataset: {LETTERS}"
         for field, templates in (("image", self.image), ("label", (self.label,))):
             for one in templates:
                 if one.count("{name}") != 1 or "{" in one.replace("{name}", ""):

@@ -23,6 +23,7 @@ from segmodels.core.arguments import words
 from segmodels.core.entry import Entry, Overrides, Several, Words, read_entry
 from segmodels.core.files import digest
 from segmodels.core.listing import yaml_files
+from segmodels.core.names import LETTERS, is_name
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError, pick
@@ -73,6 +74,9 @@ class Run(Entry):
             yield "'seed' and 'overrides' are for weights trained here"
         if not self.protocols:
             yield "field 'protocols' lists nothing"
+        for suite in self.robustness:
+            if not is_name(suite):
+                yield f"field 'robustness': {suite!r} is no name for a suite: {LETTERS}"
         if self.retrains and not self.recipe:
             yield "'retrains' is for weights trained here"
         for field, usual in (("seed", "0"), ("overrides", "{}")):  # DVC's train stage tracks them

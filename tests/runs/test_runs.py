@@ -77,6 +77,7 @@ def test_where_weights_lie(project):
             "field 'model' is 'unet', but weights 'espnet-p2-q8-camvid' are those of 'espnet_p2",
         ),
         ({"robustness": ["quik"]}, "Unknown robustness suite 'quik'. Did you mean 'quick'"),
+        ({"robustness": ["a/../b"]}, "'robustness': 'a/../b' is no name for a suite: letters"),
         ({"robustness": [1]}, "field 'robustness.0.': expected text, found 1"),
         ({"seed": 0.5}, "field 'seed': expected a whole number, found 0.5"),
         ({"seed": None}, "field 'seed': expected a whole number, found nothing"),
