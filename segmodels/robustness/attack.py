@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from segmodels.core.arrays import Pixels
-from segmodels.core.entry import Entry, Several
+from segmodels.core.entry import EachOnce, Entry, SomeOnce
 from segmodels.datasets.reading.base import Sample
 from segmodels.errors import SegmodelsError, UnknownNameError
 from segmodels.evaluation.subject import Subject
@@ -56,10 +56,10 @@ class AttackEntry(Entry):
     """
 
     attack: AttackName
-    epsilon: Annotated[Several[GreyLevels], Field(min_length=1)]
+    epsilon: SomeOnce[GreyLevels]
     step: GreyLevels | None = None
     steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    losses: Several[LossName] = ()
+    losses: EachOnce[LossName] = ()
     start: Start | None = None
 
     def problems(self) -> Iterator[str]:

@@ -14,12 +14,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from segmodels.core.entry import Entry, Several, Words, read_entry
+from segmodels.core.entry import EachOnce, Entry, Several, SomeOnce, Words, read_entry
+from segmodels.core.names import LETTERS, is_name
 from segmodels.core.settings import project_root
 from segmodels.core.yaml_entries import read_yaml
 from segmodels.errors import SegmodelsError, UnknownNameError, pick
 from segmodels.evaluation.subject import Subject
-from segmodels.metrics.severities import ALL, Levels, Severity
+from segmodels.metrics.severities import ALL, Levels
 from segmodels.protocols.protocol import Protocol
 from segmodels.robustness import attack, corruption, parameter_noise, resolution
 from segmodels.robustness.attack import AttackEntry
@@ -61,10 +62,11 @@ Seed = Annotated[int, Field(ge=0, le=2**32)]
 
 
 class StressSuite(Entry):
-    """A named list of conditions.
+    """A named list of conditions; no list of it names anything twice.
 
     Attributes:
-        name: key in `params/robustness.yaml`.
+        name: key in `params/robustness.yaml`; part of the names of folders.
+        file: in which it stands.
         title: one line for people.
         corruptions: of images, each
         severities: at these,
@@ -87,24 +89,27 @@ class StressSuite(Entry):
     """
 
     name: SkipJsonSchema[str]
+    file: SkipJsonSchema[Path]
     title: Words
-    corruptions: Several[CorruptionName] = ()
-    severities: Several[Severity] = ALL
+    corruptions: EachOnce[CorruptionName] = ()
+    severities: Levels = ALL
     fewer: dict[CorruptionName, Levels] = Field(default_factory=dict)
     variant: Variant = DEFAULT
     textures: str = ""
-    parameter_noise: Several[Sigma] = ()
+    parameter_noise: EachOnce[Sigma] = ()
     noise_on: Part = "all"
     noise_scale: Scale = "absolute"
-    noise_without: Several[LeftOut] = ()
+    noise_without: EachOnce[LeftOut] = ()
     attacks: Several[AttackEntry] = ()
-    resolutions: Several[Factor] = ()
-    windows: Several[Windows] = ("protocol",)
-    seeds: Several[Seed] = (0,)
+    resolutions: EachOnce[Factor] = ()
+    windows: EachOnce[Windows] = ("protocol",)
+    seeds: SomeOnce[Seed] = (0,)
     every: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
     def problems(self) -> Iterator[str]:
-        """Nothing to measure under, or fewer severities of what is not there."""
+        """No name, nothing to measure under, or fewer severities of what is not there."""
+        if not is_name(self.name):
+            yield f"{self.name!r} is no name for a suite: {LETTERS}"
         if self.resolutions and not self.windows:
             yield "lists 'resolutions', but no 'windows': `protocol` are those of the protocol"
         if self.photographs and "frost" not in self.corruptions:
@@ -117,6 +122,13 @@ class StressSuite(Entry):
             yield "says what 'windows' are, but lists no 'resolutions'"
         if self.noise_fields and not self.parameter_noise:
             yield "says what noise is like, but lists no 'parameter_noise'"
+        yield from self._wrong_corruptions()
+        attacks = [one for entry in self.attacks for one in entry.conditions(self.seeds)]
+        for rank, one in enumerate(attacks):
+            if one in attacks[:rank]:
+                yield f"field 'attacks' lists {one} twice"
+
+    def _wrong_corruptions(self) -> Iterator[str]:
         for name in self.corruptions:
             try:
                 corruption_of(name, self.variant)
@@ -177,12 +189,21 @@ class StressSuite(Entry):
         return {**version, "textures": frost.digest_of(self.photographs)}
 
     def under(self, protocol: Protocol) -> list[Condition]:
-        """Its conditions that differ from each other where images are shown by a protocol.
+        """Its conditions that differ from each other where images are shown by a protocol; one at
+        least.
 
         Raises:
-            SegmodelsError: the protocol shows none of its images in windows.
+            SegmodelsError: the protocol shows none of its images in windows, or shows them anyway
+                as each condition would.
         """
-        return different(protocol, self.conditions)
+        found = different(protocol, self.conditions)
+        if not found:
+            raise SegmodelsError(
+                f"{self.file}, suite {self.name!r}: field 'resolutions': none of them changes how "
+                f"protocol {protocol.name!r} shows images. Give a factor other than 1, or other "
+                f"'windows'."
+            )
+        return found
 
 
 def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:
@@ -194,7 +215,7 @@ def load_stress_suite(name: str, path: Path | None = None) -> StressSuite:
     """
     path = path or project_root() / "params" / "robustness.yaml"
     entry = pick("robustness suite", name, read_yaml(path))
-    return read_entry(StressSuite, f"{path}, suite {name!r}", entry, name=name)
+    return read_entry(StressSuite, f"{path}, suite {name!r}", entry, name=name, file=path)
 
 
 def stressed(subject: Subject, condition: Condition, photographs: Path | None = None) -> Subject:

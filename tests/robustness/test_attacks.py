@@ -401,7 +401,20 @@ def test_a_suite_of_attacks(tmp_path):
         ("{attack: pdg, epsilon: [2]}", "attack 'pdg'. Did you mean 'pgd'"),
         ("{attack: pgd, epsilon: [0]}", "at least 1 .*found 0"),
         ("{attack: pgd, epsilon: [2.5]}", "found 2.5"),
-        ("{attack: pgd, epsilon: []}", "epsilon"),
+        ("{attack: pgd, epsilon: []}", r"'attacks.0..epsilon': expected at least 1 item, found"),
+        (
+            "{attack: pgd, epsilon: [2, 2]}",
+            r"'attacks.0..epsilon': expected each once, found .2, 2",
+        ),
+        (
+            "{attack: pgd, epsilon: [2], losses: [jensen_shannon, jensen_shannon]}",
+            r"'attacks.0..losses': expected each once, found",
+        ),
+        (
+            "{attack: fgsm, epsilon: [4]}, {attack: fgsm, epsilon: [2, 4]}",
+            "'attacks' lists .*twice",
+        ),
+        ("{attack: pgd, epsilon: [2]}, {attack: pgd, epsilon: [2], steps: 20}", "lists .* twice"),
         ("{attack: pgd}", "field 'attacks.0..epsilon' is missing"),
         ("{attack: pgd, epsilon: [8], steps: 4}", "4 steps of 1 never reach .* 8 .*take 8 or more"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,20 @@ def test_what_a_protocol_does_anyway_is_no_condition(tmp_path: Path) -> None:
     assert len(sizes.conditions) == 6
 
 
+def test_a_suite_that_changes_nothing_about_a_protocol_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = small_project.enter(tmp_path / "project", monkeypatch)
+    steps.ensure_inputs(load_run("published"))
+    path = root / "params" / "robustness.yaml"
+    with path.open("a") as file:
+        file.write("one: {title: t, resolutions: [1.0], windows: [protocol, whole]}\n")
+    told = f"{path}, suite 'one': field 'resolutions': none of them changes how protocol 'plain'"
+    with pytest.raises(SegmodelsError, match=re.escape(told)):
+        steps.stress_run("published", "one")
+    assert not (paths.evidence() / "published" / "robustness-one").exists()
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -73,6 +88,8 @@ def test_what_a_protocol_does_anyway_is_no_condition(tmp_path: Path) -> None:
         ),
         ("resolutions: [1.5], windows: [0]", r"'windows\[0\]': expected 'protocol'"),
         ("resolutions: [1.5], windows: []", "but no 'windows'"),
+        ("resolutions: [1.5, 2, 1.5]", "'resolutions': expected each once, found"),
+        ("resolutions: [1.5], windows: [48, whole, 48]", "'windows': expected each once, found"),
     ],
 )
 def test_what_cannot_be_is_told(tmp_path: Path, fields: str, told: str) -> None:

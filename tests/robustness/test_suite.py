@@ -310,6 +310,16 @@ def test_a_suite_takes_all_severities_and_every_seed(tmp_path):
             "corruption 'fgo'. Did you mean 'fog'",
         ),
         ("{title: t, corruptions: [fog], fewer: {fog: [1, 1]}}", "severities 1 to 5, each once"),
+        ("{title: t, corruptions: [fog], seeds: []}", "'seeds': expected at least 1 item, found"),
+        ("{title: t, corruptions: [fog], severities: []}", "'severities': .* each once, found .."),
+        ("{title: t, corruptions: [fog, fog]}", "'corruptions': expected each once, found .'fog'"),
+        ("{title: t, corruptions: [fog], severities: [1, 1]}", "'severities': .* found .1, 1.[.]$"),
+        ("{title: t, corruptions: [fog], seeds: [0, 1, 0]}", "'seeds': expected each once, found"),
+        ("{title: t, parameter_noise: [1, 1.0]}", "'parameter_noise': expected each once, found"),
+        (
+            "{title: t, parameter_noise: [1], noise_without: [norms, norms]}",
+            "'noise_without': expected each once, found",
+        ),
         ("{title: t, corruptions: [fog], variant: hendriks}", "field 'variant': expected "),
         ("{title: t, corruptions: [fog], noise_on: decoder}", "lists no 'parameter_noise'"),
         ("{title: t, parameter_noise: [1], noise_on: head}", "'noise_on': expected"),
@@ -328,6 +338,15 @@ def test_a_broken_suite_is_named(tmp_path, entry, message):
     with pytest.raises(SegmodelsError, match=message) as caught:
         load_stress_suite("odd", path)
     assert str(caught.value).startswith(f"{path}, suite 'odd': ")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", ".", ".hidden", "a b", "", "x" * 61])
+def test_a_suite_whose_name_is_none_of_a_folder_is_refused(tmp_path, name):
+    path = tmp_path / "robustness.yaml"
+    path.write_text(f"'{name}': {{title: t, corruptions: [fog]}}\n")
+    with pytest.raises(SegmodelsError, match="is no name for a suite: letters, digits") as caught:
+        load_stress_suite(name, path)
+    assert str(caught.value).startswith(f"{path}, suite {name!r}: {name!r} is no name")
 
 
 def test_an_unknown_suite_suggests_the_nearest(project):
