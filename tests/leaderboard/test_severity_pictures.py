@@ -78,7 +78,8 @@ def test_severities_that_not_all_went_through_are_left_out() -> None:
     (chart,) = severity_charts(on_same_images(rows)[0])
     assert [line.values for line in chart.lines] == ["0: 50.0, 2: 30.0", "0: 50.0, 2: 20.0"]
     rows[1] = measured("b", curve("fog", {3: 10.0}))
-    assert severity_charts(on_same_images(rows)[0]) == []
+    (chart,) = severity_charts(on_same_images(rows)[0])
+    assert [line.values for line in chart.lines] == ["0: 50.0, 1: 40.0, 2: 30.0"]
 
 
 def test_one_training_has_a_line_for_each_corruption() -> None:
@@ -127,7 +128,7 @@ def test_curves_of_one_training_are_under_its_own_protocol() -> None:
     usual = [measured(name, curve("fog", {1: 40.0})) for name in "ab"]
     row = measured("c", curve("fog", {1: 40.0}), protocol="toy-ms")
     (images,) = on_same_images([*usual, row])
-    assert images.title == "toy test, toy-ss"
+    assert images.title == "toy test, toy-ss (unless a name says another protocol)"
     assert "weather: toy test, toy-ms." in own_pictures(row, images)
 
 

@@ -98,12 +98,6 @@ class SameImages:
             left = {key: own for key, own in left.items() if not wanted <= own}
         return groups
 
-    def compared(self, kind: str, among: Collection[str] | None = None) -> SameConditions | None:
-        """The first group of several networks, or the first, or None; arguments as of `groups`."""
-        groups = self.groups(kind, among)
-        several = (one for one in groups if len(one.networks) > 1)
-        return next(several, groups[0] if groups else None)
-
     def _under(
         self, kind: str, wanted: Conditions, among: Collection[str] | None
     ) -> SameConditions:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from segmodels.leaderboard.charts.lines import Kind, LineChart, Series, line_chart
-from segmodels.leaderboard.charts.networks import Network, SameImages
+from segmodels.leaderboard.charts.networks import Network, SameConditions, SameImages
 from segmodels.metrics.robustness import Curve, Robustness
 from segmodels.robustness.corruptions import BY_FAMILY
 
@@ -17,9 +17,7 @@ def severity_charts(images: SameImages) -> list[LineChart]:
     """Networks beside each other: of each the mean over the corruptions of a family."""
     charts = []
     for family, names in _families(images.names(SEVERITY.name)):
-        compared = images.compared(SEVERITY.name, names)
-        if compared is None:
-            continue
+        compared = _compared(images.groups(SEVERITY.name, names))
         shared = list(compared.levels)
         common = sorted(set.intersection(*map(set, compared.levels.values())))
         series = [_averaged(one, shared, common) for one in compared.networks]
@@ -28,6 +26,12 @@ def severity_charts(images: SameImages) -> list[LineChart]:
             title = f"{family} ({mean}{_listed(shared)}): {images.title}"
             charts.append(line_chart(SEVERITY, title, series))
     return charts
+
+
+def _compared(groups: list[SameConditions]) -> SameConditions:
+    """Of the groups with the most corruptions the first of several networks, or the first."""
+    most = [one for one in groups if len(one.levels) == max(len(one.levels) for one in groups)]
+    return next((one for one in most if len(one.networks) > 1), most[0])
 
 
 def own_severity_charts(found: Robustness, title: str) -> list[LineChart]:

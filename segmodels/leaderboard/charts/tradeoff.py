@@ -45,8 +45,8 @@ class Tradeoff:
 
 def tradeoff(images: SameImages) -> Tradeoff | None:
     """The chart; None unless two networks were corrupted in the same ways."""
-    compared = images.compared(_KIND)
-    if compared is None or len(compared.networks) < 2:
+    several = (one for one in images.groups(_KIND) if len(one.networks) > 1)
+    if (compared := next(several, None)) is None:
         return None
     networks, levels = compared.networks, compared.levels
     found = {
