@@ -21,7 +21,8 @@ def _each_once(levels: tuple[int, ...]) -> tuple[int, ...]:
     return levels
 
 
-#: Field of a condition: the standard deviation of noise on the parameters.
+#: Fields of a condition: a corruption's name, the standard deviation of noise on the parameters.
+CORRUPTION = "corruption"
 NOISE = "parameter_noise"
 
 _CORRUPTED = {"corruption", "severity", "seed", "version"}

@@ -11,13 +11,18 @@ import pytest
 from page_rows import make_row
 from synthetic import project
 
+from segmodels.claims import Claim
 from segmodels.leaderboard import Row, robustness_page
 from segmodels.leaderboard.charts.networks import on_same_images
+from segmodels.leaderboard.charts.printed_corruptions import printed_corruptions
 from segmodels.leaderboard.charts.robustness_pictures import own_pictures, robustness_pictures
 from segmodels.leaderboard.charts.severities import own_severity_charts, severity_charts
 from segmodels.leaderboard.claim_page import render_claim
+from segmodels.leaderboard.compared import compared_in
 from segmodels.leaderboard.pages import render_pages
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
+from segmodels.verdicts.row_subject import RowSubject
+from segmodels.verdicts.verdict import Verdict
 
 CLEAN = 50.0
 
@@ -146,3 +151,40 @@ def test_the_page_of_a_claim_compares_its_network_with_the_others(
     assert marked(last) == []
     assert "weather: toy val, toy-ss." in last
     assert "severity of corruptions" in render_claim(rows[0], "a", {})
+
+
+def table_entry(model: str, corruption: str, value: float, source: str = "Table 5") -> Row:
+    """A claim about one corruption."""
+    claim = Claim.model_validate(
+        {
+            **{"id": f"{model}_{corruption}", "paper": "toy", "title": "T", "model": model},
+            **{"dataset": "toy", "split": "test", "metric": "mIoU-c", "corruption": corruption},
+            **{"value": value, "decimals": 1, "source": source},
+        }
+    )
+    return Row(RowSubject(claim), Verdict("unverified", ""), "")
+
+
+def test_printed_tables_of_corruptions_are_heat_maps() -> None:
+    rows = [
+        *(table_entry("a", name, value) for name, value in (("fog", 40.0), ("snow", 30.0))),
+        *(table_entry("b", name, value) for name, value in (("fog", 60.0), ("snow", 20.0))),
+        table_entry("part", "fog", 90.0),
+        table_entry("a", "fog", 11.0, source="Table 6"),
+        make_row(),
+    ]
+    fifth, sixth = printed_corruptions(rows)
+    assert fifth.title == "toy test, as printed in Table 5"
+    assert fifth.networks == [("b", ""), ("a", ""), ("part", "")]
+    assert [(one.name, one.kept) for one in fifth.lines] == [
+        ("fog", [60.0, 40.0, 90.0]),
+        ("snow", [20.0, 30.0, None]),
+    ]
+    assert fifth.mean == [40.0, 35.0, None]
+    assert sixth.networks == [("a", "")]
+    assert "as printed in Table 5" in robustness_pictures(rows)
+    assert robustness_pictures(rows, ("parameter_noise",)) == ""
+    page = render_claim(rows[0], "a", {}, None, compared_in(rows[0], rows))
+    assert "mIoU under corruptions, %" in page
+    assert "as printed in Table 5" in page
+    assert "Table 6" not in page

@@ -41,6 +41,7 @@ class HeatMap:
         lines: one per corruption, by name.
         mean: over the corruptions.
         shared: how many these are.
+        caption: what the numbers are.
     """
 
     title: str
@@ -49,6 +50,7 @@ class HeatMap:
     lines: list[HeatLine]
     mean: list[float | None]
     shared: int
+    caption: str = "Kept under corruptions, % of the clean mIoU"
 
 
 def heat_maps(images: SameImages, key: str | None = None) -> list[HeatMap]:

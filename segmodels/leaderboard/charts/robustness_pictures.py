@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from segmodels.leaderboard.charts import lines, tradeoff
 from segmodels.leaderboard.charts.heat import HeatMap, heat_maps
 from segmodels.leaderboard.charts.networks import SameImages, images_of, on_same_images
+from segmodels.leaderboard.charts.printed_corruptions import printed_corruptions
 from segmodels.leaderboard.charts.printed_noise import printed_noise
 from segmodels.leaderboard.charts.severities import own_severity_charts, severity_charts
 from segmodels.leaderboard.templating import render_part
@@ -26,6 +27,7 @@ def robustness_pictures(rows: Sequence[Row], kinds: Iterable[str] = KINDS) -> st
     images = on_same_images(rows)
     corrupted = images if CORRUPTION in kinds else []
     heats = [found for one in corrupted for found in heat_maps(one)]
+    heats += printed_corruptions(rows) if CORRUPTION in kinds else []
     curves = [chart for one in corrupted for chart in severity_charts(one)]
     for kind in (one for one in lines.KINDS if one.name in kinds):
         curves += [chart for one in images for chart in lines.line_charts(one, kind)]
