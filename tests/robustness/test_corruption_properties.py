@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -36,6 +38,26 @@ def test_any_size_is_corrupted_and_left_as_it_was(name, severity, height, width,
     assert found.flags.writeable
     np.testing.assert_array_equal(image, before)
     np.testing.assert_array_equal(corrupt(image, name, severity, seed, "a"), found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CORRUPTIONS))
+def test_the_largest_image_is_corrupted_within_four_gibibytes(name):
+    """8192 by 8192 pixels; each in a process of its own, whose memory the system counts."""
+    code = f"""
+import resource, numpy as np
+from segmodels.robustness.corruptions import corrupt
+row = np.arange(8192 * 3, dtype=np.uint32) * 7919 >> 4
+image = (row ^ np.arange(8192, dtype=np.uint32)[:, None]).astype(np.uint8).reshape(8192, 8192, 3)
+before = image.copy()
+found = corrupt(image, {name!r}, 5, key="a")
+assert (found.shape, found.dtype) == (image.shape, np.uint8)
+assert (image == before).all() and (found != image).any()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) < 4 * 2**20  # kibibytes
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

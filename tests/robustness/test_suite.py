@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -85,6 +88,38 @@ def test_noise_for_a_while_is_that_of_a_copy_and_leaves_nothing(clean, tmp_path,
         assert torch.equal(values(model), before)
         assert torch.equal(model(pixels), usual)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_large_network_is_not_in_memory_twice(tmp_path):
+    """300 million parameters, in a process of its own, whose memory the system counts."""
+    code = """
+import resource
+from segmodels.evaluation.subject import Subject
+from segmodels.models import create_model
+from segmodels.robustness.suite import stressing
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+model = create_model("segmenter_vit_large_patch16_mask", num_classes=150).eval()
+size = sum(one.numel() for one in model.parameters())
+assert size > 300_000_000
+before, whole = float(model.encoder.norm.weight.detach().sum()), peak()
+with stressing(Subject(model, "ab" * 32, {}, "cd" * 32), {"parameter_noise": 0.1, "seed": 0}):
+    assert float(model.encoder.norm.weight.detach().sum()) != before
+assert float(model.encoder.norm.weight.detach().sum()) == before
+print((peak() - whole) / (size * 4 / 1024))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SEGMODELS_CACHE": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert float(done.stdout) < 0.25  # of the bytes of its parameters
 
 
 def test_noise_leaves_out_norms_and_tokens():
