@@ -247,3 +247,15 @@ class Checker(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "script"):
             self.text += data
+
+
+def printed_row(model: str, metric: str, value: float, source: str, **fields: Any) -> Row:
+    """A claim that nobody measured yet."""
+    claim = Claim.model_validate(
+        {
+            **{"id": "_".join([model, *map(str, fields.values())]), "paper": "toy", "title": "T"},
+            **{"model": model, "dataset": "toy", "split": "test", "metric": metric},
+            **{"value": value, "decimals": 1, "source": source, **fields},
+        }
+    )
+    return Row(RowSubject(claim), Verdict("unverified", ""), "")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from segmodels.metrics.robustness import Curve, Robustness
 from segmodels.protocols.protocol import Protocol
 
-#: Corruptions with their severities; seeds of one are averaged.
+#: Disturbances of a kind with their strengths; seeds of one are averaged.
 Conditions = frozenset[tuple[str, float]]
+
+_KIND = "corruption"
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,14 @@ def comparable(reference: str, measured: Mapping[str, Sequence[Measured]]) -> li
         measured: networks by name, each by one protocol at least; a protocol under other names is
             the same.
     """
-    wanted = _conditions(measured[reference][0].robustness)
+    wanted = conditions(measured[reference][0].robustness)
     groups = dict[tuple[str, Conditions], Comparable]()
     for name, found in chain(*(one.items() for one in by_protocol(reference, measured))):
-        own = _conditions(found.robustness)
+        own = conditions(found.robustness)
         key = found.protocol.digest, own & wanted or own
         if key not in groups:
             theirs = _by(found.protocol, measured[reference])
-            known = theirs and key[1] <= _conditions(theirs.robustness)
+            known = theirs and key[1] <= conditions(theirs.robustness)
             against = theirs.robustness if theirs and known else None
             groups[key] = Comparable(found.protocol, key[1], {}, against)
         groups[key].networks[name] = _under(key[1], found.robustness)
@@ -87,12 +89,19 @@ def _by(protocol: Protocol, measured: Sequence[Measured]) -> Measured | None:
 
 
 def _corruptions(robustness: Robustness) -> list[Curve]:
-    return [curve for curve in robustness.curves if curve.kind == "corruption"]
+    return [curve for curve in robustness.curves if curve.kind == _KIND]
 
 
-def _conditions(robustness: Robustness) -> Conditions:
-    curves = _corruptions(robustness)
-    return frozenset((curve.name, point.level) for curve in curves for point in curve.points)
+def conditions(
+    robustness: Robustness, kind: str = _KIND, among: Collection[str] | None = None
+) -> Conditions:
+    """What a network was measured under, of a kind and, if they are given, of these names."""
+    return frozenset(
+        (curve.name, point.level)
+        for curve in robustness.curves
+        if curve.kind == kind and (among is None or curve.name in among)
+        for point in curve.points
+    )
 
 
 def _under(conditions: Conditions, robustness: Robustness) -> Robustness:

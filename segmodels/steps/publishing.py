@@ -74,7 +74,8 @@ def _published_beside(place: Path, found: Sequence[Evidence]) -> set[Path]:
         return set()
     files = set()
     for one in found:
-        same = (path for path in paths_of_key(place.parent, one.key) if _head(path) == head_of(one))
+        head = head_of(one)
+        same = (path for path in paths_of_key(place.parent, one.key) if _head(path) == head)
         if (path := next(same, None)) is None:
             return set()
         files.add(file_of(path))

@@ -49,6 +49,9 @@ from segmodels.steps.stored import (
     replace_evidence,
 )
 
+#: Conditions by their keys, each with the evidence of it that waits in the cache, if any.
+_Waiting = dict[str, tuple[Condition, Evidence | None]]
+
 
 def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list[Evidence]:
     """Count a run under every condition of a robustness suite, by its first protocol.
@@ -80,8 +83,9 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
         if options.force and _is_in_place(done, place):
             _forget(done)
         waiting = _waiting(suite, clean, dataset, protocol, done)
-        known = _known(waiting, force=options.force)
-        lacking = _lacking(waiting, known, every=options.engine is not None)
+        files = {key: files_of_key(key) for key in waiting}
+        known = _known(waiting, files, force=options.force)
+        lacking = _lacking(waiting, files, known, every=options.engine is not None)
         moved = _Steps(options.progress, len(waiting), len(range(0, len(dataset), suite.every)))
         moved.conditions(len(known))
         if options.engine:
@@ -109,7 +113,7 @@ def stress_run(run_name: str, suite_name: str, options: Options = USUAL) -> list
 
 def _waiting(
     suite: StressSuite, clean: Subject, dataset: Dataset, protocol: Protocol, done: Path
-) -> dict[str, tuple[Condition, Evidence | None]]:
+) -> _Waiting:
     """Every condition by its key, with the evidence of it that a killed attempt left in `done`."""
     found = {}
     for condition in suite.under(protocol):
@@ -119,23 +123,19 @@ def _waiting(
     return found
 
 
-def _known(waiting: dict[str, tuple[Condition, Evidence | None]], *, force: bool) -> set[str]:
+def _known(waiting: _Waiting, files: dict[str, list[Path]], *, force: bool) -> set[str]:
     """Keys of what waits, and, if not forced, of what lies anywhere in the project."""
-    return {
-        key
-        for key, (_, evidence) in waiting.items()
-        if evidence is not None or (not force and files_of_key(key))
-    }
+    return {key for key, (_, e) in waiting.items() if e is not None or (files[key] and not force)}
 
 
 def _lacking(
-    waiting: dict[str, tuple[Condition, Evidence | None]], known: set[str], *, every: bool
+    waiting: _Waiting, files: dict[str, list[Path]], known: set[str], *, every: bool
 ) -> dict[str, Condition]:
     """Corruptions that are to be counted, by key; of `every` kind, noise and attacks too."""
     lacking = {}
     for key, (condition, _) in waiting.items():
         if key not in known and (every or "corruption" in condition):
-            forget_older(scratch_file(key), files_of_key(key))
+            forget_older(scratch_file(key), files[key])
             lacking[key] = condition
     return lacking
 

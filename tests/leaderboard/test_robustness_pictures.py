@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rows import make_row
+from page_rows import make_row, printed_row
 from synthetic import project
 
-from segmodels.claims import Claim, Statement
+from segmodels.claims import Statement
 from segmodels.leaderboard import Row, render_html, robustness_page
 from segmodels.leaderboard.charts.curves import robustness_section
 from segmodels.leaderboard.charts.heat import heat_maps
@@ -26,7 +26,6 @@ from segmodels.leaderboard.docs import Docs
 from segmodels.leaderboard.words import corruptions
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.row_subject import RowSubject
-from segmodels.verdicts.verdict import Verdict
 
 CLEAN = 50.0
 
@@ -292,14 +291,7 @@ def test_the_sheet_of_examples_stands_where_there_is_one(
 
 def printed(sigma: float, value: float, model: str, source: str = "Figure 3") -> Row:
     """A claim about one level of noise."""
-    claim = Claim.model_validate(
-        {
-            **{"id": f"{model}_{sigma}", "paper": "toy", "title": "T", "model": model},
-            **{"dataset": "toy", "split": "test", "metric": "mIoU-n", "noise": sigma},
-            **{"value": value, "decimals": 1, "source": source},
-        }
-    )
-    return Row(RowSubject(claim), Verdict("unverified", ""), "")
+    return printed_row(model, "mIoU-n", value, source, noise=sigma)
 
 
 def test_printed_curves_of_noise_are_drawn_figure_by_figure() -> None:

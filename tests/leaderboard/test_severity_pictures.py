@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rows import make_row
+from page_rows import make_row, printed_row
 from synthetic import project
 
-from segmodels.claims import Claim
 from segmodels.leaderboard import Row, robustness_page
 from segmodels.leaderboard.charts.networks import on_same_images
 from segmodels.leaderboard.charts.printed_corruptions import printed_corruptions
@@ -21,8 +20,6 @@ from segmodels.leaderboard.claim_page import render_claim
 from segmodels.leaderboard.compared import compared_in
 from segmodels.leaderboard.pages import render_pages
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
-from segmodels.verdicts.row_subject import RowSubject
-from segmodels.verdicts.verdict import Verdict
 
 CLEAN = 50.0
 
@@ -155,14 +152,7 @@ def test_the_page_of_a_claim_compares_its_network_with_the_others(
 
 def table_entry(model: str, corruption: str, value: float, source: str = "Table 5") -> Row:
     """A claim about one corruption."""
-    claim = Claim.model_validate(
-        {
-            **{"id": f"{model}_{corruption}", "paper": "toy", "title": "T", "model": model},
-            **{"dataset": "toy", "split": "test", "metric": "mIoU-c", "corruption": corruption},
-            **{"value": value, "decimals": 1, "source": source},
-        }
-    )
-    return Row(RowSubject(claim), Verdict("unverified", ""), "")
+    return printed_row(model, "mIoU-c", value, source, corruption=corruption)
 
 
 def test_printed_tables_of_corruptions_are_heat_maps() -> None:

@@ -40,7 +40,6 @@ class HeatMap:
         places: of the networks among those of the same images.
         lines: one per corruption, by name.
         mean: over the corruptions.
-        shared: how many these are.
         caption: what the numbers are.
     """
 
@@ -49,8 +48,12 @@ class HeatMap:
     places: list[int]
     lines: list[HeatLine]
     mean: list[float | None]
-    shared: int
     caption: str = "Kept under corruptions, % of the clean mIoU"
+
+    @property
+    def shared(self) -> int:
+        """How many corruptions the mean is over."""
+        return len(self.lines)
 
 
 def heat_maps(images: SameImages, key: str | None = None) -> list[HeatMap]:
@@ -87,7 +90,6 @@ def _heat_map(images: SameImages, group: SameConditions) -> HeatMap:
             for name in levels
         ],
         mean=[means[place] for place in order],
-        shared=len(levels),
     )
 
 

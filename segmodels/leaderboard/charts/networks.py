@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from segmodels.core.files import digest
+from segmodels.metrics.comparable import Conditions, conditions
 from segmodels.metrics.robustness import Curve, CurvePoint, Robustness
 from segmodels.verdicts.row import Row
 
 #: What of a curve is compared: its own points, by their strength.
 Points = dict[float, CurvePoint]
-
-#: Disturbances of a kind, each with a strength.
-Conditions = frozenset[tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class SameImages:
         """
         groups = list[SameConditions]()
         left = {
-            key: _conditions(run, kind, among)
+            key: conditions(run, kind, among)
             for network in self.networks
             for key, run in zip(network.keys, network.runs, strict=True)
         }
@@ -104,7 +102,7 @@ class SameImages:
         networks = []
         for one in self.networks:
             both = zip(one.runs, one.keys, strict=True)
-            own = [pair for pair in both if wanted <= _conditions(pair[0], kind, among)]
+            own = [pair for pair in both if wanted <= conditions(pair[0], kind, among)]
             if own:
                 runs, keys = zip(*own, strict=True)
                 networks.append(replace(one, runs=runs, keys=keys))
@@ -183,12 +181,6 @@ def _curve(run: Robustness, kind: str, name: str) -> Curve | None:
 def _widest(sets: Iterable[Conditions]) -> Conditions:
     """The set of most; of equally many, always the same."""
     return max(sets, key=lambda one: (len(one), sorted(one)), default=frozenset())
-
-
-def _conditions(run: Robustness, kind: str, among: Collection[str] | None) -> Conditions:
-    """What a run was disturbed by, of a kind."""
-    curves = [c for c in run.curves if c.kind == kind and (among is None or c.name in among)]
-    return frozenset((curve.name, point.level) for curve in curves for point in curve.points)
 
 
 def mean_kept(points: Points, levels: Iterable[float]) -> float | None:

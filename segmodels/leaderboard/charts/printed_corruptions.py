@@ -38,6 +38,5 @@ def _map(title: str, networks: dict[str, dict[str, float]]) -> HeatMap:
             for name in corruptions
         ],
         mean=[means[model] for model in order],
-        shared=len(corruptions),
         caption="mIoU under corruptions, %",
     )

@@ -70,8 +70,7 @@ def _averaged(network: Network, names: list[str], levels: list[float]) -> Series
         points = [{point.level: point.miou for point in curve.points} for curve in curves]
         for level in levels:
             values.setdefault(level, []).append(fmean(one[level] for one in points))
-    trainings = len(values[SEVERITY.clean])
-    number = f"{trainings} trainings" if trainings > 1 else ""
+    number = f"{len(network.runs)} trainings" if len(network.runs) > 1 else ""
     return Series(network.name, network.place, number, values)
 
 
